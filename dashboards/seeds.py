@@ -1,0 +1,59 @@
+"""Every configuration with its seeds: the mean and its 95 % interval, best first, each run as a faint dot."""
+
+import plotly.graph_objects as go
+
+from kdsearch.statistics import summarize
+
+SHOWN = 40
+
+
+def figure(results):
+    """Objective on search seeds; a configuration with one seed has no interval and is not ranked."""
+    rows = []
+    for configuration in results.configurations.values():
+        values = [
+            run.objective
+            for run in results.runs
+            if run.configuration_id == configuration.id and run.pool == "search" and run.objective is not None
+        ]
+        if len(values) > 1:
+            rows.append((summarize(values), configuration.name, values))
+    rows.sort(key=lambda row: -row[0].mean)
+    rows = rows[:SHOWN]
+    names = [f"{name} (n={summary.n})" for summary, name, _ in rows]
+    chart = go.Figure()
+    chart.add_trace(
+        go.Scatter(
+            x=[value for _, _, values in rows for value in values],
+            y=[name for name, (_, _, values) in zip(names, rows, strict=True) for _ in values],
+            mode="markers",
+            marker={"color": "rgba(90, 120, 160, 0.35)", "size": 6},
+            name="one run",
+        )
+    )
+    chart.add_trace(
+        go.Scatter(
+            x=[summary.mean for summary, _, _ in rows],
+            y=names,
+            mode="markers",
+            marker={"color": "#1f3b63", "size": 9, "symbol": "line-ns-open"},
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": [summary.high - summary.mean for summary, _, _ in rows],
+                "arrayminus": [summary.mean - summary.low for summary, _, _ in rows],
+                "color": "#1f3b63",
+            },
+            name="mean and 95 % interval",
+        )
+    )
+    study = results.study
+    chart.update_layout(
+        title=f"{study.name}: {study.metric} on validation (objective), search seeds<br><sub>{study.description}</sub>",
+        xaxis_title=f"objective ({study.metric})",
+        yaxis={"autorange": "reversed"},
+        template="plotly_white",
+        height=160 + 24 * len(rows),
+        margin={"l": 120, "t": 90},
+    )
+    return chart

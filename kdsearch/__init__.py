@@ -1,0 +1,54 @@
+"""Hyperparameter search for knowledge distillation whose answer is not luck.
+
+Used in a study file as ``import kdsearch as kd``. Importing it imports neither torch nor optuna nor ray.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from kdsearch.errors import KdsearchError
+from kdsearch.space import categorical
+from kdsearch.space import integer
+from kdsearch.space import log
+from kdsearch.space import uniform
+from kdsearch.study import Budget
+from kdsearch.study import Confirm
+from kdsearch.study import Published
+from kdsearch.study import Study
+
+__all__ = [
+    "Budget",
+    "Confirm",
+    "KdsearchError",
+    "Published",
+    "Study",
+    "categorical",
+    "data",
+    "integer",
+    "load",
+    "log",
+    "objective",
+    "ray_space",
+    "tasks",
+    "trainable",
+    "uniform",
+]
+
+_LAZY = {
+    "data": ("kdsearch.data", None),
+    "tasks": ("kdsearch.tasks", None),
+    "load": ("kdsearch.engines.studyfile", "load_study"),
+    "objective": ("kdsearch.engines.objective", "objective"),
+    "trainable": ("kdsearch.engines.trainable", "trainable"),
+    "ray_space": ("kdsearch.engines.trainable", "ray_space"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'kdsearch' has no attribute {name!r}; it has: {', '.join(__all__)}")
+    module, attribute = _LAZY[name]
+    loaded = importlib.import_module(module)
+    return loaded if attribute is None else getattr(loaded, attribute)

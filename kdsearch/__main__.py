@@ -1,0 +1,5 @@
+"""``python -m kdsearch``."""
+
+from kdsearch.cli import main
+
+main()

@@ -1,0 +1,38 @@
+"""``kdsearch add``: put a configuration of one's own into the search."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kdsearch.cli.common import Data
+from kdsearch.cli.common import Preset
+from kdsearch.cli.common import Settings
+from kdsearch.cli.common import Storage
+from kdsearch.cli.common import StudyName
+from kdsearch.cli.common import connect
+from kdsearch.cli.common import load_stored
+from kdsearch.cli.common import parse_settings
+
+
+def add(
+    study: StudyName,
+    set_: Settings = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Search seeds to run it with.")] = 2,
+    preset: Preset = None,
+    data: Data = None,
+    storage: Storage = None,
+) -> None:
+    """Queue runs of a configuration that you choose; parameters that are not set have the task's defaults.
+
+    It takes part in the search and counts in its budget. After the winner is chosen it is context only.
+    """
+    from kdsearch.search.manual import add_configuration
+
+    ledger = connect(storage)
+    loaded, record = load_stored(ledger, study, preset)
+    params = loaded.study.complete(parse_settings(set_, list(loaded.study.trained.parameters)))
+    name = add_configuration(ledger, loaded.study, record.id, params, seeds)
+    late = "" if record.winner_id is None else " The winner is chosen already: these runs cannot change it."
+    print(f"{record.name}: {name} has {seeds} search seeds queued or done; launch the study to train them.{late}")

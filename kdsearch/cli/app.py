@@ -1,0 +1,60 @@
+"""The program: gathers the commands and turns errors into messages."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from kdsearch.cli import add
+from kdsearch.cli import dashboard
+from kdsearch.cli import data
+from kdsearch.cli import db
+from kdsearch.cli import doctor
+from kdsearch.cli import export
+from kdsearch.cli import extend
+from kdsearch.cli import launch
+from kdsearch.cli import logs
+from kdsearch.cli import report
+from kdsearch.cli import status
+from kdsearch.cli import stop
+from kdsearch.cli import studies
+from kdsearch.cli import train
+from kdsearch.cli import worker
+from kdsearch.errors import KdsearchError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Search the weights, temperature, alpha and patience of knowledge distillation, with seeds where they decide "
+    "something and results that are not luck.",
+)
+app.command("launch")(launch.launch)
+app.command("worker")(worker.worker)
+app.command("report")(report.report)
+app.command("status")(status.status)
+app.command("list")(studies.list_studies)
+app.command("stop")(stop.stop)
+app.command("extend")(extend.extend)
+app.command("add")(add.add)
+app.command("train")(train.train)
+app.command("logs")(logs.logs)
+app.add_typer(export.app, name="export")
+app.command("dashboard")(dashboard.dashboard)
+app.add_typer(db.app, name="db")
+app.add_typer(data.app, name="data")
+app.command("doctor")(doctor.doctor)
+
+
+def main() -> None:
+    """Run the program; a ``KdsearchError`` is a message on standard error and exit code 1."""
+    try:
+        app()
+    except KdsearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output (head, less) has seen enough
+        sys.exit(0)

@@ -1,0 +1,49 @@
+"""``kdsearch db``: the database and its Optuna mirror."""
+
+from __future__ import annotations
+
+import typer
+
+from kdsearch import settings
+from kdsearch.cli.common import Storage
+from kdsearch.cli.common import StudyName
+from kdsearch.cli.common import connect
+
+app = typer.Typer(no_args_is_help=True, help="The database: its URL, the embedded server, the Optuna mirror.")
+
+
+@app.command("url")
+def url(storage: Storage = None) -> None:
+    """Print the database URL, for Optuna and psql; starts the embedded server if it is the one."""
+    print(connect(storage).database.rendered_url(hide_password=False))
+
+
+@app.command("start")
+def start() -> None:
+    """Start the embedded server."""
+    from kdsearch.ledger import embedded
+
+    embedded.start()
+    found = embedded.status()
+    print(f"embedded PostgreSQL runs in {found.folder} (process {found.pid}); kdsearch db stop ends it")
+
+
+@app.command("stop")
+def stop() -> None:
+    """Stop the embedded server; running launches bring it back."""
+    from kdsearch.ledger import embedded
+
+    print("stopped" if embedded.stop() else f"no embedded server runs in {settings.home()}")
+
+
+@app.command("mirror")
+def mirror(study: StudyName, storage: Storage = None) -> None:
+    """Build the Optuna study of a study anew from the ledger."""
+    from kdsearch.engines.mirror import Mirror
+    from kdsearch.ledger.projection import rebuild
+
+    ledger = connect(storage)
+    record = ledger.study(study)
+    rebuild(ledger.database, record.name)
+    told = Mirror(ledger, record).sync()
+    print(f"Optuna study {record.name!r} is built anew; {told} trials are told")

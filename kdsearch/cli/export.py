@@ -1,0 +1,76 @@
+"""``kdsearch export``: runs as a table, weights as a file."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdsearch.cli.common import Data
+from kdsearch.cli.common import Preset
+from kdsearch.cli.common import Storage
+from kdsearch.cli.common import StudyName
+from kdsearch.cli.common import connect
+from kdsearch.cli.common import find
+from kdsearch.errors import KdsearchError
+
+app = typer.Typer(no_args_is_help=True, help="Write runs or weights to files.")
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")]
+
+
+@app.command("runs")
+def runs(
+    study: StudyName,
+    form: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
+    output: Output = None,
+    preset: Preset = None,
+    data: Data = None,
+    storage: Storage = None,
+) -> None:
+    """Write every run of a study, one row each."""
+    from kdsearch.report.export import runs_csv
+    from kdsearch.report.export import runs_json
+
+    if form not in ("csv", "json"):
+        raise KdsearchError(f"expected --format csv or json, got {form!r}")
+    ledger = connect(storage)
+    results = ledger.results(find(ledger, study, preset).id)
+    text = runs_csv(results) if form == "csv" else runs_json(results)
+    if output is None:
+        print(text, end="" if text.endswith("\n") else "\n")
+    else:
+        output.write_text(text)
+
+
+@app.command("model")
+def model(
+    study: StudyName,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("model.pt"),
+    seed: Annotated[int, typer.Option(min=0, help="Which fresh seed, counted from 0.")] = 0,
+    preset: Preset = None,
+    data: Data = None,
+    storage: Storage = None,
+) -> None:
+    """Write the winner's weights of one fresh seed: the first by default, since the best would be luck."""
+    from kdsearch.engines.artifacts import fetch
+    from kdsearch.search.seeds import confirm_seed
+
+    ledger = connect(storage)
+    record = find(ledger, study, preset)
+    if record.winner_id is None:
+        raise KdsearchError(f"{record.name} has no winner yet (phase {record.phase}); launch it to its end")
+    found = [
+        run
+        for run in ledger.results(record.id).runs
+        if run.configuration_id == record.winner_id and run.seed == confirm_seed(seed)
+    ]
+    if not found or found[0].artifact is None:
+        raise KdsearchError(
+            f"no weights of the winner's fresh seed {seed}: its run is {found[0].state if found else 'not ordered'}"
+            " or its task keeps none"
+        )
+    shutil.copyfile(fetch(found[0].artifact), output)
+    score = f", test {record.metric} {found[0].score:.4f}" if found[0].score is not None else ""
+    print(f"{output}: winner of {record.name}, fresh seed {seed} (run {found[0].id}){score}")

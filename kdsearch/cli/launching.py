@@ -1,0 +1,83 @@
+"""What ``launch`` does, behind its options."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from kdsearch.cli.progress import View
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.debug import DebugEngine
+from kdsearch.engines.devices import slots
+from kdsearch.engines.local import LocalEngine
+from kdsearch.engines.studyfile import LoadedStudy
+from kdsearch.engines.studyfile import load
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import StudyRecord
+from kdsearch.report import build
+from kdsearch.report import render
+
+# Runs planned ahead of each worker: a worker that ends never waits for the planner, and a decision waits for little.
+PLANNED_AHEAD = 2
+
+
+def launch(
+    study_file: Path,
+    *,
+    preset: str | None,
+    engine: str,
+    workers: int | None,
+    slots_per_gpu: int,
+    retry_failed: bool,
+    storage: str | None,
+) -> None:
+    """Open the study, run it with an engine, print the report."""
+    if engine not in ("local", "debug"):
+        raise KdsearchError(f"expected --engine local or debug, got {engine!r}")
+    console = Console(highlight=False, soft_wrap=True)
+    loaded = load(study_file, preset)
+    ledger = Ledger.connect(storage)
+    record, changes = ledger.open_study(loaded.declaration())
+    places = slots(workers, slots_per_gpu)
+    _announce(console, loaded, record, changes, engine, len(places))
+    if retry_failed and (count := ledger.retry_failed(record.id)):
+        console.print(f"{count} failed runs are queued again")
+    coordinator = Coordinator(ledger, loaded.study, record, capacity=PLANNED_AHEAD * max(1, len(places)))
+    begin = time.monotonic()
+    with View(console, ledger, record.id, at_once=max(1, len(places))) as view:
+        try:
+            if engine == "debug":
+                DebugEngine(coordinator, loaded, places[0].device).run(view.show)
+            else:
+                LocalEngine(coordinator, places, loaded.path, storage).run(view.show)
+        except KeyboardInterrupt:
+            view.close()
+            console.print("stopped; nothing is lost. The same command goes on from here.")
+            raise SystemExit(130) from None
+    results = ledger.results(record.id)
+    if results.study.phase != "finished":
+        console.print("the study was asked to stop; the same command goes on from here.")
+        return
+    console.print(f"finished after {(time.monotonic() - begin) / 60:.1f} minutes of this launch\n")
+    print(render(build(results), "table", width=console.width if console.is_terminal else 100))
+
+
+def _announce(
+    console: Console, loaded: LoadedStudy, record: StudyRecord, changes: list[str], engine: str, workers: int
+) -> None:
+    study = loaded.study
+    console.print(f"study     {record.name}" + (f" (preset {study.preset})" if study.preset else ""))
+    console.print(f"data      {study.trained.description}")
+    confirm = record.settings["confirm"]
+    console.print(
+        f"budget    {record.settings['budget']['runs']} search runs over {', '.join(study.space)}; then "
+        f"{confirm['seeds']} fresh seeds for each of up to {2 + len(study.baselines) + confirm['finalists']} "
+        "configurations"
+    )
+    where = "in this process" if engine == "debug" else f"{workers} worker processes"
+    console.print(f"engine    {engine}, {where}")
+    for change in changes:
+        console.print(f"changed   {change}")

@@ -1,0 +1,88 @@
+"""Live progress of a launch: a bar in a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn
+from rich.progress import Progress as Bar
+from rich.progress import TextColumn
+from rich.progress import TimeElapsedColumn
+
+from kdsearch.engines.coordinator import Progress
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.report.progress import duration
+
+_LINE_SECONDS = 15.0
+_EVENT_SECONDS = 1.0
+_SHOWN_EVENTS = ("preflight", "winner", "exception", "lease lost", "worker died", "discarded")
+
+
+class View:
+    """Shows how far a study is, and each event worth a line, as long as the block lasts."""
+
+    def __init__(self, console: Console, ledger: Ledger, study_id: int, at_once: int) -> None:
+        self._console = console
+        self._ledger = ledger
+        self._study_id = study_id
+        self._at_once = at_once
+        self._last_event = max((event.id for event in ledger.events_after(study_id, 0)), default=0)
+        self._events_read = self._line_printed = time.monotonic()
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} runs"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._task = self._bar.add_task("teacher", total=1, note="")
+        self._last: Progress | None = None
+
+    def __enter__(self) -> View:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Show the last events and leave the bar as it stands."""
+        self._events()
+        self._bar.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Show the state of now."""
+        now = time.monotonic()
+        if now - self._events_read > _EVENT_SECONDS:
+            self._events()
+            self._events_read = now
+        note = self._note(progress)
+        self._bar.update(
+            self._task, description=progress.phase, completed=progress.ended, total=progress.expected, note=note
+        )
+        if not self._console.is_terminal and now - self._line_printed > _LINE_SECONDS:
+            self._line_printed = now
+            self._console.print(f"{progress.phase}: {progress.ended}/{progress.expected} runs, {note}")
+
+    def _note(self, progress: Progress) -> str:
+        parts = []
+        if progress.leader is not None:
+            name, _, summary = progress.leader
+            parts.append(f"leader {name}: {summary.mean:.4f} ± {summary.sd:.4f} (n={summary.n}, objective)")
+        left = progress.seconds_left(self._at_once)
+        if left is not None and progress.phase != "finished":
+            parts.append(f"about {duration(left)} left")
+        failed = progress.counts.get("failed", 0)
+        if failed:
+            parts.append(f"{failed} failed")
+        return ", ".join(parts)
+
+    def _events(self) -> None:
+        for event in self._ledger.events_after(self._study_id, self._last_event):
+            self._last_event = event.id
+            if event.kind in _SHOWN_EVENTS:
+                self._console.print(event.message)

@@ -1,0 +1,42 @@
+"""``kdsearch report``: the tables of a study."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdsearch.cli.common import Data
+from kdsearch.cli.common import Preset
+from kdsearch.cli.common import Storage
+from kdsearch.cli.common import StudyName
+from kdsearch.cli.common import connect
+from kdsearch.cli.common import find
+
+
+def report(
+    study: StudyName,
+    form: Annotated[str, typer.Option("--format", help="table, md, latex, csv or json.")] = "table",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
+    mix_code: Annotated[bool, typer.Option("--mix-code", help="Mix runs of different trainer code.")] = False,
+    preset: Preset = None,
+    data: Data = None,
+    storage: Storage = None,
+) -> None:
+    """Print the comparison on fresh seeds, the search against it, published figures and the instability."""
+    from kdsearch.report import build
+    from kdsearch.report import render
+
+    ledger = connect(storage)
+    record = find(ledger, study, preset)
+    text = render(build(ledger.results(record.id), mix_code=mix_code), form, width=_width())
+    if output is None:
+        print(text)
+    else:
+        output.write_text(text if text.endswith("\n") else text + "\n")
+
+
+def _width() -> int:
+    return max(80, shutil.get_terminal_size((100, 40)).columns)

@@ -1,0 +1,22 @@
+"""``kdsearch status``: how far a study is."""
+
+from __future__ import annotations
+
+from kdsearch.cli.common import Data
+from kdsearch.cli.common import Preset
+from kdsearch.cli.common import Storage
+from kdsearch.cli.common import StudyName
+from kdsearch.cli.common import connect
+from kdsearch.cli.common import find
+
+
+def status(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
+    """Show phase, runs by pool and state, the leader so far, time left, and who works."""
+    from kdsearch.report.progress import status as table
+    from kdsearch.report.render import render_table
+
+    ledger = connect(storage)
+    record = find(ledger, study, preset)
+    holders = ledger.lease_holders(record.id)
+    print(render_table(table(ledger.results(record.id), workers=max(1, len(holders))), width=100))
+    print(f"workers holding runs: {', '.join(holders) if holders else 'none'}")

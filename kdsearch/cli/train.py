@@ -1,0 +1,51 @@
+"""``kdsearch train``: one run outside the ledger, to look at."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kdsearch.cli.common import Data
+from kdsearch.cli.common import Preset
+from kdsearch.cli.common import Settings
+from kdsearch.cli.common import StudyFile
+from kdsearch.cli.common import parse_settings
+
+
+def train(
+    study_file: StudyFile,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    set_: Settings = None,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    preset: Preset = None,
+    data: Data = None,
+) -> None:
+    """Train one configuration with one seed, print its evaluations and result, and store nothing."""
+    from kdsearch.engines.studyfile import load
+    from kdsearch.engines.teacher import trained_teacher
+    from kdsearch.tasks.base import RunContext
+    from kdsearch.tasks.base import RunRequest
+
+    study = load(study_file, preset).study
+    task = study.trained
+    params = study.complete(parse_settings(set_, list(task.parameters)))
+    print(task.description)
+    print(", ".join(f"{name}={value}" for name, value in params.items()) + f", seed={seed}")
+    teacher = None
+    if study.uses_teacher(params):
+        print("this configuration needs a teacher: the best of three by objective, trained once and kept")
+        teacher = trained_teacher(study, device)
+    with tempfile.TemporaryDirectory(prefix="kdsearch-train-") as folder:
+        context = RunContext(
+            Path(folder), device, report=lambda epoch, value: print(f"epoch {epoch}: objective {value:.4f}")
+        )
+        result = task.train(RunRequest("student", params, seed, teacher), context)
+    print(
+        f"{result.state}: objective {result.objective:.4f} at epoch {result.epoch} of {result.epochs}, "
+        f"{result.seconds:.1f} s on {result.device}. One seed is not a result: kdsearch launch measures many."
+    )
+    if result.score is not None:
+        print(f"test score at that epoch: {result.score:.4f}")

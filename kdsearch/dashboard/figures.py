@@ -1,0 +1,50 @@
+"""The figures of ``dashboards/``, one ``figure(results) -> plotly Figure`` a file, shown in Optuna's dashboard."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.projection import optuna_storage
+from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.records import StudyResults
+
+Figure = Any
+# The dashboard ships every figure with every poll of a study; a large one makes it slow.
+_LARGEST = 400_000
+
+
+def figure_files(folder: Path) -> Iterator[tuple[str, Callable[[StudyResults], Figure]]]:
+    """Name and function of each figure file in a folder."""
+    for path in sorted(folder.glob("*.py")):
+        spec = importlib.util.spec_from_file_location(f"kdsearch_figure_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if not callable(getattr(module, "figure", None)):
+            raise KdsearchError(f"{path} must define figure(results) -> plotly Figure")
+        yield path.stem, module.figure
+
+
+def publish(ledger: Ledger, record: StudyRecord, folder: Path) -> list[str]:
+    """Draw every figure of a study and save it in its Optuna study; returns the names."""
+    import optuna
+    from optuna_dashboard import save_plotly_graph_object
+
+    storage = optuna_storage(ledger.database)
+    study = optuna.load_study(study_name=record.name, storage=storage)
+    results = ledger.results(record.id)
+    names: list[str] = []
+    for name, draw in figure_files(folder):
+        figure = draw(results)
+        if len(figure.to_json()) > _LARGEST:
+            raise KdsearchError(f"the figure {name} is larger than {_LARGEST} bytes; let it draw less")
+        save_plotly_graph_object(study, figure, graph_object_id=f"kdsearch-{name}")
+        names.append(name)
+    return names

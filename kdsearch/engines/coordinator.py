@@ -1,0 +1,109 @@
+"""The launcher's part: plan, recover lost leases, mirror to Optuna, tell how far it is. It trains nothing."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+
+from kdsearch.engines.devices import is_dead
+from kdsearch.engines.mirror import Mirror
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.views import SearchState
+from kdsearch.search.evidence import candidates
+from kdsearch.search.planner import RungPlanner
+from kdsearch.statistics.summaries import Summary
+from kdsearch.statistics.summaries import summarize
+from kdsearch.study import Study
+
+_MIRROR_SECONDS = 3.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a study is. ``leader``: name, shrunken mean and summary of the best configuration so far."""
+
+    phase: str
+    counts: Mapping[str, int]
+    expected: int
+    leader: tuple[str, float, Summary] | None
+    seconds_a_run: float | None
+    messages: tuple[str, ...] = field(default=())
+
+    @property
+    def ended(self) -> int:
+        """Runs that came to an end, with or without a value."""
+        return sum(self.counts.get(state, 0) for state in ("done", "diverged", "failed"))
+
+    def seconds_left(self, at_once: int) -> float | None:
+        """Time left at the present pace, in seconds."""
+        if self.seconds_a_run is None or at_once < 1:
+            return None
+        return max(0, self.expected - self.ended) * self.seconds_a_run / at_once
+
+
+class Coordinator:
+    """One per launcher; several may serve one study, since every decision is made under the study's lock."""
+
+    def __init__(self, ledger: Ledger, study: Study, record: StudyRecord, capacity: int) -> None:
+        self.ledger = ledger
+        self.study = study
+        self.record = record
+        self.planner = RungPlanner(study, capacity)
+        self.mirror = Mirror(ledger, record)
+        self._state: SearchState | None = None
+        self._mirrored = 0.0
+
+    def tick(self) -> Progress:
+        """Recover leases, plan until the plan has nothing to add, and mirror every few seconds."""
+        self.recover()
+        while self.advance():
+            pass
+        if time.monotonic() - self._mirrored > _MIRROR_SECONDS:
+            self.mirror.sync()
+            self._mirrored = time.monotonic()
+        assert self._state is not None
+        return progress(self.study, self._state)
+
+    def advance(self) -> int:
+        """One decision; returns how many orders it gave."""
+
+        def plan(state: SearchState) -> list[object]:
+            self._state = state
+            return list(self.planner.plan(state))
+
+        return len(self.ledger.decide(self.record.id, plan))  # type: ignore[arg-type]
+
+    def recover(self) -> list[int]:
+        """Queue again what dead workers held, and what nobody has renewed; returns the run ids."""
+        dead = [name for name in self.ledger.lease_holders(self.record.id) if is_dead(name)]
+        return self.ledger.expire(self.record.id, dead)
+
+    def finish(self) -> None:
+        """Mirror the last state."""
+        self.mirror.sync()
+
+
+def progress(study: Study, state: SearchState) -> Progress:
+    """Count runs and find the leader, from objectives alone."""
+    settings = state.study.settings
+    counts: Counter[str] = Counter(run.state for run in state.runs)
+    search_left = int(settings["budget"]["runs"]) - sum(run.pool == "search" for run in state.runs)
+    if state.study.winner_id is None:
+        compared = 2 + len(study.baselines) + study.confirm.finalists
+        confirm_left = compared * int(settings["confirm"]["seeds"])
+    else:
+        search_left, confirm_left = 0, 0
+    timed = [run.seconds for run in state.runs if run.seconds is not None and run.pool in ("search", "confirm")]
+    measured = [row for row in candidates(state) if row.mean is not None and len(row.objectives) > 1]
+    best = max(measured, key=lambda row: row.mean or 0.0, default=None)
+    return Progress(
+        phase=state.study.phase,
+        counts=dict(counts),
+        expected=len(state.runs) - counts["cancelled"] + max(0, search_left) + confirm_left,
+        leader=None if best is None else (best.configuration.name, best.mean or 0.0, summarize(best.objectives)),
+        seconds_a_run=sum(timed) / len(timed) if timed else None,
+    )

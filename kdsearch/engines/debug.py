@@ -1,0 +1,44 @@
+"""The debug engine: plan, train and store in this process, one run after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.coordinator import Progress
+from kdsearch.engines.studyfile import LoadedStudy
+from kdsearch.engines.worker import Worker
+
+_SHOWN_EVERY = 0.5
+
+
+class DebugEngine:
+    """Runs a study where a debugger can follow it, and with no process to start."""
+
+    def __init__(self, coordinator: Coordinator, loaded: LoadedStudy, device: str = "cpu") -> None:
+        self.coordinator = coordinator
+        self.loaded = loaded
+        self.device = device
+
+    def run(self, observe: Callable[[Progress], None] = lambda progress: None) -> None:
+        """Work until the study is finished or stopped."""
+        coordinator = self.coordinator
+        observe(coordinator.tick())
+        worker = Worker(coordinator.ledger, self.loaded, coordinator.record.id, device=self.device)
+        shown = time.monotonic()
+        try:
+            while not worker.should_stop():
+                trained = worker.run_batch()
+                if not trained or time.monotonic() - shown > _SHOWN_EVERY:
+                    shown = time.monotonic()
+                    observe(coordinator.tick())
+                else:
+                    coordinator.advance()
+                record = coordinator.ledger.study_by_id(coordinator.record.id)
+                if record.phase == "finished" or record.stop_requested:
+                    break
+        finally:
+            worker.close()
+        observe(coordinator.tick())
+        coordinator.finish()

@@ -1,0 +1,66 @@
+"""One leased run, from its lease to its outcome: what every engine's worker does."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kdsearch import settings
+from kdsearch.engines import artifacts
+from kdsearch.ledger.leases import Lease
+from kdsearch.ledger.leases import Outcome
+from kdsearch.study import Study
+from kdsearch.tasks.base import RunContext
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import RunResult
+
+
+def workspace(run_id: int) -> Path:
+    """The folder of a run: its checkpoint lives here until its result is stored."""
+    path = settings.home() / "runs" / str(run_id)
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def clear_workspace(run_id: int) -> None:
+    """Remove the folder of a run whose result is stored."""
+    shutil.rmtree(settings.home() / "runs" / str(run_id), ignore_errors=True)
+
+
+def execute(
+    study: Study, lease: Lease, *, code_hash: str, data_hash: str, device: str, report: Callable[[int, float], None]
+) -> Outcome:
+    """Train a leased run and turn its result into columns of the ledger.
+
+    Exceptions of the task pass through; ``RunInterrupted`` leaves the checkpoint for the next holder.
+    """
+    teacher = artifacts.fetch(lease.teacher_artifact) if lease.teacher_artifact else None
+    request = RunRequest(
+        role="teacher" if lease.pool == "teacher" else "student",
+        params=study.complete(lease.params),
+        seed=lease.seed,
+        teacher=teacher,
+    )
+    context = RunContext(workspace(lease.run_id), device, lease.keep_weights, report)
+    result = study.trained.train(request, context)
+    return Outcome(lease, result.state, {**_columns(result), "code_hash": code_hash, "data_hash": data_hash})
+
+
+def _columns(result: RunResult) -> Mapping[str, Any]:
+    names = [name for name, values in result.curve.items() if values]
+    return {
+        "objective": float(result.objective),
+        "score": None if result.score is None else float(result.score),
+        "epoch": result.epoch,
+        "epochs": result.epochs,
+        "scores": result.scores,
+        "curve_names": names,
+        "curves": [[float(value) for value in result.curve[name]] for name in names],
+        "seconds": result.seconds,
+        "device": result.device,
+        "peak_memory": result.peak_memory,
+        "artifact": artifacts.store(result.weights) if result.weights is not None else None,
+    }

@@ -1,0 +1,126 @@
+"""The local engine: worker processes on this machine's cores or GPUs, watched by the launcher."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from kdsearch import settings
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.coordinator import Progress
+from kdsearch.engines.devices import Slot
+from kdsearch.engines.process import WorkerArguments
+from kdsearch.errors import KdsearchError
+
+TICK_SECONDS = 0.25
+_GRACE_SECONDS = 20.0
+_RESTARTS = 3
+
+
+@dataclass
+class _Running:
+    slot: Slot
+    process: subprocess.Popen[bytes]
+    log: Path
+    restarts: int = 0
+
+
+class LocalEngine:
+    """Starts one process a slot, replaces those that die, and stops them all at the end."""
+
+    def __init__(self, coordinator: Coordinator, slots: Sequence[Slot], study_file: Path, storage: str | None) -> None:
+        self.coordinator = coordinator
+        self.slots = slots
+        self.study_file = study_file
+        self.storage = storage
+        self._workers: list[_Running] = []
+        self._begun = 0
+
+    def run(self, observe: Callable[[Progress], None] = lambda progress: None) -> None:
+        """Work until the study is finished or stopped. On ``KeyboardInterrupt`` the workers hand back their runs."""
+        try:
+            self.coordinator.tick()
+            self._workers = [self._start(slot) for slot in self.slots]
+            while True:
+                progress = self.coordinator.tick()
+                observe(progress)
+                record = self.coordinator.ledger.study_by_id(self.coordinator.record.id)
+                if progress.phase == "finished" or record.stop_requested:
+                    break
+                self._watch()
+                time.sleep(TICK_SECONDS)
+        finally:
+            self.stop()
+        self.coordinator.finish()
+
+    def stop(self) -> None:
+        """Ask all workers to hand back what they hold, and end those that do not answer."""
+        for worker in self._workers:
+            if worker.process.poll() is None:
+                worker.process.terminate()
+        deadline = time.monotonic() + _GRACE_SECONDS
+        for worker in self._workers:
+            try:
+                worker.process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                worker.process.kill()
+                worker.process.wait()
+        self._workers = []
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [worker.process.pid for worker in self._workers]
+
+    def _start(self, slot: Slot) -> _Running:
+        self._begun += 1
+        log = _log_folder() / f"{self.coordinator.record.id}-{os.getpid()}-{self._begun}.log"
+        arguments = WorkerArguments(
+            study_file=str(self.study_file),
+            preset=self.coordinator.study.preset or "none",
+            storage=self.storage,
+            device=slot.device,
+            parent=os.getpid(),
+        )
+        with log.open("wb") as output:
+            process = _spawn(arguments, slot, output)
+        return _Running(slot, process, log)
+
+    def _watch(self) -> None:
+        for index, worker in enumerate(self._workers):
+            code = worker.process.poll()
+            if code is None or code == 0:
+                continue
+            tail = worker.log.read_text(errors="replace").strip()[-2000:]
+            message = f"worker {worker.process.pid} ended with {code}"
+            self.coordinator.ledger.log_event(self.coordinator.record.id, "worker died", message, {"log": tail})
+            if code > 0 and tail.startswith("error:"):
+                raise KdsearchError(tail.removeprefix("error:").strip())  # a message for the user, not an accident
+            if worker.restarts >= _RESTARTS:
+                raise KdsearchError(f"{message}, for the {worker.restarts + 1}th time. Its last words:\n{tail}")
+            fresh = self._start(worker.slot)
+            fresh.restarts = worker.restarts + 1
+            self._workers[index] = fresh
+
+
+def _spawn(arguments: WorkerArguments, slot: Slot, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        arguments.command(),
+        env={**os.environ, **dict(slot.environment)},
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,  # Ctrl-C reaches the launcher alone, which then asks its workers to stop
+    )
+
+
+def _log_folder() -> Path:
+    path = settings.home() / "logs"
+    path.mkdir(parents=True, exist_ok=True)
+    return path

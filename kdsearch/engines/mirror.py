@@ -1,0 +1,50 @@
+"""Feeds the Optuna projection with a study's estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.projection import Projection
+from kdsearch.ledger.projection import objectives
+from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.records import StudyResults
+from kdsearch.statistics.shrinkage import shrink
+from kdsearch.statistics.summaries import summarize
+
+
+class Mirror:
+    """Keeps the Optuna study of one study up to date, from whichever launcher holds the projection."""
+
+    def __init__(self, ledger: Ledger, study: StudyRecord) -> None:
+        self._ledger = ledger
+        self._study = study
+        self._projection: Projection | None = None
+
+    def sync(self) -> int:
+        """One pass over the ledger; returns how many trials were told."""
+        if self._projection is None:
+            self._projection = Projection(self._ledger.database, self._study.name, self._study.settings["space"])
+        results = self._ledger.results(self._study.id)
+        return self._projection.sync(results, estimates(results))
+
+
+def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
+    """Configuration id to n, mean, sd, 95 % interval and shrunken mean of its objectives."""
+    values = {row.id: objectives(results.runs, row) for row in results.configurations.values()}
+    searched = [id_ for id_, row in results.configurations.items() if row.kind == "searched" and values[id_]]
+    shrunken = dict(zip(searched, shrink([values[id_] for id_ in searched]).means, strict=True))
+    found: dict[int, Mapping[str, float]] = {}
+    for id_, sample in values.items():
+        if not sample:
+            continue
+        summary = summarize(sample)
+        found[id_] = {
+            "n": summary.n,
+            "mean": summary.mean,
+            "sd": summary.sd,
+            "low": summary.low,
+            "high": summary.high,
+            "shrunken": float(shrunken.get(id_, summary.mean)),
+        }
+    return found

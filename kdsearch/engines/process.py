@@ -1,0 +1,92 @@
+"""A worker process: loads the study file anew, checks that it is the ledger's study, and works."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from dataclasses import dataclass
+from pathlib import Path
+
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.studyfile import LoadedStudy
+from kdsearch.engines.studyfile import load
+from kdsearch.engines.worker import Worker
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.ledger import Ledger
+
+PLAN_AHEAD = 2
+
+
+@dataclass(frozen=True)
+class WorkerArguments:
+    """What a worker process is told; ``parent`` is the process whose end ends it too.
+
+    ``preset``: empty for the one that fits the hardware."""
+
+    study_file: str
+    preset: str
+    storage: str | None
+    device: str
+    parent: int | None = None
+
+    def command(self) -> list[str]:
+        """The command line of such a worker."""
+        return [sys.executable, "-m", "kdsearch.engines.process", json.dumps(asdict(self))]
+
+
+def work(arguments: WorkerArguments) -> None:
+    """Train runs until the study is finished, the worker is told to stop, or its parent is gone."""
+    stop = _stop_flag(arguments.parent)
+    ledger = Ledger.connect(arguments.storage)
+    loaded = load(Path(arguments.study_file), arguments.preset or None)
+    record = ledger.study(loaded.study.stored_name)
+    _same_study(loaded, ledger, record.name)
+    coordinator = Coordinator(ledger, loaded.study, record, capacity=PLAN_AHEAD)
+
+    def advance() -> int:
+        coordinator.recover()
+        return coordinator.advance()
+
+    worker = Worker(ledger, loaded, record.id, device=arguments.device, advance=advance, should_stop=stop)
+    worker.run_until_finished()
+
+
+def main() -> None:
+    """Entry of ``python -m kdsearch.engines.process``."""
+    arguments = WorkerArguments(**json.loads(sys.argv[1]))
+    try:
+        work(arguments)
+    except KdsearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _same_study(loaded: LoadedStudy, ledger: Ledger, name: str) -> None:
+    from kdsearch.ledger.studies import difference
+    from kdsearch.ledger.studies import plain
+
+    stored = ledger.study(name).identity
+    lines = list(difference(stored, plain(loaded.study.identity())))
+    if lines:
+        raise KdsearchError(f"{loaded.path} is not the study {name!r} of the ledger any more:\n  " + "\n  ".join(lines))
+
+
+def _stop_flag(parent: int | None) -> Callable[[], bool]:
+    asked = False
+
+    def ask(signum: int, frame: object) -> None:
+        nonlocal asked
+        asked = True
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    # Compared with the process that started us: an orphan's new parent may be any init process.
+    return lambda: asked or (parent is not None and os.getppid() != parent)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""Loading a study file: plain Python that makes one ``kdsearch.Study``."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from kdsearch.engines.code import code_hash
+from kdsearch.engines.devices import gpus
+from kdsearch.errors import KdsearchError
+from kdsearch.errors import StudyFileError
+from kdsearch.ledger.studies import Declaration
+from kdsearch.study import Study
+
+
+@dataclass(frozen=True)
+class LoadedStudy:
+    """A study with the file that it came from and the preset in force."""
+
+    path: Path
+    study: Study
+
+    @cached_property
+    def code_hash(self) -> str:
+        """Hash of the trainer's source."""
+        return code_hash(self.study.trained.sources())
+
+    def declaration(self) -> Declaration:
+        """The study in the ledger's words; reads the data's fingerprint."""
+        study, task = self.study, self.study.trained
+        return Declaration(
+            name=study.stored_name,
+            identity=study.identity(),
+            settings=study.settings(),
+            description=task.description,
+            metric=task.metric,
+            chance=task.chance,
+            data_hash=task.fingerprint(),
+            code_hash=self.code_hash,
+            baselines={name: study.complete(values) for name, values in study.baselines.items()},
+            source_file=str(self.path),
+            source_text=self.path.read_text(errors="replace"),
+        )
+
+
+def load(path: Path, preset: str | None = None) -> LoadedStudy:
+    """Import a study file and apply a preset: the named one, or the one that fits the hardware.
+
+    Raises ``StudyFileError`` with the last line of the user's own code when the file cannot be imported.
+    """
+    if not path.is_file():
+        raise StudyFileError(f"expected a study file such as studies/jhmdb_weights.py, found no file {path}")
+    studies = [value for value in _import(path).values() if isinstance(value, Study)]
+    if len(studies) != 1:
+        raise StudyFileError(f"{path} must make exactly one kdsearch.Study at its top level, it makes {len(studies)}")
+    study = studies[0]
+    name = preset or ("full" if gpus() and "full" in study.presets else "cpu" if "cpu" in study.presets else None)
+    return LoadedStudy(path.resolve(), study.with_preset(None if name == "none" else name))
+
+
+def load_study(path: str | Path, preset: str | None = None) -> Study:
+    """The study of a study file, with a preset applied as ``kdsearch launch`` does."""
+    return load(Path(path), preset).study
+
+
+def _import(path: Path) -> dict[str, object]:
+    spec = importlib.util.spec_from_file_location(f"kdsearch_study_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise StudyFileError(f"{path} is not a Python file: expected a name that ends in .py")
+    module = importlib.util.module_from_spec(spec)
+    # Registered, so that functions of the file can be pickled and their source found.
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except KdsearchError:
+        raise
+    except Exception as error:
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        where = f"{path}, line {frames[-1].lineno}: {frames[-1].line}" if frames else str(path)
+        if isinstance(error, SyntaxError):
+            where = f"{path}, line {error.lineno}: {(error.text or '').strip()}"
+        raise StudyFileError(
+            f"the study file fails to import.\n  {where}\n  {type(error).__name__}: {error}\n"
+            "Mend the file and call the same command again."
+        ) from error
+    return vars(module)

@@ -1,0 +1,74 @@
+"""A configuration's mean over its seeds, for a user's own Ray Tune script: ``Tuner(kdsearch.trainable(mine))``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+from kdsearch import settings
+from kdsearch.engines.objective import evaluate
+from kdsearch.engines.teacher import trained_teacher
+from kdsearch.space import Categorical
+from kdsearch.space import Integer
+from kdsearch.statistics.summaries import summarize
+from kdsearch.study import Study
+
+_PASSED_ON = (settings.HOME, settings.DATA)
+
+
+def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[[dict[str, Any]], None]:
+    """A function trainable for ``ray.tune.Tuner``.
+
+    A trial trains its configuration with the study's first ``seeds`` search seeds and reports once, when all have
+    ended: ``objective`` (their mean), ``sd``, ``low``, ``high``, ``n``. So no rule of Ray can take one lucky seed for
+    the result. The teacher is trained here, before the trials start. Scores on test are not read.
+    """
+    from ray import cloudpickle
+
+    if study.trained.has_teacher:
+        trained_teacher(study, device)
+    # A study file is no importable module: its functions travel to the actors by value.
+    for module in {type(study.trained).__module__, getattr(getattr(study.task, "function", None), "__module__", "")}:
+        if module in sys.modules and not module.startswith("kdsearch."):
+            cloudpickle.register_pickle_by_value(sys.modules[module])
+    environment = {name: os.path.abspath(os.environ[name]) for name in _PASSED_ON if os.environ.get(name)}
+    environment.setdefault(settings.HOME, str(settings.home()))
+    packed = cloudpickle.dumps(study)
+
+    def train(config: dict[str, Any]) -> None:
+        from ray import tune
+
+        os.environ.update(environment)
+        restored: Study = cloudpickle.loads(packed)
+        objectives = evaluate(restored, {name: config[name] for name in restored.space}, seeds=seeds, device=device)
+        summary = summarize(objectives)
+        tune.report(
+            {
+                "objective": summary.mean,
+                "sd": summary.sd,
+                "low": summary.low,
+                "high": summary.high,
+                "n": summary.n,
+            }
+        )
+
+    return train
+
+
+def ray_space(study: Study) -> Mapping[str, Any]:
+    """The study's space in Ray Tune's words, for ``param_space`` (Ray's whole numbers exclude their upper end)."""
+    from ray import tune
+
+    space: dict[str, Any] = {}
+    for name, dimension in study.space.items():
+        if isinstance(dimension, Categorical):
+            space[name] = tune.choice(list(dimension.choices))
+        elif isinstance(dimension, Integer):
+            draw = tune.lograndint if dimension.log else tune.randint
+            space[name] = draw(dimension.low, dimension.high + 1)
+        else:
+            space[name] = (tune.loguniform if dimension.log else tune.uniform)(dimension.low, dimension.high)
+    return space

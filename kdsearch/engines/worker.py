@@ -1,0 +1,220 @@
+"""The body that every worker shares: claim, train, renew, store, and hand back what it cannot finish."""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+import traceback
+from collections.abc import Callable
+
+from kdsearch import settings
+from kdsearch.engines.devices import worker_name
+from kdsearch.engines.execution import clear_workspace
+from kdsearch.engines.execution import execute
+from kdsearch.engines.studyfile import LoadedStudy
+from kdsearch.errors import KdsearchError
+from kdsearch.errors import LedgerError
+from kdsearch.errors import RunInterrupted
+from kdsearch.ledger.leases import Lease
+from kdsearch.ledger.leases import Outcome
+from kdsearch.ledger.ledger import Ledger
+
+_BATCH_SECONDS = 0.5
+_LARGEST_CLAIM = 32
+_IDLE_SECONDS = 0.2
+_PLAN_SECONDS = 1.0
+_BEAT_SECONDS = 2.0
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Heartbeat:
+    """Renews all leases of a worker in one statement, from a thread with a connection of its own.
+
+    ``stop_requested`` turns true when somebody asked the study to stop.
+    """
+
+    def __init__(self, ledger: Ledger, study_id: int) -> None:
+        self.stop_requested = False
+        self._ledger = ledger
+        self._study_id = study_id
+        self._held: dict[int, Lease] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="kdsearch-heartbeat", daemon=True)
+        self._thread.start()
+
+    def hold(self, leases: list[Lease]) -> None:
+        """Keep these leases alive from now on."""
+        with self._lock:
+            self._held.update({lease.run_id: lease for lease in leases})
+
+    def drop(self, run_ids: set[int]) -> None:
+        """Stop keeping these."""
+        with self._lock:
+            for run_id in run_ids:
+                self._held.pop(run_id, None)
+
+    def holds(self, lease: Lease) -> bool:
+        """Whether the lease is still ours, as far as the last renewal told."""
+        with self._lock:
+            return lease.run_id in self._held
+
+    def held(self) -> list[Lease]:
+        """All leases held."""
+        with self._lock:
+            return list(self._held.values())
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed = True
+        self._wake.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._wake.wait(min(self._ledger.lease_seconds / 3, _BEAT_SECONDS)):
+            held = self.held()
+            if not held:
+                continue
+            try:
+                kept, self.stop_requested = self._ledger.renew(self._study_id, held)
+            except LedgerError:
+                continue  # the server is away: leases stand until it has been up for a lease again
+            self.drop({lease.run_id for lease in held} - kept)
+
+
+class Worker:
+    """Trains runs of one study until it is finished or ``should_stop`` says so.
+
+    ``advance``: called when there is nothing to claim; lets the planner decide, so that a study goes on whoever lives,
+    and returns how many orders it gave.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        loaded: LoadedStudy,
+        study_id: int,
+        *,
+        device: str = "cpu",
+        advance: Callable[[], int] = lambda: 0,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.ledger = ledger
+        self.loaded = loaded
+        self.study_id = study_id
+        self.device = device
+        self.name = worker_name()
+        self.advance = advance
+        self._asked_to_stop = should_stop
+        self.data_hash = loaded.study.trained.fingerprint()
+        self.run_seconds = _BATCH_SECONDS
+        self.heartbeat = Heartbeat(ledger, study_id)
+
+    def run_until_finished(self) -> None:
+        """Work until the study is finished, stopped, or ``should_stop``."""
+        planned = float("-inf")
+        try:
+            while not self.should_stop():
+                if self.run_batch():
+                    continue
+                orders = 0
+                if time.monotonic() - planned >= _PLAN_SECONDS:
+                    orders, planned = self.advance(), time.monotonic()
+                state = self.ledger.study_by_id(self.study_id)
+                if state.phase == "finished" or state.stop_requested:
+                    return
+                if orders:
+                    planned = float("-inf")
+                else:
+                    time.sleep(_IDLE_SECONDS)
+        finally:
+            self.close()
+
+    def should_stop(self) -> bool:
+        """Whether this worker was told to stop, by its caller or through the ledger."""
+        return self._asked_to_stop() or self.heartbeat.stop_requested
+
+    def run_batch(self) -> int:
+        """Claim some runs, train them and store their results; returns how many were claimed.
+
+        Long runs are claimed one by one; of runs that take milliseconds several at once, stored together.
+        """
+        limit = max(1, min(_LARGEST_CLAIM, int(_BATCH_SECONDS / max(self.run_seconds, 1e-3))))
+        leases = self.ledger.claim(self.study_id, self.name, limit)
+        self.heartbeat.hold(leases)
+        ready: list[Outcome] = []
+        begin = time.monotonic()
+        for lease in leases:
+            outcome = self._train(lease)
+            if outcome is not None:
+                ready.append(outcome)
+            if ready and time.monotonic() - begin > _BATCH_SECONDS:
+                self._store(ready)
+                ready, begin = [], time.monotonic()
+        self._store(ready)
+        return len(leases)
+
+    def close(self) -> None:
+        """Hand back what is still held and end the heartbeat."""
+        held = self.heartbeat.held()
+        self.heartbeat.close()
+        if held:
+            self.ledger.release(held)
+
+    def _train(self, lease: Lease) -> Outcome | None:
+        begin = time.monotonic()
+
+        def report(epoch: int, objective: float) -> None:
+            if self.should_stop() or not self.heartbeat.holds(lease):
+                raise RunInterrupted
+
+        if self.should_stop() or not self.heartbeat.holds(lease):
+            return None
+        try:
+            outcome = execute(
+                self.loaded.study,
+                lease,
+                code_hash=self.loaded.code_hash,
+                data_hash=self.data_hash,
+                device=self.device,
+                report=report,
+            )
+        except RunInterrupted:
+            return None  # released by close(), or lost already; the checkpoint stays
+        except LedgerError:
+            raise
+        except OSError as error:
+            if error.errno in _DISK_FULL:
+                raise KdsearchError(
+                    f"the disk is full: {error}. Free some space below {settings.home()} and launch again; "
+                    "nothing finished is lost, this run goes back to the queue."
+                ) from error
+            self._fail(lease, traceback.format_exc())
+            return None
+        except KdsearchError as error:
+            self._fail(lease, str(error))
+            return None
+        except Exception:
+            self._fail(lease, traceback.format_exc())
+            return None
+        self.run_seconds = 0.5 * self.run_seconds + 0.5 * (time.monotonic() - begin)
+        return outcome
+
+    def _store(self, outcomes: list[Outcome]) -> None:
+        if not outcomes:
+            return
+        accepted = self.ledger.finish(outcomes)
+        self.heartbeat.drop({outcome.lease.run_id for outcome in outcomes})
+        for outcome in outcomes:
+            run_id = outcome.lease.run_id
+            if run_id in accepted:
+                clear_workspace(run_id)
+            else:
+                message = f"run {run_id}: a late result of attempt {outcome.lease.attempt} was discarded"
+                self.ledger.log_event(self.study_id, "discarded", message, run_id=run_id)
+
+    def _fail(self, lease: Lease, error: str) -> None:
+        self.ledger.fail(self.study_id, lease, error)
+        self.heartbeat.drop({lease.run_id})

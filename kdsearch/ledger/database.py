@@ -1,0 +1,141 @@
+"""Connections: which database, how a lost one is met, and how its errors are said."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Engine
+from sqlalchemy.engine import make_url
+
+from kdsearch import settings
+from kdsearch.errors import LedgerError
+from kdsearch.ledger import embedded
+
+T = TypeVar("T")
+_DRIVER = "postgresql+psycopg2"
+_LOST = (sa.exc.OperationalError, sa.exc.InterfaceError)
+
+
+class Database:
+    """One Postgres database, held by one or two connections.
+
+    ``url``: a SQLAlchemy URL, or ``None`` for ``KDSEARCH_STORAGE`` and, without that, the embedded server, which is
+    started here and, when it dies, again at the next transaction.
+    """
+
+    def __init__(self, url: str | None = None, *, patience: float = 60.0) -> None:
+        given = url or settings.storage_url()
+        self.embedded = given is None
+        self.patience = patience
+        self.url = check_url(given) if given is not None else make_url(embedded.start())
+        self.engine = _engine(self.url)
+
+    def transaction(self, work: Callable[[Connection], T]) -> T:
+        """Run ``work`` in one transaction; run it again when the connection was lost.
+
+        ``work`` must be safe to repeat: a commit whose answer was lost may have happened. Waits up to ``patience``
+        seconds for the server, then raises ``LedgerError``.
+        """
+        deadline = time.monotonic() + self.patience
+        pause = 0.1
+        while True:
+            try:
+                with self.engine.begin() as connection:
+                    return work(connection)
+            except _LOST as error:
+                if not _connection_lost(error):
+                    raise LedgerError(_refused(error)) from error
+                if time.monotonic() >= deadline:
+                    raise LedgerError(self._unreachable(error)) from error
+                time.sleep(pause)
+                pause = min(2 * pause, 2.0)
+                self._recover()
+            except sa.exc.DBAPIError as error:
+                if getattr(error.orig, "pgcode", None) in {"53100", "53200", "53300"}:
+                    raise LedgerError(_refused(error)) from error
+                raise
+
+    def check(self) -> None:
+        """Raise ``LedgerError`` at once when the database cannot be reached."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(sa.text("SELECT 1"))
+        except _LOST as error:
+            raise LedgerError(self._unreachable(error)) from error
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def rendered_url(self, *, hide_password: bool = True) -> str:
+        """The URL as text."""
+        return self.url.render_as_string(hide_password=hide_password)
+
+    def _recover(self) -> None:
+        if self.embedded:
+            fresh = make_url(embedded.start())
+            if fresh != self.url:
+                self.engine.dispose()
+                self.url, self.engine = fresh, _engine(fresh)
+
+    def _unreachable(self, error: Exception) -> str:
+        first = str(getattr(error, "orig", error)).strip().splitlines()
+        return (
+            f"the database {self.rendered_url()} cannot be reached: {first[0] if first else error}\n"
+            f"Check that the server runs and that {settings.STORAGE} (or --storage) names it, or unset it to use the "
+            "embedded server of this machine."
+        )
+
+
+def check_url(text: str) -> URL:
+    """Parse a storage URL and refuse what is not Postgres over psycopg2."""
+    try:
+        url = make_url(text)
+    except sa.exc.ArgumentError as error:
+        raise LedgerError(f"expected a URL such as {_DRIVER}://user@host/database, got {text!r}") from error
+    if url.drivername in {"postgresql", "postgres"}:
+        # SQLAlchemy 2.1 reads the bare name as psycopg 3, which is not installed.
+        url = url.set(drivername=_DRIVER)
+    if url.drivername != _DRIVER:
+        raise LedgerError(
+            f"kdsearch stores studies in Postgres alone: expected {_DRIVER}://user@host/database, "
+            f"got {url.drivername}://…"
+        )
+    return url
+
+
+def _engine(url: URL) -> Engine:
+    # One connection for work and one for the thread that renews leases: a hundred workers stay below the server's
+    # default of 100 connections only with a pooler, but tens of them do without.
+    return sa.create_engine(
+        url,
+        pool_size=1,
+        max_overflow=1,
+        pool_pre_ping=True,
+        executemany_mode="values_plus_batch",
+        connect_args={"connect_timeout": 10, "application_name": "kdsearch"},
+        json_serializer=lambda value: json.dumps(value, allow_nan=False),
+    )
+
+
+def _connection_lost(error: sa.exc.DBAPIError) -> bool:
+    code = getattr(error.orig, "pgcode", None)
+    # No code: the socket failed. Class 57P: the server shuts down or starts up. 08: connection exceptions.
+    return code is None or code.startswith(("57P", "08"))
+
+
+def _refused(error: sa.exc.DBAPIError) -> str:
+    code = getattr(error.orig, "pgcode", None)
+    text = str(error.orig).strip()
+    advice = {
+        "53100": "The disk of the database is full: free some space and call the same command again; "
+        "nothing finished is lost.",
+        "53300": "The server has no free connection: raise max_connections or start fewer workers.",
+    }.get(code or "", "Call the same command again once the cause is gone; nothing finished is lost.")
+    return f"the database refused: {text}\n{advice}"

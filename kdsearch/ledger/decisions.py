@@ -1,0 +1,124 @@
+"""Decisions: state read, planner asked and orders applied in one transaction under the study's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.engine import Connection
+
+from kdsearch.ledger import schema
+from kdsearch.ledger import studies
+from kdsearch.ledger import views
+from kdsearch.ledger.orders import ChooseTeacher
+from kdsearch.ledger.orders import ChooseWinner
+from kdsearch.ledger.orders import EnterPhase
+from kdsearch.ledger.orders import FailRun
+from kdsearch.ledger.orders import NewConfiguration
+from kdsearch.ledger.orders import NewRun
+from kdsearch.ledger.orders import Note
+from kdsearch.ledger.orders import Order
+from kdsearch.ledger.views import SearchState
+
+Plan = Callable[[SearchState], Sequence[Order]]
+
+
+def decide(connection: Connection, study_id: int, plan: Plan) -> list[Order]:
+    """Ask the planner and apply what it orders. Safe to repeat: the state is read anew each time."""
+    connection.execute(sa.select(schema.study.c.id).where(schema.study.c.id == study_id).with_for_update())
+    state = views.search_state(connection, study_id)
+    orders = list(plan(state))
+    _Applier(connection, study_id, state).apply(orders)
+    return orders
+
+
+class _Applier:
+    def __init__(self, connection: Connection, study_id: int, state: SearchState) -> None:
+        self.connection = connection
+        self.study_id = study_id
+        self.state = state
+        self.configurations = {(row.kind, row.name): row.id for row in state.configurations.values()}
+        self.teacher_runs = {run.seed: run.id for run in state.runs if run.pool == "teacher"}
+
+    def apply(self, orders: Sequence[Order]) -> None:
+        for order in orders:
+            if isinstance(order, NewConfiguration):
+                self._configuration(order)
+        # Teachers first: student runs of the same plan name them by seed.
+        runs = [order for order in orders if isinstance(order, NewRun)]
+        for teacher in [order for order in runs if order.pool == "teacher"]:
+            self._insert([teacher])
+        self._insert([order for order in runs if order.pool != "teacher"])
+        for order in orders:
+            if isinstance(order, ChooseTeacher):
+                self._update_study(teacher_run_id=order.run_id, phase="search")
+            elif isinstance(order, ChooseWinner):
+                self._choose_winner(order)
+            elif isinstance(order, EnterPhase):
+                self._update_study(phase=order.phase)
+            elif isinstance(order, FailRun):
+                self._fail(order)
+            elif isinstance(order, Note) and not (order.once and order.kind in self.state.events):
+                studies.log_event(self.connection, self.study_id, order.kind, order.message, order.data)
+
+    def _configuration(self, order: NewConfiguration) -> None:
+        table = schema.configuration
+        row = self.connection.execute(
+            table.insert()
+            .values(
+                study_id=self.study_id,
+                kind=order.kind,
+                name=order.name,
+                params=dict(order.params),
+                origin=order.origin,
+            )
+            .returning(table.c.id)
+        )
+        self.configurations[order.kind, order.name] = row.scalar_one()
+
+    def _insert(self, orders: Sequence[NewRun]) -> None:
+        if not orders:
+            return
+        rows: list[dict[str, Any]] = [
+            {
+                "study_id": self.study_id,
+                "configuration_id": self._id(order.configuration),
+                "pool": order.pool,
+                "seed": order.seed,
+                "needs": self.teacher_runs[order.needs[1]] if isinstance(order.needs, tuple) else order.needs,
+                "priority": order.priority,
+                "keep_weights": order.keep_weights,
+            }
+            for order in orders
+        ]
+        # A plan may order what is there already (a second pool of the same seeds): the run is one, whoever asked.
+        statement = insert(schema.run).on_conflict_do_nothing(index_elements=["configuration_id", "seed"])
+        returned = self.connection.execute(
+            statement.returning(schema.run.c.id, schema.run.c.seed, schema.run.c.pool), rows
+        )
+        self.teacher_runs.update({row.seed: row.id for row in returned if row.pool == "teacher"})
+
+    def _choose_winner(self, order: ChooseWinner) -> None:
+        self._update_study(
+            winner_id=order.winner,
+            ablation_id=self._id(order.ablation),
+            finalist_ids=list(order.finalists),
+            phase="confirm",
+        )
+        name = self.state.configurations[order.winner].name
+        studies.log_event(self.connection, self.study_id, "winner", f"winner chosen: {name}", order.evidence)
+
+    def _fail(self, order: FailRun) -> None:
+        table = schema.run
+        waiting = sa.and_(table.c.id == order.run_id, table.c.state == "queued")
+        self.connection.execute(table.update().where(waiting).values(state="failed", error=order.error))
+
+    def _id(self, configuration: int | tuple[str, str]) -> int:
+        return configuration if isinstance(configuration, int) else self.configurations[configuration]  # type: ignore[index]
+
+    def _update_study(self, **values: Any) -> None:
+        table = schema.study
+        self.connection.execute(table.update().where(table.c.id == self.study_id).values(**values))

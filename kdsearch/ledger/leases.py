@@ -1,0 +1,233 @@
+"""Leases: who trains a run now, and the fence that keeps a late result of a lost lease out.
+
+All times are Postgres's. A claim takes rows with ``FOR UPDATE SKIP LOCKED`` and never the study's lock.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from kdsearch.ledger import schema
+from kdsearch.ledger.records import Kind
+from kdsearch.ledger.records import Pool
+from kdsearch.tasks.base import Scalar
+
+MAX_ATTEMPTS = 10
+MAX_FAILURES = 3
+
+
+@dataclass(frozen=True)
+class Lease:
+    """A run held by a worker until its lease runs out. ``token`` proves it; ``needs`` is its teacher run."""
+
+    run_id: int
+    token: uuid.UUID
+    attempt: int
+    kind: Kind
+    name: str
+    params: Mapping[str, Scalar]
+    pool: Pool
+    seed: int
+    keep_weights: bool
+    needs: int | None
+    teacher_artifact: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A leased run that ended as ``done`` or ``diverged``; ``values`` are columns of the run's row."""
+
+    lease: Lease
+    state: str
+    values: Mapping[str, Any]
+
+
+_CLAIM = sa.text(
+    """
+    WITH ready AS MATERIALIZED (
+        SELECT r.id FROM kdsearch.run r
+        WHERE r.study_id = :study AND r.state = 'queued'
+          AND (r.needs IS NULL
+               OR EXISTS (SELECT 1 FROM kdsearch.run t WHERE t.id = r.needs AND t.state = 'done'))
+          AND NOT (SELECT stop_requested FROM kdsearch.study WHERE id = :study)
+          AND NOT EXISTS (SELECT 1 FROM kdsearch.run h
+                          WHERE h.study_id = :study AND h.state = 'leased' AND h.token = :token)
+        ORDER BY r.priority, r.id
+        LIMIT :limit
+        FOR UPDATE OF r SKIP LOCKED
+    )
+    UPDATE kdsearch.run
+    SET state = 'leased', token = :token, worker = :worker, attempt = attempt + 1,
+        started_at = clock_timestamp(), lease_until = clock_timestamp() + :seconds * interval '1 second'
+    FROM ready WHERE run.id = ready.id
+    """
+)
+
+_HELD = sa.text(
+    """
+    SELECT r.id AS run_id, r.token, r.attempt, c.kind, c.name, c.params, r.pool, r.seed, r.keep_weights, r.needs,
+           t.artifact AS teacher_artifact
+    FROM kdsearch.run r
+    JOIN kdsearch.configuration c ON c.id = r.configuration_id
+    LEFT JOIN kdsearch.run t ON t.id = r.needs
+    WHERE r.study_id = :study AND r.state = 'leased' AND r.token = :token
+    ORDER BY r.priority, r.id
+    """
+)
+
+
+def claim(
+    connection: Connection, study_id: int, *, token: uuid.UUID, worker: str, limit: int, seconds: float
+) -> list[Lease]:
+    """Lease up to ``limit`` queued runs whose teacher is there.
+
+    Repeated with the same token, after a commit whose answer was lost, it finds the same runs and takes no more.
+    """
+    values = {"study": study_id, "token": token, "worker": worker, "limit": limit, "seconds": seconds}
+    connection.execute(_CLAIM, values)
+    rows = connection.execute(_HELD, {"study": study_id, "token": token}).mappings()
+    return [Lease(**row) for row in rows]
+
+
+def renew(connection: Connection, leases: Sequence[Lease], seconds: float) -> set[int]:
+    """Renew all leases in one statement; returns the ids still held, the others are lost."""
+    rows = connection.execute(
+        sa.text(
+            """
+            UPDATE kdsearch.run r SET lease_until = clock_timestamp() + :seconds * interval '1 second'
+            FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS held (id, token)
+            WHERE r.id = held.id AND r.token = held.token AND r.state = 'leased'
+            RETURNING r.id
+            """
+        ),
+        {"seconds": seconds, "ids": _ids(leases), "tokens": _tokens(leases)},
+    )
+    return {row.id for row in rows}
+
+
+def finish(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
+    """Store results that are ready together; returns the ids accepted, the others are discarded by the fence.
+
+    A result already stored under the same token counts as accepted: its commit happened, only the answer was lost.
+    """
+    leases = [outcome.lease for outcome in outcomes]
+    rows = connection.execute(
+        sa.text(
+            """
+            SELECT r.id, r.state FROM kdsearch.run r
+            JOIN unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS held (id, token)
+              ON r.id = held.id AND r.token = held.token
+            WHERE r.state IN ('leased', 'done', 'diverged')
+            ORDER BY r.id FOR UPDATE OF r
+            """
+        ),
+        {"ids": _ids(leases), "tokens": _tokens(leases)},
+    ).all()
+    held = {row.id for row in rows if row.state == "leased"}
+    values = [
+        {"b_id": outcome.lease.run_id, "b_token": outcome.lease.token, "state": outcome.state, **outcome.values}
+        for outcome in outcomes
+        if outcome.lease.run_id in held
+    ]
+    if values:
+        run = schema.run
+        columns: dict[str, sa.BindParameter[Any]] = {
+            name: sa.bindparam(name) for name in values[0] if not name.startswith("b_")
+        }
+        fence = sa.and_(
+            run.c.id == sa.bindparam("b_id"), run.c.token == sa.bindparam("b_token"), run.c.state == "leased"
+        )
+        statement = run.update().where(fence).values(**columns, finished_at=sa.func.clock_timestamp(), error=None)
+        connection.execute(statement, values)
+    return {row.id for row in rows}
+
+
+def fail(connection: Connection, lease: Lease, error: str) -> str | None:
+    """Record an exception: the run is queued again, or ``failed`` after three; ``None`` when the lease was lost."""
+    return connection.execute(
+        sa.text(
+            """
+            UPDATE kdsearch.run
+            SET failures = failures + 1, error = :error, token = NULL, lease_until = NULL,
+                state = CASE WHEN failures + 1 >= :most THEN 'failed' ELSE 'queued' END,
+                finished_at = CASE WHEN failures + 1 >= :most THEN clock_timestamp() END
+            WHERE id = :id AND token = :token AND state = 'leased'
+            RETURNING state
+            """
+        ),
+        {"error": error, "most": MAX_FAILURES, "id": lease.run_id, "token": lease.token},
+    ).scalar()
+
+
+def release(connection: Connection, leases: Sequence[Lease]) -> None:
+    """Give runs back to the queue; their checkpoints stay."""
+    connection.execute(
+        sa.text(
+            """
+            UPDATE kdsearch.run r SET state = 'queued', token = NULL, lease_until = NULL
+            FROM unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS held (id, token)
+            WHERE r.id = held.id AND r.token = held.token AND r.state = 'leased'
+            """
+        ),
+        {"ids": _ids(leases), "tokens": _tokens(leases)},
+    )
+
+
+def expire(connection: Connection, study_id: int, seconds: float, dead_workers: Sequence[str] = ()) -> list[int]:
+    """Queue again the runs whose lease ran out, or whose worker is known to be dead; returns their ids.
+
+    Leases stand while the server has been up for less than a lease: no worker could renew while it was down.
+    """
+    rows = connection.execute(
+        sa.text(
+            """
+            UPDATE kdsearch.run
+            SET token = NULL, lease_until = NULL,
+                state = CASE WHEN attempt >= :most THEN 'failed' ELSE 'queued' END,
+                error = CASE WHEN attempt >= :most
+                        THEN 'the worker of this run vanished ' || attempt || ' times (out of memory?)' END
+            WHERE study_id = :study AND state = 'leased' AND (
+                worker = ANY(CAST(:dead AS text[]))
+                OR (lease_until < clock_timestamp()
+                    AND pg_postmaster_start_time() < clock_timestamp() - :seconds * interval '1 second'))
+            RETURNING id
+            """
+        ),
+        {"most": MAX_ATTEMPTS, "study": study_id, "seconds": seconds, "dead": list(dead_workers)},
+    )
+    return [row.id for row in rows]
+
+
+def retry_failed(connection: Connection, study_id: int) -> int:
+    """Queue failed runs again with their failures forgotten; returns how many."""
+    return connection.execute(
+        sa.text(
+            "UPDATE kdsearch.run SET state = 'queued', failures = 0, attempt = 0, finished_at = NULL "
+            "WHERE study_id = :study AND state = 'failed'"
+        ),
+        {"study": study_id},
+    ).rowcount
+
+
+def holders(connection: Connection, study_id: int) -> list[str]:
+    """Names of the workers that hold leases of a study."""
+    rows = connection.execute(
+        sa.text("SELECT DISTINCT worker FROM kdsearch.run WHERE study_id = :study AND state = 'leased'"),
+        {"study": study_id},
+    )
+    return [row.worker for row in rows]
+
+
+def _ids(leases: Sequence[Lease]) -> list[int]:
+    return [lease.run_id for lease in leases]
+
+
+def _tokens(leases: Sequence[Lease]) -> list[str]:
+    return [str(lease.token) for lease in leases]

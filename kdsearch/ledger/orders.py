@@ -1,0 +1,83 @@
+"""What a planner may order. Orders are data: the ledger applies them in the transaction that read the state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+
+from kdsearch.ledger.records import Kind
+from kdsearch.ledger.records import Pool
+from kdsearch.tasks.base import Scalar
+
+
+@dataclass(frozen=True)
+class NewConfiguration:
+    """Store a configuration; ``name`` is how later orders of the same plan call it (unique within kind)."""
+
+    kind: Kind
+    name: str
+    params: Mapping[str, Scalar]
+    origin: str
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """Queue one run. ``configuration`` is an id, or the ``(kind, name)`` of an order of the same plan.
+
+    ``needs``: the teacher run it waits for (an id, or the seed of a teacher run of the same plan as ``("seed", n)``).
+    Lower ``priority`` is claimed first.
+    """
+
+    configuration: int | tuple[Kind, str]
+    pool: Pool
+    seed: int
+    needs: int | tuple[str, int] | None = None
+    priority: int = 0
+    keep_weights: bool = False
+
+
+@dataclass(frozen=True)
+class ChooseTeacher:
+    """Fix the study's teacher and go to the search phase."""
+
+    run_id: int | None
+
+
+@dataclass(frozen=True)
+class ChooseWinner:
+    """Fix winner, its ablation and the finalists, and go to the confirm phase: once, before any confirm run."""
+
+    winner: int
+    ablation: tuple[Kind, str]
+    finalists: tuple[int, ...]
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class EnterPhase:
+    """Set the phase."""
+
+    phase: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Remember an event; ``once`` stores it only if the study has none of that kind."""
+
+    kind: str
+    message: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+    once: bool = False
+
+
+@dataclass(frozen=True)
+class FailRun:
+    """End a queued run that can never start."""
+
+    run_id: int
+    error: str
+
+
+Order = NewConfiguration | NewRun | ChooseTeacher | ChooseWinner | EnterPhase | FailRun | Note

@@ -1,0 +1,114 @@
+"""Plain records read from the ledger. Two views of a run: with scores for ``report``, without for ``search``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from datetime import datetime
+from typing import Any
+from typing import Literal
+
+from kdsearch.tasks.base import Scalar
+
+Kind = Literal["searched", "baseline", "ablation", "teacher"]
+Pool = Literal["search", "confirm", "teacher", "preflight"]
+State = Literal["queued", "leased", "done", "diverged", "failed", "cancelled"]
+ENDED: frozenset[str] = frozenset({"done", "diverged"})
+FIRST_CONFIRM_SEED = 2**31
+
+
+@dataclass(frozen=True)
+class ConfigurationRecord:
+    """A full set of numbers. ``origin`` says who proposed it (``sampler``, ``user``, ``study file``, ``kdsearch``)."""
+
+    id: int
+    kind: Kind
+    name: str
+    params: Mapping[str, Scalar]
+    origin: str = ""
+
+
+@dataclass(frozen=True)
+class SearchRun:
+    """A run as the planner sees it: no score, by construction. ``needs`` is the id of the teacher run it waits for."""
+
+    id: int
+    configuration_id: int
+    pool: Pool
+    seed: int
+    state: State
+    objective: float | None
+    attempt: int = 0
+    needs: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class RunRecord(SearchRun):
+    """A run as the report sees it: all of it.
+
+    ``scores``: the test metric at ``last``, ``best_on_validation``, ``best_on_test``.
+    """
+
+    score: float | None = None
+    epoch: int | None = None
+    epochs: int | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    curve: Mapping[str, list[float]] = field(default_factory=dict)
+    device: str | None = None
+    peak_memory: int | None = None
+    code_hash: str | None = None
+    data_hash: str | None = None
+    artifact: str | None = None
+    error: str | None = None
+    worker: str | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class EventRecord:
+    """Something worth remembering: a decision, a warning, a changed budget, a lost lease."""
+
+    at: datetime
+    kind: str
+    message: str
+    run_id: int | None = None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    id: int = 0
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study's row. ``identity`` never changes; ``settings`` (budget, confirm, published, min_effect …) may.
+
+    ``phase`` is ``teacher``, ``search``, ``confirm`` or ``finished``; ``winner_id``, ``ablation_id`` and
+    ``finalist_ids`` are set in the one transaction that ends the search.
+    """
+
+    id: int
+    name: str
+    phase: str
+    identity: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    description: str
+    metric: str
+    chance: float
+    data_hash: str
+    created_at: datetime
+    stop_requested: bool = False
+    teacher_run_id: int | None = None
+    winner_id: int | None = None
+    ablation_id: int | None = None
+    finalist_ids: tuple[int, ...] = ()
+    source_file: str = ""
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """Everything a report is made from: one consistent read of the ledger."""
+
+    study: StudyRecord
+    configurations: Mapping[int, ConfigurationRecord]
+    runs: tuple[RunRecord, ...]
+    events: tuple[EventRecord, ...] = ()

@@ -1,0 +1,164 @@
+"""Studies in the ledger: opening one, refusing another under the same name, and logging what may change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from kdsearch.errors import StudyMismatch
+from kdsearch.ledger import schema
+from kdsearch.ledger import views
+from kdsearch.ledger.records import StudyRecord
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A study as a study file declares it, in the ledger's words."""
+
+    name: str
+    identity: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    description: str
+    metric: str
+    chance: float
+    data_hash: str
+    code_hash: str
+    baselines: Mapping[str, Mapping[str, Any]]
+    source_file: str = ""
+    source_text: str = ""
+
+
+def open_study(connection: Connection, declared: Declaration) -> tuple[StudyRecord, list[str]]:
+    """Create the study or find it; returns it and what changed since (budget, confirm seeds, trainer code).
+
+    Raises ``StudyMismatch`` with the differing fields when the ledger holds another study under this name.
+    """
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": declared.name})
+    table = schema.study
+    row = connection.execute(sa.select(table).where(table.c.name == declared.name).with_for_update()).mappings().first()
+    if row is None:
+        return _create(connection, declared), []
+    differences = list(difference(row["identity"], plain(declared.identity)))
+    if differences:
+        raise StudyMismatch(
+            f"the ledger holds another study named {declared.name!r}:\n  "
+            + "\n  ".join(differences)
+            + "\nGive the changed study another name in its file, or undo the change to go on with the stored one."
+        )
+    changes = _settings_changes(row["settings"], declared.settings)
+    if row["code_hash"] != declared.code_hash:
+        changes.append(
+            f"trainer code changed: {row['code_hash']} before, {declared.code_hash} now; "
+            "runs are marked by code and not mixed in a table unless asked to"
+        )
+    kept = {**plain(declared.settings), **_extended(row["settings"], declared.settings)}
+    connection.execute(
+        table.update()
+        .where(table.c.id == row["id"])
+        .values(
+            settings=kept,
+            code_hash=declared.code_hash,
+            stop_requested=False,
+            source_file=declared.source_file,
+            source_text=declared.source_text,
+        )
+    )
+    for change in changes:
+        log_event(connection, row["id"], "changed", change)
+    return views.study_by_id(connection, row["id"]), changes
+
+
+def change_settings(connection: Connection, study_id: int, changes: Mapping[str, Any], message: str) -> None:
+    """Replace some settings, as ``extend`` does, and log it."""
+    table = schema.study
+    row = connection.execute(sa.select(table.c.settings).where(table.c.id == study_id).with_for_update()).scalar_one()
+    connection.execute(table.update().where(table.c.id == study_id).values(settings={**row, **changes}))
+    log_event(connection, study_id, "changed", message, changes)
+
+
+def request_stop(connection: Connection, study_id: int, stop: bool = True) -> None:
+    """Ask all workers of a study to hand back their runs, or take that back."""
+    table = schema.study
+    connection.execute(table.update().where(table.c.id == study_id).values(stop_requested=stop))
+
+
+def log_event(
+    connection: Connection,
+    study_id: int,
+    kind: str,
+    message: str,
+    data: Mapping[str, Any] | None = None,
+    run_id: int | None = None,
+) -> None:
+    """Store an event."""
+    connection.execute(
+        schema.event.insert().values(
+            study_id=study_id, kind=kind, message=message, data=dict(data or {}), run_id=run_id
+        )
+    )
+
+
+def difference(stored: Any, declared: Any, path: str = "") -> Iterator[str]:
+    """Lines such as ``space.alpha.high: 1.0 in the ledger, 2.0 in the study file``."""
+    if isinstance(stored, Mapping) and isinstance(declared, Mapping):
+        for key in sorted({*stored, *declared}):
+            yield from difference(
+                stored.get(key, "nothing"), declared.get(key, "nothing"), f"{path}.{key}" if path else str(key)
+            )
+    elif stored != declared:
+        yield f"{path}: {stored!r} in the ledger, {declared!r} in the study file"
+
+
+def _create(connection: Connection, declared: Declaration) -> StudyRecord:
+    values = {
+        "name": declared.name,
+        "phase": "teacher",
+        "identity": plain(declared.identity),
+        "settings": plain(declared.settings),
+        "description": declared.description,
+        "metric": declared.metric,
+        "chance": declared.chance,
+        "data_hash": declared.data_hash,
+        "code_hash": declared.code_hash,
+        "source_file": declared.source_file,
+        "source_text": declared.source_text,
+    }
+    study_id = connection.execute(schema.study.insert().values(values).returning(schema.study.c.id)).scalar_one()
+    rows = [
+        {"study_id": study_id, "kind": "baseline", "name": name, "params": plain(params), "origin": "study file"}
+        for name, params in declared.baselines.items()
+    ]
+    if rows:
+        connection.execute(schema.configuration.insert(), rows)
+    log_event(connection, study_id, "created", f"study created with {len(rows)} baselines")
+    return views.study_by_id(connection, study_id)
+
+
+def _settings_changes(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:
+    new = {**plain(declared), **_extended(stored, declared)}
+    return [
+        line.replace("in the study file", "now").replace("in the ledger", "before") for line in difference(stored, new)
+    ]
+
+
+def _extended(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what ``extend`` added: a larger budget in the ledger stands until the file asks for more."""
+    return {
+        "budget": {"runs": max(stored["budget"]["runs"], declared["budget"]["runs"])},
+        "confirm": {
+            "seeds": max(stored["confirm"]["seeds"], declared["confirm"]["seeds"]),
+            "finalists": declared["confirm"]["finalists"],
+        },
+    }
+
+
+def plain(value: Any) -> Any:
+    """JSON values as Postgres gives them back, so that a stored and a declared identity compare equal."""
+    import json
+
+    return json.loads(json.dumps(value, allow_nan=False))

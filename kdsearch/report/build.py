@@ -1,0 +1,101 @@
+"""From the ledger's records to a report."""
+
+from __future__ import annotations
+
+from kdsearch.ledger.records import StudyResults
+from kdsearch.report.captions import data_line
+from kdsearch.report.captions import plural
+from kdsearch.report.sections.comparison import comparison
+from kdsearch.report.sections.comparison import primary_sentence
+from kdsearch.report.sections.cost import cost_line
+from kdsearch.report.sections.inflation import inflation
+from kdsearch.report.sections.instability import instability
+from kdsearch.report.sections.leading import leading
+from kdsearch.report.sections.preflight import preflight
+from kdsearch.report.sections.published import published
+from kdsearch.report.sections.winner import winner
+from kdsearch.report.selection import Selection
+from kdsearch.report.selection import select
+from kdsearch.report.tables import Report
+
+AFTER_CHOICE = (comparison, winner, inflation, published, instability, preflight)
+DURING_SEARCH = (leading, preflight)
+
+
+def build(results: StudyResults, *, mix_code: bool = False) -> Report:
+    """Build the report of a study from one consistent read of its ledger.
+
+    Before the winner is chosen it holds search objectives alone, no test score. Runs of one code hash are counted (the
+    one with the most confirm runs) unless ``mix_code``. Diverged runs count at chance level, failed runs not at all.
+    """
+    selection = select(results, mix_code=mix_code)
+    study = results.study
+    sections = DURING_SEARCH if selection.searching else AFTER_CHOICE
+    tables = tuple(table for section in sections if (table := section(selection)) is not None)
+    title = str(study.settings.get("title") or study.name)
+    return Report(
+        title=f"{title} ({study.name})" if title != study.name else title,
+        study=study.name,
+        description=data_line(study),
+        notes=(f"{data_line(study)}.", *_state(selection), *_warnings(selection, results)),
+        tables=tables,
+        closing=(cost_line(results),),
+    )
+
+
+def _state(selection: Selection) -> list[str]:
+    study = selection.study
+    notes = []
+    if study.settings.get("preset"):
+        notes.append(f"Preset {study.settings['preset']}.")
+    searched = selection.searched()
+    if study.phase == "teacher":
+        notes.append("The study still runs (phase teacher): nothing is searched yet, there is no result.")
+    elif study.phase == "search":
+        spent = sum(run.pool == "search" for run in selection.runs)
+        budget = (study.settings.get("budget") or {}).get("runs")
+        of = f" of {budget}" if budget else ""
+        notes.append(
+            f"The study still runs (phase search): {spent}{of} search runs have ended. No result yet: test scores are "
+            "not shown before the winner is chosen."
+        )
+    elif study.winner_id is None:
+        notes.append("The study ended without a winner: there is no result. See its events by kdsearch logs.")
+    else:
+        notes += _confirmed(selection)
+    if selection.searching and study.phase != "teacher" and not searched:
+        notes.append("No search run has finished yet: nothing to show.")
+    return notes
+
+
+def _confirmed(selection: Selection) -> list[str]:
+    study = selection.study
+    if study.winner_id is None or not selection.results(study.winner_id):
+        return ["The winner is chosen, but none of its confirm runs has ended yet: there is no result."]
+    notes = [primary_sentence(selection)]
+    if not selection.finished:
+        ended = sum(run.pool == "confirm" for run in selection.runs)
+        notes.append(
+            f"Confirm runs are still going ({plural(ended, 'run')} ended): all numbers below may change, "
+            "verdicts are open."
+        )
+    return notes
+
+
+def _warnings(selection: Selection, results: StudyResults) -> list[str]:
+    notes = []
+    if selection.failed:
+        notes.append(f"{plural(selection.failed, 'run')} failed, not counted; see kdsearch logs.")
+    if selection.left_out:
+        others = plural(selection.left_out, "ended run")
+        notes.append(
+            f"Counted: runs of code {selection.hashes[0][:12]}. Left out: {others} of other code hashes; "
+            "include them by --mix-code."
+        )
+    elif len(selection.hashes) > 1:
+        notes.append(f"Runs of {len(selection.hashes)} code hashes are mixed in these tables, as asked by --mix-code.")
+    foreign = {run.data_hash for run in selection.runs if run.data_hash} - {results.study.data_hash}
+    if foreign:
+        count = sum(run.data_hash in foreign for run in selection.runs)
+        notes.append(f"Warning: {plural(count, 'run')} read other data than the study was made with.")
+    return notes

@@ -1,0 +1,44 @@
+"""The sentences that stand with every table: data, protocol, what spreads are over, what n counts."""
+
+from __future__ import annotations
+
+import re
+
+from kdsearch.ledger.records import StudyRecord
+
+TEACHERS = {
+    "one": "sd over student seeds with one teacher for all",
+    "per-seed": "sd over seeds with one teacher a seed",
+    "none": "sd over seeds, no teacher",
+}
+
+
+def data_line(study: StudyRecord) -> str:
+    """Return data and protocol; a stand-in is named as such in the first words."""
+    text = study.description.strip().rstrip(".")
+    if "stand-in" in text.lower() and not re.search(r"stand-in,? not \w", text, re.IGNORECASE):
+        return f"stand-in, not JHMDB: {text}"
+    return text
+
+
+def caption(study: StudyRecord, measure: str, *, spread: str = "", counts: str = "n = runs, one a seed") -> str:
+    """Return the caption of a table: data and protocol, what is measured, what the sd is over, what n counts."""
+    spread = spread or TEACHERS.get(str(study.settings.get("teachers", "one")), TEACHERS["one"])
+    return f"{data_line(study)}; {measure}; {spread}; {counts}."
+
+
+def test_measure(study: StudyRecord, has_scores: bool) -> str:
+    """Say what the results on confirm seeds are."""
+    if has_scores:
+        return f"test {study.metric} at the epoch chosen on validation, fresh confirm seeds"
+    return f"{study.metric} of the objective on fresh confirm seeds (this task has no test part)"
+
+
+def min_effect(study: StudyRecord) -> float:
+    """Return the smallest difference worth acting upon."""
+    return float(study.settings.get("min_effect", 0.0))
+
+
+def plural(n: int, word: str) -> str:
+    """Return ``1 run`` or ``3 runs``."""
+    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"

@@ -1,0 +1,1 @@
+"""One module a format; ``render`` picks one by name."""

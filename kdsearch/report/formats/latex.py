@@ -1,0 +1,73 @@
+"""LaTeX tables in booktabs style, ready for ``\\input``; needs ``\\usepackage{booktabs}`` and nothing else."""
+
+from __future__ import annotations
+
+import re
+
+from kdsearch.report.formats.numbers import flat
+from kdsearch.report.tables import Report
+from kdsearch.report.tables import Table
+
+ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "±": r"$\pm$",
+    "×": r"$\times$",
+    "≤": r"$\le$",
+    "≥": r"$\ge$",
+}
+SPECIAL = re.compile("|".join(re.escape(character) for character in ESCAPES))
+NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\d)")
+
+
+def render(report: Report) -> str:
+    """Return one ``table`` environment a table; sentences of the report become comments."""
+    head = [f"% {line}" for line in _comment_lines([report.title, *report.notes, *report.closing])]
+    head.append("% needs \\usepackage{booktabs}")
+    return "\n\n".join(["\n".join(head), *(table_text(table) for table in report.tables)]) + "\n"
+
+
+def table_text(table: Table) -> str:
+    """Return one table; its caption holds title, caption and notes, context rows stand under a rule of their own."""
+    caption = " ".join([f"{table.title}.", *(_sentence(text) for text in (table.caption, *table.notes))])
+    lines = [r"\begin{table}", r"\centering\small", rf"\caption{{{escape(caption)}}}", rf"\label{{tab:{table.key}}}"]
+    if table.rows:
+        headings, rows = flat(table)
+        lines += [rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}", r"\toprule", _row(headings), r"\midrule"]
+        for index, (row, texts) in enumerate(zip(table.rows, rows, strict=True)):
+            if row.context and index and not table.rows[index - 1].context:
+                lines.append(r"\midrule")
+            lines.append(_row(texts))
+        lines += [r"\bottomrule", r"\end{tabular}"]
+    return "\n".join([*lines, r"\end{table}"])
+
+
+def escape(text: str) -> str:
+    """Escape what LaTeX would read as a command; minus signs of numbers go to math mode."""
+    escaped = SPECIAL.sub(lambda match: ESCAPES[match[0]], " ".join(text.split()))
+    return NEGATIVE.sub("$-$", escaped)
+
+
+def _row(texts: list[str]) -> str:
+    # A leading bracket after the line break of the row above would be read as its optional argument.
+    cells = [escape(text) for text in texts]
+    cells = [f"{{{cell}}}" if cell.startswith("[") else cell for cell in cells]
+    return " & ".join(cells) + r" \\"
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", ":", "?")) else f"{text}."
+
+
+def _comment_lines(texts: list[str]) -> list[str]:
+    return [line for text in texts for line in text.splitlines()]

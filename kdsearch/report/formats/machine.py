@@ -1,0 +1,64 @@
+"""JSON with full precision, for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from kdsearch.report.tables import Cell
+from kdsearch.report.tables import Estimate
+from kdsearch.report.tables import Report
+from kdsearch.report.tables import Table
+
+SCHEMA = "kdsearch.report/1"
+
+
+def render(report: Report) -> str:
+    """Return the report as JSON of the schema ``kdsearch.report/1``.
+
+    Top level: ``schema``, ``title``, ``study``, ``data`` (the description), ``notes``, ``tables``, ``closing``. A
+    table: ``key``, ``title``, ``caption``, ``columns`` (``key``, ``title``, ``kind``), ``rows``, ``notes``. A row:
+    ``label``, ``remark``, ``context``, ``cells`` by column key. A cell: null, number, text, switch, or an estimate
+    ``{"value", "sd", "low", "high", "n"}`` with the 95 % interval; what is not known is null.
+    """
+    document = {
+        "schema": SCHEMA,
+        "title": report.title,
+        "study": report.study,
+        "data": report.description,
+        "notes": list(report.notes),
+        "tables": [_table(table) for table in report.tables],
+        "closing": list(report.closing),
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _table(table: Table) -> dict[str, Any]:
+    return {
+        "key": table.key,
+        "title": table.title,
+        "caption": table.caption,
+        "columns": [{"key": column.key, "title": column.title, "kind": column.kind} for column in table.columns],
+        "rows": [
+            {
+                "label": row.label,
+                "remark": row.remark,
+                "context": row.context,
+                "cells": {column.key: _cell(cell) for column, cell in zip(table.columns, row.cells, strict=True)},
+            }
+            for row in table.rows
+        ],
+        "notes": list(table.notes),
+    }
+
+
+def _cell(cell: Cell) -> Any:
+    if isinstance(cell, Estimate):
+        numbers = {"value": cell.value, "sd": cell.sd, "low": cell.low, "high": cell.high}
+        return {**{key: _number(value) for key, value in numbers.items()}, "n": cell.n}
+    return _number(cell) if isinstance(cell, float) else cell
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

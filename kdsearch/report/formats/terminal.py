@@ -1,0 +1,136 @@
+"""Tables for a terminal: intervals under their values, so that a row fits 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from io import StringIO
+
+from rich import box
+from rich.cells import cell_len
+from rich.console import Console
+from rich.console import ConsoleOptions
+from rich.console import Group
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from kdsearch.report.formats.numbers import cell_lines
+from kdsearch.report.formats.numbers import human_columns
+from kdsearch.report.tables import Column
+from kdsearch.report.tables import Report
+from kdsearch.report.tables import Row
+from kdsearch.report.tables import Table
+from kdsearch.report.tables import decimals
+
+GAP = 2
+STYLES = {"better": "green", "worse": "red", "equivalent": "cyan"}
+
+
+def renderable(report: Report) -> RenderableType:
+    """Return the report for ``rich.console.Console.print``."""
+    parts: list[RenderableType] = [Text(report.title, style="bold"), *(Text(note) for note in report.notes)]
+    for table in report.tables:
+        parts += [Text(), TableView(table)]
+    if report.closing:
+        parts += [Text(), *(Text(line, style="dim") for line in report.closing)]
+    return Group(*parts)
+
+
+class TableView:
+    """One table with title, caption and notes, fitted to the width it is printed at."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        table = self.table
+        yield Text(table.title, style="bold")
+        yield Text(table.caption, style="italic")
+        notes = list(table.notes)
+        if table.rows:
+            columns, left_out = _fitting(table, options.max_width - 1)
+            if left_out:
+                notes.append(
+                    f"Left out, this terminal being narrow: {', '.join(left_out)}. Other formats have all columns."
+                )
+            grid = _grid(table, columns)
+            yield Padding(grid, (0, 0, 0, 1))
+        for note in notes:
+            yield Padding(Text(note), (0, 0, 0, 1))
+
+
+def _fitting(table: Table, width: int) -> tuple[list[tuple[int, Column]], list[str]]:
+    """Return the columns that fit, and the titles of spare ones that do not."""
+    columns = list(human_columns(table))
+    left_out: list[str] = []
+    for spare in [pair for pair in reversed(columns) if pair[1].spare]:
+        needed = _longest_word(table) + sum(GAP + _width(table, *pair) for pair in columns)
+        if needed <= width:
+            break
+        columns.remove(spare)
+        left_out.insert(0, spare[1].title)
+    return columns, left_out
+
+
+def _grid(table: Table, columns: list[tuple[int, Column]]) -> RichTable:
+    digits = decimals(table)
+    grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False)
+    grid.add_column(table.stub, min_width=_longest_word(table))
+    for index, column in columns:
+        left = column.kind in ("text", "parameter")
+        width = None if column.kind == "text" else _width(table, index, column)
+        grid.add_column(_heading(table, index, column), justify="left" if left else "right", min_width=width)
+    for position, row in enumerate(table.rows):
+        if row.context and position and not table.rows[position - 1].context:
+            grid.add_section()
+        name = Text(row.label)
+        if row.remark:
+            name.append(f"\n{row.remark}", style="yellow")
+        cells = [_cell(row, index, column, digits) for index, column in columns]
+        grid.add_row(name, *cells, style="dim" if row.context else None)
+    return grid
+
+
+def _content(table: Table, index: int, column: Column) -> int:
+    """Return the width that the cells of a column need; words may wrap in a column of text."""
+    digits = decimals(table)
+    lines = [line for row in table.rows for line in _cell(row, index, column, digits).plain.split("\n")]
+    if column.kind == "text":
+        lines = [word for line in lines for word in line.split()]
+    return max((cell_len(line) for line in lines), default=0)
+
+
+def _heading(table: Table, index: int, column: Column) -> str:
+    return textwrap.fill(column.title, max(_content(table, index, column), 8), break_long_words=False)
+
+
+def _width(table: Table, index: int, column: Column) -> int:
+    heading = max(cell_len(line) for line in _heading(table, index, column).split("\n"))
+    return max(heading, _content(table, index, column))
+
+
+def _cell(row: Row, index: int, column: Column, digits: int) -> Text:
+    value, interval = cell_lines(row.cells[index], column, digits)
+    text = Text(value, style=STYLES.get(value, ""))
+    if interval:
+        text.append(f"\n{interval}", style="dim")
+    return text
+
+
+def _longest_word(table: Table) -> int:
+    words = [word for row in table.rows for word in f"{row.label} {table.stub}".split()]
+    return min(24, max(len(word) for word in words))
+
+
+def render(report: Report, width: int = 100) -> str:
+    """Return the report as plain text of at most ``width`` columns."""
+    return plain(renderable(report), width)
+
+
+def plain(what: RenderableType, width: int = 100) -> str:
+    """Return anything rich can print as plain text without trailing blanks."""
+    out = StringIO()
+    Console(file=out, width=width, color_system=None, legacy_windows=False).print(what)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

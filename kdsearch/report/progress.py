@@ -1,0 +1,123 @@
+"""Where a study stands: runs by pool and state, the leading configuration, seconds a run, time left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import get_args
+
+from kdsearch.ledger.records import ENDED
+from kdsearch.ledger.records import Pool
+from kdsearch.ledger.records import RunRecord
+from kdsearch.ledger.records import State
+from kdsearch.ledger.records import StudyResults
+from kdsearch.report.captions import data_line
+from kdsearch.report.captions import plural
+from kdsearch.report.compared import name_of
+from kdsearch.report.compared import void_primary
+from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.selection import Selection
+from kdsearch.report.selection import select
+from kdsearch.report.tables import Column
+from kdsearch.report.tables import Row
+from kdsearch.report.tables import Table
+from kdsearch.statistics import shrink
+from kdsearch.statistics import summarize
+
+STATES: tuple[State, ...] = get_args(State)
+OPEN: frozenset[str] = frozenset({"queued", "leased"})
+
+
+def status(results: StudyResults, workers: int = 1) -> Table:
+    """Summarize a study for ``kdsearch status``: one row a pool, one column a state; the rest in notes.
+
+    ``workers``: runs trained at the same time, for the time left. No test score is read.
+    """
+    study = results.study
+    counts = Counter((run.pool, run.state) for run in results.runs)
+    pools: tuple[Pool, ...] = ("teacher", "preflight", "search", "confirm")
+    rows = tuple(
+        Row(pool, tuple(counts[pool, state] for state in STATES))
+        for pool in pools
+        if any(counts[pool, state] for state in STATES)
+    )
+    selection = select(results)
+    stop = ", asked to stop" if study.stop_requested else ""
+    notes = [f"Phase: {study.phase}{stop}.", _best(selection), *_time(results, selection, workers)]
+    return Table(
+        key="status",
+        title=study.name,
+        caption=f"{data_line(study)}; runs by pool and state.",
+        columns=tuple(Column(state, state, "count") for state in STATES),
+        rows=rows,
+        notes=tuple(notes),
+        stub="pool",
+    )
+
+
+def runs_left(results: StudyResults) -> int:
+    """Return how many runs the study still needs: open ones, the rest of the budget, confirm runs not yet queued."""
+    study = results.study
+    left = sum(run.state in OPEN for run in results.runs)
+    if study.phase == "finished":
+        return left
+    if study.phase in ("teacher", "search"):
+        budget = int((study.settings.get("budget") or {}).get("runs", 0))
+        spent = sum(run.pool == "search" and run.state in ENDED | OPEN for run in results.runs)
+        left += max(0, budget - spent)
+    confirm = study.settings.get("confirm") or {}
+    seeds = int(confirm.get("seeds", 0))
+    baselines = sum(record.kind == "baseline" for record in results.configurations.values())
+    if study.winner_id is None:
+        compared = 2 + baselines + int(confirm.get("finalists", 0))
+    else:
+        void = void_primary(select(results)) is not None
+        others = set(study.finalist_ids) - {study.winner_id}
+        compared = 1 + (not void) + baselines + len(others)
+    queued = sum(run.pool == "confirm" and run.state in ENDED | OPEN for run in results.runs)
+    return left + max(0, compared * seeds - queued)
+
+
+def _best(selection: Selection) -> str:
+    samples = selection.searched()
+    ids = [id_ for id_ in samples if len(samples[id_]) > 1]
+    if not ids:
+        return "No configuration has two search runs yet: none is ranked."
+    estimate = shrink(list(samples.values()))
+    means = dict(zip(samples, estimate.means, strict=True))
+    best = selection.study.winner_id
+    if best not in ids or best is None:
+        best = max(ids, key=lambda id_: float(means[id_]))
+    summary = summarize(samples[best])
+    role = "Winner" if best == selection.study.winner_id else "Leading"
+    return (
+        f"{role}: {name_of(selection, best)}, search objective (validation {selection.study.metric}), not a result: "
+        f"shrunken mean {fixed(float(means[best]), 4)}, raw {fixed(summary.mean, 4)} ± {fixed(summary.sd, 4)}, "
+        f"n = {summary.n}."
+    )
+
+
+def _time(results: StudyResults, selection: Selection, workers: int) -> list[str]:
+    seconds = _seconds([run for run in results.runs if run.state in ENDED])
+    left = runs_left(results)
+    if seconds is None:
+        return [f"About {plural(left, 'run')} left; none has ended yet, so the time is not known."] if left else []
+    notes = [f"Seconds per run: {seconds:.3g} (mean of ended student runs)."]
+    if left:
+        at = max(1, workers)
+        notes.append(f"Left: about {plural(left, 'run')}, {duration(left * seconds / at)} with {plural(at, 'worker')}.")
+    return notes
+
+
+def _seconds(ended: Sequence[RunRecord]) -> float | None:
+    student = [run.seconds for run in ended if run.seconds is not None and run.pool != "teacher"]
+    return summarize(student).mean if student else None
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the unit that suits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

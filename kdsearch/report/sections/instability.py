@@ -1,0 +1,96 @@
+"""How far runs of one configuration lie apart, and what picking the best of them would have claimed."""
+
+from __future__ import annotations
+
+from kdsearch.ledger.records import RunRecord
+from kdsearch.report.captions import caption
+from kdsearch.report.captions import plural
+from kdsearch.report.captions import test_measure
+from kdsearch.report.compared import Compared
+from kdsearch.report.compared import compared
+from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.selection import Selection
+from kdsearch.report.selection import present
+from kdsearch.report.tables import Column
+from kdsearch.report.tables import Estimate
+from kdsearch.report.tables import Row
+from kdsearch.report.tables import Table
+from kdsearch.statistics import expected_best
+from kdsearch.statistics import summarize
+
+
+def instability(selection: Selection) -> Table | None:
+    """Return spreads over confirm seeds and the optimistic numbers; ``None`` while the winner has no confirm run."""
+    rows = [row for row in compared(selection) if selection.results(row.id)]
+    if not any(row.part == "winner" for row in rows):
+        return None
+    columns = (
+        Column("n", "n", "count"),
+        Column("sd", "sd", "interval"),
+        Column("range", "range", "number", spare=True),
+        Column("mean", "mean", "number", spare=True),
+        Column("best_run", "best run", "number"),
+        Column("mean_best_epoch", "mean, best epoch", "number"),
+        Column("best_run_best_epoch", "best run, best epoch", "number"),
+    )
+    return Table(
+        key="instability",
+        title="Instability",
+        caption=caption(selection.study, test_measure(selection.study, selection.has_scores)),
+        columns=columns,
+        rows=tuple(_row(selection, row) for row in rows),
+        notes=tuple(_notes(selection, rows[0])),
+    )
+
+
+def best_epoch(selection: Selection, run: RunRecord) -> float | None:
+    """Return the score of a run with its epoch picked on test: optimistic, shown to show how much."""
+    return run.scores.get("best_on_test", selection.result(run))
+
+
+def _row(selection: Selection, row: Compared) -> Row:
+    summary = summarize(list(selection.results(row.id).values()))
+    picked = summarize(present([best_epoch(selection, run) for run in selection.of(row.id, "confirm")]))
+    single = summary.n < 2
+    cells = (
+        summary.n,
+        Estimate(summary.sd, summary.sd_low, summary.sd_high, n=summary.n),
+        None if single else summary.range,
+        summary.mean,
+        summary.maximum,
+        picked.mean,
+        picked.maximum,
+    )
+    return Row(row.label, cells, selection.diverged(row.id, "confirm"), context=row.part == "context")
+
+
+def _notes(selection: Selection, winner: Compared) -> list[str]:
+    values = list(selection.results(winner.id).values())
+    summary = summarize(values)
+    notes = ["Best run and best epoch are picked on the test set itself: optimistic, never to be reported as results."]
+    if summary.n < 2:
+        return notes
+    picked = summarize(present([best_epoch(selection, run) for run in selection.of(winner.id, "confirm")]))
+    luck = summary.sd * expected_best(summary.n)
+    notes.append(
+        f"Winner: reporting its best run would have claimed {_claim(summary.maximum, summary.mean)} against the mean "
+        f"of {summary.n} seeds; luck alone (sd x {expected_best(summary.n):.2f}) gives {fixed(luck, 4, signed=True)}. "
+        f"Picking the epoch on test would have claimed {_claim(picked.mean, summary.mean)}, both together "
+        f"{_claim(picked.maximum, summary.mean)}."
+    )
+    search = [run for run in selection.runs if run.pool == "search"]
+    scores = present([selection.result(run) for run in search])
+    if len(scores) > 1:
+        together = max(present([best_epoch(selection, run) for run in search]))
+        luck = summary.sd * expected_best(len(scores))
+        notes.append(
+            f"Over all {plural(len(scores), 'search run')}: the best single run would have claimed "
+            f"{_claim(max(scores), summary.mean)} against the winner's mean, with the best epoch "
+            f"{_claim(together, summary.mean)}; luck alone (winner's sd x {expected_best(len(scores)):.2f}) gives "
+            f"{fixed(luck, 4, signed=True)}."
+        )
+    return notes
+
+
+def _claim(value: float, mean: float) -> str:
+    return f"{fixed(value, 4)} ({fixed(value - mean, 4, signed=True)})"

@@ -1,0 +1,61 @@
+"""The winner's numbers beside the baselines', and how it was chosen."""
+
+from __future__ import annotations
+
+from kdsearch.report.captions import data_line
+from kdsearch.report.captions import plural
+from kdsearch.report.compared import compared
+from kdsearch.report.compared import name_of
+from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.selection import Selection
+from kdsearch.report.tables import Column
+from kdsearch.report.tables import Row
+from kdsearch.report.tables import Table
+from kdsearch.statistics import shrink
+from kdsearch.statistics import summarize
+
+
+def winner(selection: Selection) -> Table | None:
+    """Return one row a parameter, one column a configuration; ``None`` before a winner is chosen."""
+    shown = [row for row in compared(selection) if row.part in ("winner", "baseline")]
+    if selection.study.winner_id is None or not shown:
+        return None
+    space = selection.study.settings.get("space") or {}
+    names = list(dict.fromkeys([*space, *(name for row in shown for name in row.record.params)]))
+    # Searched parameters first; what is fixed and equal everywhere is context.
+    moving = [name for name in names if name in space or len({row.record.params.get(name) for row in shown}) > 1]
+    ordered = [*moving, *(name for name in names if name not in moving)]
+    rows = tuple(
+        Row(name, tuple(row.record.params.get(name) for row in shown), context=name not in moving) for name in ordered
+    )
+    return Table(
+        key="winner",
+        title="Winner",
+        caption=f"{data_line(selection.study)}; parameters; one column a configuration, no runs behind these numbers.",
+        columns=tuple(
+            Column(f"configuration_{row.id}", row.label, "parameter", spare=row.part != "winner") for row in shown
+        ),
+        rows=rows,
+        notes=tuple(_chosen(selection)),
+        stub="parameter",
+    )
+
+
+def _chosen(selection: Selection) -> list[str]:
+    study = selection.study
+    assert study.winner_id is not None
+    samples = selection.searched()
+    own = samples.get(study.winner_id)
+    if not own:
+        return ["No search run of the winner is among the runs that this report counts."]
+    estimate = shrink(list(samples.values()))
+    mean = float(estimate.means[list(samples).index(study.winner_id)])
+    summary = summarize(own)
+    raw = fixed(summary.mean, 4) + (f" ± {fixed(summary.sd, 4)}" if summary.n > 1 else "")
+    return [
+        f"{name_of(selection, study.winner_id)} was chosen on the objective (validation {study.metric}) of "
+        f"{plural(len(own), 'search seed')}, before any confirm seed ran: shrunken mean {fixed(mean, 4)}, "
+        f"raw mean {raw}.",
+        f"Search: {plural(len(samples), 'configuration')}, {plural(sum(map(len, samples.values())), 'run')}; "
+        f"sd over seeds {fixed(estimate.sd, 4)}, sd of true means between configurations {fixed(estimate.tau, 4)}.",
+    ]

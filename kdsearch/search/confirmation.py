@@ -1,0 +1,82 @@
+"""The winner is chosen once, from search runs alone; then it and what it is compared with get fresh seeds."""
+
+from __future__ import annotations
+
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.orders import ChooseWinner
+from kdsearch.ledger.orders import EnterPhase
+from kdsearch.ledger.orders import NewConfiguration
+from kdsearch.ledger.orders import NewRun
+from kdsearch.ledger.orders import Order
+from kdsearch.ledger.views import SearchState
+from kdsearch.search.evidence import Candidate
+from kdsearch.search.evidence import by_pool
+from kdsearch.search.evidence import pending
+from kdsearch.search.seeds import confirm_seed
+from kdsearch.search.teachers import Teachers
+from kdsearch.study import Study
+
+ABLATION = ("ablation", "winner without distillation")
+
+
+def choose(study: Study, ranking: list[Candidate]) -> list[Order]:
+    """Fix winner, ablation and finalists; the confirm runs follow in the next decision."""
+    if not ranking:
+        raise KdsearchError(
+            "the budget is spent and no search run ended well. See kdsearch status for the failed runs, mend the cause "
+            "and launch with --retry-failed."
+        )
+    winner, *others = ranking
+    params = study.without_teacher(winner.configuration.params)
+    evidence = {
+        "rule": "highest shrunken mean of the objective over search seeds",
+        "shrunken_mean": winner.mean,
+        "search_seeds": len(winner.objectives),
+        "candidates": len(ranking),
+    }
+    return [
+        NewConfiguration("ablation", ABLATION[1], params, "kdsearch"),
+        ChooseWinner(
+            winner=winner.id,
+            ablation=("ablation", ABLATION[1]),
+            finalists=tuple(row.id for row in others[: study.confirm.finalists]),
+            evidence=evidence,
+        ),
+    ]
+
+
+def orders(study: Study, state: SearchState, seeds: int) -> list[Order]:
+    """Confirm runs that are not yet ordered; when all have ended, the end.
+
+    Priority is the seed's number first, so that a study stopped half-way still compares on common seeds.
+    """
+    record = state.study
+    assert record.winner_id is not None
+    assert record.ablation_id is not None
+    baselines = [row.id for row in state.configurations.values() if row.kind == "baseline"]
+    compared = [record.winner_id, record.ablation_id, *baselines, *record.finalist_ids]
+    runs = by_pool(state)["confirm"]
+    known = {(run.configuration_id, run.seed) for run in runs}
+    teachers = Teachers(state, study.uses_teacher)
+    placed: list[Order] = []
+    for index in range(seeds):
+        for rank, configuration in enumerate(compared):
+            seed = confirm_seed(index)
+            if (configuration, seed) in known:
+                continue
+            more, needs = teachers.for_run(state.configurations[configuration].params, seed)
+            placed += more
+            placed.append(
+                NewRun(
+                    configuration,
+                    "confirm",
+                    seed,
+                    needs=needs,
+                    priority=1_000_000 + index * len(compared) + rank,
+                    keep_weights=configuration == record.winner_id,
+                )
+            )
+    if placed or pending(list(state.runs)):
+        back = [EnterPhase("confirm")] if record.phase == "finished" else []  # extended, or runs added by hand
+        return [*back, *placed]
+    return [] if record.phase == "finished" else [EnterPhase("finished")]

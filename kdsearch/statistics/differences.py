@@ -1,0 +1,63 @@
+"""A difference of two means with what is needed to judge it: the common result of paired and unpaired comparisons."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy import special
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``mean`` is the first minus the second; ``error`` its standard error, ``df`` its degrees of freedom.
+
+    ``n`` counts pairs, or the smaller group where nothing is paired. ``sd`` is the spread of the paired differences
+    (``nan`` where nothing is paired). ``p`` is two-sided, from Student's t. ``sign_flip_p`` is exact and ``None`` below
+    six pairs, where it cannot fall under 0.05. All but ``mean`` are ``nan`` when a group has a single run.
+    """
+
+    n: int
+    mean: float
+    sd: float
+    low: float
+    high: float
+    p: float
+    error: float
+    df: float
+    sign_flip_p: float | None = None
+    correlation: float = math.nan
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return the t interval of the difference at another confidence."""
+        if math.isnan(self.error):
+            return math.nan, math.nan
+        half = float(special.stdtrit(self.df, (1 + confidence) / 2)) * self.error
+        return self.mean - half, self.mean + half
+
+
+def judged(  # one place that turns an estimate and its error into interval and p
+    n: int,
+    mean: float,
+    sd: float,
+    error: float,
+    df: float,
+    confidence: float,
+    sign_flip_p: float | None = None,
+    correlation: float = math.nan,
+) -> Difference:
+    """Build a ``Difference`` from an estimate, its standard error and degrees of freedom."""
+    if math.isnan(error):
+        low = high = p = math.nan
+    else:
+        half = float(special.stdtrit(df, (1 + confidence) / 2)) * error
+        low, high = mean - half, mean + half
+        p = tail_p(mean, error, df)
+    return Difference(n, mean, sd, low, high, p, error, df, sign_flip_p, correlation)
+
+
+def tail_p(mean: float, error: float, df: float) -> float:
+    """Return the two-sided p of ``mean / error`` under Student's t; an error of 0 gives 0, or 1 for a mean of 0."""
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * special.stdtr(df, -abs(mean) / error))

@@ -1,0 +1,203 @@
+"""What a user declares: a study. Its identity never changes under one name; its budget may."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import re
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+from typing import Literal
+
+from kdsearch.errors import StudyFileError
+from kdsearch.space import Dimension
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.base import Task
+from kdsearch.tasks.function import FunctionTask
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How many search runs the study may spend. Confirm, teacher and pre-flight runs come on top."""
+
+    runs: int = 200
+
+    def __post_init__(self) -> None:
+        if self.runs < 2:
+            raise StudyFileError(f"a budget needs at least 2 search runs, got runs={self.runs}")
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """Fresh seeds for each compared configuration, and how many runners-up stand beside the winner as context."""
+
+    seeds: int = 10
+    finalists: int = 3
+
+    def __post_init__(self) -> None:
+        if self.seeds < 2 or self.finalists < 0:
+            raise StudyFileError(f"confirm needs seeds >= 2 and finalists >= 0, got {self}")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure somebody published, printed beside ours."""
+
+    label: str
+    value: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Study:
+    """A search declared in a study file.
+
+    ``space``: name to dimension. ``baselines``: name to the numbers it sets, the rest being the task's defaults.
+    ``teachers``: one teacher for the study, the best of three by objective, or one a seed. ``rungs``: seeds that a
+    configuration has before it is compared, ascending. ``min_effect``: the smallest difference of the metric that
+    matters to you. ``presets``: name to fields of this study (``task`` as options of the task) that it replaces.
+    """
+
+    name: str
+    task: Task | Callable[..., Any]
+    space: Mapping[str, Dimension]
+    baselines: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
+    published: Sequence[Published] = ()
+    budget: Budget = field(default_factory=Budget)
+    confirm: Confirm = field(default_factory=Confirm)
+    min_effect: float = 0.01
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    preset: str | None = None
+    teachers: Literal["one", "per-seed"] = "one"
+    preflight_seeds: int = 3
+    rungs: tuple[int, ...] = (2, 4, 8)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.task, Task):  # a protocol check: by attributes
+            if not callable(self.task):
+                raise StudyFileError(
+                    f"study {self.name!r}: task must be a task of kdsearch.tasks or a callable "
+                    f"(params, seed, report) -> objective, got {type(self.task).__name__}"
+                )
+            object.__setattr__(self, "task", _function_task(self))
+        _check(self)
+
+    @property
+    def trained(self) -> Task:
+        """The task, typed."""
+        assert isinstance(self.task, Task)
+        return self.task
+
+    @property
+    def stored_name(self) -> str:
+        """Name in the ledger: study, data and protocol, preset."""
+        return f"{self.name}@{self.trained.label}" + (f"+{self.preset}" if self.preset else "")
+
+    def complete(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """All parameters of the task: its defaults, then ``params``."""
+        return {**self.trained.parameters, **params}
+
+    def without_teacher(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """The same numbers with every teacher weight 0."""
+        return {**params, **dict.fromkeys(self.trained.teacher_parameters, 0)}
+
+    def uses_teacher(self, params: Mapping[str, Scalar]) -> bool:
+        """Whether any teacher weight is not 0."""
+        return self.trained.has_teacher and any(params[name] != 0 for name in self.trained.teacher_parameters)
+
+    def identity(self) -> dict[str, Any]:
+        """JSON values that make this study what it is; a change of any is another study."""
+        return {
+            "task": self.trained.identity(),
+            "space": {name: dimension.identity() for name, dimension in self.space.items()},
+            "baselines": {name: dict(values) for name, values in self.baselines.items()},
+            "data": self.trained.fingerprint(),
+            "teachers": self.teachers if self.trained.has_teacher else "none",
+            "preset": self.preset,
+            "seed": self.seed,
+        }
+
+    def settings(self) -> dict[str, Any]:
+        """JSON values that may change while the study runs; each change is logged."""
+        return {
+            "title": self.name,
+            "budget": dataclasses.asdict(self.budget),
+            "confirm": dataclasses.asdict(self.confirm),
+            "preflight": {"seeds": self.preflight_seeds},
+            "rungs": list(self.rungs),
+            "min_effect": self.min_effect,
+            "published": [dataclasses.asdict(figure) for figure in self.published],
+            "preset": self.preset,
+            "teachers": self.teachers if self.trained.has_teacher else "none",
+            "teacher_parameters": list(self.trained.teacher_parameters),
+            "space": {name: dimension.identity() for name, dimension in self.space.items()},
+        }
+
+    def with_preset(self, name: str | None) -> Study:
+        """The study as one of its presets changes it; ``None`` leaves it as declared."""
+        if name is None:
+            return self
+        if name not in self.presets:
+            raise StudyFileError(
+                f"study {self.name!r} has no preset {name!r}; it has: {', '.join(self.presets) or 'none'}"
+            )
+        changes = dict(self.presets[name])
+        task = self.trained.with_options(**changes.pop("task", {}))
+        allowed = {item.name for item in dataclasses.fields(self)} - {"name", "presets", "preset"}
+        _known(changes, allowed, f"preset {name!r} of study {self.name!r}")
+        return dataclasses.replace(self, task=task, preset=name, **changes)
+
+
+def _function_task(study: Study) -> FunctionTask:
+    assert callable(study.task)
+    names = dict.fromkeys([*study.space, *(name for values in study.baselines.values() for name in values)])
+    for label, values in study.baselines.items():
+        missing = [name for name in names if name not in values]
+        if missing:
+            raise StudyFileError(
+                f"study {study.name!r}, baseline {label!r}: a bare function has no defaults and nothing is set for "
+                f"{', '.join(missing)}; set them, or pass kd.tasks.FunctionTask(function, parameters={{name: default}})"
+            )
+    return FunctionTask(study.task, parameters=dict.fromkeys(names, 0.0))
+
+
+def _check(study: Study) -> None:
+    where = f"study {study.name!r}"
+    if not _NAME.fullmatch(study.name):
+        raise StudyFileError(f"{where}: a name has letters, digits, '_', '.' and '-' and begins with a letter or digit")
+    task = study.trained
+    if not study.space:
+        raise StudyFileError(f"{where}: the space is empty; search at least one of: {', '.join(task.parameters)}")
+    for name, dimension in study.space.items():
+        if not isinstance(dimension, Dimension):
+            raise StudyFileError(f"{where}: {name} must be kd.uniform, kd.log, kd.integer or kd.categorical")
+    _known(study.space, task.parameters, f"{where}, space")
+    for label, values in study.baselines.items():
+        _known(values, task.parameters, f"{where}, baseline {label!r}")
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise StudyFileError(f"{where}, baseline {label!r}: {name} must be finite, got {value}")
+    if list(study.rungs) != sorted(set(study.rungs)) or not study.rungs or study.rungs[0] < 1:
+        raise StudyFileError(f"{where}: rungs are ascending numbers of seeds such as (2, 4, 8), got {study.rungs}")
+    if not study.min_effect > 0:
+        raise StudyFileError(f"{where}: min_effect must be above 0, got {study.min_effect}")
+    if study.teachers not in ("one", "per-seed"):
+        raise StudyFileError(f"{where}: teachers is 'one' or 'per-seed', got {study.teachers!r}")
+
+
+def _known(names: Iterable[str], allowed: Iterable[str], where: str) -> None:
+    allowed = list(allowed)
+    for name in names:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise StudyFileError(f"{where}: unknown {name!r}{hint} Known: {', '.join(allowed)}")

@@ -1,0 +1,112 @@
+"""A user's own trainer as a task: any callable ``(params, seed, report) -> objective[, score]``."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import math
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kdsearch.errors import StudyFileError
+from kdsearch.tasks.base import RunContext
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.base import Task
+
+
+@dataclass(frozen=True)
+class FunctionTask:
+    """Wraps a callable that trains once and returns its objective, or objective and score, higher being better.
+
+    The callable gets ``params`` (dict), ``seed`` (int) and ``report(epoch, objective)``, which it may call after each
+    evaluation. A value that is not finite makes the run ``diverged``, with ``chance`` as its objective. Where it
+    returns no score, the objective on fresh seeds is the score: the function itself must then hold no choice on it.
+    ``parameters``: every name it reads, with its default.
+    """
+
+    function: Callable[..., Any]
+    parameters: Mapping[str, Scalar] = field(default_factory=dict)
+    chance: float = 0.0
+    metric: str = "objective"
+    label: str = "function"
+    description: str = ""
+    data_version: str = "none"
+    teacher_parameters: tuple[str, ...] = field(default=())
+    has_teacher: bool = field(default=False, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.description:
+            object.__setattr__(self, "description", f"values of {self._name}, as it returns them")
+
+    @property
+    def _name(self) -> str:
+        return getattr(self.function, "__qualname__", type(self.function).__name__)
+
+    def identity(self) -> dict[str, Any]:
+        """Name of the callable and its defaults."""
+        return {
+            "task": "function",
+            "function": self._name,
+            "defaults": dict(self.parameters),
+            "metric": self.metric,
+            "chance": self.chance,
+        }
+
+    def fingerprint(self) -> str:
+        """Hash of what the user said the data's version is."""
+        return hashlib.sha256(self.data_version.encode()).hexdigest()[:16]
+
+    def sources(self) -> Sequence[Path]:
+        """The file that defines the callable."""
+        file = inspect.getsourcefile(inspect.unwrap(self.function)) if inspect.isroutine(self.function) else None
+        return [Path(file)] if file else []
+
+    def with_options(self, **options: Any) -> Task:
+        """The same task with other fields."""
+        try:
+            return replace(self, **options)
+        except TypeError as error:
+            raise StudyFileError(f"a function task has no such option: {error}") from error
+
+    def train(self, request: RunRequest, context: RunContext) -> RunResult:
+        """Call the function once."""
+        curve: dict[str, list[float]] = {"epoch": [], "objective": []}
+
+        def report(epoch: int, objective: float) -> None:
+            curve["epoch"].append(float(epoch))
+            curve["objective"].append(float(objective))
+            context.report(epoch, float(objective))
+
+        begin = time.perf_counter()
+        value = self.function(dict(request.params), request.seed, report)
+        objective, score = _split(value, self._name)
+        finite = math.isfinite(objective) and math.isfinite(score)
+        return RunResult(
+            state="done" if finite else "diverged",
+            objective=objective if finite else self.chance,
+            score=score if finite else self.chance,
+            epochs=int(curve["epoch"][-1]) if curve["epoch"] else 0,
+            curve=curve,
+            seconds=time.perf_counter() - begin,
+            device=context.device,
+        )
+
+
+def _split(value: Any, name: str) -> tuple[float, float]:
+    parts = value if isinstance(value, tuple) else (value,)
+    try:
+        numbers = [float(part) for part in parts]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) not in (1, 2):
+        raise TypeError(f"{name} must return a number (objective) or two (objective, score), got {value!r}")
+    return numbers[0], numbers[-1]

@@ -1,0 +1,53 @@
+"""A real PostgreSQL for the whole session; each test that asks for a ledger gets a database of its own."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from kdsearch.ledger import embedded
+from kdsearch.ledger.ledger import Ledger
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an embedded PostgreSQL that is stopped when the session ends."""
+    folder: Path = tmp_path_factory.mktemp("server") / "postgres"
+    yield embedded.start(folder)
+    embedded.stop(folder)
+
+
+@pytest.fixture
+def database_url(server: str) -> Iterator[str]:
+    """URL of a new, empty database."""
+    name = f"test{next(_numbers)}"
+    engine = sa.create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    yield server.replace("/postgres?", f"/{name}?")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A ``KDSEARCH_HOME`` of the test's own, with short leases."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("KDSEARCH_HOME", str(folder))
+    monkeypatch.delenv("KDSEARCH_STORAGE", raising=False)
+    return folder
+
+
+@pytest.fixture
+def ledger(database_url: str, home: Path) -> Iterator[Ledger]:
+    """A ledger on an empty database."""
+    opened = Ledger.connect(database_url)
+    yield opened
+    opened.database.dispose()

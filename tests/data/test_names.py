@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import pytest
+
+from kdsearch.data.names import CLASSES
+from kdsearch.data.names import JOINTS
+from kdsearch.data.names import group_indices
+from kdsearch.data.names import source_of
+from kdsearch.errors import DataError
+
+
+def test_the_official_classes_and_joints() -> None:
+    assert len(CLASSES) == 21
+    assert list(CLASSES) == sorted(CLASSES)
+    assert len(JOINTS) == 15
+
+
+@pytest.mark.parametrize(
+    ("name", "class_name", "source"),
+    [
+        ("April_09_brush_hair_u_nm_np1_ba_goo_0", "brush_hair", "brush_hair/April_09"),
+        ("Faith_Rewarded_catch_f_cm_np1_fr_med_10", "catch", "catch/Faith_Rewarded"),
+        ("Torwarttraining_2_(_sterreich)_catch_f_cm_np1_ba_goo_0", "catch", "catch/Torwarttraining_2_(_sterreich)"),
+        ("How_to_catch_f_nm_np1_ri_goo_0_catch_f_nm_np1_ri_goo_0", "catch", "catch/How_to_catch_f_nm_np1_ri_goo_0"),
+    ],
+)
+def test_source_by_hand(name: str, class_name: str, source: str) -> None:
+    assert source_of(name, class_name) == source
+
+
+@pytest.mark.parametrize("name", ["April_09", "April_09_catch_u_nm_np1_ba_goo", "April_09_clap_u_nm_np1_ba_goo_0"])
+def test_foreign_name_is_refused(name: str) -> None:
+    with pytest.raises(DataError, match="_catch_<five tags>_<number>"):
+        source_of(name, "catch")
+
+
+def test_groups_are_counted_over_sorted_classes_and_sources() -> None:
+    tail = "_f_cm_np1_fr_med_"
+    names = [f"B_run{tail}0", f"A_run{tail}0", f"B_run{tail}1", f"A_clap{tail}0"]
+    assert group_indices(names, ["run", "run", "run", "clap"]).tolist() == [2, 1, 2, 0]

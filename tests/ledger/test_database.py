@@ -1,0 +1,108 @@
+"""Connections: what is refused, what is said, what is waited for."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from kdsearch.errors import LedgerError
+from kdsearch.ledger import embedded
+from kdsearch.ledger import schema
+from kdsearch.ledger.database import Database
+from kdsearch.ledger.database import check_url
+from kdsearch.ledger.ledger import Ledger
+
+
+def test_the_bare_postgresql_name_means_psycopg2() -> None:
+    assert check_url("postgresql://me@host/db").drivername == "postgresql+psycopg2"
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x.db", "mysql://host/db", "not a url"])
+def test_other_databases_are_refused(url: str) -> None:
+    with pytest.raises(LedgerError, match=r"expected .*postgresql\+psycopg2"):
+        check_url(url)
+
+
+def test_an_unreachable_server_is_said_without_its_password() -> None:
+    begin = time.monotonic()
+    with pytest.raises(LedgerError) as refused:
+        Ledger.connect("postgresql+psycopg2://me:secret@127.0.0.1:1/db")
+    assert "cannot be reached" in str(refused.value)
+    assert "KDSEARCH_STORAGE" in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert time.monotonic() - begin < 10
+
+
+def test_migrations_make_exactly_the_tables_that_the_code_names(ledger: Ledger) -> None:
+    with ledger.database.engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_schemas": True,
+                "version_table_schema": schema.SCHEMA,
+                "compare_type": True,
+                "include_name": lambda name, kind, parents: kind != "schema" or name == schema.SCHEMA,
+            },
+        )
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_checks_of_tables_made_by_migration_match_the_code(ledger: Ledger) -> None:
+    found = sa.inspect(ledger.database.engine)
+    for table in schema.metadata.sorted_tables:
+        declared = {item.name for item in table.constraints if isinstance(item, sa.CheckConstraint)}
+        stored = {item["name"] for item in found.get_check_constraints(table.name, schema=schema.SCHEMA)}
+        assert {str(name) for name in declared} == stored
+
+
+def test_a_schema_of_a_newer_program_is_refused(ledger: Ledger, database_url: str) -> None:
+    with ledger.database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE kdsearch.alembic_version SET version_num = '9999'"))
+    with pytest.raises(LedgerError, match="schema 9999"):
+        Ledger.connect(database_url)
+
+
+def test_a_transaction_is_repeated_when_its_connection_was_cut(ledger: Ledger, server: str) -> None:
+    attempts = 0
+
+    def work(connection: sa.Connection) -> int:
+        nonlocal attempts
+        attempts += 1
+        if attempts == 1:
+            own = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar()
+            with sa.create_engine(server).connect() as other:
+                other.execute(sa.text("SELECT pg_terminate_backend(:pid)"), {"pid": own})
+        return int(connection.execute(sa.text("SELECT 7")).scalar_one())
+
+    assert ledger.database.transaction(work) == 7
+    assert attempts == 2
+
+
+def test_the_embedded_server_is_found_again_and_stopped(tmp_path: Path) -> None:
+    folder = tmp_path / "own"
+    assert embedded.status(folder).pid is None
+    url = embedded.start(folder)
+    first = embedded.status(folder).pid
+    assert first is not None
+    assert embedded.start(folder) == url
+    assert embedded.status(folder).pid == first
+    assert embedded.stop(folder)
+    assert embedded.status(folder).pid is None
+    assert not embedded.stop(folder)
+
+
+def test_a_database_in_a_folder_of_an_odd_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KDSEARCH_STORAGE", raising=False)
+    monkeypatch.setenv("KDSEARCH_HOME", str(tmp_path / "a folder, named & so (1) é"))
+    database = Database()
+    try:
+        with database.engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT 1")).scalar() == 1
+    finally:
+        database.dispose()
+        embedded.stop()

@@ -1,0 +1,109 @@
+"""The Optuna study that mirrors a finished or running study."""
+
+from __future__ import annotations
+
+import math
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+from support import Loaded
+from support import declaration
+from support import toy_study
+
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.debug import DebugEngine
+from kdsearch.engines.mirror import Mirror
+from kdsearch.engines.mirror import estimates
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.projection import CONFIGURATION
+from kdsearch.ledger.projection import optuna_storage
+from kdsearch.ledger.projection import rebuild
+from kdsearch.ledger.records import StudyRecord
+from kdsearch.statistics.summaries import summarize
+
+
+@pytest.fixture
+def finished(ledger: Ledger) -> StudyRecord:
+    study = toy_study()
+    record, _ = ledger.open_study(declaration(study))
+    DebugEngine(Coordinator(ledger, study, record, 4), Loaded(study)).run()  # type: ignore[arg-type]
+    return ledger.study_by_id(record.id)
+
+
+def mirrored(ledger: Ledger, record: StudyRecord) -> optuna.Study:
+    return optuna.load_study(study_name=record.name, storage=optuna_storage(ledger.database))
+
+
+def test_best_trial_is_the_winner_with_its_shrunken_mean(ledger: Ledger, finished: StudyRecord) -> None:
+    best = mirrored(ledger, finished).best_trial
+    results = ledger.results(finished.id)
+    assert best.user_attrs[CONFIGURATION] == finished.winner_id
+    assert finished.winner_id is not None
+    assert best.value == pytest.approx(estimates(results)[finished.winner_id]["shrunken"], abs=1e-12)
+    assert best.params == dict(results.configurations[finished.winner_id].params.items())
+
+
+def test_only_winner_and_finalists_are_complete(ledger: Ledger, finished: StudyRecord) -> None:
+    study = mirrored(ledger, finished)
+    complete = {trial.user_attrs[CONFIGURATION] for trial in study.trials if trial.state == TrialState.COMPLETE}
+    assert complete == {finished.winner_id, *finished.finalist_ids}
+    assert all(trial.state == TrialState.PRUNED for trial in study.trials if not_complete(trial, complete))
+    outside = [trial for trial in study.trials if trial.user_attrs["kind"] != "searched"]
+    assert len(outside) == 4  # two baselines, the pre-flight's student alone, the winner without distillation
+    assert all(trial.params == {} for trial in outside)
+
+
+def not_complete(trial: optuna.trial.FrozenTrial, complete: set[int | None]) -> bool:
+    return trial.user_attrs[CONFIGURATION] not in complete
+
+
+def test_every_trial_tells_raw_mean_sd_n_and_interval(ledger: Ledger, finished: StudyRecord) -> None:
+    results = ledger.results(finished.id)
+    for trial in mirrored(ledger, finished).trials:
+        if trial.user_attrs["kind"] != "searched":
+            continue
+        id_ = trial.user_attrs[CONFIGURATION]
+        values = [run.objective for run in results.runs if run.configuration_id == id_ and run.pool == "search"]
+        summary = summarize([value for value in values if value is not None])
+        assert trial.user_attrs["n"] == summary.n
+        assert trial.user_attrs["mean"] == pytest.approx(summary.mean)
+        assert trial.user_attrs["sd"] == pytest.approx(summary.sd)
+        assert trial.user_attrs["low"] == pytest.approx(summary.low)
+        assert trial.intermediate_values[summary.n] == pytest.approx(summary.mean)
+
+
+def test_while_a_study_runs_its_trials_are_running_with_means_by_seeds(ledger: Ledger) -> None:
+    study = toy_study()
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    engine = DebugEngine(coordinator, Loaded(study))  # type: ignore[arg-type]
+
+    def interrupt(progress: object) -> None:
+        if sum(run.pool == "search" and run.state == "done" for run in ledger.results(record.id).runs) > 10:
+            raise KeyboardInterrupt
+
+    coordinator_tick = coordinator.advance
+    coordinator.advance = lambda: (interrupt(None), coordinator_tick())[1]  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        engine.run()
+    Mirror(ledger, record).sync()
+    trials = mirrored(ledger, record).trials
+    assert {trial.state for trial in trials} == {TrialState.RUNNING}
+    reported = [trial for trial in trials if trial.intermediate_values]
+    assert reported
+    assert all(math.isfinite(value) for trial in reported for value in trial.intermediate_values.values())
+
+
+def test_the_mirror_can_be_built_anew_and_twice(ledger: Ledger, finished: StudyRecord) -> None:
+    def content() -> list[tuple[object, ...]]:
+        return sorted(
+            (t.user_attrs[CONFIGURATION], t.state.name, t.value or 0.0) for t in mirrored(ledger, finished).trials
+        )
+
+    before = content()
+    Mirror(ledger, finished).sync()
+    assert content() == before
+    rebuild(ledger.database, finished.name)
+    Mirror(ledger, finished).sync()
+    assert content() == before

@@ -1,0 +1,70 @@
+"""Opening studies: identity, what may change, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from support import ToyTask
+from support import declaration
+from support import toy_study
+
+import kdsearch as kd
+from kdsearch.errors import LedgerError
+from kdsearch.errors import StudyMismatch
+from kdsearch.ledger.ledger import Ledger
+
+
+def test_opening_twice_finds_the_same_study(ledger: Ledger) -> None:
+    first, _ = ledger.open_study(declaration(toy_study()))
+    second, changes = ledger.open_study(declaration(toy_study()))
+    assert second.id == first.id
+    assert changes == []
+    baselines = [row for row in ledger.results(first.id).configurations.values() if row.kind == "baseline"]
+    assert [(row.name, dict(row.params)) for row in baselines] == [
+        ("student alone", {"alpha": 0, "rate": 0.3}),
+        ("usual", {"alpha": 0.5, "rate": 0.3}),
+    ]
+
+
+def test_another_study_under_the_same_name_is_refused_with_the_difference(ledger: Ledger) -> None:
+    ledger.open_study(declaration(toy_study()))
+    other = toy_study(space={"alpha": kd.uniform(0, 0.9), "rate": kd.uniform(0, 1)}, task=ToyTask(gain=0.1))
+    with pytest.raises(StudyMismatch) as refused:
+        ledger.open_study(declaration(other))
+    message = str(refused.value)
+    assert "space.alpha.high: 1.0 in the ledger, 0.9 in the study file" in message
+    assert "task.gain: 0.05 in the ledger, 0.1 in the study file" in message
+    assert "another name" in message
+
+
+def test_budget_may_grow_and_is_logged(ledger: Ledger) -> None:
+    ledger.open_study(declaration(toy_study()))
+    record, changes = ledger.open_study(declaration(toy_study(budget=kd.Budget(runs=60), min_effect=0.02)))
+    assert record.settings["budget"] == {"runs": 60}
+    assert changes == ["budget.runs: 40 before, 60 now", "min_effect: 0.01 before, 0.02 now"]
+    logged = [event.message for event in ledger.results(record.id).events if event.kind == "changed"]
+    assert logged == changes
+
+
+def test_what_extend_added_stands_when_the_file_is_launched_again(ledger: Ledger) -> None:
+    record, _ = ledger.open_study(declaration(toy_study()))
+    ledger.change_settings(record.id, {"budget": {"runs": 100}}, "search runs extended to 100")
+    again, changes = ledger.open_study(declaration(toy_study()))
+    assert again.settings["budget"] == {"runs": 100}
+    assert changes == []
+
+
+def test_changed_trainer_code_is_said(ledger: Ledger) -> None:
+    ledger.open_study(declaration(toy_study(), code_hash="aaa"))
+    _, changes = ledger.open_study(declaration(toy_study(), code_hash="bbb"))
+    assert len(changes) == 1
+    assert "trainer code changed: aaa before, bbb now" in changes[0]
+
+
+def test_a_study_is_found_by_its_short_name(ledger: Ledger) -> None:
+    ledger.open_study(declaration(toy_study()))
+    assert ledger.study("toy").name == "toy@toy"
+    with pytest.raises(LedgerError, match="did you mean 'toy@toy'"):
+        ledger.study("toi@toy")
+    ledger.open_study(declaration(toy_study(task=ToyTask(label="other"))))
+    with pytest.raises(LedgerError, match="toy@toy, toy@other"):
+        ledger.study("toy")

@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from kdsearch.ledger.records import ConfigurationRecord
+from kdsearch.ledger.records import StudyResults
+from kdsearch.report import FORMATS
+from kdsearch.report import Estimate
+from kdsearch.report import build
+from kdsearch.report import render
+from kdsearch.report import runs_csv
+from kdsearch.report import runs_json
+
+Make = Callable[..., StudyResults]
+WINNER, ABLATION = 10, 20
+
+
+def estimate(cell: object) -> Estimate:
+    assert isinstance(cell, Estimate)
+    return cell
+
+
+def test_comparison_by_hand(results: Make) -> None:
+    table = build(results()).table("comparison")
+    assert [row.label for row in table.rows] == [
+        "winner (#10)",
+        "winner without distillation",
+        "student alone",
+        "seed_1",
+        "finalist #11",
+    ]
+    winner = estimate(table.column("score")[0])
+    # 0.70, 0.72, 0.74: half = t[0.975, 2] * 0.02 / sqrt(3) = 0.049683
+    assert (winner.value, winner.sd, winner.low) == pytest.approx((0.72, 0.02, 0.670317), abs=1e-6)
+    primary = estimate(table.column("difference")[1])
+    # differences 0.01, 0.02, 0.03: half = 4.302653 * 0.01 / sqrt(3) = 0.024841
+    assert (primary.value, primary.low, primary.high) == pytest.approx((0.02, -0.004841, 0.044841), abs=1e-6)
+    assert table.column("verdict") == [None, "undecided", "better", "undecided", "context"]
+    assert table.column("flip_p") == [None] * 5  # three pairs
+    t_p, adjusted = table.column("t_p"), table.column("holm_p")
+    assert isinstance(t_p[2], float)
+    assert adjusted[2] == pytest.approx(2 * t_p[2])  # two baselines
+    assert adjusted[1] is None  # the primary comparison is not adjusted
+    assert [row.context for row in table.rows] == [False, False, False, False, True]
+
+
+def test_primary_sentence(results: Make) -> None:
+    sentence = next(note for note in build(results()).notes if note.startswith("Primary"))
+    # sd of differences 0.01, min_effect 0.01: d = 1, ten seeds
+    assert sentence == (
+        "Primary: winner against winner without distillation on 3 common fresh seeds: +0.0200 [-0.0048, +0.0448], "
+        "undecided; about 10 seeds would decide at min_effect 0.01 (power 0.8)."
+    )
+
+
+def test_diverged_counts_at_chance_and_is_shown(results: Make) -> None:
+    report = build(results())
+    row = next(row for row in report.table("comparison").rows if row.label == "seed_1")
+    assert row.remark == "1/3 diverged"
+    assert row.cells[0] == 3
+    assert estimate(row.cells[1]).value == pytest.approx((0.65 + 0.05 + 0.67) / 3)
+    for form in FORMATS:
+        assert "1/3 diverged" in render(report, form)
+
+
+def test_failed_runs_are_not_counted_but_said(results: Make) -> None:
+    report = build(results())
+    assert "1 run failed, not counted; see kdsearch logs." in report.notes
+    assert estimate(report.table("inflation").column("search")[0]).n == 3
+    assert "1 failed" in report.closing[0]
+
+
+def test_inflation(results: Make) -> None:
+    table = build(results()).table("inflation")
+    # search 0.80, 0.78, 0.82 against fresh 0.75, 0.77, 0.79: 0.80 - 0.77, error sqrt(2 * 0.02^2 / 3), df 4
+    got = estimate(table.column("inflation")[0])
+    assert (got.value, got.low) == pytest.approx((0.03, 0.03 - 2.776445 * 0.0163299), abs=1e-6)
+    gap = estimate(table.column("validation_minus_test")[0])
+    assert (gap.value, gap.sd) == pytest.approx((0.05, 0.0), abs=1e-9)
+    assert "Best raw search mean: 0.9900 (#12, n = 1)" in table.notes[1]
+    assert "0.9900, +0.2200 against the winner's mean on fresh seeds" in table.notes[1]
+
+
+def test_instability(results: Make) -> None:
+    table = build(results()).table("instability")
+    sd = estimate(table.column("sd")[0])
+    assert (sd.value, sd.low, sd.high) == pytest.approx((0.02, 0.010413, 0.125695), abs=1e-6)
+    row = {column.key: cell for column, cell in zip(table.columns, table.rows[0].cells, strict=True)}
+    assert row["range"] == pytest.approx(0.04)
+    assert (row["best_run"], row["mean_best_epoch"], row["best_run_best_epoch"]) == pytest.approx((0.74, 0.73, 0.75))
+    # luck of the best of three: 0.02 * 0.8463
+    assert "would have claimed 0.7400 (+0.0200)" in table.notes[1]
+    assert "luck alone (sd x 0.85) gives +0.0169" in table.notes[1]
+
+
+def test_preflight(results: Make) -> None:
+    table = build(results()).table("preflight")
+    assert estimate(table.column("gap")[0]).value == pytest.approx(0.2)
+    assert table.notes[0].startswith("Verdict: fine")
+    assert "Teacher used: run 1, 0.9100, the best of 3" in table.notes[1]
+    flat = results()
+    runs = tuple(replace(run, objective=0.71) if run.pool == "teacher" else run for run in flat.runs)
+    table = build(replace(flat, runs=runs)).table("preflight")
+    assert table.notes[0].startswith("Verdict: no gap to distil")
+
+
+def test_winner_parameters(results: Make) -> None:
+    table = build(results()).table("winner")
+    assert [row.label for row in table.rows] == ["alpha", "representation_weight", "epochs"]
+    assert table.rows[0].cells == (0.25, 0, 0)
+    assert table.rows[2].context
+    assert "3 search seeds" in table.notes[0]
+    assert "raw mean 0.8000 ± 0.0200" in table.notes[0]
+
+
+def test_published(results: Make) -> None:
+    table = build(results()).table("published")
+    assert table.rows[-1].cells == (0.531, "one run")
+    assert "no spread is known" in table.notes[0]
+    assert "stand-in" in table.notes[1]
+
+
+@pytest.mark.parametrize("phase", ["finished", "search"])
+@pytest.mark.parametrize("form", FORMATS)
+def test_stand_in_is_said_at_each_table_in_each_format(results: Make, phase: str, form: str) -> None:
+    report = build(results(phase))
+    assert all("stand-in, not JHMDB" in table.caption for table in report.tables)
+    text = " ".join(render(report, form).split())
+    assert text.count("stand-in, not JHMDB") >= len(report.tables)
+    unnamed = build(results(phase, description="poses (a stand-in), split 1"))
+    assert all(table.caption.startswith("stand-in, not JHMDB") for table in unnamed.tables)
+
+
+@pytest.mark.parametrize("phase", ["teacher", "search"])
+def test_no_score_before_the_winner_is_chosen(results: Make, phase: str) -> None:
+    run = results(phase)
+    report = build(run)
+    texts = [render(report, form) for form in FORMATS] + [runs_csv(run), runs_json(run)]
+    for text in texts:
+        assert not re.search(r"0\.3[2-4]\d*77|0\.338|0\.3277|0\.3477", text)
+    assert not {"comparison", "instability", "inflation", "published"} & {table.key for table in report.tables}
+
+
+def test_search_ranks_by_shrunken_mean_and_no_single_run(results: Make) -> None:
+    report = build(results("search"))
+    table = report.table("leading")
+    assert [row.label for row in table.rows] == ["#10", "#11"]
+    assert "1 configuration with n = 1: not ranked, one run says too little." in table.notes
+    assert "not a result" in table.caption
+    assert any("still runs (phase search): 6 of 20 search runs" in note for note in report.notes)
+
+
+def test_verdicts_stay_open_while_confirm_runs(results: Make) -> None:
+    report = build(results("confirm"))
+    table = report.table("comparison")
+    assert table.column("verdict") == [None, "open", "open", "open", "context"]
+    assert table.column("t_p") == [None] * 5
+    assert any("no verdict before they end" in note for note in report.notes)
+
+
+def test_one_confirm_seed_has_no_interval(results: Make) -> None:
+    full = results()
+    runs = tuple(run for run in full.runs if run.pool != "confirm" or run.seed == 2**31)
+    report = build(replace(full, runs=runs))
+    assert "undecided" in report.notes[1]
+    for form in ("table", "md", "latex"):
+        assert "n = 1: no interval" in render(report, form)
+
+
+def test_code_hashes_are_not_mixed_unless_asked(results: Make) -> None:
+    full = results()
+    changed = tuple(
+        replace(run, code_hash="bbbb", score=0.1) if run.pool == "confirm" and run.seed == 2**31 else run
+        for run in full.runs
+    )
+    report = build(replace(full, runs=changed))
+    assert report.table("comparison").column("n") == [2] * 5
+    note = next(note for note in report.notes if "other code hashes" in note)
+    assert (
+        note == "Counted: runs of code aaaa. Left out: 5 ended runs of other code hashes; include them by --mix-code."
+    )
+    mixed = build(replace(full, runs=changed), mix_code=True)
+    assert mixed.table("comparison").column("n") == [3] * 5
+    assert any("2 code hashes are mixed" in note for note in mixed.notes)
+
+
+def test_the_hash_with_most_confirm_runs_is_kept(results: Make) -> None:
+    full = results()
+    runs = tuple(replace(run, code_hash="bbbb") if run.pool == "confirm" else run for run in full.runs)
+    report = build(replace(full, runs=runs))
+    assert report.table("comparison").column("n") == [3] * 5
+    assert report.table("winner").notes == ("No search run of the winner is among the runs that this report counts.",)
+
+
+def test_winner_without_teacher_voids_the_primary_comparison(results: Make) -> None:
+    full = results()
+    configurations = dict(full.configurations)
+    configurations[WINNER] = ConfigurationRecord(WINNER, "searched", "#10", {"alpha": 0, "representation_weight": 0.0})
+    report = build(replace(full, configurations=configurations))
+    assert report.notes[1].startswith("Primary: no comparison: the winner uses no teacher")
+    assert "winner without distillation" not in [row.label for row in report.table("comparison").rows]
+    same = build(replace(full, study=replace(full.study, ablation_id=WINNER)))
+    assert same.notes[1].startswith("Primary: no comparison: the winner uses no teacher")
+
+
+def test_task_without_teacher(results: Make) -> None:
+    full = results()
+    settings = {**full.study.settings, "teachers": "none", "teacher_parameters": []}
+    report = build(replace(full, study=replace(full.study, settings=settings)))
+    assert "this task has no teacher" in report.notes[1]
+    assert "no teacher" in report.table("comparison").caption
+
+
+def test_task_without_test_part_compares_objectives_and_says_so(results: Make) -> None:
+    full = results()
+    runs = tuple(replace(run, score=None, scores={}) for run in full.runs)
+    report = build(replace(full, runs=runs))
+    table = report.table("comparison")
+    assert estimate(table.column("score")[0]).value == pytest.approx(0.77)
+    assert "no test part" in table.caption
+    assert report.table("inflation").column("validation_minus_test") == [None] * 5
+
+
+def test_pairs_are_the_common_seeds(results: Make) -> None:
+    full = results()
+    gone = next(run for run in full.runs if run.configuration_id == ABLATION and run.seed == 2**31)
+    runs = tuple(replace(run, state="failed") if run.id == gone.id else run for run in full.runs)
+    table = build(replace(full, runs=runs)).table("comparison")
+    assert table.column("pairs")[1] == 2
+    assert estimate(table.column("difference")[1]).value == pytest.approx(0.025)
+
+
+def test_nothing_yet(results: Make) -> None:
+    empty = replace(results("search"), runs=(), configurations={})
+    report = build(empty)
+    assert report.tables == ()
+    assert report.notes[-1] == "No search run has finished yet: nothing to show."
+    for form in FORMATS:
+        assert "nothing to show" in render(report, form)
+    ended = build(replace(results("finished", winner_id=None), runs=()))
+    assert any("ended without a winner" in note for note in ended.notes)
+    waiting = replace(results("confirm"), runs=tuple(run for run in results("confirm").runs if run.pool != "confirm"))
+    assert any("none of its confirm runs has ended" in note for note in build(waiting).notes)
+
+
+def test_other_data_is_said(results: Make) -> None:
+    full = results()
+    runs = tuple(replace(run, data_hash="other") if run.id == 1 else run for run in full.runs)
+    assert any("1 run read other data" in note for note in build(replace(full, runs=runs)).notes)

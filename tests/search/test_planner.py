@@ -1,0 +1,256 @@
+"""Whole studies of a toy task through planner, ledger and debug engine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from support import Loaded
+from support import ToyTask
+from support import declaration
+from support import toy_study
+
+import kdsearch as kd
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.debug import DebugEngine
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import ENDED
+from kdsearch.ledger.records import FIRST_CONFIRM_SEED
+from kdsearch.ledger.records import RunRecord
+from kdsearch.ledger.records import SearchRun
+from kdsearch.ledger.records import StudyResults
+from kdsearch.statistics.shrinkage import shrink
+
+
+def finish(ledger: Ledger, study: kd.Study, capacity: int = 4) -> StudyResults:
+    record, _ = ledger.open_study(declaration(study))
+    DebugEngine(Coordinator(ledger, study, record, capacity), Loaded(study)).run()  # type: ignore[arg-type]
+    return ledger.results(record.id)
+
+
+def pool(results: StudyResults, name: str) -> list[RunRecord]:
+    return [run for run in results.runs if run.pool == name]
+
+
+def test_a_study_ends_with_everything_compared_on_the_same_fresh_seeds(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study())
+    study = results.study
+    assert study.phase == "finished"
+    assert all(run.state == "done" for run in results.runs)
+    assert len(pool(results, "search")) == 40
+    assert len(pool(results, "teacher")) == 3
+    assert len(pool(results, "preflight")) == 3
+    compared = Counter(run.configuration_id for run in pool(results, "confirm"))
+    baselines = [row.id for row in results.configurations.values() if row.kind == "baseline"]
+    assert set(compared) == {study.winner_id, study.ablation_id, *baselines, *study.finalist_ids}
+    assert len(study.finalist_ids) == 2
+    assert set(compared.values()) == {4}
+    assert {run.seed for run in pool(results, "confirm")} == {FIRST_CONFIRM_SEED + index for index in range(4)}
+
+
+def test_winner_is_the_highest_shrunken_mean_of_search_seeds(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study())
+    searched = [row.id for row in results.configurations.values() if row.kind == "searched"]
+    samples = [[run.objective for run in pool(results, "search") if run.configuration_id == id_] for id_ in searched]
+    means = dict(zip(searched, shrink(samples).means, strict=True))  # type: ignore[arg-type]
+    order = sorted(searched, key=lambda id_: -means[id_])
+    assert results.study.winner_id == order[0]
+    assert list(results.study.finalist_ids) == order[1:3]
+
+
+def test_the_ablation_is_the_winner_with_every_teacher_weight_zero(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study())
+    assert results.study.winner_id is not None
+    assert results.study.ablation_id is not None
+    winner = results.configurations[results.study.winner_id].params
+    ablation = results.configurations[results.study.ablation_id]
+    assert ablation.kind == "ablation"
+    assert ablation.params == {**winner, "alpha": 0}
+    assert all(run.needs is None for run in results.runs if run.configuration_id == ablation.id)
+
+
+def test_seeds_go_to_the_better_half_at_each_rung(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study(budget=kd.Budget(runs=64)))
+    seeds = Counter(run.configuration_id for run in pool(results, "search"))
+    assert min(seeds.values()) == 2
+    assert max(seeds.values()) >= 8
+    few = [id_ for id_, count in seeds.items() if count == 2]
+    many = [id_ for id_, count in seeds.items() if count >= 8]
+
+    def mean(id_: int) -> float:
+        values = [run.objective for run in pool(results, "search") if run.configuration_id == id_]
+        return sum(value for value in values if value is not None) / len(values)
+
+    assert max(mean(id_) for id_ in few) < max(mean(id_) for id_ in many)
+    assert len(few) > len(many)
+    for id_ in seeds:
+        assert sorted(run.seed for run in pool(results, "search") if run.configuration_id == id_) == list(
+            range(seeds[id_])
+        ), "seeds are common to all configurations, so that comparisons are paired"
+
+
+def test_no_decision_reads_a_score_or_a_confirm_objective(ledger: Ledger) -> None:
+    study = toy_study()
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    deciding: list[str] = []
+    planning = False
+
+    def listen(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if planning:
+            deciding.append(statement)
+
+    sa.event.listen(ledger.database.engine, "before_cursor_execute", listen)
+    advance = coordinator.advance
+
+    def watched() -> int:
+        nonlocal planning
+        planning = True
+        try:
+            return advance()
+        finally:
+            planning = False
+
+    coordinator.advance = watched  # type: ignore[method-assign]
+    DebugEngine(coordinator, Loaded(study)).run()  # type: ignore[arg-type]
+    assert len(deciding) > 50
+    assert [statement for statement in deciding if "score" in statement] == []
+    assert "score" not in SearchRun.__dataclass_fields__
+    seen = ledger.search_state(record.id)
+    assert all(run.objective is None for run in seen.runs if run.pool == "confirm")
+    assert all(run.objective is not None for run in seen.runs if run.pool == "search")
+
+
+def test_no_confirm_run_exists_before_the_winner_is_fixed(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(runs=12))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    phases: list[tuple[int | None, int]] = []
+    engine = DebugEngine(coordinator, Loaded(study))  # type: ignore[arg-type]
+    advance = coordinator.advance
+
+    def watched() -> int:
+        count = advance()
+        state = ledger.search_state(record.id)
+        phases.append((state.study.winner_id, sum(run.pool == "confirm" for run in state.runs)))
+        return count
+
+    coordinator.advance = watched  # type: ignore[method-assign]
+    engine.run()
+    assert all(confirm == 0 for winner, confirm in phases if winner is None)
+    winners = {winner for winner, _ in phases if winner is not None}
+    assert len(winners) == 1, "the winner stays the winner"
+
+
+def test_the_same_ledger_gives_the_same_proposals(ledger: Ledger, database_url: str) -> None:
+    first = finish(ledger, toy_study(name="one"))
+    second = finish(ledger, toy_study(name="two"))
+
+    def params(results: StudyResults) -> list[Any]:
+        return [row.params for row in results.configurations.values() if row.kind == "searched"]
+
+    assert params(first) == params(second)
+
+
+def test_preflight_warns_with_numbers_when_there_is_no_gap(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study(task=ToyTask(gap=-0.05)))
+    (event,) = [event for event in results.events if event.kind == "preflight"]
+    assert event.data["warning"] is True
+    assert "hardly a gap" in event.message
+    assert event.data["gap"] < 0
+    assert len(event.data["teacher"]) == 3
+
+
+def test_preflight_is_quiet_when_there_is_a_gap(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study(task=ToyTask(gap=0.3)))
+    (event,) = [event for event in results.events if event.kind == "preflight"]
+    assert event.data["warning"] is False
+    assert 0.2 < event.data["gap"] < 0.6
+
+
+def test_the_teacher_is_the_best_of_three_by_objective(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study())
+    teachers = pool(results, "teacher")
+    best = max(teachers, key=lambda run: run.objective or 0)
+    assert results.study.teacher_run_id == best.id
+    assert all(run.needs in (None, best.id) for run in results.runs)
+    assert sum(run.needs == best.id for run in results.runs) > 40
+
+
+def test_each_seed_may_have_its_own_teacher(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study(teachers="per-seed", budget=kd.Budget(runs=16)))
+    assert results.study.phase == "finished"
+    by_id = {run.id: run for run in results.runs}
+    served: dict[int, set[int]] = {}
+    for run in results.runs:
+        if run.pool in ("search", "confirm") and run.needs is not None:
+            served.setdefault(run.seed, set()).add(run.needs)
+    assert all(len(teachers) == 1 for teachers in served.values()), "one teacher a seed, common to all configurations"
+    used = [by_id[next(iter(teachers))].seed for teachers in served.values()]
+    assert len(set(used)) == len(served)
+
+
+def test_a_teacher_that_cannot_be_trained_ends_the_study_with_a_message(ledger: Ledger) -> None:
+    with pytest.raises(KdsearchError, match="none of the 3 teacher runs ended well"):
+        finish(ledger, toy_study(task=ToyTask(teacher_fails=True)))
+    study = toy_study(task=ToyTask(teacher_fails=False))
+    record, _ = ledger.open_study(declaration(study))
+    assert ledger.retry_failed(record.id) == 3
+    assert finish(ledger, study).study.phase == "finished"
+
+
+def test_diverged_runs_count_at_chance_and_do_not_win(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study(task=ToyTask(diverges_above=0.4)))
+    diverged = [run for run in results.runs if run.state == "diverged"]
+    assert diverged
+    assert all(run.objective == 0.1 and run.attempt == 1 for run in diverged)
+    winner = results.study.winner_id
+    assert winner is not None
+    assert float(results.configurations[winner].params["rate"]) <= 0.4
+
+
+def test_a_task_that_always_fails_stops_the_study(ledger: Ledger) -> None:
+    def broken(params: dict[str, Any], seed: int, report: Any) -> float:
+        raise ValueError("no such layer")
+
+    study = kd.Study(name="broken", task=broken, space={"x": kd.uniform(0, 1)}, budget=kd.Budget(runs=30))
+    with pytest.raises(KdsearchError, match="the first 6 runs all failed"):
+        finish(ledger, study)
+    run = next(run for run in ledger.results(ledger.study("broken").id).runs if run.state == "failed")
+    assert run.error is not None
+    assert "ValueError: no such layer" in run.error
+
+
+def test_a_plain_function_is_a_task(ledger: Ledger) -> None:
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        report(1, 0.5)
+        return float("nan") if seed == 1 else 1 - abs(params["x"] - 0.5)
+
+    study = kd.Study(name="plain", task=train, space={"x": kd.uniform(0, 1)}, budget=kd.Budget(runs=8))
+    results = finish(ledger, study)
+    assert results.study.phase == "finished"
+    assert {run.state for run in results.runs if run.seed == 1} == {"diverged"}
+    done = next(run for run in results.runs if run.state == "done")
+    assert done.curve == {"epoch": [1.0], "objective": [0.5]}
+
+
+def test_extended_confirm_seeds_go_on_with_the_same_winner(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(runs=12))
+    before = finish(ledger, study)
+    confirm = {**before.study.settings["confirm"], "seeds": 6}
+    ledger.change_settings(before.study.id, {"confirm": confirm}, "extended")
+    after = finish(ledger, study)
+    assert after.study.winner_id == before.study.winner_id
+    assert len(pool(after, "confirm")) == len(pool(before, "confirm")) * 6 // 4
+    assert after.study.phase == "finished"
+
+
+def test_a_small_discrete_space_gets_seeds_instead_of_duplicates(ledger: Ledger) -> None:
+    study = toy_study(space={"alpha": kd.categorical([0.0, 0.7]), "rate": kd.categorical([0.4, 0.5])})
+    results = finish(ledger, study)
+    searched = [tuple(row.params.items()) for row in results.configurations.values() if row.kind == "searched"]
+    assert len(searched) == len(set(searched)) <= 4
+    assert len([run for run in pool(results, "search") if run.state in ENDED]) == 40

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from kdsearch.statistics import paired_difference
+from kdsearch.statistics import sign_flip_p
+from kdsearch.statistics import unpaired_difference
+
+
+def test_paired_by_hand() -> None:
+    # d = 0.01, 0.02, 0.03: mean 0.02, sd 0.01, error 0.0057735, half = 4.302653 * 0.0057735 = 0.024841
+    got = paired_difference([0.70, 0.72, 0.74], [0.69, 0.70, 0.71])
+    assert (got.n, got.mean, got.sd) == (3, pytest.approx(0.02), pytest.approx(0.01))
+    assert (got.low, got.high) == pytest.approx((-0.004841, 0.044841), abs=1e-6)
+    assert got.sign_flip_p is None
+    assert got.correlation == pytest.approx(1.0)
+
+
+def test_paired_against_scipy() -> None:
+    r = np.random.default_rng(2)
+    a, b = r.normal(0.3, 1, 9), r.normal(0, 1, 9)
+    got, reference = paired_difference(a, b), stats.ttest_rel(a, b)
+    assert got.p == pytest.approx(reference.pvalue)
+    interval = reference.confidence_interval()
+    assert (got.low, got.high) == pytest.approx((interval.low, interval.high))
+    assert got.interval(0.95) == pytest.approx((got.low, got.high))
+    flips = stats.permutation_test((a - b,), np.mean, permutation_type="samples", n_resamples=np.inf)
+    assert got.sign_flip_p == pytest.approx(flips.pvalue)
+    assert got.correlation == pytest.approx(stats.pearsonr(a, b).statistic)
+
+
+def test_sign_flips_by_enumeration_with_ties() -> None:
+    d = np.array([0.1, 0.2, -0.1, 0.3, 0.0, 0.2])
+    sums = [abs(float(np.dot(signs, d))) for signs in itertools.product((1, -1), repeat=6)]
+    expected = sum(value >= 0.7 - 1e-9 for value in sums) / 64
+    assert sign_flip_p(d) == pytest.approx(expected)
+    assert sign_flip_p([1.0] * 6) == pytest.approx(2 / 64)
+    assert sign_flip_p([0.0] * 6) == 1.0
+
+
+def test_sign_flips_beyond_the_exact() -> None:
+    d = np.random.default_rng(0).normal(0.3, 1, 60)
+    reference = stats.ttest_1samp(d, 0).pvalue
+    assert sign_flip_p(d) == pytest.approx(reference, abs=0.01)
+    assert sign_flip_p(d) == sign_flip_p(d)
+
+
+def test_one_pair_and_equal_pairs() -> None:
+    one = paired_difference([0.7], [0.6])
+    assert one.mean == pytest.approx(0.1)
+    assert math.isnan(one.low)
+    assert math.isnan(one.p)
+    assert math.isnan(one.interval(0.9)[0])
+    same = paired_difference([0.7, 0.8], [0.7, 0.8])
+    assert (same.mean, same.sd, same.p) == (0.0, 0.0, 1.0)
+    shifted = paired_difference([0.7, 0.8, 0.9], [0.6, 0.7, 0.8])
+    assert (shifted.sd, shifted.p) == (0.0, 0.0)
+
+
+def test_lengths_must_agree() -> None:
+    with pytest.raises(ValueError, match="aligned"):
+        paired_difference([1.0], [1.0, 2.0])
+    with pytest.raises(ValueError, match="both sides"):
+        unpaired_difference([], [1.0])
+
+
+def test_welch_against_scipy() -> None:
+    r = np.random.default_rng(3)
+    a, b = r.normal(0, 1, 12), r.normal(0.5, 3, 5)
+    got, reference = unpaired_difference(a, b), stats.ttest_ind(a, b, equal_var=False)
+    interval = reference.confidence_interval()
+    assert (got.p, got.df) == pytest.approx((reference.pvalue, reference.df))
+    assert (got.low, got.high) == pytest.approx((interval.low, interval.high))
+
+
+def test_welch_by_hand() -> None:
+    # variances 1 and 1, n = 3 each: error = sqrt(2/3), df = 4, t[0.975, 4] = 2.776445, half = 2.266958
+    got = unpaired_difference([1.0, 2.0, 3.0], [2.0, 3.0, 4.0])
+    assert got.df == pytest.approx(4.0)
+    assert (got.mean, got.low, got.high) == pytest.approx((-1.0, -3.266958, 1.266958), abs=1e-6)
+    assert math.isnan(unpaired_difference([1.0], [2.0, 3.0]).low)
+    assert unpaired_difference([1.0, 1.0], [1.0, 1.0]).p == 1.0

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from statsmodels.stats.power import TTestPower
+
+from kdsearch.statistics import expected_best
+from kdsearch.statistics import expected_best_of
+from kdsearch.statistics import paired_power
+from kdsearch.statistics import seeds_needed
+
+
+@pytest.mark.parametrize(("n", "expected"), [(2, 0.56), (5, 1.16), (10, 1.54), (20, 1.87), (50, 2.25), (100, 2.51)])
+def test_expected_best(n: int, expected: float) -> None:
+    assert expected_best(n) == pytest.approx(expected, abs=0.005)
+
+
+def test_expected_best_exact_and_simulated() -> None:
+    assert expected_best(1) == pytest.approx(0.0, abs=1e-12)
+    assert expected_best(2) == pytest.approx(1 / math.sqrt(math.pi), abs=1e-10)
+    assert expected_best(3) == pytest.approx(1.5 / math.sqrt(math.pi), abs=1e-10)
+    draws = np.random.default_rng(0).normal(size=(20_000, 30)).max(axis=1)
+    assert expected_best(30) == pytest.approx(draws.mean(), abs=0.02)
+    with pytest.raises(ValueError, match="1 or more"):
+        expected_best(0)
+
+
+def test_expected_best_of_by_hand() -> None:
+    # best of 2 out of {1, 3}: 1 with probability 1/4, 3 with 3/4
+    assert expected_best_of([3.0, 1.0], 2) == pytest.approx(2.5)
+    assert expected_best_of([3.0, 1.0], 1) == pytest.approx(2.0)
+    assert expected_best_of([3.0, 1.0], 1000) == pytest.approx(3.0)
+    with pytest.raises(ValueError, match="at least one"):
+        expected_best_of([], 2)
+
+
+@pytest.mark.parametrize(("effect", "n"), [(0.5, 34), (0.75, 16), (1.0, 10), (1.5, 6), (2.0, 5)])
+def test_seeds_needed(effect: float, n: int) -> None:
+    assert seeds_needed(0.02, effect * 0.02) == n
+
+
+def test_power_against_statsmodels() -> None:
+    for n, effect in ((3, 1.0), (10, 0.3), (40, 0.5), (400, 0.1)):
+        assert paired_power(n, 1.0, effect) == pytest.approx(TTestPower().power(effect, n, 0.05), abs=1e-6)
+
+
+def test_seeds_needed_edges() -> None:
+    assert seeds_needed(0.0, 0.01) == 2
+    assert seeds_needed(1.0, 1e-6) == 1_000_000
+    assert seeds_needed(1.0, 0.05) == 3142
+    for sd, effect in ((0.02, 0.0), (math.nan, 0.01)):
+        with pytest.raises(ValueError, match="min_effect > 0"):
+            seeds_needed(sd, effect)
+
+
+def test_slow_libraries_are_not_loaded() -> None:
+    code = (
+        "import sys, kdsearch.statistics, kdsearch.report\n"
+        "slow = {'torch', 'ray', 'optuna', 'statsmodels', 'scipy.stats', 'pandas'}\n"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

@@ -1,0 +1,163 @@
+"""Helpers of the tests: studies without a file, a task with a teacher, and real processes of the program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kdsearch as kd
+from kdsearch.ledger.studies import Declaration
+from kdsearch.tasks import RunContext
+from kdsearch.tasks import RunRequest
+from kdsearch.tasks import RunResult
+
+NOISY = Path(__file__).parent / "fixtures" / "noisy_quadratic.py"
+
+
+def draw(*key: int) -> float:
+    """A standard normal number that is a function of its key."""
+    return float(np.random.default_rng(np.random.SeedSequence(key)).standard_normal())
+
+
+@dataclass(frozen=True)
+class ToyTask:
+    """A task with a teacher and no training: scores are a formula plus seed noise. Trainable by every engine."""
+
+    gain: float = 0.05
+    noise: float = 0.02
+    gap: float = 0.1
+    has_teacher: bool = True
+    diverges_above: float = 2.0
+    teacher_fails: bool = False
+    label: str = "toy"
+    description: str = "toy formula, no data"
+    metric: str = "mAP"
+    chance: float = 0.1
+    parameters: Mapping[str, Any] = field(default_factory=lambda: {"alpha": 0.5, "rate": 0.3})
+    teacher_parameters: tuple[str, ...] = ("alpha",)
+
+    def identity(self) -> dict[str, Any]:
+        return {"task": "toy", "gain": self.gain, "noise": self.noise, "gap": self.gap}
+
+    def fingerprint(self) -> str:
+        return "toydata"
+
+    def sources(self) -> list[Path]:
+        return [Path(__file__)]
+
+    def with_options(self, **options: Any) -> ToyTask:
+        return replace(self, **options)
+
+    def train(self, request: RunRequest, context: RunContext) -> RunResult:
+        if request.role == "teacher":
+            if self.teacher_fails:
+                raise RuntimeError("the teacher cannot be trained")
+            weights = context.workspace / "weights.pt"
+            weights.write_text(f"teacher {request.seed}")
+            value = 0.6 + self.gap + self.noise * draw(request.seed, 1)
+            return RunResult("done", value, value, weights=weights)
+        uses = request.params["alpha"] != 0
+        assert (request.teacher is not None) == uses, "a run gets a teacher exactly when it uses one"
+        if request.params["rate"] > self.diverges_above:
+            return RunResult("diverged", self.chance, self.chance)
+        alpha, rate = float(request.params["alpha"]), float(request.params["rate"])
+        truth = 0.6 + self.gain * (1 - (alpha - 0.7) ** 2) * uses - (rate - 0.5) ** 2
+        key = (request.seed, int(alpha * 1e6), int(rate * 1e6))
+        score = truth + self.noise * draw(*key, 2)
+        weights = None
+        if context.keep_weights:
+            weights = context.workspace / "weights.pt"
+            weights.write_text(f"student {key}")
+        return RunResult(
+            "done",
+            truth + self.noise * draw(*key, 1),
+            score,
+            epoch=3,
+            epochs=5,
+            scores={"last": score, "best_on_validation": score, "best_on_test": score + 0.01},
+            curve={"epoch": [1, 2], "objective": [0.1, 0.2]},
+            seconds=0.001,
+            weights=weights,
+        )
+
+
+def toy_study(**changes: Any) -> kd.Study:
+    """A small study of the toy task."""
+    fields: dict[str, Any] = {
+        "name": "toy",
+        "task": ToyTask(),
+        "space": {"alpha": kd.uniform(0, 1), "rate": kd.uniform(0, 1)},
+        "baselines": {"student alone": {"alpha": 0}, "usual": {"alpha": 0.5}},
+        "budget": kd.Budget(runs=40),
+        "confirm": kd.Confirm(seeds=4, finalists=2),
+    }
+    return kd.Study(**{**fields, **changes})
+
+
+def declaration(study: kd.Study, code_hash: str = "code0") -> Declaration:
+    """The study in the ledger's words, without a file."""
+    task = study.trained
+    return Declaration(
+        name=study.stored_name,
+        identity=study.identity(),
+        settings=study.settings(),
+        description=task.description,
+        metric=task.metric,
+        chance=task.chance,
+        data_hash=task.fingerprint(),
+        code_hash=code_hash,
+        baselines={name: study.complete(values) for name, values in study.baselines.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Stands where engines take a ``LoadedStudy``, for studies that no file declares."""
+
+    study: kd.Study
+    path: Path = Path("none.py")
+    code_hash: str = "code0"
+
+
+def program(*arguments: str, home: Path, **environment: str) -> subprocess.Popen[str]:
+    """Start ``kdsearch`` as a real process with its own ``KDSEARCH_HOME``."""
+    env = {**os.environ, "KDSEARCH_HOME": str(home), "COLUMNS": "100", **environment}
+    env.pop("KDSEARCH_STORAGE", None)
+    env.update({name: value for name, value in environment.items() if name == "KDSEARCH_STORAGE"})
+    return subprocess.Popen(
+        [sys.executable, "-m", "kdsearch", *arguments],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def run_program(*arguments: str, home: Path, timeout: float = 120, **environment: str) -> tuple[int, str]:
+    """Run ``kdsearch`` to its end; returns exit code and everything it printed."""
+    process = program(*arguments, home=home, **environment)
+    output, _ = process.communicate(timeout=timeout)
+    return process.returncode, output
+
+
+def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "condition") -> Any:
+    """Poll until the condition holds; returns its value."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what} did not come within {seconds} s")
