@@ -1,5 +1,7 @@
 """Every configuration with its seeds: the mean and its 95 % interval, best first, each run as a faint dot."""
 
+import textwrap
+
 import plotly.graph_objects as go
 
 from kdsearch.statistics import summarize
@@ -48,12 +50,18 @@ def figure(results):
         )
     )
     study = results.study
+    lines = textwrap.wrap(f"{study.name}, search seeds. {study.description}", 90)
     chart.update_layout(
-        title=f"{study.name}: {study.metric} on validation (objective), search seeds<br><sub>{study.description}</sub>",
-        xaxis_title=f"objective ({study.metric})",
+        title={
+            "text": f"Seeds of each configuration<br><sub>{'<br>'.join(heading)}</sub>",
+            "y": 0.98,
+            "yanchor": "top",
+        },
+        xaxis_title=f"{study.metric} on validation (objective)",
         yaxis={"autorange": "reversed"},
+        legend={"orientation": "h", "y": -0.12},
         template="plotly_white",
-        height=160 + 24 * len(rows),
-        margin={"l": 120, "t": 90},
+        height=260 + 24 * len(rows),
+        margin={"l": 100, "t": 60 + 18 * len(lines), "r": 20},
     )
     return chart

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 from typing import Annotated
+from typing import cast
 
 import typer
 
 from kdsearch import settings
 from kdsearch.cli.common import Data
 from kdsearch.errors import KdsearchError
+
+if TYPE_CHECKING:
+    from kdsearch.data.table import Modality
 
 app = typer.Typer(no_args_is_help=True, help="Data: list, verify, pack.")
 
@@ -54,12 +60,21 @@ def pack_data(
     modality: Annotated[str, typer.Option(help="poses, masks or silhouettes.")] = "poses",
     data: Data = None,
 ) -> None:
-    """Pack the official layout of a data set into one archive that loads at once."""
+    """Pack the official layout of a data set into one archive that loads at once.
+
+    --data names the unpacked folder, or one .zip or .tar.gz that holds it.
+    """
     from kdsearch.data import pack
+    from kdsearch.data import safe_extract
 
     if name != "jhmdb":
         raise KdsearchError(f"expected a data set that can be packed (jhmdb), got {name!r}")
+    if modality not in ("poses", "masks", "silhouettes"):
+        raise KdsearchError(f"expected --modality poses, masks or silhouettes, got {modality!r}")
     root = settings.data_root()
     if root is None:
         raise KdsearchError(f"name the folder of the official layout with --data or {settings.DATA}")
-    print(pack(root, destination, modality))  # type: ignore[arg-type]
+    destination.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="kdsearch-pack-") as folder:
+        source = safe_extract(root, Path(folder)) if root.is_file() else root
+        print(pack(source, destination, cast("Modality", modality)))

@@ -11,6 +11,7 @@ from kdsearch.cli.progress import View
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.devices import slots
+from kdsearch.engines.devices import use_slot
 from kdsearch.engines.local import LocalEngine
 from kdsearch.engines.studyfile import LoadedStudy
 from kdsearch.engines.studyfile import load
@@ -41,7 +42,7 @@ def launch(
     loaded = load(study_file, preset)
     ledger = Ledger.connect(storage)
     record, changes = ledger.open_study(loaded.declaration())
-    places = slots(workers, slots_per_gpu)
+    places = slots(1 if engine == "debug" else workers, slots_per_gpu)
     _announce(console, loaded, record, changes, engine, len(places))
     if retry_failed and (count := ledger.retry_failed(record.id)):
         console.print(f"{count} failed runs are queued again")
@@ -50,6 +51,7 @@ def launch(
     with View(console, ledger, record.id, at_once=max(1, len(places))) as view:
         try:
             if engine == "debug":
+                use_slot(places[0].device)
                 DebugEngine(coordinator, loaded, places[0].device).run(view.show)
             else:
                 LocalEngine(coordinator, places, loaded.path, storage).run(view.show)

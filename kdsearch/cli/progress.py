@@ -66,7 +66,8 @@ class View:
         )
         if not self._console.is_terminal and now - self._line_printed > _LINE_SECONDS:
             self._line_printed = now
-            self._console.print(f"{progress.phase}: {progress.ended}/{progress.expected} runs, {note}")
+            line = f"{progress.phase}: {progress.ended}/{progress.expected} runs"
+            self._console.print(f"{line}, {note}" if note else line)
 
     def _note(self, progress: Progress) -> str:
         parts = []

@@ -24,11 +24,13 @@ def train(
     data: Data = None,
 ) -> None:
     """Train one configuration with one seed, print its evaluations and result, and store nothing."""
+    from kdsearch.engines.devices import use_slot
     from kdsearch.engines.studyfile import load
     from kdsearch.engines.teacher import trained_teacher
     from kdsearch.tasks.base import RunContext
     from kdsearch.tasks.base import RunRequest
 
+    use_slot(device)
     study = load(study_file, preset).study
     task = study.trained
     params = study.complete(parse_settings(set_, list(task.parameters)))

@@ -63,10 +63,26 @@ def open_archive(path: Path, modality: Modality) -> ArchiveSource:
     return _open(stamp(path), modality)
 
 
+def open_archive_table(path: Path) -> Table:
+    """The table of a packed archive alone; its frames are not unpacked. Errors as those of :func:`open_archive`."""
+    return _open_table(stamp(path))[0]
+
+
 @lru_cache(maxsize=4)
 def _open(key: Stamp, modality: Modality) -> ArchiveSource:
     path = Path(key[0])
-    arrays = read_npz(path, (*_TABLE_KEYS, _DATA_KEY[modality]))
+    table, offsets = _open_table(key)
+    data = read_npz(path, (_DATA_KEY[modality],))[_DATA_KEY[modality]]
+    _check_data(path, modality, data, offsets, len(table))
+    data.setflags(write=False)  # The reading is shared by all who ask in this process.
+    return ArchiveSource(path, modality, table, offsets, data)
+
+
+@lru_cache(maxsize=8)
+def _open_table(key: Stamp) -> tuple[Table, NDArray[np.int64]]:
+    """The table and the clips' offsets; an .npz unpacks only the arrays that are asked for."""
+    path = Path(key[0])
+    arrays = read_npz(path, _TABLE_KEYS)
     table = Table(
         classes=tuple(str(name) for name in arrays["classes"]),
         names=tuple(str(name) for name in arrays["name"]),
@@ -75,11 +91,10 @@ def _open(key: Stamp, modality: Modality) -> ArchiveSource:
         groups=_whole(path, arrays, "source_group"),
     )
     check_table(table, path)
-    data, offsets = arrays[_DATA_KEY[modality]], _whole(path, arrays, "offsets")
-    _check_data(path, modality, data, offsets, len(table))
-    for array in (data, offsets, table.labels, table.splits, table.groups):
-        array.setflags(write=False)  # The reading is shared by all who ask in this process.
-    return ArchiveSource(path, modality, table, offsets, data)
+    offsets = _whole(path, arrays, "offsets")
+    for array in (offsets, table.labels, table.splits, table.groups):
+        array.setflags(write=False)
+    return table, offsets
 
 
 def read_npz(path: Path, keys: tuple[str, ...]) -> dict[str, NDArray[np.generic]]:

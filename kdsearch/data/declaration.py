@@ -22,6 +22,7 @@ from kdsearch.data.protocols import make_parts
 from kdsearch.data.table import MODALITIES
 from kdsearch.data.table import Modality
 from kdsearch.data.table import Source
+from kdsearch.data.table import Table
 from kdsearch.errors import DataError
 
 FRAME_SIZE = 112
@@ -60,7 +61,7 @@ class Jhmdb:
     @property
     def description(self) -> str:
         """One line: which data, how many clips of which protocol in each part; begins with stand-in where it is one."""
-        table, parts = self._source().table, self._parts()
+        table, parts = self._table(), self.parts()
         count = f"{len(table)} clips of {len(table.present)}"
         if self.is_standin:
             head = f"stand-in, not JHMDB: drawn figures as {self.modality}, {count} classes"
@@ -74,7 +75,7 @@ class Jhmdb:
     @property
     def num_classes(self) -> int:
         """Number of classes that have clips."""
-        return len(self._source().table.present)
+        return len(self._table().present)
 
     def identity(self) -> dict[str, Any]:
         """All that makes these data what they are, as JSON values; the content has its own ``fingerprint``."""
@@ -91,6 +92,10 @@ class Jhmdb:
         """Hash of the content that runs read, 16 hex digits; packed and official files need not agree."""
         return self._source().fingerprint()
 
+    def parts(self) -> Parts:
+        """Labels and the parts of the protocol, from names and lists alone: no frame is read."""
+        return make_parts(self._table(), self.protocol, self.split_seed, self.validation)
+
     def load(self, frames: int, size: int | None = None) -> Clips:
         """Read ``frames`` frames of every clip.
 
@@ -99,7 +104,7 @@ class Jhmdb:
         """
         if size is not None and (self.modality != "frames" or size < 8):
             raise DataError(f"size={size}: expected a size of 8 pixels or more, and for frames only; drop it here.")
-        source, parts = self._source(size or FRAME_SIZE), self._parts()
+        source, parts = self._source(size or FRAME_SIZE), self.parts()
         table = source.table
         first = source.clip(0, frames)
         inputs = np.empty((len(table), *first.shape), dtype=first.dtype)
@@ -107,11 +112,10 @@ class Jhmdb:
             inputs[row] = first if row == 0 else source.clip(row, frames)
         return Clips(
             inputs=inputs,
-            # Classes without clips get no label: the poses published so far lack seven of the 21.
-            labels=np.unique(table.labels, return_inverse=True)[1].astype(np.int64),
+            labels=parts.labels,
             groups=table.groups.copy(),
             names=table.names,
-            classes=table.present,
+            classes=parts.classes,
             train=parts.train,
             validation=parts.validation,
             database=parts.database,
@@ -122,8 +126,8 @@ class Jhmdb:
     def _source(self, size: int = FRAME_SIZE) -> Source:
         return places.open_source(self.locate(), self.modality, size)
 
-    def _parts(self) -> Parts:
-        return make_parts(self._source().table, self.protocol, self.split_seed, self.validation)
+    def _table(self) -> Table:
+        return places.open_table(self.locate(), self.modality)
 
     def _protocol_words(self, parts: Parts) -> str:
         train = len(parts.train) + len(parts.validation)

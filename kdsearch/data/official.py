@@ -138,12 +138,14 @@ def _content(path: Path) -> str:
     return combined([digest(frames[0]), *(f"{frame.name} {frame.stat().st_size}" for frame in frames)])
 
 
+def open_official_table(base: Path, modality: Modality) -> Table:
+    """The table of the official files under ``base`` from the split lists alone; no video is looked for."""
+    return read_lists(_folders(base, modality)[0])
+
+
 def open_official(base: Path, modality: Modality, size: int = 112) -> OfficialSource:
     """The official files under ``base``; ``DataError`` counts and names the videos that are listed but missing."""
-    lists, folder = lists_folder(base), media_folder(base, modality)
-    if lists is None or folder is None:
-        wanted = f"{FOLDERS[modality][0]}/<class>/<video> and splits/<class>_test_split1.txt"
-        raise DataError(f"{base}: expected the official {wanted}; came only one of them or none. Unpack both there.")
+    lists, folder = _folders(base, modality)
     table = read_lists(lists)
     classes = [table.classes[label] for label in table.labels]
     at = [_PATHS[modality](folder / c, name) for c, name in zip(classes, table.names, strict=True)]
@@ -155,6 +157,15 @@ def open_official(base: Path, modality: Modality, size: int = 112) -> OfficialSo
             f"{', '.join(missing[:3])}{more}. Unpack the official archive again."
         )
     return OfficialSource(folder, modality, table, tuple(path for path in at if path is not None), size)
+
+
+def _folders(base: Path, modality: Modality) -> tuple[Path, Path]:
+    """The folders of split lists and of a modality's files; ``DataError`` where one of them is absent."""
+    lists, folder = lists_folder(base), media_folder(base, modality)
+    if lists is None or folder is None:
+        wanted = f"{FOLDERS[modality][0]}/<class>/<video> and splits/<class>_test_split1.txt"
+        raise DataError(f"{base}: expected the official {wanted}; came only one of them or none. Unpack both there.")
+    return lists, folder
 
 
 def _mat(name: str) -> Callable[[Path, str], Path | None]:

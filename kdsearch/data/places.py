@@ -9,11 +9,14 @@ from typing import Literal
 
 from kdsearch.data.archive import FILES
 from kdsearch.data.archive import open_archive
+from kdsearch.data.archive import open_archive_table
 from kdsearch.data.official import media_folder
 from kdsearch.data.official import open_official
+from kdsearch.data.official import open_official_table
 from kdsearch.data.standin import open_standin
 from kdsearch.data.table import Modality
 from kdsearch.data.table import Source
+from kdsearch.data.table import Table
 from kdsearch.errors import DataError
 
 VARIABLE = "KDSEARCH_DATA"
@@ -73,3 +76,12 @@ def open_source(location: Location, modality: Modality, size: int = 112) -> Sour
     if location.kind == "archive":
         return open_archive(location.path, modality)
     return open_official(location.path, modality, size)
+
+
+def open_table(location: Location, modality: Modality) -> Table:
+    """The table of what ``locate`` found, without reading a frame."""
+    if location.path is None:
+        return open_standin(modality).table
+    if location.kind == "archive":
+        return open_archive_table(location.path)
+    return open_official_table(location.path, modality)

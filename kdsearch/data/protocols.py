@@ -24,12 +24,14 @@ _STREAMS = {"draw": 1, "carve": 2}
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """Sorted row indices of each part, and the classes that were too small for what the protocol asks.
+    """Labels of all clips, sorted row indices of each part, and the classes too small for what the protocol asks.
 
-    ``small``: classes with fewer clips than the protocol draws. ``shared``: classes in which query and database share
-    a source video.
+    ``labels`` ``(N,)`` index ``classes``, those that have clips. ``small``: classes with fewer clips than the protocol
+    draws. ``shared``: classes in which query and database share a source video.
     """
 
+    labels: IntArray
+    classes: tuple[str, ...]
     train: IntArray
     validation: IntArray
     database: IntArray
@@ -47,7 +49,9 @@ def make_parts(table: Table, protocol: Protocol, split_seed: int, validation: fl
         listed = database = np.flatnonzero(column == TRAIN)
         query, small, shared = np.flatnonzero(column == TEST), (), ()
     carved = carve(table, listed, validation, split_seed)
-    return Parts(np.setdiff1d(listed, carved), carved, database, query, small, shared)
+    # Classes without clips get no label: the poses published so far lack seven of the 21.
+    labels = np.unique(table.labels, return_inverse=True)[1].astype(np.int64)
+    return Parts(labels, table.present, np.setdiff1d(listed, carved), carved, database, query, small, shared)
 
 
 def carve(table: Table, listed: IntArray, fraction: float, split_seed: int) -> IntArray:

@@ -55,6 +55,13 @@ def slots(workers: int | None = None, per_gpu: int = 1) -> list[Slot]:
     return [Slot("cpu", threads)] * (workers if workers is not None else cores())
 
 
+def use_slot(device: str) -> None:
+    """Give this process the threads that a worker has, before torch is imported: sums depend on how many there are."""
+    if device == "cpu":
+        for name in _ONE_THREAD:
+            os.environ.setdefault(name, "1")
+
+
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -47,10 +47,13 @@ class ChooseTeacher:
 
 @dataclass(frozen=True)
 class ChooseWinner:
-    """Fix winner, its ablation and the finalists, and go to the confirm phase: once, before any confirm run."""
+    """Fix winner, its ablation and the finalists, and go to the confirm phase: once, before any confirm run.
+
+    ``ablation``: an id, or the ``(kind, name)`` of an order of the same plan.
+    """
 
     winner: int
-    ablation: tuple[Kind, str]
+    ablation: int | tuple[Kind, str]
     finalists: tuple[int, ...]
     evidence: Mapping[str, Any] = field(default_factory=dict)
 

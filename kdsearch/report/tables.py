@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from statistics import median
 from typing import Literal
 
 from kdsearch.statistics import Difference
@@ -123,10 +124,10 @@ def decimals(table: Table) -> int:
     values = [abs(estimate.value) for estimate in estimates if math.isfinite(estimate.value)]
     digits = 2 if max(values, default=0.0) >= 10 else 4
     spreads = [estimate.sd for estimate in estimates if estimate.sd > 1e-9]
-    if spreads:  # two significant digits of the smallest spread, but no more than six decimals
+    if spreads:  # two significant digits of the usual spread, but no more than six decimals
         digits = max(digits, min(6, 1 - _exponent(spreads)))
     return digits
 
 
 def _exponent(spreads: Sequence[float]) -> int:
-    return math.floor(math.log10(min(spreads)))
+    return math.floor(math.log10(median(spreads)))

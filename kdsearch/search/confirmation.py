@@ -8,6 +8,7 @@ from kdsearch.ledger.orders import EnterPhase
 from kdsearch.ledger.orders import NewConfiguration
 from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Order
+from kdsearch.ledger.records import Kind
 from kdsearch.ledger.views import SearchState
 from kdsearch.search.evidence import Candidate
 from kdsearch.search.evidence import by_pool
@@ -16,10 +17,10 @@ from kdsearch.search.seeds import confirm_seed
 from kdsearch.search.teachers import Teachers
 from kdsearch.study import Study
 
-ABLATION = ("ablation", "winner without distillation")
+ABLATION = "winner without distillation"
 
 
-def choose(study: Study, ranking: list[Candidate]) -> list[Order]:
+def choose(study: Study, state: SearchState, ranking: list[Candidate]) -> list[Order]:
     """Fix winner, ablation and finalists; the confirm runs follow in the next decision."""
     if not ranking:
         raise KdsearchError(
@@ -27,7 +28,7 @@ def choose(study: Study, ranking: list[Candidate]) -> list[Order]:
             "and launch with --retry-failed."
         )
     winner, *others = ranking
-    params = study.without_teacher(winner.configuration.params)
+    made, ablation = _ablation(study, state, winner)
     evidence = {
         "rule": "highest shrunken mean of the objective over search seeds",
         "shrunken_mean": winner.mean,
@@ -35,14 +36,24 @@ def choose(study: Study, ranking: list[Candidate]) -> list[Order]:
         "candidates": len(ranking),
     }
     return [
-        NewConfiguration("ablation", ABLATION[1], params, "kdsearch"),
+        *made,
         ChooseWinner(
             winner=winner.id,
-            ablation=("ablation", ABLATION[1]),
+            ablation=ablation,
             finalists=tuple(row.id for row in others[: study.confirm.finalists]),
             evidence=evidence,
         ),
     ]
+
+
+def _ablation(study: Study, state: SearchState, winner: Candidate) -> tuple[list[Order], int | tuple[Kind, str]]:
+    """The winner without distillation: a new configuration, unless there is one of the very same numbers."""
+    params = study.without_teacher(winner.configuration.params)
+    known = [winner.configuration, *(row for row in state.configurations.values() if row.kind == "baseline")]
+    same = next((row for row in known if dict(row.params) == params), None)
+    if same is not None:
+        return [], same.id
+    return [NewConfiguration("ablation", ABLATION, params, "kdsearch")], ("ablation", ABLATION)
 
 
 def orders(study: Study, state: SearchState, seeds: int) -> list[Order]:
@@ -54,7 +65,7 @@ def orders(study: Study, state: SearchState, seeds: int) -> list[Order]:
     assert record.winner_id is not None
     assert record.ablation_id is not None
     baselines = [row.id for row in state.configurations.values() if row.kind == "baseline"]
-    compared = [record.winner_id, record.ablation_id, *baselines, *record.finalist_ids]
+    compared = list(dict.fromkeys([record.winner_id, record.ablation_id, *baselines, *record.finalist_ids]))
     runs = by_pool(state)["confirm"]
     known = {(run.configuration_id, run.seed) for run in runs}
     teachers = Teachers(state, study.uses_teacher)

@@ -64,7 +64,7 @@ class RungPlanner:
             orders = rungs.next_runs(rows, self.capacity - waiting)
             if orders or waiting:
                 return orders
-            return confirmation.choose(self.study, rungs.ranking(rows))
+            return confirmation.choose(self.study, state, rungs.ranking(rows))
         return []
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from typing import Literal
 from typing import Protocol
-from typing import runtime_checkable
 
 Scalar = float | int | str | bool
 Role = Literal["student", "teacher"]
@@ -70,7 +69,6 @@ class RunResult:
     weights: Path | None = None
 
 
-@runtime_checkable
 class Task(Protocol):
     """What a study trains. Declaring a task imports neither torch nor data; ``train`` does."""
 

@@ -89,7 +89,7 @@ def test_export_runs(finished: Path, tmp_path: Path) -> None:
     code, output = run_program("export", "runs", "noisy_quadratic", home=finished)
     assert code == 0, output
     rows = list(csv.DictReader(io.StringIO(output)))
-    assert len(rows) == 24 + 4 * 5
+    assert len(rows) == 24 + 4 * 4
     code, output = run_program("export", "runs", "noisy_quadratic", "--format", "json", home=finished)
     assert len(json.loads(output)["runs"]) == len(rows)
     code, output = run_program("export", "model", "noisy_quadratic", "-o", str(tmp_path / "m.pt"), home=finished)

@@ -8,13 +8,17 @@ import numpy as np
 import pytest
 import scipy.io
 
+from kdsearch.data import archive
 from kdsearch.data import available
 from kdsearch.data import jhmdb
 from kdsearch.data import pack
 from kdsearch.data import verify
 from kdsearch.data.archive import FILES
+from kdsearch.data.archive import ArchiveSource
+from kdsearch.data.official import OfficialSource
 from kdsearch.data.official import open_official
 from kdsearch.data.official import read_lists
+from kdsearch.data.standin import StandinSource
 from kdsearch.data.table import Modality
 from kdsearch.errors import DataError
 
@@ -45,6 +49,33 @@ def test_packed_and_official_load_alike(official: Path, tmp_path: Path, modality
     assert a.names == b.names
     assert a.classes == b.classes == ("catch", "kick_ball")
     assert a.labels.tolist() == [0] * 6 + [1] * 5
+
+
+@pytest.mark.parametrize("protocol", ["split2", "seed"])
+@pytest.mark.parametrize("kind", ["stand-in", "official", "archive"])
+def test_words_and_parts_need_no_frame(
+    official: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, protocol: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("frames were read")
+
+    (tmp_path / "empty").mkdir()
+    roots = {"stand-in": tmp_path / "empty", "official": official, "archive": tmp_path / "packed"}
+    if kind == "archive":
+        pack(official, roots[kind], "masks")
+    data = jhmdb(protocol, "masks", validation=0.3, root=roots[kind])
+    with monkeypatch.context() as patch:
+        for source in (StandinSource, OfficialSource, ArchiveSource):
+            patch.setattr(source, "clip", refuse)
+        patch.setattr(archive, "_check_data", refuse)  # An archive's frames pass it when they are unpacked.
+        parts = data.parts()
+        assert data.description.startswith("stand-in" if kind == "stand-in" else "JHMDB masks, 11 clips")
+        assert data.num_classes == len(parts.classes)
+    assert data.locate().kind == kind
+    loaded = data.load(1)
+    assert loaded.classes == parts.classes
+    for key in ("labels", "train", "validation", "database", "query"):
+        np.testing.assert_array_equal(getattr(loaded, key), getattr(parts, key))
 
 
 def test_official_values_by_hand(official: Path) -> None:

@@ -63,7 +63,7 @@ def check_complete(home: Path) -> StudyResults:
     assert found.study.phase == "finished"
     assert {run.state for run in found.runs} == {"done"}
     counts = Counter(run.pool for run in found.runs)
-    compared = 3 + len(found.study.finalist_ids) + 1  # winner, its ablation, two baselines, finalists
+    compared = 1 + 2 + len(found.study.finalist_ids)  # winner, two baselines, finalists; no teacher, so no ablation
     assert counts == {"search": RUNS, "confirm": compared * CONFIRM}
     assert len({(run.configuration_id, run.seed) for run in found.runs}) == len(found.runs)
     train = load(NOISY).study.trained.function  # type: ignore[attr-defined]

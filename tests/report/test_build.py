@@ -201,10 +201,10 @@ def test_winner_without_teacher_voids_the_primary_comparison(results: Make) -> N
     configurations = dict(full.configurations)
     configurations[WINNER] = ConfigurationRecord(WINNER, "searched", "#10", {"alpha": 0, "representation_weight": 0.0})
     report = build(replace(full, configurations=configurations))
-    assert report.notes[1].startswith("Primary: no comparison: the winner uses no teacher")
+    assert report.notes[1].startswith("There is no primary comparison: the winner uses no teacher")
     assert "winner without distillation" not in [row.label for row in report.table("comparison").rows]
     same = build(replace(full, study=replace(full.study, ablation_id=WINNER)))
-    assert same.notes[1].startswith("Primary: no comparison: the winner uses no teacher")
+    assert same.notes[1].startswith("There is no primary comparison: the winner uses no teacher")
 
 
 def test_task_without_teacher(results: Make) -> None:

@@ -24,6 +24,8 @@ from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyResults
 from kdsearch.statistics.shrinkage import shrink
 
+NO_TEACHER = {"alpha": 0, "rate": 0.3}
+
 
 def finish(ledger: Ledger, study: kd.Study, capacity: int = 4) -> StudyResults:
     record, _ = ledger.open_study(declaration(study))
@@ -70,6 +72,13 @@ def test_the_ablation_is_the_winner_with_every_teacher_weight_zero(ledger: Ledge
     assert ablation.kind == "ablation"
     assert ablation.params == {**winner, "alpha": 0}
     assert all(run.needs is None for run in results.runs if run.configuration_id == ablation.id)
+
+
+def test_a_winner_without_teacher_weights_is_its_own_ablation(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study(space={"rate": kd.uniform(0, 1)}, task=ToyTask(parameters=NO_TEACHER)))
+    assert results.study.ablation_id == results.study.winner_id
+    assert not any(row.name == "winner without distillation" for row in results.configurations.values())
+    assert len(pool(results, "confirm")) == 4 * (1 + 2 + 2)
 
 
 def test_seeds_go_to_the_better_half_at_each_rung(ledger: Ledger) -> None:

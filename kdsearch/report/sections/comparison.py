@@ -104,7 +104,7 @@ def primary_sentence(selection: Selection) -> str:
     """Say in one sentence what the study found on distillation."""
     reason = void_primary(selection)
     if reason is not None:
-        return f"Primary: no comparison: {reason}."
+        return f"There is no primary comparison: {reason}."
     primary = judge(selection).get(selection.study.ablation_id or -1)
     if primary is None:
         return "Primary: winner against winner without distillation: no common fresh seed has ended yet."

@@ -1,0 +1,57 @@
+"""torchvision's 3-D ResNet-18 as an encoder: the maintained cousin of Hara's network."""
+
+from __future__ import annotations
+
+from typing import Any
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch import nn
+
+from kdsearch.models.torchvision_shim import import_torchvision
+from kdsearch.models.weights import load_into
+
+# Mean and deviation that torchvision documents for its Kinetics-400 weights.
+_MEAN = (0.43216, 0.394666, 0.37645)
+_DEVIATION = (0.22803, 0.22145, 0.216989)
+
+
+def prepare(inputs: NDArray[np.generic]) -> Tensor:
+    """RGB clips ``[N, T, H, W, 3]`` bytes to ``[N, 3, T, H, W]`` bytes."""
+    return torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.uint8)).permute(0, 4, 1, 2, 3)
+
+
+class R3D18(nn.Module):
+    """``torchvision.models.video.r3d_18`` without its classifier: ``[B, 3, T, H, W]`` bytes to ``[B, 512]``.
+
+    Stem 3x7x7 without max-pool and shortcuts of 1x1x1 convolutions: not Hara's network, and the weights of one do not
+    fit the other. ``width`` is fixed at 64 by torchvision. ``weights`` names a file with torchvision's ``state_dict``
+    (such as ``r3d_18-b3b3357e.pth``); nothing is downloaded.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, width: int = 64, weights: str | None = None) -> None:
+        super().__init__()
+        if width != 64:
+            raise ValueError(f"r3d_18 has the fixed width 64, got {width}; hara_resnet18 takes any width")
+        import_torchvision()
+        from torchvision.models.video import r3d_18
+
+        self.features = 512
+        network = cast("Any", r3d_18(weights=None))
+        if weights is not None:
+            load_into(network, weights)
+        network.fc = nn.Identity()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1, 1), persistent=False)
+        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(1, 3, 1, 1, 1), persistent=False)
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Embeddings ``[B, 512]`` of a batch."""
+        x = (clips.to(self.mean.dtype) / 255 - self.mean) / self.deviation
+        return cast("Tensor", self.network(x))

@@ -1,0 +1,100 @@
+"""What video hashing reads of its data: labels and parts when it is declared, clips as tensors when it trains."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Protocol
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from kdsearch.models.registry import ENCODERS
+from kdsearch.tasks.base import Role
+
+if TYPE_CHECKING:
+    from kdsearch.tasks.video_hashing import VideoHashing
+
+
+class ClipsLike(Protocol):
+    """What this task reads of ``kdsearch.data.clips.Clips``."""
+
+    inputs: NDArray[np.generic]
+    labels: NDArray[np.integer]
+    classes: Sequence[str]
+    train: NDArray[np.integer]
+    validation: NDArray[np.integer]
+    database: NDArray[np.integer]
+    query: NDArray[np.integer]
+
+
+class DataLike(Protocol):
+    """What this task reads of a data declaration such as ``kdsearch.data.jhmdb(...)``.
+
+    ``load(frames, size)`` gives :class:`ClipsLike`; ``parts()`` gives its labels and index arrays, reading no frame.
+    """
+
+    @property
+    def label(self) -> str: ...  # noqa: D102
+
+    @property
+    def description(self) -> str: ...  # noqa: D102
+
+    @property
+    def modality(self) -> str: ...  # noqa: D102
+
+    def identity(self) -> dict[str, Any]: ...  # noqa: D102
+
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def parts(self) -> Any: ...  # noqa: D102
+
+    def load(self, frames: int, size: int | None = None) -> Any: ...  # noqa: D102
+
+    def __hash__(self) -> int: ...
+
+
+@lru_cache(maxsize=2)
+def load_clips(data: DataLike, frames: int, size: int | None) -> ClipsLike:
+    """The data's clips, kept for the next run of this process."""
+    return cast("ClipsLike", data.load(frames, size))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as one role sees it, on the device.
+
+    ``inputs`` ``[N, ...]`` as the role's encoder reads them, ``labels`` ``[N]`` int64; the rest are indices into them.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    classes: int
+    train: Tensor
+    validation: Tensor
+    database: Tensor
+    query: Tensor
+
+
+@lru_cache(maxsize=4)
+def dataset(task: VideoHashing, role: Role, device: str) -> Dataset:
+    """The task's data for ``role``, kept for the next run of this process.
+
+    Both roles sample the teacher's frames; the student takes every ``teacher // student``-th of them.
+    """
+    frames = task.network("teacher").frames
+    clips = load_clips(task.data, frames, task.size)
+    step = frames // task.network(role).frames
+    inputs = ENCODERS[task.encoder_name(role)].prepare(clips.inputs[:, ::step])
+
+    def index(values: Any) -> Tensor:
+        return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
+
+    parts = (clips.train, clips.validation, clips.database, clips.query)
+    return Dataset(inputs.to(device), index(clips.labels), len(clips.classes), *(index(part) for part in parts))

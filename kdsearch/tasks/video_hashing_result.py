@@ -1,0 +1,94 @@
+"""What a run of video hashing is worth: objective and score of its codes, and the result it gives back."""
+
+from __future__ import annotations
+
+import json
+import resource
+from typing import TYPE_CHECKING
+from typing import Any
+
+import torch
+
+from kdsearch.metrics.retrieval import mean_average_precision
+from kdsearch.tasks.base import RunContext
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.video_hashing_data import Dataset
+from kdsearch.training.files import save_atomically
+from kdsearch.training.loop import Evaluate
+from kdsearch.training.loop import Progress
+from kdsearch.training.loop import Recipe
+from kdsearch.training.steppers import Stepper
+
+if TYPE_CHECKING:
+    from kdsearch.tasks.video_hashing import VideoHashing
+
+
+def make_evaluate(task: VideoHashing, data: Dataset) -> Evaluate:
+    """Objective (validation queries in the train part) and score (test queries in the database) from one forward."""
+    needed = torch.unique(torch.cat((data.train, data.validation, data.database, data.query)))
+    row = torch.zeros(len(data.labels), dtype=torch.int64, device=needed.device)
+    row[needed] = torch.arange(len(needed), device=needed.device)
+    parts = [
+        (row[queries], row[base], data.labels[queries].unsqueeze(1) == data.labels[base])
+        for queries, base in ((data.validation, data.train), (data.query, data.database))
+    ]
+    stable = "stable_ties" in task.quirks
+
+    def evaluate(stepper: Stepper) -> tuple[float, float]:
+        codes = stepper.outputs(needed).codes
+        if not bool(codes.isfinite().all()):
+            return float("nan"), float("nan")
+        objective, score = (
+            float(mean_average_precision(codes[queries], codes[base], relevant, stable_ties=stable))
+            for queries, base, relevant in parts
+        )
+        return objective, score
+
+    return evaluate
+
+
+def make_result(
+    task: VideoHashing, request: RunRequest, context: RunContext, recipe: Recipe, progress: Progress
+) -> RunResult:
+    """The run's result; a diverged run stands at chance, whatever it reached before."""
+    result = RunResult(
+        state="diverged" if progress.diverged else "done",
+        objective=task.chances[0] if progress.diverged else 0.0,
+        score=task.chances[1] if progress.diverged else None,
+        epochs=progress.epoch,
+        curve=progress.curve,
+        seconds=progress.seconds,
+        device=context.device,
+        peak_memory=_peak_memory(context.device),
+    )
+    if progress.diverged:
+        result.scores = dict.fromkeys(("last", "best_on_validation", "best_on_test"), task.chances[1])
+        return result
+    objectives, scores = progress.curve["objective"], progress.curve["score"]
+    chosen = progress.best_row(recipe.choose)
+    result.objective, result.score = objectives[chosen], scores[chosen]
+    result.epoch = int(progress.curve["epoch"][chosen])
+    result.scores = {
+        "last": scores[-1],
+        "best_on_validation": scores[progress.best_row("objective")],
+        "best_on_test": max(scores),
+    }
+    if recipe.keep_weights:
+        result.weights = context.workspace / "weights.pt"
+        meta: dict[str, Any] = {
+            "role": request.role,
+            "seed": request.seed,
+            "epoch": result.epoch,
+            "objective": result.objective,
+        }
+        meta["task"] = json.dumps(task.identity(), default=str)
+        save_atomically({"format": 1, "meta": meta, "state": progress.best_weights}, result.weights)
+    return result
+
+
+def _peak_memory(device: str) -> int:
+    """Highest memory in bytes: of the device where it is a GPU, else of this process since it started."""
+    if torch.device(device).type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -1,0 +1,78 @@
+"""The networks of video hashing, and what a trained teacher says about the clips of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from kdsearch.errors import DataError
+from kdsearch.models.hashing import HashingNetwork
+from kdsearch.models.registry import ENCODERS
+from kdsearch.tasks.base import Role
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.training.files import file_hash
+from kdsearch.training.files import load_safely
+from kdsearch.training.teacher_cache import CacheKey
+from kdsearch.training.teacher_cache import TeacherCache
+from kdsearch.training.teacher_cache import TeacherOutputs
+from kdsearch.training.teacher_cache import teacher_outputs
+
+if TYPE_CHECKING:
+    from kdsearch.tasks.video_hashing import VideoHashing
+
+TEACHERS = TeacherCache()
+"""Outputs of the teachers that this process has met."""
+
+
+def build_network(task: VideoHashing, role: Role, classes: int) -> HashingNetwork:
+    """The network of ``role``, drawn from torch's default generator."""
+    options = task.network(role)
+    encoder = ENCODERS[task.encoder_name(role)].build(options.width, options.weights)
+    return HashingNetwork(encoder, task.bits, classes)
+
+
+def find_teacher(
+    task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar], device: str
+) -> Callable[[Tensor], TeacherOutputs] | None:
+    """The teacher's outputs for clips of a batch; ``None`` where every teacher weight is 0: then no file is read."""
+    soft = float(params["alpha"]) * float(params["classification_weight"])
+    if soft == 0 and float(params["representation_weight"]) == 0:
+        return None
+    if request.teacher is None:
+        raise ValueError(
+            "this run needs a teacher (representation_weight or alpha is not 0) but its request names none"
+        )
+    path, data = request.teacher, dataset(task, "teacher", device)
+    if "teacher_train_mode" in task.quirks:
+        live = load_network(task, path, data.classes).to(device).train()
+
+        def ask(clips: Tensor) -> TeacherOutputs:
+            with torch.no_grad():
+                return TeacherOutputs(*live(data.inputs.index_select(0, clips)))
+
+        return ask
+    options = task.network("teacher")
+    network = f"{task.encoder_name('teacher')}, width {options.width}, {task.bits} bits, size {task.size}"
+    key = CacheKey(file_hash(path), task.fingerprint(), network, options.frames, "float32", device)
+    kept = TEACHERS.get(key, lambda: teacher_outputs(load_network(task, path, data.classes).to(device), data.inputs))
+    return lambda clips: TeacherOutputs(kept.codes.index_select(0, clips), kept.logits.index_select(0, clips))
+
+
+def load_network(task: VideoHashing, path: Path, classes: int) -> HashingNetwork:
+    """The teacher of a weights file; :class:`~kdsearch.errors.DataError` where the file is not one of this task."""
+    content = load_safely(path)
+    if not isinstance(content, dict) or "state" not in content:
+        raise DataError(f"{path}: expected a teacher's weights, found no such file; train the teacher again")
+    network = build_network(task.with_options(teacher={"weights": None}), "teacher", classes)
+    try:
+        network.load_state_dict(content["state"])
+    except RuntimeError as error:
+        raise DataError(f"{path} does not fit this task's teacher ({content.get('meta')}): {error}") from error
+    return network

@@ -1,0 +1,121 @@
+"""How a video hashing run is trained: composes data, networks, terms and metric under the common loop."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from kdsearch.distillation.representation import representation_mse_mean
+from kdsearch.distillation.soft_targets import cross_entropy_batchmean
+from kdsearch.distillation.soft_targets import soft_targets_kl_batchmean
+from kdsearch.distillation.triplet import triplet_mean
+from kdsearch.models.hashing import HashingOutput
+from kdsearch.tasks.base import RunContext
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.video_hashing import DEFAULTS
+from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.tasks.video_hashing_result import make_evaluate
+from kdsearch.tasks.video_hashing_result import make_result
+from kdsearch.tasks.video_hashing_teacher import build_network
+from kdsearch.tasks.video_hashing_teacher import find_teacher
+from kdsearch.training.checkpoints import Checkpoint
+from kdsearch.training.files import file_hash
+from kdsearch.training.loop import Recipe
+from kdsearch.training.loop import train_loop
+from kdsearch.training.optimizers import make_optimizer
+from kdsearch.training.randomness import build_seeded
+from kdsearch.training.schedules import Plateau
+from kdsearch.training.steppers import PlainStepper
+from kdsearch.training.teacher_cache import TeacherOutputs
+
+if TYPE_CHECKING:
+    from kdsearch.tasks.video_hashing import VideoHashing
+
+
+def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunResult:
+    """Train one run of ``task``; see :meth:`VideoHashing.train`."""
+    if torch.device(context.device).type == "cuda":
+        torch.cuda.reset_peak_memory_stats(context.device)
+    params = run_params(task, request)
+    data = dataset(task, request.role, context.device)
+    teacher = find_teacher(task, request, params, context.device)
+    model = build_seeded(request.seed, lambda: build_network(task, request.role, data.classes)).to(context.device)
+    quirks = task.quirks
+    stepper = PlainStepper(
+        model,
+        make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"])),
+        data.inputs,
+        make_loss(task, params, data.labels, teacher),
+        skip_zero_loss="skip_zero_loss" in quirks,
+    )
+    plateau = Plateau(
+        float(params["learning_rate"]),
+        int(params["patience"]),
+        reductions=task.reductions,
+        plateau_input="best_before" if "plateau_on_running_best" in quirks else "current",
+    )
+    recipe = Recipe(
+        seed=request.seed,
+        clips=data.train,
+        batch=task.batch,
+        epochs=(request.role == "teacher" and task.network("teacher").epochs) or task.epochs,
+        evaluate_every=task.evaluate_every,
+        keep_weights=context.keep_weights or request.role == "teacher",
+        choose="score" if "best_epoch_on_test" in quirks else "objective",
+    )
+    checkpoint = Checkpoint(context.workspace, run_key(task, request, params))
+    progress = train_loop(stepper, make_evaluate(task, data), plateau, recipe, checkpoint, context.report)
+    return make_result(task, request, context, recipe, progress)
+
+
+def run_params(task: VideoHashing, request: RunRequest) -> dict[str, Scalar]:
+    """All parameters of a run: the request's; for a teacher the defaults with the teacher's own options."""
+    if request.role == "student":
+        return DEFAULTS | dict(request.params)
+    own = {name: value for name, value in task.network("teacher").given().items() if name in DEFAULTS}
+    return DEFAULTS | own | dict.fromkeys(task.teacher_parameters, 0.0)
+
+
+def run_key(task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar]) -> str:
+    """What a checkpoint must agree in to be continued."""
+    teacher = None if request.teacher is None else file_hash(request.teacher)
+    key = [task.identity(), task.fingerprint(), request.role, request.seed, dict(params), teacher]
+    return sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def make_loss(
+    task: VideoHashing,
+    params: Mapping[str, Scalar],
+    labels: Tensor,
+    teacher: Callable[[Tensor], TeacherOutputs] | None,
+) -> Callable[[HashingOutput, Tensor], Tensor]:
+    """The weighted sum of the terms; a term whose weight is 0 is not computed. Weights are applied here alone."""
+    triplet, representation = float(params["triplet_weight"]), float(params["representation_weight"])
+    classification, alpha = float(params["classification_weight"]), float(params["alpha"])
+    hard, soft, temperature = classification * (1 - alpha), classification * alpha, float(params["temperature"])
+    repeat = "triplet_per_sample_repeat" in task.quirks
+
+    def loss(outputs: HashingOutput, clips: Tensor) -> Tensor:
+        batch_labels = labels.index_select(0, clips)
+        total = outputs.codes.new_zeros(())
+        if triplet:
+            total = total + triplet * triplet_mean(outputs.codes, batch_labels, task.margin, per_sample_repeat=repeat)
+        if hard:
+            total = total + hard * cross_entropy_batchmean(outputs.logits, batch_labels)
+        if teacher is not None:
+            target = teacher(clips)
+            if representation:
+                total = total + representation * representation_mse_mean(outputs.codes, target.codes)
+            if soft:
+                total = total + soft * soft_targets_kl_batchmean(outputs.logits, target.logits, temperature)
+        return total
+
+    return loss

@@ -1,0 +1,38 @@
+"""Everything random in a run is a function of its seed and a place; no global generator is read or moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+INIT = 0
+"""Stream of the initial weights."""
+ORDER = 1
+"""Stream of the order of clips, one child an epoch."""
+
+Built = TypeVar("Built")
+
+
+def stream(seed: int, *place: int) -> np.random.SeedSequence:
+    """The seed sequence of one place: a stream's number, then an epoch, a step and so on."""
+    return np.random.SeedSequence(seed, spawn_key=place)
+
+
+def order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """The permutation of ``count`` clips in one epoch; stateless, so a resumed run needs no generator's state."""
+    return np.random.default_rng(stream(seed, ORDER, epoch)).permutation(count)
+
+
+def build_seeded(seed: int, factory: Callable[[], Built]) -> Built:
+    """What ``factory`` builds on the CPU with torch's generator set from the INIT stream, and put back afterwards.
+
+    The device plays no part: build on the CPU and move, so that a seed means the same weights everywhere.
+    """
+    state = int(stream(seed, INIT).generate_state(1, np.uint64)[0])
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(state)
+        return factory()

@@ -1,0 +1,52 @@
+"""The figures of ``dashboards/`` are drawn and reach Optuna's dashboard."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import optuna
+import pytest
+from support import Loaded
+from support import declaration
+from support import toy_study
+
+from kdsearch.dashboard.figures import figure_files
+from kdsearch.dashboard.figures import publish
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.debug import DebugEngine
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.projection import optuna_storage
+
+FOLDER = Path(__file__).resolve().parents[2] / "dashboards"
+
+
+def test_every_figure_is_published_in_the_optuna_study(ledger: Ledger) -> None:
+    study = toy_study()
+    record, _ = ledger.open_study(declaration(study))
+    DebugEngine(Coordinator(ledger, study, record, 4), Loaded(study)).run()  # type: ignore[arg-type]
+    names = publish(ledger, record, FOLDER)
+    assert names == [name for name, _ in figure_files(FOLDER)]
+    storage = optuna_storage(ledger.database)
+    attributes = storage.get_study_system_attrs(storage.get_study_id_from_name(record.name))
+    for name in names:
+        assert any(f"kdsearch-{name}" in key for key in attributes)
+    assert optuna.load_study(study_name=record.name, storage=storage).best_trial is not None
+
+
+def test_the_seeds_figure_shows_means_with_intervals_and_no_single_run(ledger: Ledger) -> None:
+    study = toy_study()
+    record, _ = ledger.open_study(declaration(study))
+    DebugEngine(Coordinator(ledger, study, record, 4), Loaded(study)).run()  # type: ignore[arg-type]
+    (draw,) = [draw for name, draw in figure_files(FOLDER) if name == "seeds"]
+    figure = draw(ledger.results(record.id))
+    means = figure.data[1]
+    assert list(means.x) == sorted(means.x, reverse=True)
+    assert all("(n=1)" not in name for name in means.y)
+    assert len(means.error_x.array) == len(means.x)
+
+
+def test_a_file_without_a_figure_is_said(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("x = 1\n")
+    with pytest.raises(KdsearchError, match=r"empty.py must define figure\(results\)"):
+        list(figure_files(tmp_path))

@@ -1,0 +1,76 @@
+"""The small parts of the engines: devices, artifacts, code hash, settings."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kdsearch import settings
+from kdsearch.engines import artifacts
+from kdsearch.engines import devices
+from kdsearch.engines.code import code_hash
+from kdsearch.errors import KdsearchError
+
+
+def test_a_worker_is_dead_only_when_its_very_process_is_gone() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    name = devices.worker_name(process.pid)
+    assert not devices.is_dead(name)
+    assert not devices.is_dead(devices.worker_name())
+    process.kill()
+    process.wait()
+    assert devices.is_dead(name)
+    host, _, started = name.split(":")
+    reused = f"{host}:{os.getpid()}:{started}"  # the id lives on in another process
+    assert devices.is_dead(reused)
+    assert not devices.is_dead(f"another-host:{process.pid}:{started}"), "what cannot be known is left to the lease"
+
+
+def test_slots_are_cores_or_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    devices.gpus.cache_clear()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    found = devices.slots()
+    assert len(found) == devices.cores()
+    assert all(slot.device == "cpu" and ("OMP_NUM_THREADS", "1") in slot.environment for slot in found)
+    assert len(devices.slots(workers=5)) == 5
+    devices.gpus.cache_clear()
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    assert [dict(slot.environment)["CUDA_VISIBLE_DEVICES"] for slot in devices.slots(per_gpu=2)] == ["0", "0", "3", "3"]
+    devices.gpus.cache_clear()
+
+
+def test_artifacts_are_named_by_content_and_checked(home: Path, tmp_path: Path) -> None:
+    source = tmp_path / "weights.pt"
+    source.write_bytes(b"numbers")
+    name = artifacts.store(source)
+    assert artifacts.store(source) == name
+    assert artifacts.fetch(name).read_bytes() == b"numbers"
+    artifacts.fetch(name).write_bytes(b"other")
+    with pytest.raises(KdsearchError, match="damaged"):
+        artifacts.fetch(name)
+    with pytest.raises(KdsearchError, match="stored by another machine"):
+        artifacts.fetch("0" * 32 + ".pt")
+
+
+def test_the_code_hash_sees_every_file(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1")
+    before = code_hash([tmp_path])
+    assert code_hash([tmp_path]) == before
+    (tmp_path / "b.py").write_text("")
+    added = code_hash([tmp_path])
+    (tmp_path / "a.py").write_text("x = 2")
+    assert len({before, added, code_hash([tmp_path])}) == 3
+
+
+def test_settings_that_cannot_work_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KDSEARCH_LEASE_SECONDS", "soon")
+    with pytest.raises(KdsearchError, match="a number of seconds above 0, got 'soon'"):
+        settings.lease_seconds()
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KDSEARCH_HOME", str(tmp_path / "file" / "below"))
+    with pytest.raises(KdsearchError, match="expected a folder that can be written"):
+        settings.home()

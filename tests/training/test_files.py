@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdsearch.training.checkpoints import Checkpoint
+from kdsearch.training.files import load_safely
+from kdsearch.training.files import save_atomically
+
+
+def test_round_trip_without_traces(tmp_path: Path) -> None:
+    save_atomically({"a": torch.arange(3), "b": [1, 2.0, "x"]}, tmp_path / "deep" / "file.pt")
+    content = load_safely(tmp_path / "deep" / "file.pt")
+    assert content is not None
+    assert content["a"].tolist() == [0, 1, 2]
+    assert content["b"] == [1, 2.0, "x"]
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["file.pt"]
+
+
+def test_missing_file_is_none(tmp_path: Path) -> None:
+    assert load_safely(tmp_path / "none.pt") is None
+
+
+@pytest.mark.parametrize("keep", [0, 1, 10, 200, -1])
+def test_truncated_file_is_ignored_with_a_warning(tmp_path: Path, keep: int) -> None:
+    path = tmp_path / "file.pt"
+    save_atomically({"a": torch.arange(300)}, path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.warns(UserWarning, match="cannot be read and is ignored"):
+        assert load_safely(path) is None
+
+
+def test_pickled_code_is_not_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (os.mkdir, (str(tmp_path / "made"),))
+
+    for name, write in (("zip.pt", torch.save), ("bare.pt", lambda o, p: p.write_bytes(pickle.dumps(o)))):
+        write(Evil(), tmp_path / name)
+        with pytest.warns(UserWarning, match="ignored"):
+            assert load_safely(tmp_path / name) is None
+    assert not (tmp_path / "made").exists()
+
+
+def test_full_disk_is_an_os_error_and_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file.pt"
+    save_atomically({"a": 1}, path)
+
+    def full(handle: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"cannot write .*file\.pt: No space left") as caught:
+        save_atomically({"a": 2}, path)
+    assert caught.value.errno == errno.ENOSPC
+    assert load_safely(path) == {"a": 1}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_checkpoint_of_another_run_is_ignored(tmp_path: Path) -> None:
+    Checkpoint(tmp_path, "one").save({"epoch": 3})
+    assert Checkpoint(tmp_path, "one").load() == {"epoch": 3}
+    with pytest.warns(UserWarning, match="belongs to another run"):
+        assert Checkpoint(tmp_path, "two").load() is None
+
+
+def test_foreign_content_is_ignored(tmp_path: Path) -> None:
+    torch.save([1, 2], tmp_path / "checkpoint.pt")
+    with pytest.warns(UserWarning, match="belongs to another run"):
+        assert Checkpoint(tmp_path, "one").load() is None
+
+
+def test_checkpoints_are_due_by_time(tmp_path: Path) -> None:
+    assert not Checkpoint(tmp_path, "k", every=60).due()
+    assert Checkpoint(tmp_path, "k", every=0).due()

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from kdsearch.errors import RunInterrupted
+from kdsearch.models.hashing import HashingOutput
+from kdsearch.training.checkpoints import Checkpoint
+from kdsearch.training.loop import Progress
+from kdsearch.training.loop import Recipe
+from kdsearch.training.loop import train_loop
+from kdsearch.training.schedules import Plateau
+
+
+class Recorder:
+    """A stepper that learns nothing and remembers what it was asked."""
+
+    def __init__(self, losses: dict[int, float] | None = None) -> None:
+        self.batches: list[list[int]] = []
+        self.rates: list[float] = []
+        self.losses = losses or {}
+
+    def step(self, clips: Tensor, learning_rate: float) -> Tensor:
+        self.batches.append(clips.tolist())
+        self.rates.append(learning_rate)
+        return torch.tensor(self.losses.get(len(self.batches), 1.0))
+
+    def outputs(self, clips: Tensor) -> HashingOutput:
+        raise NotImplementedError
+
+    def weights(self) -> dict[str, Tensor]:
+        return {"steps": torch.tensor(len(self.batches))}
+
+    def state(self) -> dict[str, Any]:
+        return {"batches": self.batches, "rates": self.rates}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.batches, self.rates = state["batches"], state["rates"]
+
+
+def recipe(count: int = 10, **changes: Any) -> Recipe:
+    options = {"seed": 0, "clips": torch.arange(100, 100 + count), "batch": 4, "epochs": 6, "evaluate_every": 2}
+    return Recipe(**(options | changes))
+
+
+def run(
+    stepper: Recorder,
+    curve: list[float],
+    workspace: Path,
+    given: Recipe | None = None,
+    plateau: Plateau | None = None,
+    stop_at: int | None = None,
+) -> tuple[Progress, list[tuple[int, float]]]:
+    told: list[tuple[int, float]] = []
+    values = iter(curve)
+
+    def report(epoch: int, objective: float) -> None:
+        told.append((epoch, objective))
+        if epoch == stop_at:
+            raise RunInterrupted
+
+    def evaluate(_: Any) -> tuple[float, float]:
+        value = next(values)
+        return value, 1 - value
+
+    progress = train_loop(
+        stepper, evaluate, plateau or Plateau(1.0, 99), given or recipe(), Checkpoint(workspace, "key"), report
+    )
+    return progress, told
+
+
+def test_every_clip_once_an_epoch_and_evaluations_on_time(tmp_path: Path) -> None:
+    stepper = Recorder()
+    progress, told = run(stepper, [0.1, 0.3, 0.2, 0.25], tmp_path, recipe(epochs=7))
+    assert [len(batch) for batch in stepper.batches[:3]] == [4, 4, 2]
+    epochs = [[clip for batch in stepper.batches[i : i + 3] for clip in batch] for i in range(0, 21, 3)]
+    assert all(sorted(epoch) == list(range(100, 110)) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+    assert told == [(2, 0.1), (4, 0.3), (6, 0.2), (7, 0.25)]  # the last epoch too
+    assert progress.curve["score"] == [0.9, 0.7, 0.8, 0.75]
+    assert progress.best_row("objective") == 1
+    assert progress.best_row("score") == 0
+
+
+def test_a_lone_last_clip_joins_the_batch_before_it(tmp_path: Path) -> None:
+    stepper = Recorder()
+    run(stepper, [0.1], tmp_path, recipe(count=9, epochs=1))
+    assert [len(batch) for batch in stepper.batches] == [4, 5]
+
+
+def test_loss_is_the_mean_over_clips(tmp_path: Path) -> None:
+    progress, _ = run(Recorder({1: 2.0, 2: 3.0, 3: 6.0}), [0.1], tmp_path, recipe(epochs=1))
+    assert progress.curve["loss"] == [pytest.approx((4 * 2 + 4 * 3 + 2 * 6) / 10)]
+
+
+def test_plateaus_reduce_the_rate_and_then_end_the_run(tmp_path: Path) -> None:
+    stepper = Recorder()
+    given = recipe(epochs=100, evaluate_every=1)
+    progress, told = run(stepper, [0.5] * 100, tmp_path, given, Plateau(1.0, 1, reductions=1))
+    assert len(told) == progress.epoch == 5
+    assert [round(rate, 3) for rate in progress.curve["learning_rate"]] == [1, 1, 1, 0.1, 0.1]
+
+
+def test_the_chosen_epochs_weights_are_kept(tmp_path: Path) -> None:
+    curve = [0.1, 0.3, 0.2]
+    kept, _ = run(Recorder(), curve, tmp_path, recipe(keep_weights=True))
+    assert kept.best_weights["steps"].item() == 3 * 4
+    optimistic, _ = run(Recorder(), curve, tmp_path, recipe(keep_weights=True, choose="score"))
+    assert optimistic.best_weights["steps"].item() == 3 * 2
+    assert run(Recorder(), curve, tmp_path)[0].best_weights == {}
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_a_loss_that_is_not_finite_ends_the_run(tmp_path: Path, bad: float) -> None:
+    stepper = Recorder({8: bad})
+    progress, told = run(stepper, [0.1, 0.2, 0.3], tmp_path)
+    assert progress.diverged
+    assert progress.epoch == 3
+    assert told == [(2, 0.1)]
+
+
+def test_an_objective_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
+    progress, told = run(Recorder(), [0.1, math.nan, 0.3], tmp_path)
+    assert progress.diverged
+    assert told == [(2, 0.1)]
+    assert progress.curve["objective"] == [0.1]
+
+
+def test_an_interrupted_run_continues_where_it_was(tmp_path: Path) -> None:
+    whole = Recorder()
+    want, _ = run(whole, [0.1, 0.3, 0.2], tmp_path / "whole", recipe(keep_weights=True))
+    with pytest.raises(RunInterrupted):
+        run(Recorder(), [0.1, 0.3, 0.2], tmp_path / "cut", recipe(keep_weights=True), stop_at=4)
+    again = Recorder()
+    got, told = run(again, [0.2], tmp_path / "cut", recipe(keep_weights=True))
+    assert told == [(6, 0.2)]
+    assert again.batches == whole.batches
+    assert got.curve == want.curve
+    assert got.best_weights == want.best_weights
+
+
+def test_a_finished_run_is_not_trained_on(tmp_path: Path) -> None:
+    with pytest.raises(RunInterrupted):
+        run(Recorder(), [0.1, 0.2, 0.3], tmp_path, stop_at=6)
+    progress, told = run(Recorder(), [], tmp_path)
+    assert told == []
+    assert progress.curve["objective"] == [0.1, 0.2, 0.3]
+
+
+def test_short_runs_write_no_checkpoint(tmp_path: Path) -> None:
+    run(Recorder(), [0.1, 0.2, 0.3], tmp_path)
+    assert list(tmp_path.iterdir()) == []

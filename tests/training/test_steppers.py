@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+from torch import nn
+
+from kdsearch.models.hashing import HashingOutput
+from kdsearch.training.optimizers import make_optimizer
+from kdsearch.training.steppers import PlainStepper
+
+
+class Line(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, clips: Tensor) -> HashingOutput:
+        codes = self.layer(clips)
+        return HashingOutput(codes, codes)
+
+
+def make(factor: float, *, skip: bool) -> PlainStepper:
+    torch.manual_seed(0)
+    model = Line()
+    optimizer = make_optimizer("adam", model.parameters(), 0.1)
+    return PlainStepper(
+        model, optimizer, torch.ones(4, 3), lambda out, _: factor * out.codes.square().sum(), skip_zero_loss=skip
+    )
+
+
+@pytest.mark.parametrize(("factor", "skip", "moves"), [(0.0, True, False), (0.0, False, True), (1.0, True, True)])
+def test_a_step_is_skipped_only_at_a_loss_of_exactly_0_and_only_when_asked(
+    factor: float, skip: bool, moves: bool
+) -> None:
+    stepper = make(factor, skip=skip)
+    before = stepper.weights()
+    loss = stepper.step(torch.arange(4), 0.1)
+    assert (float(loss) == 0) == (factor == 0)
+    assert not loss.requires_grad
+    assert torch.equal(before["layer.weight"], stepper.weights()["layer.weight"]) != moves
+
+
+def test_a_loss_that_is_not_a_number_is_not_skipped() -> None:
+    stepper = make(math.nan, skip=True)
+    stepper.step(torch.arange(4), 0.1)
+    assert stepper.weights()["layer.weight"].isnan().all()
+
+
+def test_no_step_looks_at_its_loss_unless_zeros_are_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Tensor) -> bool:
+        raise AssertionError("a step looked at a value on the device")
+
+    plain, skipping = make(1.0, skip=False), make(1.0, skip=True)
+    for name in ("__bool__", "__float__", "item"):
+        monkeypatch.setattr(Tensor, name, refuse)
+    plain.step(torch.arange(4), 0.1)
+    with pytest.raises(AssertionError, match="looked at a value"):
+        skipping.step(torch.arange(4), 0.1)

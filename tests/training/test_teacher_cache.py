@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from kdsearch.models.hashing import HashingNetwork
+from kdsearch.models.pose import PoseConv
+from kdsearch.training.teacher_cache import CacheKey
+from kdsearch.training.teacher_cache import TeacherCache
+from kdsearch.training.teacher_cache import TeacherOutputs
+from kdsearch.training.teacher_cache import teacher_outputs
+
+
+def key(weights: str = "w", device: str = "cpu") -> CacheKey:
+    return CacheKey(weights, "data", "pose_conv", 4, "float32", device)
+
+
+def outputs(value: float) -> TeacherOutputs:
+    return TeacherOutputs(torch.full((3, 4), value), torch.full((3, 2), value))
+
+
+def refuse() -> TeacherOutputs:
+    raise AssertionError("computed again")
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.float64, 1e-14)])
+def test_cached_outputs_equal_live_batches(dtype: torch.dtype, tolerance: float) -> None:
+    teacher = HashingNetwork(PoseConv(6), bits=5, classes=3).to(dtype)
+    clips = torch.randn(50, 4, 60, dtype=dtype)
+    teacher.train()
+    teacher(clips)  # running statistics worth the name
+    before = {name: value.clone() for name, value in teacher.state_dict().items()}
+    kept = teacher_outputs(teacher, clips)
+    assert teacher.training
+    assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
+    teacher.eval()
+    for batch in torch.randperm(50).split(7):
+        with torch.no_grad():
+            live = teacher(clips[batch])
+        assert torch.allclose(kept.codes[batch], live.codes, rtol=0, atol=tolerance)
+        assert torch.allclose(kept.logits[batch], live.logits, rtol=0, atol=tolerance)
+
+
+def test_a_key_is_computed_once_and_the_oldest_is_dropped() -> None:
+    cache = TeacherCache(size=2)
+    for name in ("a", "b"):
+        cache.get(key(name), lambda: outputs(1.0))
+    cache.get(key("a"), refuse)
+    cache.get(key("c"), lambda: outputs(3.0))
+    cache.get(key("a"), refuse)
+    with pytest.raises(AssertionError, match="computed again"):
+        cache.get(key("b"), refuse)
+
+
+def test_the_folder_outlives_the_process(tmp_path: Path) -> None:
+    TeacherCache(folder=tmp_path).get(key(), lambda: outputs(2.0))
+    again = TeacherCache(folder=tmp_path).get(key(), refuse)
+    assert torch.equal(again.codes, outputs(2.0).codes)
+    (file,) = tmp_path.iterdir()
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.warns(UserWarning, match="ignored"):
+        TeacherCache(folder=tmp_path).get(key(), lambda: outputs(2.0))
+    TeacherCache(folder=tmp_path).get(key(), refuse)
+
+
+def test_every_part_of_the_key_counts_except_the_device() -> None:
+    names = {key().file_name(), key("other").file_name()}
+    names |= {CacheKey("w", "other", "pose_conv", 4, "float32", "cpu").file_name()}
+    names |= {CacheKey("w", "data", "pose_conv", 8, "float32", "cpu").file_name()}
+    assert len(names) == 4
+    assert key(device="cuda").file_name() == key().file_name()
