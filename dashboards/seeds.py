@@ -53,7 +53,7 @@ def figure(results):
     lines = textwrap.wrap(f"{study.name}, search seeds. {study.description}", 90)
     chart.update_layout(
         title={
-            "text": f"Seeds of each configuration<br><sub>{'<br>'.join(heading)}</sub>",
+            "text": f"Seeds of each configuration<br><sub>{'<br>'.join(lines)}</sub>",
             "y": 0.98,
             "yanchor": "top",
         },
