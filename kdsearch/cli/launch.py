@@ -37,5 +37,4 @@ def launch(
         workers=workers,
         slots_per_gpu=slots_per_gpu,
         retry_failed=retry_failed,
-        storage=storage,
     )

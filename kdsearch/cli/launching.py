@@ -33,14 +33,13 @@ def launch(
     workers: int | None,
     slots_per_gpu: int,
     retry_failed: bool,
-    storage: str | None,
 ) -> None:
     """Open the study, run it with an engine, print the report."""
     if engine not in ("local", "debug"):
         raise KdsearchError(f"expected --engine local or debug, got {engine!r}")
     console = Console(highlight=False, soft_wrap=True)
     loaded = load(study_file, preset)
-    ledger = Ledger.connect(storage)
+    ledger = Ledger.connect()
     record, changes = ledger.open_study(loaded.declaration())
     places = slots(1 if engine == "debug" else workers, slots_per_gpu)
     _announce(console, loaded, record, changes, engine, len(places))
@@ -54,7 +53,7 @@ def launch(
                 use_slot(places[0].device)
                 DebugEngine(coordinator, loaded, places[0].device).run(view.show)
             else:
-                LocalEngine(coordinator, places, loaded.path, storage).run(view.show)
+                LocalEngine(coordinator, places, loaded.path).run(view.show)
         except KeyboardInterrupt:
             view.close()
             console.print("stopped; nothing is lost. The same command goes on from here.")

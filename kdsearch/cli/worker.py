@@ -24,14 +24,16 @@ def worker(
     From another machine, name the database with --storage: the embedded server has no TCP and serves one machine.
     """
     from kdsearch.engines.devices import gpus
+    from kdsearch.engines.devices import use_slot
     from kdsearch.engines.process import WorkerArguments
     from kdsearch.engines.process import work
 
+    use_slot(device or ("cuda" if gpus() else "cpu"))
     work(
         WorkerArguments(
             study_file=str(study_file),
             preset=preset or "",
-            storage=storage,
             device=device or ("cuda" if gpus() else "cpu"),
-        )
+        ),
+        say=lambda line: print(line, flush=True),
     )

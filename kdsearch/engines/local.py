@@ -34,11 +34,10 @@ class _Running:
 class LocalEngine:
     """Starts one process a slot, replaces those that die, and stops them all at the end."""
 
-    def __init__(self, coordinator: Coordinator, slots: Sequence[Slot], study_file: Path, storage: str | None) -> None:
+    def __init__(self, coordinator: Coordinator, slots: Sequence[Slot], study_file: Path) -> None:
         self.coordinator = coordinator
         self.slots = slots
         self.study_file = study_file
-        self.storage = storage
         self._workers: list[_Running] = []
         self._begun = 0
 
@@ -84,7 +83,6 @@ class LocalEngine:
         arguments = WorkerArguments(
             study_file=str(self.study_file),
             preset=self.coordinator.study.preset or "none",
-            storage=self.storage,
             device=slot.device,
             parent=os.getpid(),
         )

@@ -25,11 +25,11 @@ PLAN_AHEAD = 2
 class WorkerArguments:
     """What a worker process is told; ``parent`` is the process whose end ends it too.
 
-    ``preset``: empty for the one that fits the hardware."""
+    ``preset``: empty for the one that fits the hardware. The database comes from the environment: a command line would
+    show its password to every user of the machine."""
 
     study_file: str
     preset: str
-    storage: str | None
     device: str
     parent: int | None = None
 
@@ -38,10 +38,10 @@ class WorkerArguments:
         return [sys.executable, "-m", "kdsearch.engines.process", json.dumps(asdict(self))]
 
 
-def work(arguments: WorkerArguments) -> None:
+def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: None) -> None:
     """Train runs until the study is finished, the worker is told to stop, or its parent is gone."""
     stop = _stop_flag(arguments.parent)
-    ledger = Ledger.connect(arguments.storage)
+    ledger = Ledger.connect()
     loaded = load(Path(arguments.study_file), arguments.preset or None)
     record = ledger.study(loaded.study.stored_name)
     _same_study(loaded, ledger, record.name)
@@ -52,7 +52,10 @@ def work(arguments: WorkerArguments) -> None:
         return coordinator.advance()
 
     worker = Worker(ledger, loaded, record.id, device=arguments.device, advance=advance, should_stop=stop)
+    say(f"working on {record.name} as {worker.name}")
     worker.run_until_finished()
+    phase = ledger.study_by_id(record.id).phase
+    say(f"{record.name} is finished" if phase == "finished" else f"stopped while {record.name} is in phase {phase}")
 
 
 def main() -> None:

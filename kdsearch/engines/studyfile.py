@@ -58,8 +58,15 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
     if len(studies) != 1:
         raise StudyFileError(f"{path} must make exactly one kdsearch.Study at its top level, it makes {len(studies)}")
     study = studies[0]
-    name = preset or ("full" if gpus() and "full" in study.presets else "cpu" if "cpu" in study.presets else None)
+    name = preset or _fitting_preset(study)
     return LoadedStudy(path.resolve(), study.with_preset(None if name == "none" else name))
+
+
+def _fitting_preset(study: Study) -> str:
+    """``full`` on a GPU, unless its data are not there: nobody wants to train a large network on a stand-in."""
+    if gpus() and "full" in study.presets and "stand-in" not in study.with_preset("full").trained.description:
+        return "full"
+    return "cpu" if "cpu" in study.presets else "none"
 
 
 def load_study(path: str | Path, preset: str | None = None) -> Study:

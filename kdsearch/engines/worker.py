@@ -79,8 +79,10 @@ class Heartbeat:
                 continue
             try:
                 kept, self.stop_requested = self._ledger.renew(self._study_id, held)
-            except LedgerError:
-                continue  # the server is away: leases stand until it has been up for a lease again
+            except Exception:
+                # The server is away, or refuses: try again. Should it never succeed, the leases run out and the fence
+                # keeps the results of this worker out, so nothing is counted twice.
+                continue
             self.drop({lease.run_id for lease in held} - kept)
 
 
