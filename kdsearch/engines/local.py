@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +22,7 @@ from kdsearch.errors import KdsearchError
 TICK_SECONDS = 0.25
 _GRACE_SECONDS = 20.0
 _RESTARTS = 3
+_LONG_LIFE_SECONDS = 600.0
 
 
 @dataclass
@@ -28,6 +30,7 @@ class _Running:
     slot: Slot
     process: subprocess.Popen[bytes]
     log: Path
+    started: float
     restarts: int = 0
 
 
@@ -88,23 +91,27 @@ class LocalEngine:
         )
         with log.open("wb") as output:
             process = _spawn(arguments, slot, output)
-        return _Running(slot, process, log)
+        return _Running(slot, process, log, time.monotonic())
 
     def _watch(self) -> None:
         for index, worker in enumerate(self._workers):
             code = worker.process.poll()
-            if code is None or code == 0:
+            if code is None:
                 continue
-            tail = worker.log.read_text(errors="replace").strip()[-2000:]
-            message = f"worker {worker.process.pid} ended with {code}"
-            self.coordinator.ledger.log_event(self.coordinator.record.id, "worker died", message, {"log": tail})
-            if code > 0 and tail.startswith("error:"):
-                raise KdsearchError(tail.removeprefix("error:").strip())  # a message for the user, not an accident
-            if worker.restarts >= _RESTARTS:
-                raise KdsearchError(f"{message}, for the {worker.restarts + 1}th time. Its last words:\n{tail}")
-            fresh = self._start(worker.slot)
-            fresh.restarts = worker.restarts + 1
-            self._workers[index] = fresh
+            restarts = 0 if code == 0 else self._died(worker, code)
+            self._workers[index] = replace(self._start(worker.slot), restarts=restarts)
+
+    def _died(self, worker: _Running, code: int) -> int:
+        """Log the death of a worker; returns how often its slot has died in short order."""
+        tail = worker.log.read_text(errors="replace").strip()[-2000:]
+        message = f"worker {worker.process.pid} ended with {code}"
+        self.coordinator.ledger.log_event(self.coordinator.record.id, "worker died", message, {"log": tail})
+        if code > 0 and tail.startswith("error:"):
+            raise KdsearchError(tail.removeprefix("error:").strip())  # a message for the user, not an accident
+        restarts = 1 if time.monotonic() - worker.started > _LONG_LIFE_SECONDS else worker.restarts + 1
+        if restarts > _RESTARTS:
+            raise KdsearchError(f"{message}, the {restarts}th of its slot in short order. Its last words:\n{tail}")
+        return restarts
 
 
 def _spawn(arguments: WorkerArguments, slot: Slot, output: IO[bytes]) -> subprocess.Popen[bytes]:

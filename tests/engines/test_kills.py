@@ -67,6 +67,7 @@ def check_complete(home: Path) -> StudyResults:
     assert counts == {"search": RUNS, "confirm": compared * CONFIRM}
     assert len({(run.configuration_id, run.seed) for run in found.runs}) == len(found.runs)
     train = load(NOISY).study.trained.function  # type: ignore[attr-defined]
+    train.__globals__["SECONDS"] = 0.0
     for run in found.runs:
         alone = train(found.configurations[run.configuration_id].params, run.seed, lambda epoch, value: None)
         assert (run.objective, run.score) == alone
@@ -183,3 +184,14 @@ def workers_of(pid: int) -> list[int]:
     """Worker processes that a launcher started."""
     children = psutil.Process(pid).children()
     return [child.pid for child in children if "kdsearch.engines.process" in " ".join(child.cmdline())]
+
+
+def test_a_worker_asked_to_end_from_outside_is_replaced(own_home: Path) -> None:
+    launch = program("launch", str(NOISY), "--workers", "1", home=own_home)
+    wait_for(lambda: done(own_home) >= 2, what="two runs")
+    (worker,) = workers_of(launch.pid)
+    os.kill(worker, signal.SIGTERM)
+    output, _ = launch.communicate(timeout=120)
+    assert launch.returncode == 0, output
+    found = check_complete(own_home)
+    assert len({run.worker for run in found.runs}) == 2
