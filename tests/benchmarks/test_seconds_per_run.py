@@ -23,6 +23,7 @@ from benchmarks.seconds_per_run.triplets import looped_triplets
 from benchmarks.seconds_per_run.triplets import masked_cube_triplets
 from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.metrics.retrieval import mean_average_precision
+from kdsearch.models.registry import ENCODERS
 
 PACKAGE = Path(__file__).parent / "seconds_per_run"
 
@@ -34,10 +35,10 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
         return make_setting(tmp_path_factory.mktemp("benchmark"), epochs=6, teacher_epochs=1)
 
 
-def test_three_variants_on_one_schedule(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_variants_on_one_schedule(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KDSEARCH_DATA", raising=False)
     runs = {name: run_variant(name, setting, seed=1) for name in VARIANTS}
-    assert len(runs) == 3
+    assert len(runs) == 4
     for run in runs.values():
         assert run.epochs == [5, 6] == setting.evaluated_epochs
         assert 0 < run.score <= 1
@@ -46,11 +47,14 @@ def test_three_variants_on_one_schedule(setting: Setting, monkeypatch: pytest.Mo
 
 def test_the_plain_loop_reads_what_kdsearch_reads(setting: Setting) -> None:
     loop = PlainLoop(setting, cube_triplets, seed=1)
-    read = torch.cat([loop.student_input(frames) for frames, _ in loop.database_loader])
+    read = torch.cat([loop.read(seen) for _, seen, _ in loop.database_loader])
+    usual = PlainLoop(setting, cube_triplets, seed=1, usual=True)
+    per_clip = torch.cat([seen for _, seen, _ in usual.database_loader])
     clips = setting.clips
-    expected = loop.prepare(clips.inputs[clips.database][:, ::2])
+    expected = ENCODERS["pose_conv"].prepare(clips.inputs[clips.database][:, ::2])
     assert torch.equal(read, expected)
-    labels = torch.cat([labels for _, labels in loop.database_loader])
+    assert torch.allclose(per_clip, expected)
+    labels = torch.cat([labels for _, _, labels in loop.database_loader])
     assert labels.tolist() == clips.labels[clips.database].tolist()
 
 
@@ -84,7 +88,7 @@ def test_the_command_prints_variants_ratios_and_scores() -> None:
     assert done.returncode == 0, done.stderr
     assert "data: stand-in, not JHMDB" in done.stdout
     assert "on 1 thread" in done.stdout
-    assert done.stdout.count("2 evaluations, last after epoch 7") == 3
-    for name in VARIANTS[:2]:
+    assert done.stdout.count("2 evaluations, last after epoch 7") == 4
+    for name in VARIANTS[:-1]:
         assert re.search(rf"ratio {re.escape(name)} / kdsearch, cpu: \d+\.\d\d \(95 % \d", done.stdout)
         assert re.search(rf"kdsearch - {re.escape(name)}: difference [+-]\d\.\d+, 90 % interval", done.stdout)
