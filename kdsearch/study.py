@@ -17,6 +17,7 @@ from typing import Literal
 from typing import cast
 
 from kdsearch.errors import StudyFileError
+from kdsearch.space import Categorical
 from kdsearch.space import Dimension
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.base import Task
@@ -107,6 +108,18 @@ class Study:
         """All parameters of the task: its defaults, then ``params``."""
         return {**self.trained.parameters, **params}
 
+    def check(self, params: Mapping[str, Scalar], *, inside: bool = False) -> None:
+        """Raise ``StudyFileError`` for a value that cannot be trained or, with ``inside``, lies outside the space."""
+        for name, value in params.items():
+            dimension, default = self.space.get(name), self.trained.parameters[name]
+            numeric = isinstance(default, int | float) and not isinstance(default, bool)
+            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if isinstance(dimension, Categorical):
+                numeric = False
+            if (numeric and not number) or (inside and dimension is not None and not dimension.contains(value)):
+                wanted = dimension.identity() if dimension is not None else "a finite number"
+                raise StudyFileError(f"{name}={value!r} cannot be used: expected {wanted}")
+
     def without_teacher(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The same numbers with every teacher weight 0."""
         return {**params, **dict.fromkeys(self.trained.teacher_parameters, 0)}
@@ -189,6 +202,8 @@ def _check(study: Study) -> None:
                 raise StudyFileError(f"{where}, baseline {label!r}: {name} must be finite, got {value}")
     if list(study.rungs) != sorted(set(study.rungs)) or not study.rungs or study.rungs[0] < 1:
         raise StudyFileError(f"{where}: rungs are ascending numbers of seeds such as (2, 4, 8), got {study.rungs}")
+    if study.rungs[-1] < 2:
+        raise StudyFileError(f"{where}: the last rung needs 2 seeds or more, since one seed is not a result")
     if not study.min_effect > 0:
         raise StudyFileError(f"{where}: min_effect must be above 0, got {study.min_effect}")
     if study.teachers not in ("one", "per-seed"):

@@ -40,6 +40,7 @@ class ToyTask:
     has_teacher: bool = True
     diverges_above: float = 2.0
     teacher_fails: bool = False
+    student_fails: bool = False
     label: str = "toy"
     description: str = "toy formula, no data"
     metric: str = "mAP"
@@ -67,6 +68,8 @@ class ToyTask:
             weights.write_text(f"teacher {request.seed}")
             value = 0.6 + self.gap + self.noise * draw(request.seed, 1)
             return RunResult("done", value, value, weights=weights)
+        if self.student_fails:
+            raise RuntimeError("the student cannot be trained")
         uses = request.params["alpha"] != 0
         assert (request.teacher is not None) == uses, "a run gets a teacher exactly when it uses one"
         if request.params["rate"] > self.diverges_above:

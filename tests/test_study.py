@@ -23,6 +23,7 @@ from kdsearch.space import dimension_from
         ({"space": {"alpha": (0, 1)}}, "must be kd.uniform"),
         ({"name": "a b"}, "a name has letters"),
         ({"rungs": (4, 2)}, "ascending"),
+        ({"rungs": (1,)}, "one seed is not a result"),
         ({"min_effect": 0}, "min_effect must be above 0"),
         ({"teachers": "many"}, "'one' or 'per-seed'"),
         ({"task": 3}, "got int"),

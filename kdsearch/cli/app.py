@@ -55,6 +55,12 @@ def main() -> None:
     except KdsearchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output (head, less) has seen enough
         sys.exit(0)
+    except OSError as error:
+        # A file that cannot be read or written; everything of the database arrives as a KdsearchError.
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

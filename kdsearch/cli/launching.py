@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from kdsearch.cli.progress import View
+from kdsearch.engines import artifacts
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.devices import slots
@@ -17,12 +18,10 @@ from kdsearch.engines.studyfile import LoadedStudy
 from kdsearch.engines.studyfile import load
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.report import build
 from kdsearch.report import render
-
-# Runs planned ahead of each worker: a worker that ends never waits for the planner, and a decision waits for little.
-PLANNED_AHEAD = 2
 
 
 def launch(
@@ -43,9 +42,9 @@ def launch(
     record, changes = ledger.open_study(loaded.declaration())
     places = slots(1 if engine == "debug" else workers, slots_per_gpu)
     _announce(console, loaded, record, changes, engine, len(places))
-    if retry_failed and (count := ledger.retry_failed(record.id)):
-        console.print(f"{count} failed runs are queued again")
-    coordinator = Coordinator(ledger, loaded.study, record, capacity=PLANNED_AHEAD * max(1, len(places)))
+    if retry_failed:
+        _retry(console, ledger, record)
+    coordinator = Coordinator(ledger, loaded.study, record, capacity=max(2, len(places)))
     begin = time.monotonic()
     with View(console, ledger, record.id, at_once=max(1, len(places))) as view:
         try:
@@ -64,6 +63,28 @@ def launch(
         return
     console.print(f"finished after {(time.monotonic() - begin) / 60:.1f} minutes of this launch\n")
     print(render(build(results), "table", width=console.width if console.is_terminal else 100))
+    if ledger.database.embedded:
+        console.print("\nThe embedded database goes on running for report and dashboard; kdsearch db stop ends it.")
+    winner = [run for run in results.runs if run.pool == "confirm" and run.configuration_id == results.study.winner_id]
+    if not any(run.state in ENDED for run in winner):
+        raise SystemExit(1)  # the report says why
+
+
+def _retry(console: Console, ledger: Ledger, record: StudyRecord) -> None:
+    """Queue failed runs again, and teachers whose weights are gone."""
+    if count := ledger.retry_failed(record.id):
+        console.print(f"{count} failed runs are queued again")
+    lost = []
+    for run in ledger.results(record.id).runs:
+        if run.pool == "teacher" and run.state == "done" and run.artifact is not None:
+            try:
+                artifacts.fetch(run.artifact)
+            except artifacts.MissingArtifact:
+                lost.append(run.id)
+    if lost:
+        ledger.requeue_teachers(lost)
+        ledger.log_event(record.id, "teacher lost", f"weights of teacher runs {lost} are gone; they train again")
+        console.print(f"{len(lost)} teachers whose weights are gone train again")
 
 
 def _announce(

@@ -33,7 +33,9 @@ def train(
     use_slot(device)
     study = load(study_file, preset).study
     task = study.trained
-    params = study.complete(parse_settings(set_, list(task.parameters)))
+    given = parse_settings(set_, list(task.parameters))
+    study.check(given)
+    params = study.complete(given)
     print(task.description)
     print(", ".join(f"{name}={value}" for name, value in params.items()) + f", seed={seed}")
     teacher = None

@@ -25,23 +25,41 @@ def store(source: Path) -> str:
                 file.flush()
                 os.fsync(file.fileno())
                 os.replace(file.name, target)
+                _sync_folder(target.parent)
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
     return name
 
 
+class MissingArtifact(KdsearchError):
+    """Weights that the ledger names are not here, or not whole: a fault of the place, not of the run."""
+
+
 def fetch(name: str) -> Path:
-    """The file of a stored name; checked against its hash."""
+    """The file of a stored name, checked against its hash; ``MissingArtifact`` where it is not here or damaged."""
     path = folder() / name
     if not path.exists():
-        raise KdsearchError(
-            f"the weights {name} are not in {folder()}. They were stored by another machine or {settings.HOME}: "
-            f"let all workers of a study share one {settings.HOME}."
+        raise MissingArtifact(
+            f"the weights {name} are not in {folder()}. Were they stored by another machine, or with another "
+            f"{settings.HOME}? All workers of a study share one. If they are lost: kdsearch launch --retry-failed "
+            "trains lost teachers again."
         )
     if hashlib.sha256(path.read_bytes()).hexdigest()[:32] != path.stem:
-        raise KdsearchError(f"the weights {path} are damaged: their content is not what their name says. Delete them.")
+        raise MissingArtifact(
+            f"the weights {path} are damaged: their content is not what their name says. Delete the file, then "
+            "kdsearch launch --retry-failed trains a lost teacher again."
+        )
     return path
+
+
+def _sync_folder(path: Path) -> None:
+    # Without it a crash of the machine may forget the new name after the ledger has been told of it.
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def folder() -> Path:

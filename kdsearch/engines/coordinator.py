@@ -8,18 +8,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
 
+import sqlalchemy as sa
+from optuna.exceptions import StorageInternalError
+
 from kdsearch.engines.devices import is_dead
 from kdsearch.engines.mirror import Mirror
+from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.views import SearchState
 from kdsearch.search.evidence import candidates
+from kdsearch.search.expected import runs_expected
 from kdsearch.search.planner import RungPlanner
 from kdsearch.statistics.summaries import Summary
 from kdsearch.statistics.summaries import summarize
 from kdsearch.study import Study
 
 _MIRROR_SECONDS = 3.0
+_LAST_MIRRORS = 10
 
 
 @dataclass(frozen=True)
@@ -63,10 +69,9 @@ class Coordinator:
         while self.advance():
             pass
         if time.monotonic() - self._mirrored > _MIRROR_SECONDS:
-            self.mirror.sync()
-            self._mirrored = time.monotonic()
+            self._mirror_now()
         assert self._state is not None
-        return progress(self.study, self._state)
+        return progress(self._state)
 
     def advance(self) -> int:
         """One decision; returns how many orders it gave."""
@@ -83,27 +88,33 @@ class Coordinator:
         return self.ledger.expire(self.record.id, dead)
 
     def finish(self) -> None:
-        """Mirror the last state."""
-        self.mirror.sync()
+        """Mirror the last state, and try again for a while should the database be away just now."""
+        for _ in range(_LAST_MIRRORS):
+            if self._mirror_now():
+                return
+            time.sleep(1.0)
+
+    def _mirror_now(self) -> bool:
+        """One pass of the mirror. It is a picture of the ledger and can be drawn anew: it never ends a study."""
+        self._mirrored = time.monotonic()
+        try:
+            self.mirror.sync()
+        except (sa.exc.SQLAlchemyError, StorageInternalError, LedgerError):
+            self.mirror.forget()
+            return False
+        return True
 
 
-def progress(study: Study, state: SearchState) -> Progress:
+def progress(state: SearchState) -> Progress:
     """Count runs and find the leader, from objectives alone."""
-    settings = state.study.settings
     counts: Counter[str] = Counter(run.state for run in state.runs)
-    search_left = int(settings["budget"]["runs"]) - sum(run.pool == "search" for run in state.runs)
-    if state.study.winner_id is None:
-        compared = 2 + len(study.baselines) + study.confirm.finalists
-        confirm_left = compared * int(settings["confirm"]["seeds"])
-    else:
-        search_left, confirm_left = 0, 0
     timed = [run.seconds for run in state.runs if run.seconds is not None and run.pool in ("search", "confirm")]
     measured = [row for row in candidates(state) if row.mean is not None and len(row.objectives) > 1]
     best = max(measured, key=lambda row: row.mean or 0.0, default=None)
     return Progress(
         phase=state.study.phase,
         counts=dict(counts),
-        expected=len(state.runs) - counts["cancelled"] + max(0, search_left) + confirm_left,
+        expected=runs_expected(state.study, state.configurations, state.runs),
         leader=None if best is None else (best.configuration.name, best.mean or 0.0, summarize(best.objectives)),
         seconds_a_run=sum(timed) / len(timed) if timed else None,
     )

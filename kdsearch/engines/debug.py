@@ -25,20 +25,17 @@ class DebugEngine:
         """Work until the study is finished or stopped."""
         coordinator = self.coordinator
         observe(coordinator.tick())
-        worker = Worker(coordinator.ledger, self.loaded, coordinator.record.id, device=self.device)
         shown = time.monotonic()
-        try:
-            while not worker.should_stop():
-                trained = worker.run_batch()
-                if not trained or time.monotonic() - shown > _SHOWN_EVERY:
-                    shown = time.monotonic()
-                    observe(coordinator.tick())
-                else:
-                    coordinator.advance()
-                record = coordinator.ledger.study_by_id(coordinator.record.id)
-                if record.phase == "finished" or record.stop_requested:
-                    break
-        finally:
-            worker.close()
+
+        def advance() -> int:
+            nonlocal shown
+            if time.monotonic() - shown > _SHOWN_EVERY:
+                shown = time.monotonic()
+                observe(coordinator.tick())
+            return coordinator.advance()
+
+        Worker(
+            coordinator.ledger, self.loaded, coordinator.record, device=self.device, advance=advance
+        ).run_until_finished(plan_every_batch=True)
         observe(coordinator.tick())
         coordinator.finish()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -12,26 +13,42 @@ from kdsearch import settings
 from kdsearch.engines import artifacts
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.leases import Outcome
+from kdsearch.ledger.records import StudyRecord
 from kdsearch.study import Study
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
 
 
-def workspace(run_id: int) -> Path:
+def workspace(record: StudyRecord, run_id: int) -> Path:
     """The folder of a run: its checkpoint lives here until its result is stored."""
-    path = settings.home() / "runs" / str(run_id)
+    path = _folder(record, run_id)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def clear_workspace(run_id: int) -> None:
-    """Remove the folder of a run whose result is stored."""
-    shutil.rmtree(settings.home() / "runs" / str(run_id), ignore_errors=True)
+def clear_workspace(record: StudyRecord, run_id: int) -> None:
+    """Remove the folder of a run that has ended, and the study's when it is empty."""
+    path = _folder(record, run_id)
+    shutil.rmtree(path, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        path.parent.rmdir()
+
+
+def _folder(record: StudyRecord, run_id: int) -> Path:
+    # Ids begin at 1 in every database, and several databases may use one home.
+    return settings.home() / "runs" / str(record.uid) / str(run_id)
 
 
 def execute(
-    study: Study, lease: Lease, *, code_hash: str, data_hash: str, device: str, report: Callable[[int, float], None]
+    study: Study,
+    record: StudyRecord,
+    lease: Lease,
+    *,
+    code_hash: str,
+    data_hash: str,
+    device: str,
+    report: Callable[[int, float], None],
 ) -> Outcome:
     """Train a leased run and turn its result into columns of the ledger.
 
@@ -44,7 +61,7 @@ def execute(
         seed=lease.seed,
         teacher=teacher,
     )
-    context = RunContext(workspace(lease.run_id), device, lease.keep_weights, report)
+    context = RunContext(workspace(record, lease.run_id), device, lease.keep_weights, code_hash, report)
     result = study.trained.train(request, context)
     return Outcome(lease, result.state, {**_columns(result), "code_hash": code_hash, "data_hash": data_hash})
 

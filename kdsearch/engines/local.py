@@ -98,7 +98,7 @@ class LocalEngine:
             code = worker.process.poll()
             if code is None:
                 continue
-            restarts = 0 if code == 0 else self._died(worker, code)
+            restarts = self._died(worker, code)
             self._workers[index] = replace(self._start(worker.slot), restarts=restarts)
 
     def _died(self, worker: _Running, code: int) -> int:
@@ -106,8 +106,9 @@ class LocalEngine:
         tail = worker.log.read_text(errors="replace").strip()[-2000:]
         message = f"worker {worker.process.pid} ended with {code}"
         self.coordinator.ledger.log_event(self.coordinator.record.id, "worker died", message, {"log": tail})
-        if code > 0 and tail.startswith("error:"):
-            raise KdsearchError(tail.removeprefix("error:").strip())  # a message for the user, not an accident
+        _, said, words = tail.rpartition("\nerror: ") if "\nerror: " in tail else tail.partition("error: ")
+        if code > 0 and said:
+            raise KdsearchError(words.strip())  # a message for the user, not an accident
         restarts = 1 if time.monotonic() - worker.started > _LONG_LIFE_SECONDS else worker.restarts + 1
         if restarts > _RESTARTS:
             raise KdsearchError(f"{message}, the {restarts}th of its slot in short order. Its last words:\n{tail}")

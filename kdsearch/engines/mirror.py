@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from kdsearch.ledger.choice import runs_before_choice
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.projection import Projection
 from kdsearch.ledger.projection import objectives
@@ -21,6 +22,10 @@ class Mirror:
         self._study = study
         self._projection: Projection | None = None
 
+    def forget(self) -> None:
+        """Drop the connection and what is known of the Optuna study; the next ``sync`` reads it anew."""
+        self._projection = None
+
     def sync(self) -> int:
         """One pass over the ledger; returns how many trials were told."""
         if self._projection is None:
@@ -31,7 +36,8 @@ class Mirror:
 
 def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
     """Configuration id to n, mean, sd, 95 % interval and shrunken mean of its objectives."""
-    values = {row.id: objectives(results.runs, row) for row in results.configurations.values()}
+    runs = runs_before_choice(results)
+    values = {row.id: objectives(runs, row) for row in results.configurations.values()}
     searched = [id_ for id_, row in results.configurations.items() if row.kind == "searched" and values[id_]]
     shrunken = dict(zip(searched, shrink([values[id_] for id_ in searched]).means, strict=True))
     found: dict[int, Mapping[str, float]] = {}

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from kdsearch import settings
+from kdsearch.engines.code import code_hash
 from kdsearch.engines.teacher import trained_teacher
 from kdsearch.search.seeds import search_seed
 from kdsearch.space import Categorical
@@ -62,9 +63,11 @@ def evaluate(
     complete = study.complete(params)
     teacher = trained_teacher(study, device) if study.uses_teacher(complete) else None
     objectives: list[float] = []
+    code = code_hash(study.trained.sources())
     for index in range(seeds):
         seed = search_seed(index)
-        text = json.dumps([study.trained.identity(), study.trained.fingerprint(), complete, seed], sort_keys=True)
+        key = [study.trained.identity(), study.trained.fingerprint(), code, complete, seed]
+        text = json.dumps(key, sort_keys=True)
         workspace = settings.home() / "trials" / hashlib.sha256(text.encode()).hexdigest()[:20]
         workspace.mkdir(parents=True, exist_ok=True)
         result = study.trained.train(RunRequest("student", complete, seed, teacher), RunContext(workspace, device))

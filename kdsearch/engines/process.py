@@ -18,7 +18,7 @@ from kdsearch.engines.worker import Worker
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
 
-PLAN_AHEAD = 2
+QUEUED = 2
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,13 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
     loaded = load(Path(arguments.study_file), arguments.preset or None)
     record = ledger.study(loaded.study.stored_name)
     _same_study(loaded, ledger, record.name)
-    coordinator = Coordinator(ledger, loaded.study, record, capacity=PLAN_AHEAD)
+    coordinator = Coordinator(ledger, loaded.study, record, capacity=QUEUED)
 
     def advance() -> int:
         coordinator.recover()
         return coordinator.advance()
 
-    worker = Worker(ledger, loaded, record.id, device=arguments.device, advance=advance, should_stop=stop)
+    worker = Worker(ledger, loaded, record, device=arguments.device, advance=advance, should_stop=stop)
     say(f"working on {record.name} as {worker.name}")
     worker.run_until_finished()
     phase = ledger.study_by_id(record.id).phase

@@ -27,7 +27,7 @@ class LoadedStudy:
     @cached_property
     def code_hash(self) -> str:
         """Hash of the trainer's source."""
-        return code_hash(self.study.trained.sources())
+        return code_hash(self.study.trained.sources(), self.path)
 
     def declaration(self) -> Declaration:
         """The study in the ledger's words; reads the data's fingerprint."""

@@ -13,7 +13,8 @@ from kdsearch import settings
 from kdsearch.engines import artifacts
 from kdsearch.engines.code import code_hash
 from kdsearch.errors import KdsearchError
-from kdsearch.search.preflight import TEACHER_CANDIDATES
+from kdsearch.errors import StudyFileError
+from kdsearch.search.expected import TEACHER_CANDIDATES
 from kdsearch.search.seeds import teacher_seed
 from kdsearch.study import Study
 from kdsearch.tasks.base import RunContext
@@ -25,6 +26,11 @@ def trained_teacher(study: Study, device: str = "cpu") -> Path:
 
     Several processes may ask at once: one trains, the others wait for its file.
     """
+    if study.teachers != "one":
+        raise StudyFileError(
+            f"study {study.name!r} has one teacher a seed, which kdsearch launch trains; outside of it only studies "
+            "with teachers='one' are served"
+        )
     folder = settings.home() / "teachers" / _key(study)
     folder.mkdir(parents=True, exist_ok=True)
     chosen = folder / "chosen.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -49,7 +50,7 @@ class Database:
                 with self.engine.begin() as connection:
                     return work(connection)
             except _LOST as error:
-                if not _connection_lost(error):
+                if not _worth_repeating(error):
                     raise LedgerError(_refused(error)) from error
                 if time.monotonic() >= deadline:
                     raise LedgerError(self._unreachable(error)) from error
@@ -98,7 +99,7 @@ def check_url(text: str) -> URL:
     try:
         url = make_url(text)
     except sa.exc.ArgumentError as error:
-        raise LedgerError(f"expected a URL such as {_DRIVER}://user@host/database, got {text!r}") from error
+        raise LedgerError(f"expected a URL such as {_DRIVER}://user@host/database, got {_masked(text)!r}") from error
     if url.drivername in {"postgresql", "postgres"}:
         # SQLAlchemy 2.1 reads the bare name as psycopg 3, which is not installed.
         url = url.set(drivername=_DRIVER)
@@ -108,6 +109,10 @@ def check_url(text: str) -> URL:
             f"got {url.drivername}://…"
         )
     return url
+
+
+def _masked(text: str) -> str:
+    return re.sub(r":[^:@/]*@", ":***@", text)
 
 
 def _engine(url: URL) -> Engine:
@@ -124,10 +129,11 @@ def _engine(url: URL) -> Engine:
     )
 
 
-def _connection_lost(error: sa.exc.DBAPIError) -> bool:
+def _worth_repeating(error: sa.exc.DBAPIError) -> bool:
     code = getattr(error.orig, "pgcode", None)
     # No code: the socket failed. Class 57P: the server shuts down or starts up. 08: connection exceptions.
-    return code is None or code.startswith(("57P", "08"))
+    # 40: deadlock or serialisation failure, where Postgres undid our transaction to let another through.
+    return code is None or code.startswith(("57P", "08", "40"))
 
 
 def _refused(error: sa.exc.DBAPIError) -> str:

@@ -19,7 +19,7 @@ from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import Pool
 from kdsearch.tasks.base import Scalar
 
-MAX_ATTEMPTS = 10
+MAX_LOSSES = 10
 MAX_FAILURES = 3
 
 
@@ -56,6 +56,7 @@ _CLAIM = sa.text(
         WHERE r.study_id = :study AND r.state = 'queued'
           AND (r.needs IS NULL
                OR EXISTS (SELECT 1 FROM kdsearch.run t WHERE t.id = r.needs AND t.state = 'done'))
+          AND NOT r.id = ANY(CAST(:passed_over AS bigint[]))
           AND NOT (SELECT stop_requested FROM kdsearch.study WHERE id = :study)
           AND NOT EXISTS (SELECT 1 FROM kdsearch.run h
                           WHERE h.study_id = :study AND h.state = 'leased' AND h.token = :token)
@@ -84,13 +85,21 @@ _HELD = sa.text(
 
 
 def claim(
-    connection: Connection, study_id: int, *, token: uuid.UUID, worker: str, limit: int, seconds: float
+    connection: Connection,
+    study_id: int,
+    *,
+    token: uuid.UUID,
+    worker: str,
+    limit: int,
+    seconds: float,
+    passed_over: Sequence[int] = (),
 ) -> list[Lease]:
-    """Lease up to ``limit`` queued runs whose teacher is there.
+    """Lease up to ``limit`` queued runs whose teacher is there, but none of ``passed_over``.
 
     Repeated with the same token, after a commit whose answer was lost, it finds the same runs and takes no more.
     """
     values = {"study": study_id, "token": token, "worker": worker, "limit": limit, "seconds": seconds}
+    values["passed_over"] = list(passed_over)
     connection.execute(_CLAIM, values)
     rows = connection.execute(_HELD, {"study": study_id, "token": token}).mappings()
     return [Lease(**row) for row in rows]
@@ -180,40 +189,60 @@ def release(connection: Connection, leases: Sequence[Lease]) -> None:
     )
 
 
-def expire(connection: Connection, study_id: int, seconds: float, dead_workers: Sequence[str] = ()) -> list[int]:
-    """Queue again the runs whose lease ran out, or whose worker is known to be dead; returns their ids.
+def expire(
+    connection: Connection, study_id: int, seconds: float, dead_workers: Sequence[str] = ()
+) -> list[tuple[int, str]]:
+    """Queue again the runs whose lease ran out, or whose worker is known to be dead; returns ids and new states.
 
-    Leases stand while the server has been up for less than a lease: no worker could renew while it was down.
+    A run that lost ten workers is ``failed``: it may be what kills them. Runs handed back do not count. Leases stand
+    while the server has been up for less than a lease: no worker could renew while it was down.
     """
     rows = connection.execute(
         sa.text(
             """
-            UPDATE kdsearch.run
-            SET token = NULL, lease_until = NULL,
-                state = CASE WHEN attempt >= :most THEN 'failed' ELSE 'queued' END,
-                error = CASE WHEN attempt >= :most
-                        THEN 'the worker of this run vanished ' || attempt || ' times (out of memory?)' END
-            WHERE study_id = :study AND state = 'leased' AND (
-                worker = ANY(CAST(:dead AS text[]))
-                OR (lease_until < clock_timestamp()
-                    AND pg_postmaster_start_time() < clock_timestamp() - :seconds * interval '1 second'))
-            RETURNING id
+            WITH lost AS MATERIALIZED (
+                SELECT id FROM kdsearch.run
+                WHERE study_id = :study AND state = 'leased' AND (
+                    worker = ANY(CAST(:dead AS text[]))
+                    OR (lease_until < clock_timestamp()
+                        AND pg_postmaster_start_time() < clock_timestamp() - :seconds * interval '1 second'))
+                ORDER BY id FOR UPDATE
+            )
+            UPDATE kdsearch.run r
+            SET token = NULL, lease_until = NULL, losses = losses + 1,
+                state = CASE WHEN losses + 1 >= :most THEN 'failed' ELSE 'queued' END,
+                finished_at = CASE WHEN losses + 1 >= :most THEN clock_timestamp() END,
+                error = CASE WHEN losses + 1 >= :most
+                        THEN 'the worker of this run vanished ' || (losses + 1) || ' times (out of memory?)' END
+            FROM lost WHERE r.id = lost.id
+            RETURNING r.id, r.state
             """
         ),
-        {"most": MAX_ATTEMPTS, "study": study_id, "seconds": seconds, "dead": list(dead_workers)},
+        {"most": MAX_LOSSES, "study": study_id, "seconds": seconds, "dead": list(dead_workers)},
     )
-    return [row.id for row in rows]
+    return [(row.id, row.state) for row in rows]
 
 
 def retry_failed(connection: Connection, study_id: int) -> int:
     """Queue failed runs again with their failures forgotten; returns how many."""
     return connection.execute(
         sa.text(
-            "UPDATE kdsearch.run SET state = 'queued', failures = 0, attempt = 0, finished_at = NULL "
+            "UPDATE kdsearch.run SET state = 'queued', failures = 0, losses = 0, finished_at = NULL "
             "WHERE study_id = :study AND state = 'failed'"
         ),
         {"study": study_id},
     ).rowcount
+
+
+def requeue_teachers(connection: Connection, run_ids: Sequence[int]) -> None:
+    """Train teachers again whose weights are gone; the runs that need them wait meanwhile."""
+    connection.execute(
+        sa.text(
+            "UPDATE kdsearch.run SET state = 'queued', artifact = NULL, finished_at = NULL "
+            "WHERE id = ANY(CAST(:ids AS bigint[])) AND pool = 'teacher' AND state = 'done'"
+        ),
+        {"ids": list(run_ids)},
+    )
 
 
 def holders(connection: Connection, study_id: int) -> list[str]:

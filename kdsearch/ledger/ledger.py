@@ -32,7 +32,10 @@ from kdsearch.ledger.views import SearchState
 
 
 class Ledger:
-    """Studies, configurations, runs and events in Postgres. Every method is one transaction, safe to repeat."""
+    """Studies, configurations, runs and events in Postgres. Every method is one transaction.
+
+    Repeating one, after a commit whose answer was lost, changes no run; at worst an event stands twice.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -96,8 +99,8 @@ class Ledger:
         """Let a planner decide; see ``decisions.decide``."""
         return self.database.transaction(partial(decisions.decide, study_id=study_id, plan=plan))
 
-    def claim(self, study_id: int, worker: str, limit: int = 1) -> list[Lease]:
-        """Lease up to ``limit`` runs."""
+    def claim(self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = ()) -> list[Lease]:
+        """Lease up to ``limit`` runs, but none of ``passed_over``."""
         claim = partial(
             leases.claim,
             study_id=study_id,
@@ -105,6 +108,7 @@ class Ledger:
             worker=worker,
             limit=limit,
             seconds=self.lease_seconds,
+            passed_over=passed_over,
         )
         return self.database.transaction(claim)
 
@@ -124,12 +128,15 @@ class Ledger:
     def fail(self, study_id: int, lease: Lease, error: str) -> str | None:
         """Record an exception of a run and its event."""
 
+        # Postgres takes neither NUL nor half a surrogate pair, and any text may stand in an exception.
+        text = error.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+
         def work(connection: Connection) -> str | None:
-            state = leases.fail(connection, lease, error)
+            state = leases.fail(connection, lease, text)
             if state is not None:
-                last = error.strip().splitlines()[-1]
+                last = (text.strip().splitlines() or ["no message"])[-1]
                 message = f"run {lease.run_id} attempt {lease.attempt}: {last}"
-                studies.log_event(connection, study_id, "exception", message, {"traceback": error}, lease.run_id)
+                studies.log_event(connection, study_id, "exception", message, {"traceback": text}, lease.run_id)
             return state
 
         return self.database.transaction(work)
@@ -137,6 +144,10 @@ class Ledger:
     def retry_failed(self, study_id: int) -> int:
         """Queue failed runs again; returns how many."""
         return self.database.transaction(partial(leases.retry_failed, study_id=study_id))
+
+    def requeue_teachers(self, run_ids: Sequence[int]) -> None:
+        """Train teachers again whose weights are gone."""
+        self.database.transaction(partial(leases.requeue_teachers, run_ids=run_ids))
 
     def release(self, held: Sequence[Lease]) -> None:
         """Give runs back to the queue."""
@@ -147,9 +158,10 @@ class Ledger:
 
         def work(connection: Connection) -> list[int]:
             lost = leases.expire(connection, study_id, self.lease_seconds, dead_workers)
-            for run_id in lost:
-                studies.log_event(connection, study_id, "lease lost", f"run {run_id} is queued again", run_id=run_id)
-            return lost
+            for run_id, state in lost:
+                message = f"run {run_id} lost its worker and is {state}" + (" again" if state == "queued" else "")
+                studies.log_event(connection, study_id, "lease lost", message, run_id=run_id)
+            return [run_id for run_id, _ in lost]
 
         return self.database.transaction(work)
 

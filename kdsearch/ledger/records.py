@@ -8,6 +8,7 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any
 from typing import Literal
+from uuid import UUID
 
 from kdsearch.tasks.base import Scalar
 
@@ -102,6 +103,7 @@ class StudyRecord:
     ablation_id: int | None = None
     finalist_ids: tuple[int, ...] = ()
     source_file: str = ""
+    uid: UUID | None = None
 
 
 @dataclass(frozen=True)

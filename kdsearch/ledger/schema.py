@@ -38,6 +38,8 @@ study = sa.Table(
     "study",
     metadata,
     sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+    # Workspaces of several databases may share one folder: this, not the id, tells studies apart there.
+    sa.Column("uid", sa.Uuid, nullable=False, server_default=sa.func.gen_random_uuid()),
     sa.Column("name", sa.Text, nullable=False, unique=True),
     sa.Column("phase", sa.Text, nullable=False),
     sa.Column("identity", JSONB, nullable=False),
@@ -94,6 +96,7 @@ run = sa.Table(
     sa.Column("state", sa.Text, nullable=False, server_default="queued"),
     sa.Column("attempt", sa.Integer, nullable=False, server_default="0"),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("losses", sa.Integer, nullable=False, server_default="0"),
     sa.Column("token", sa.Uuid),
     sa.Column("worker", sa.Text),
     sa.Column("lease_until", sa.DateTime(timezone=True)),

@@ -70,7 +70,7 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     )
     for change in changes:
         log_event(connection, row["id"], "changed", change)
-    return views.study_by_id(connection, row["id"]), changes
+    return views.study_by_id(connection, row["id"]), changes + _smaller(row["settings"], declared.settings)
 
 
 def change_settings(connection: Connection, study_id: int, changes: Mapping[str, Any], message: str) -> None:
@@ -95,10 +95,15 @@ def log_event(
     data: Mapping[str, Any] | None = None,
     run_id: int | None = None,
 ) -> None:
-    """Store an event."""
+    """Store an event, at the time of now: a transaction's own time is that of its start, before it had its locks."""
     connection.execute(
         schema.event.insert().values(
-            study_id=study_id, kind=kind, message=message, data=dict(data or {}), run_id=run_id
+            study_id=study_id,
+            kind=kind,
+            message=message,
+            data=dict(data or {}),
+            run_id=run_id,
+            at=sa.func.clock_timestamp(),
         )
     )
 
@@ -144,6 +149,15 @@ def _settings_changes(stored: Mapping[str, Any], declared: Mapping[str, Any]) ->
     return [
         line.replace("in the study file", "now").replace("in the ledger", "before") for line in difference(stored, new)
     ]
+
+
+def _smaller(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:
+    """What the file asks less of than the ledger has: said, since the larger number stands."""
+    pairs = {
+        "budget.runs": (stored["budget"]["runs"], declared["budget"]["runs"]),
+        "confirm.seeds": (stored["confirm"]["seeds"], declared["confirm"]["seeds"]),
+    }
+    return [f"{name}: {now} in the file, {had} in the ledger stands" for name, (had, now) in pairs.items() if now < had]
 
 
 def _extended(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:

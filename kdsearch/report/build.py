@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from kdsearch.ledger.records import StudyResults
+from kdsearch.report.alarms import alarms
+from kdsearch.report.alarms import looked_between
 from kdsearch.report.captions import data_line
 from kdsearch.report.captions import plural
 from kdsearch.report.sections.comparison import comparison
@@ -37,7 +39,7 @@ def build(results: StudyResults, *, mix_code: bool = False) -> Report:
         title=f"{title} ({study.name})" if title != study.name else title,
         study=study.name,
         description=data_line(study),
-        notes=(f"{data_line(study)}.", *_state(selection), *_warnings(selection, results)),
+        notes=(*alarms(selection), f"{data_line(study)}.", *_state(selection), *_warnings(selection, results)),
         tables=tables,
         closing=(cost_line(results),),
     )
@@ -56,8 +58,8 @@ def _state(selection: Selection) -> list[str]:
         budget = (study.settings.get("budget") or {}).get("runs")
         of = f" of {budget}" if budget else ""
         notes.append(
-            f"The study still runs (phase search): {spent}{of} search runs have ended. No result yet: test scores are "
-            "not shown before the winner is chosen."
+            f"The study still runs (phase search): {spent}{of} search runs have ended. No result yet"
+            + (": test scores are not shown before the winner is chosen." if selection.has_scores else ".")
         )
     elif study.winner_id is None:
         notes.append("The study ended without a winner: there is no result. See its events by kdsearch logs.")
@@ -71,8 +73,10 @@ def _state(selection: Selection) -> list[str]:
 def _confirmed(selection: Selection) -> list[str]:
     study = selection.study
     if study.winner_id is None or not selection.results(study.winner_id):
+        if selection.finished:
+            return []  # the alarms say why
         return ["The winner is chosen, but none of its confirm runs has ended yet: there is no result."]
-    notes = [primary_sentence(selection)]
+    notes = [primary_sentence(selection), *looked_between(selection)]
     if not selection.finished:
         ended = sum(run.pool == "confirm" for run in selection.runs)
         notes.append(
@@ -84,10 +88,15 @@ def _confirmed(selection: Selection) -> list[str]:
 
 def _warnings(selection: Selection, results: StudyResults) -> list[str]:
     notes = []
-    if selection.failed:
-        notes.append(f"{plural(selection.failed, 'run')} failed, not counted; see kdsearch logs.")
+    if selection.failures:
+        notes.append(f"{plural(len(selection.failures), 'run')} failed, not counted; see kdsearch logs.")
+    if selection.late:
+        notes.append(
+            f"{plural(selection.late, 'search run')} came after the choice and "
+            f"{'is' if selection.late == 1 else 'are'} left out here."
+        )
     if selection.left_out:
-        others = plural(selection.left_out, "ended run")
+        others = plural(len(selection.left_out), "ended run")
         notes.append(
             f"Counted: runs of code {selection.hashes[0][:12]}. Left out: {others} of other code hashes; "
             "include them by --mix-code."

@@ -29,9 +29,29 @@ def caption(study: StudyRecord, measure: str, *, spread: str = "", counts: str =
 
 def test_measure(study: StudyRecord, has_scores: bool) -> str:
     """Say what the results on confirm seeds are."""
-    if has_scores:
-        return f"test {study.metric} at the epoch chosen on validation, fresh confirm seeds"
-    return f"{study.metric} of the objective on fresh confirm seeds (this task has no test part)"
+    if not has_scores:
+        return f"this task has no test part: {objective_words(study, has_scores)} on fresh seeds"
+    epoch = "at the best epoch on test (optimistic)" if epoch_on_test(study) else "at the epoch chosen on validation"
+    return f"test {study.metric} {epoch}, fresh confirm seeds"
+
+
+def objective_words(study: StudyRecord, has_scores: bool) -> str:
+    """Name the objective: ``objective (validation mAP)``; without a test part there is no validation to tell apart."""
+    if study.metric == "objective":
+        return "objective"
+    return f"objective ({'validation ' if has_scores else ''}{study.metric})"
+
+
+def objective_title(study: StudyRecord, has_scores: bool) -> str:
+    """Return the objective's heading of a column: ``validation mAP``, or ``objective mAP`` without a test part."""
+    if study.metric == "objective":
+        return "objective"
+    return f"{'validation' if has_scores else 'objective'} {study.metric}"
+
+
+def epoch_on_test(study: StudyRecord) -> bool:
+    """Say whether scores stand at the best epoch on test: a quirk that the description names."""
+    return "best epoch on test" in study.description.lower()
 
 
 def min_effect(study: StudyRecord) -> float:

@@ -12,20 +12,20 @@ from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import State
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.captions import data_line
+from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
 from kdsearch.report.compared import name_of
-from kdsearch.report.compared import void_primary
 from kdsearch.report.formats.numbers import fixed
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import select
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
+from kdsearch.search.expected import runs_expected
 from kdsearch.statistics import shrink
 from kdsearch.statistics import summarize
 
 STATES: tuple[State, ...] = get_args(State)
-OPEN: frozenset[str] = frozenset({"queued", "leased"})
 
 
 def status(results: StudyResults, workers: int = 1) -> Table:
@@ -35,11 +35,13 @@ def status(results: StudyResults, workers: int = 1) -> Table:
     """
     study = results.study
     counts = Counter((run.pool, run.state) for run in results.runs)
+    # Nothing cancels runs today: the column appears with the first one.
+    states = [state for state in STATES if state != "cancelled" or any(run.state == state for run in results.runs)]
     pools: tuple[Pool, ...] = ("teacher", "preflight", "search", "confirm")
     rows = tuple(
-        Row(pool, tuple(counts[pool, state] for state in STATES))
+        Row(pool, tuple(counts[pool, state] for state in states))
         for pool in pools
-        if any(counts[pool, state] for state in STATES)
+        if any(counts[pool, state] for state in states)
     )
     selection = select(results)
     stop = ", asked to stop" if study.stop_requested else ""
@@ -48,7 +50,7 @@ def status(results: StudyResults, workers: int = 1) -> Table:
         key="status",
         title=study.name,
         caption=f"{data_line(study)}; runs by pool and state.",
-        columns=tuple(Column(state, state, "count") for state in STATES),
+        columns=tuple(Column(state, state, "count") for state in states),
         rows=rows,
         notes=tuple(notes),
         stub="pool",
@@ -56,26 +58,9 @@ def status(results: StudyResults, workers: int = 1) -> Table:
 
 
 def runs_left(results: StudyResults) -> int:
-    """Return how many runs the study still needs: open ones, the rest of the budget, confirm runs not yet queued."""
-    study = results.study
-    left = sum(run.state in OPEN for run in results.runs)
-    if study.phase == "finished":
-        return left
-    if study.phase in ("teacher", "search"):
-        budget = int((study.settings.get("budget") or {}).get("runs", 0))
-        spent = sum(run.pool == "search" and run.state in ENDED | OPEN for run in results.runs)
-        left += max(0, budget - spent)
-    confirm = study.settings.get("confirm") or {}
-    seeds = int(confirm.get("seeds", 0))
-    baselines = sum(record.kind == "baseline" for record in results.configurations.values())
-    if study.winner_id is None:
-        compared = 2 + baselines + int(confirm.get("finalists", 0))
-    else:
-        void = void_primary(select(results)) is not None
-        others = set(study.finalist_ids) - {study.winner_id}
-        compared = 1 + (not void) + baselines + len(others)
-    queued = sum(run.pool == "confirm" and run.state in ENDED | OPEN for run in results.runs)
-    return left + max(0, compared * seeds - queued)
+    """Return how many runs the study still needs: those expected in all, less those that came to an end."""
+    expected = runs_expected(results.study, results.configurations, results.runs)
+    return expected - sum(run.state in ENDED or run.state == "failed" for run in results.runs)
 
 
 def _best(selection: Selection) -> str:
@@ -89,9 +74,10 @@ def _best(selection: Selection) -> str:
     if best not in ids or best is None:
         best = max(ids, key=lambda id_: float(means[id_]))
     summary = summarize(samples[best])
+    words = objective_words(selection.study, selection.has_scores)
     role = "Winner" if best == selection.study.winner_id else "Leading"
     return (
-        f"{role}: {name_of(selection, best)}, search objective (validation {selection.study.metric}), not a result: "
+        f"{role}: {name_of(selection, best)}, search {words}, not a result: "
         f"shrunken mean {fixed(float(means[best]), 4)}, raw {fixed(summary.mean, 4)} ± {fixed(summary.sd, 4)}, "
         f"n = {summary.n}."
     )

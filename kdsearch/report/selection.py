@@ -6,9 +6,14 @@ from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from kdsearch.ledger.choice import choice_of
+from kdsearch.ledger.choice import runs_after_choice
+from kdsearch.ledger.choice import runs_before_choice
 from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import ConfigurationRecord
+from kdsearch.ledger.records import EventRecord
 from kdsearch.ledger.records import Pool
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyRecord
@@ -19,14 +24,21 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Selection:
-    """What the tables are made from. ``runs`` have ended; ``left_out`` counts ended runs of other code hashes."""
+    """What the tables are made from. ``runs`` have ended, and search runs among them before the winner was chosen.
+
+    ``left_out``: ended runs of other code hashes; ``failures``: failed runs; ``late``: how many search runs came after
+    the choice (in none of the others); ``choice``: the event that chose the winner, with what it rested on.
+    """
 
     study: StudyRecord
     configurations: Mapping[int, ConfigurationRecord]
     runs: tuple[RunRecord, ...]
     hashes: tuple[str, ...]
-    left_out: int
-    failed: int
+    left_out: tuple[RunRecord, ...] = ()
+    failures: tuple[RunRecord, ...] = ()
+    late: int = 0
+    choice: EventRecord | None = None
+    events: tuple[EventRecord, ...] = ()
 
     @property
     def searching(self) -> bool:
@@ -38,10 +50,19 @@ class Selection:
         """Whether all confirm runs have ended."""
         return self.study.phase == "finished"
 
-    @property
+    @cached_property
     def has_scores(self) -> bool:
-        """Whether confirm runs have test scores; a task without a test part has none, then the objective stands in."""
-        return any(run.score is not None for run in self.runs if run.pool == "confirm" and run.state == "done")
+        """Whether runs have test scores; a task without a test part has none, then the objective stands in.
+
+        Confirm runs say so if one is done, else other runs of students, else diverged ones. True while there are none:
+        nothing is claimed of a task before it has run.
+        """
+        students = [run for run in self.runs if run.pool != "teacher"]
+        if not students:
+            return True
+        done = [run for run in students if run.state == "done"]
+        confirmed = [run for run in done if run.pool == "confirm"]
+        return any(run.score is not None for run in confirmed or done or students)
 
     def of(self, configuration_id: int, pool: Pool) -> list[RunRecord]:
         """Return the runs of a configuration in a pool, by seed."""
@@ -88,16 +109,32 @@ class Selection:
 def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
     """Choose the runs to count: those of the code hash with the most confirm runs, or of all hashes when mixed.
 
-    Before confirmation, and where hashes tie, the one with the most runs is kept.
+    Before confirmation, and where hashes tie, the one with the most runs is kept. Search runs that came after the
+    winner was chosen are never counted.
     """
-    ended = [run for run in results.runs if run.state in ENDED]
+    decided = decided_runs(results)
+    ended = [run for run in decided if run.state in ENDED]
     confirm = Counter(code_of(run) for run in ended if run.pool == "confirm")
     every = Counter(code_of(run) for run in ended)
     hashes = sorted(every, key=lambda code: (confirm[code], every[code], code), reverse=True)
     kept = tuple(hashes) if mix_code else tuple(hashes[:1])
     runs = tuple(run for run in ended if code_of(run) in kept)
-    failed = sum(run.state == "failed" for run in results.runs)
-    return Selection(results.study, results.configurations, runs, kept, len(ended) - len(runs), failed)
+    return Selection(
+        study=results.study,
+        configurations=results.configurations,
+        runs=runs,
+        hashes=kept,
+        left_out=tuple(run for run in ended if code_of(run) not in kept),
+        failures=tuple(run for run in decided if run.state == "failed"),
+        late=len(runs_after_choice(results)),
+        choice=choice_of(results),
+        events=results.events,
+    )
+
+
+def decided_runs(results: StudyResults) -> tuple[RunRecord, ...]:
+    """Return all runs but search runs that came after the winner was chosen (see ``kdsearch.ledger.choice``)."""
+    return runs_before_choice(results)
 
 
 def code_of(run: RunRecord) -> str:

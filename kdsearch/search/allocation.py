@@ -25,6 +25,7 @@ from kdsearch.tasks.base import Scalar
 SURVIVORS = 0.5
 EXPLORED = 0.8
 LEADERS = 4
+_PROPOSALS = 4
 
 
 class Rungs:
@@ -60,7 +61,10 @@ class Rungs:
                 candidate.ordered += count
             elif self._exploring(left):
                 count = min(self.rungs[0], left)
-                orders += self._new(candidates, proposed, count)
+                fresh = self._new(candidates, proposed, count)
+                if not fresh:
+                    break  # what is planned already must be stored before more can be proposed
+                orders += fresh
             else:
                 break  # every leader has runs on their way: their results decide who gets the rest
             wanted -= count
@@ -70,7 +74,8 @@ class Rungs:
     def ranking(self, candidates: list[Candidate]) -> list[Candidate]:
         """Candidates with at least the first rung's seeds, best shrunken mean first: few seeds are shrunk the most."""
         measured = [row for row in candidates if row.mean is not None]
-        return _best_first([row for row in measured if row.settled >= self.rungs[0]] or measured)
+        enough = max(2, self.rungs[0])  # one seed is not a result
+        return _best_first([row for row in measured if len(row.objectives) >= enough] or measured)
 
     def _promotion(self, candidates: list[Candidate]) -> tuple[Candidate, int] | None:
         for rung, following in reversed(list(zip(self.rungs, self.rungs[1:], strict=False))):
@@ -94,24 +99,29 @@ class Rungs:
         return least, least.ordered + 1
 
     def _new(self, candidates: list[Candidate], proposed: list[Evidence], count: int) -> list[Order]:
+        """A configuration that nobody has; where the space is so small that none is found, seeds for a known one."""
+        known = {_key(row.configuration.params): row for row in candidates}
+        planned = {_key(row.params) for row in proposed}
         evidence = [Evidence(row.configuration.params, row.mean) for row in candidates] + proposed
-        params = {**self.defaults, **propose(self.space, evidence, seed=self.seed)}
-        for row in candidates:
-            if dict(row.configuration.params) == params:  # a small discrete space runs dry: more seeds instead
-                runs = self._runs(row.configuration, row.ordered, count)
-                row.ordered += count
-                return runs
-        number = len(evidence)
-        while any(row.configuration.name == f"c{number}" for row in candidates):
-            number += 1
-        name = f"c{number}"
-        new = NewConfiguration("searched", name, params, "sampler")
-        repeated = [row for row in proposed if dict(row.params) == params]
-        proposed.append(Evidence(params, None))
-        if repeated:
+        again: Candidate | None = None
+        for attempt in range(_PROPOSALS):
+            params = {**self.defaults, **propose(self.space, evidence, seed=self.seed, attempt=attempt)}
+            if _key(params) not in known and _key(params) not in planned:
+                name = f"c{self._next_number(candidates) + len(proposed)}"
+                proposed.append(Evidence(params, None))
+                record = ConfigurationRecord(-1, "searched", name, params)
+                return [NewConfiguration("searched", name, params, "sampler"), *self._runs(record, 0, count)]
+            again = again or known.get(_key(params))
+        if again is None:
             return []
-        record = ConfigurationRecord(-1, "searched", name, params)
-        return [new, *self._runs(record, 0, count)]
+        runs = self._runs(again.configuration, again.ordered, count)
+        again.ordered += count
+        return runs
+
+    @staticmethod
+    def _next_number(candidates: list[Candidate]) -> int:
+        names = [row.configuration.name for row in candidates if row.configuration.origin == "sampler"]
+        return 1 + max((int(name[1:]) for name in names), default=-1)
 
     def _runs(self, configuration: ConfigurationRecord, first: int, count: int) -> list[Order]:
         target = configuration.id if configuration.id >= 0 else (configuration.kind, configuration.name)
@@ -122,6 +132,10 @@ class Rungs:
             orders += teacher_orders
             orders.append(NewRun(target, "search", seed, needs=needs, priority=index))
         return orders
+
+
+def _key(params: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
+    return tuple(sorted(params.items()))
 
 
 def _best_first(rows: list[Candidate]) -> list[Candidate]:

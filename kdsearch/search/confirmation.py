@@ -40,7 +40,7 @@ def choose(study: Study, state: SearchState, ranking: list[Candidate]) -> list[O
         ChooseWinner(
             winner=winner.id,
             ablation=ablation,
-            finalists=tuple(row.id for row in others[: study.confirm.finalists]),
+            finalists=tuple(row.id for row in others[: int(state.study.settings["confirm"]["finalists"])]),
             evidence=evidence,
         ),
     ]

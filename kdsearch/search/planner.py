@@ -19,6 +19,7 @@ from kdsearch.search.teachers import Teachers
 from kdsearch.study import Study
 
 HOPELESS = 6
+HOPELESS_SHARE = 0.5
 
 
 class Planner(Protocol):
@@ -31,7 +32,7 @@ class Planner(Protocol):
 class RungPlanner:
     """Teacher and pre-flight, then seeds in rungs, then winner and fresh seeds.
 
-    ``capacity``: how many search runs to keep queued or running, at least as many as train at once.
+    ``capacity``: how many search runs to keep queued at least, ahead of those that train.
     """
 
     def __init__(self, study: Study, capacity: int) -> None:
@@ -53,27 +54,30 @@ class RungPlanner:
         rungs = Rungs(
             space=self.study.space,
             defaults=self.study.trained.parameters,
-            rungs=self.study.rungs,
+            rungs=state.study.settings["rungs"],
             budget=int(state.study.settings["budget"]["runs"]),
             seed=self.study.seed,
             teachers=Teachers(state, self.study.uses_teacher),
         )
-        waiting = pending(by_pool(state)["search"])
+        search = by_pool(state)["search"]
+        queued = sum(run.state == "queued" for run in search)
+        # Whoever trains, here or elsewhere, shall find a next run: as many wait as train.
+        wanted = max(self.capacity, sum(run.state == "leased" for run in search)) - queued
         rows = candidates(state)
-        if waiting < self.capacity:
-            orders = rungs.next_runs(rows, self.capacity - waiting)
-            if orders or waiting:
-                return orders
-            return confirmation.choose(self.study, state, rungs.ranking(rows))
-        return []
+        orders = rungs.next_runs(rows, wanted) if wanted > 0 else []
+        if orders or pending(search):
+            return orders
+        return confirmation.choose(self.study, state, rungs.ranking(rows))
 
 
 def _refuse_hopeless(state: SearchState) -> None:
-    settled = [run for run in state.runs if run.state in ("done", "diverged", "failed")]
-    if len(settled) >= HOPELESS and all(run.state == "failed" for run in settled):
+    """Stop when runs fail in a way that more of them cannot mend, before the budget is gone."""
+    students = [run for run in state.runs if run.pool != "teacher" and run.state in ("done", "diverged", "failed")]
+    failed = [run for run in students if run.state == "failed"]
+    if len(students) >= HOPELESS and len(failed) > HOPELESS_SHARE * len(students):
         raise KdsearchError(
-            f"the first {len(settled)} runs all failed, so the study stops here. See why with: "
-            f"kdsearch logs {settled[0].id}; mend the cause and launch with --retry-failed."
+            f"{len(failed)} of {len(students)} runs failed, so the study stops here. See why with: "
+            f"kdsearch logs {failed[-1].id}; mend the cause and launch with --retry-failed."
         )
 
 

@@ -13,6 +13,7 @@ from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.views import SearchState
 from kdsearch.search.evidence import by_pool
 from kdsearch.search.evidence import pending
+from kdsearch.search.expected import TEACHER_CANDIDATES
 from kdsearch.search.seeds import preflight_seed
 from kdsearch.search.seeds import teacher_seed
 from kdsearch.search.teachers import TEACHER
@@ -20,7 +21,6 @@ from kdsearch.statistics.summaries import summarize
 from kdsearch.statistics.unpaired import unpaired_difference
 from kdsearch.study import Study
 
-TEACHER_CANDIDATES = 3
 STUDENT_ALONE = ("ablation", "student alone (pre-flight)")
 
 

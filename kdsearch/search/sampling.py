@@ -18,11 +18,14 @@ class Evidence:
     mean: float | None
 
 
-def propose(space: Mapping[str, Dimension], evidence: Sequence[Evidence], *, seed: int) -> dict[str, Scalar]:
+def propose(
+    space: Mapping[str, Dimension], evidence: Sequence[Evidence], *, seed: int, attempt: int = 0
+) -> dict[str, Scalar]:
     """One new configuration from Optuna's TPE.
 
     The sampler's seed is a function of the study's seed and of how many configurations there are, so that the ledger
-    alone decides what is proposed. Configurations without a mean stand as running trials, which repel the sampler.
+    alone decides what is proposed. ``attempt`` counts proposals from the same evidence. Configurations without a mean
+    stand as running trials, which repel the sampler.
     """
     import numpy as np
     import optuna
@@ -30,7 +33,7 @@ def propose(space: Mapping[str, Dimension], evidence: Sequence[Evidence], *, see
 
     from kdsearch.ledger.distributions import distributions
 
-    stream = np.random.SeedSequence(seed, spawn_key=(len(evidence),))
+    stream = np.random.SeedSequence(seed, spawn_key=(len(evidence), attempt))
     sampler = optuna.samplers.TPESampler(
         seed=int(stream.generate_state(1)[0]), n_startup_trials=10, multivariate=True, constant_liar=True
     )

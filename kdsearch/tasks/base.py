@@ -34,14 +34,16 @@ class RunRequest:
 class RunContext:
     """Where a run works and whom it tells.
 
-    ``workspace``: folder of this run alone; a checkpoint found there is continued.
-    ``device``: a torch device string. ``keep_weights``: write the final weights and name them in the result.
-    ``report(epoch, objective)`` is called after each evaluation and raises ``RunInterrupted`` to end the run early.
+    ``workspace``: folder of this run alone; a checkpoint found there is continued, unless trainer code of another
+    ``code_hash`` left it. ``device``: a torch device string. ``keep_weights``: write the final weights and name them
+    in the result. ``report(epoch, objective)`` is called after each evaluation and raises ``RunInterrupted`` to end the
+    run early.
     """
 
     workspace: Path
     device: str = "cpu"
     keep_weights: bool = False
+    code_hash: str = ""
     report: Callable[[int, float], None] = lambda epoch, objective: None
 
 
@@ -49,11 +51,11 @@ class RunContext:
 class RunResult:
     """What one run gives back.
 
-    ``objective`` is the validation metric at the chosen epoch (the best on validation), ``score`` the test metric at
-    that same epoch (``None`` where the task has no test part). ``scores`` holds the test metric under other choices of
-    epoch, for reporting alone: ``last``, ``best_on_validation``, ``best_on_test`` (optimistic). ``curve`` holds lists
-    of equal length: ``epoch``, ``objective``, ``score``, ``loss``, ``learning_rate``, as far as the task has them.
-    Times are in seconds, memory in bytes.
+    ``objective`` is the validation metric at its best epoch, ``score`` the test metric at that same epoch, unless the
+    task says that it chooses it on test (``None`` where there is no test part). ``scores`` holds the test metric under
+    other choices of epoch, for reporting alone: ``last``, ``best_on_validation``, ``best_on_test`` (optimistic).
+    ``curve`` holds lists of equal length: ``epoch``, ``objective``, ``score``, ``loss``, ``learning_rate``, as far as
+    the task has them. Times are in seconds, memory in bytes.
     """
 
     state: Literal["done", "diverged"]

@@ -29,7 +29,7 @@ class FunctionTask:
 
     The callable gets ``params`` (dict), ``seed`` (int) and ``report(epoch, objective)``, which it may call after each
     evaluation. A value that is not finite makes the run ``diverged``, with ``chance`` as its objective. Where it
-    returns no score, the objective on fresh seeds is the score: the function itself must then hold no choice on it.
+    returns no score, reports compare objectives on fresh seeds.
     ``parameters``: every name it reads, with its default.
     """
 
@@ -40,7 +40,7 @@ class FunctionTask:
     label: str = "function"
     description: str = ""
     data_version: str = "none"
-    teacher_parameters: tuple[str, ...] = field(default=())
+    teacher_parameters: tuple[str, ...] = field(default=(), init=False)
     has_teacher: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
@@ -89,11 +89,12 @@ class FunctionTask:
         begin = time.perf_counter()
         value = self.function(dict(request.params), request.seed, report)
         objective, score = _split(value, self._name)
-        finite = math.isfinite(objective) and math.isfinite(score)
+        finite = math.isfinite(objective) and (score is None or math.isfinite(score))
         return RunResult(
             state="done" if finite else "diverged",
             objective=objective if finite else self.chance,
-            score=score if finite else self.chance,
+            score=score if finite or score is None else self.chance,
+            epoch=int(curve["epoch"][-1]) if curve["epoch"] else 0,
             epochs=int(curve["epoch"][-1]) if curve["epoch"] else 0,
             curve=curve,
             seconds=time.perf_counter() - begin,
@@ -101,7 +102,7 @@ class FunctionTask:
         )
 
 
-def _split(value: Any, name: str) -> tuple[float, float]:
+def _split(value: Any, name: str) -> tuple[float, float | None]:
     parts = value if isinstance(value, tuple) else (value,)
     try:
         numbers = [float(part) for part in parts]
@@ -109,4 +110,4 @@ def _split(value: Any, name: str) -> tuple[float, float]:
         numbers = []
     if len(numbers) not in (1, 2):
         raise TypeError(f"{name} must return a number (objective) or two (objective, score), got {value!r}")
-    return numbers[0], numbers[-1]
+    return numbers[0], numbers[1] if len(numbers) == 2 else None

@@ -35,7 +35,7 @@ QUIRKS: dict[str, str] = {
     "triplet_per_sample_repeat": "triplets of a class with m clips in the batch count m times",
     "plateau_on_running_best": "the plateau sees the best objective before each evaluation, one evaluation late",
     "teacher_train_mode": "the teacher's batch norm uses the batch's statistics; its outputs are not cached",
-    "best_epoch_on_test": "the epoch is chosen on test: the score is optimistic",
+    "best_epoch_on_test": "score at the best epoch on test (optimistic)",
     # Costs a GPU run its asynchrony: the host waits for every batch's loss.
     "skip_zero_loss": "the optimizer step is skipped when a batch's loss is exactly 0",
     "stable_ties": "ties in Hamming distance stand in stored order instead of being averaged",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -18,6 +17,7 @@ from kdsearch.training.files import save_atomically
 from kdsearch.training.loop import Evaluate
 from kdsearch.training.loop import Progress
 from kdsearch.training.loop import Recipe
+from kdsearch.training.memory import peak_memory
 from kdsearch.training.steppers import Stepper
 
 if TYPE_CHECKING:
@@ -51,7 +51,11 @@ def make_evaluate(task: VideoHashing, data: Dataset) -> Evaluate:
 def make_result(
     task: VideoHashing, request: RunRequest, context: RunContext, recipe: Recipe, progress: Progress
 ) -> RunResult:
-    """The run's result; a diverged run stands at chance, whatever it reached before."""
+    """The run's result; a diverged run stands at chance, whatever it reached before.
+
+    The objective is the best on validation whatever ``recipe.choose`` says, so that a search never reads a choice made
+    on test; score, epoch and kept weights are those of the chosen epoch.
+    """
     result = RunResult(
         state="diverged" if progress.diverged else "done",
         objective=task.chances[0] if progress.diverged else 0.0,
@@ -60,14 +64,14 @@ def make_result(
         curve=progress.curve,
         seconds=progress.seconds,
         device=context.device,
-        peak_memory=_peak_memory(context.device),
+        peak_memory=peak_memory(context.device),
     )
     if progress.diverged:
         result.scores = dict.fromkeys(("last", "best_on_validation", "best_on_test"), task.chances[1])
         return result
     objectives, scores = progress.curve["objective"], progress.curve["score"]
     chosen = progress.best_row(recipe.choose)
-    result.objective, result.score = objectives[chosen], scores[chosen]
+    result.objective, result.score = max(objectives), scores[chosen]
     result.epoch = int(progress.curve["epoch"][chosen])
     result.scores = {
         "last": scores[-1],
@@ -80,15 +84,8 @@ def make_result(
             "role": request.role,
             "seed": request.seed,
             "epoch": result.epoch,
-            "objective": result.objective,
+            "objective": objectives[chosen],
         }
         meta["task"] = json.dumps(task.identity(), default=str)
         save_atomically({"format": 1, "meta": meta, "state": progress.best_weights}, result.weights)
     return result
-
-
-def _peak_memory(device: str) -> int:
-    """Highest memory in bytes: of the device where it is a GPU, else of this process since it started."""
-    if torch.device(device).type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

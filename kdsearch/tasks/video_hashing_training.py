@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 from kdsearch.distillation.representation import representation_mse_mean
@@ -30,6 +29,7 @@ from kdsearch.training.checkpoints import Checkpoint
 from kdsearch.training.files import file_hash
 from kdsearch.training.loop import Recipe
 from kdsearch.training.loop import train_loop
+from kdsearch.training.memory import reset_peak_memory
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.schedules import Plateau
@@ -42,8 +42,7 @@ if TYPE_CHECKING:
 
 def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunResult:
     """Train one run of ``task``; see :meth:`VideoHashing.train`."""
-    if torch.device(context.device).type == "cuda":
-        torch.cuda.reset_peak_memory_stats(context.device)
+    reset_peak_memory(context.device)
     params = run_params(task, request)
     data = dataset(task, request.role, context.device)
     teacher = find_teacher(task, request, params, context.device)
@@ -71,7 +70,7 @@ def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunRe
         keep_weights=context.keep_weights or request.role == "teacher",
         choose="score" if "best_epoch_on_test" in quirks else "objective",
     )
-    checkpoint = Checkpoint(context.workspace, run_key(task, request, params))
+    checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
     progress = train_loop(stepper, make_evaluate(task, data), plateau, recipe, checkpoint, context.report)
     return make_result(task, request, context, recipe, progress)
 
@@ -84,10 +83,10 @@ def run_params(task: VideoHashing, request: RunRequest) -> dict[str, Scalar]:
     return DEFAULTS | own | dict.fromkeys(task.teacher_parameters, 0.0)
 
 
-def run_key(task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar]) -> str:
-    """What a checkpoint must agree in to be continued."""
+def run_key(task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar], code_hash: str) -> str:
+    """What a checkpoint must agree in to be continued: task, data, request, and the trainer's code."""
     teacher = None if request.teacher is None else file_hash(request.teacher)
-    key = [task.identity(), task.fingerprint(), request.role, request.seed, dict(params), teacher]
+    key = [task.identity(), task.fingerprint(), request.role, request.seed, dict(params), teacher, code_hash]
     return sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
 
 

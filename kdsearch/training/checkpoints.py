@@ -16,8 +16,8 @@ _FORMAT = 1
 class Checkpoint:
     """The checkpoint file of one run in its workspace.
 
-    ``key`` tells the run from any other (configuration, seed, data, teacher). ``every`` is the least time in seconds
-    between two writes: a run of two seconds writes none, a long one loses at most that and an epoch.
+    ``key`` tells the run from any other (configuration, seed, data, teacher, code). ``every`` is the least time in
+    seconds between two writes: a run of two seconds writes none, a long one loses at most that and an epoch.
     """
 
     def __init__(self, workspace: Path, key: str, every: float = 2.0) -> None:
@@ -27,12 +27,15 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def load(self) -> dict[str, Any] | None:
-        """The state saved last, or ``None``: no file, or one that is broken or another run's (a warning says so)."""
+        """The state saved last, or ``None``: no file, or one that is broken or not of this key (a warning says so)."""
         content = load_safely(self.path)
         if content is None:
             return None
         if not isinstance(content, dict) or content.get("format") != _FORMAT or content.get("key") != self.key:
-            warnings.warn(f"{self.path} belongs to another run and is ignored; this run starts over", stacklevel=2)
+            warnings.warn(
+                f"{self.path} belongs to another run or to other trainer code and is ignored; this run starts over",
+                stacklevel=2,
+            )
             return None
         state = content["state"]
         return state if isinstance(state, dict) else None

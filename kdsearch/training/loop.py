@@ -29,8 +29,8 @@ class Recipe:
     """How long and on what: ``clips`` are the indices ``[n]`` that give gradients, ``batch`` and ``epochs`` counts.
 
     ``evaluate_every`` counts epochs; the last epoch is evaluated too. ``keep_weights``: hold a copy of the weights of
-    the chosen epoch. ``choose`` names the curve whose best epoch is chosen: ``objective``, or ``score`` for the
-    original's optimistic rule.
+    the chosen epoch. ``choose`` names the curve whose best epoch is chosen for score and weights: ``objective``, or
+    ``score`` for the original's optimistic rule. What is reported and what the plateau sees is the objective always.
     """
 
     seed: int

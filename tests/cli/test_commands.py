@@ -70,6 +70,14 @@ def test_report_in_every_format(finished: Path, form: str, tmp_path: Path) -> No
         assert len(list(csv.reader(io.StringIO(text)))) > 10
 
 
+@pytest.mark.parametrize("command", [["report", "noisy_quadratic"], ["export", "runs", "noisy_quadratic"]])
+def test_a_file_that_cannot_be_written_is_said(finished: Path, command: list[str]) -> None:
+    code, output = run_program(*command, "-o", "/no/such/folder/file", home=finished)
+    assert code == 1
+    assert output.startswith("error:")
+    assert "/no/such/folder/file" in output
+
+
 def test_status_list_and_logs(finished: Path) -> None:
     code, output = run_program("status", str(NOISY), home=finished)
     assert code == 0, output
@@ -124,6 +132,11 @@ def test_extend_stop_and_add(own_home: Path) -> None:
     code, output = run_program("add", str(NOISY), "--set", "y=1", home=own_home)
     assert code == 1
     assert "unknown parameter 'y'" in output
+    for value in ("nan", "abc", "7"):
+        code, output = run_program("add", str(NOISY), "--set", f"x={value}", home=own_home)
+        assert code == 1, output
+        assert "cannot be used" in output
+        assert "Traceback" not in output
     code, output = run_program("add", str(NOISY), "--set", "x=0.71", "--seeds", "4", home=own_home)
     assert code == 0, output
 

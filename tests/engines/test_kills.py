@@ -122,9 +122,8 @@ def test_a_killed_postgres_comes_back_and_the_study_goes_on(own_home: Path) -> N
     assert postmaster is not None
     os.kill(postmaster, signal.SIGKILL)
     output, _ = launch.communicate(timeout=120)
-    if launch.returncode != 0:  # the promise is the next launch; that this one lives through it is a kindness
-        code, output = run_program("launch", str(NOISY), home=own_home)
-        assert code == 0, output
+    assert "Traceback" not in output
+    assert launch.returncode == 0, output
     check_complete(own_home)
     assert embedded.status(own_home / "postgres").pid not in (None, postmaster)
 
@@ -177,7 +176,19 @@ def test_a_second_launch_and_a_worker_join(own_home: Path) -> None:
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
     found = check_complete(own_home)
-    assert len({run.worker for run in found.runs}) == 3
+    assert len({run.worker for run in found.runs if run.pool == "search"}) == 3, "all three helped with the search"
+
+
+@pytest.mark.parametrize("poison", ["raise", "exit"])
+def test_a_worker_in_which_nothing_works_ends_and_fails_no_run(own_home: Path, poison: str) -> None:
+    launch = program("launch", str(NOISY), "--workers", "1", home=own_home)
+    wait_for(lambda: done(own_home) >= 1, what="a run")
+    code, output = run_program("worker", str(NOISY), home=own_home, NOISY_POISONED=poison)
+    assert code == 1, output
+    assert "5 runs in a row raised an exception in this worker" in output
+    output, _ = launch.communicate(timeout=120)
+    assert launch.returncode == 0, output
+    check_complete(own_home)
 
 
 def workers_of(pid: int) -> list[int]:

@@ -57,6 +57,13 @@ def test_the_teacher_is_trained_once_and_is_the_best_of_three(home: Path) -> Non
     assert len(counted) == 3
 
 
+def test_one_teacher_a_seed_is_left_to_launch(home: Path) -> None:
+    from kdsearch.errors import StudyFileError
+
+    with pytest.raises(StudyFileError, match="one teacher a seed"):
+        optuna.create_study().optimize(kd.objective(toy_study(teachers="per-seed")), n_trials=1)
+
+
 def test_ray_tune_gets_the_mean_over_seeds(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
     import ray

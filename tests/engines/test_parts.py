@@ -24,10 +24,11 @@ def test_a_worker_is_dead_only_when_its_very_process_is_gone() -> None:
     process.kill()
     process.wait()
     assert devices.is_dead(name)
-    host, _, started = name.split(":")
-    reused = f"{host}:{os.getpid()}:{started}"  # the id lives on in another process
+    host, machine, pid, started = name.split(":")
+    reused = f"{host}:{machine}:{os.getpid()}:{started}"  # the id lives on in another process
     assert devices.is_dead(reused)
-    assert not devices.is_dead(f"another-host:{process.pid}:{started}"), "what cannot be known is left to the lease"
+    for elsewhere in (f"another:{machine}:{pid}:{started}", f"{host}:00000000:{pid}:{started}"):
+        assert not devices.is_dead(elsewhere), "what cannot be known is left to the lease"
 
 
 def test_slots_are_cores_or_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,6 +65,18 @@ def test_the_code_hash_sees_every_file(tmp_path: Path) -> None:
     added = code_hash([tmp_path])
     (tmp_path / "a.py").write_text("x = 2")
     assert len({before, added, code_hash([tmp_path])}) == 3
+
+
+def test_a_larger_budget_is_no_other_trainer(tmp_path: Path) -> None:
+    file = tmp_path / "study.py"
+    text = "import kdsearch as kd\ndef train(params, seed, report):\n    return 1.0\nstudy = kd.Study(budget=1)\n"
+    file.write_text(text)
+    before = code_hash([file], study_file=file)
+    file.write_text(text.replace("budget=1", "budget=2"))
+    assert code_hash([file], study_file=file) == before
+    assert code_hash([file]) != before
+    file.write_text(text.replace("return 1.0", "return 2.0"))
+    assert code_hash([file], study_file=file) != before
 
 
 def test_settings_that_cannot_work_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -83,6 +83,43 @@ def test_a_transaction_is_repeated_when_its_connection_was_cut(ledger: Ledger, s
     assert attempts == 2
 
 
+def test_a_deadlock_is_tried_again(ledger: Ledger, database_url: str) -> None:
+    import threading
+
+    both = threading.Barrier(2, timeout=20)
+    attempts: list[int] = []
+
+    def lock(first: int, second: int) -> None:
+        own = Database(database_url)
+        waited = False
+
+        def work(connection: sa.Connection) -> None:
+            nonlocal waited
+            attempts.append(first)
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": first})
+            if not waited:
+                waited = True
+                both.wait()
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": second})
+
+        own.transaction(work)
+        own.dispose()
+
+    threads = [threading.Thread(target=lock, args=pair) for pair in ((1, 2), (2, 1))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+    assert not any(thread.is_alive() for thread in threads)
+    assert len(attempts) == 3, "one of the two was undone and repeated"
+
+
+def test_a_wrong_url_is_said_without_its_password() -> None:
+    with pytest.raises(LedgerError) as refused:
+        check_url("postgresql+psycopg2//me:s3cret@host/db")
+    assert "s3cret" not in str(refused.value)
+
+
 def test_the_embedded_server_is_found_again_and_stopped(tmp_path: Path) -> None:
     folder = tmp_path / "own"
     assert embedded.status(folder).pid is None

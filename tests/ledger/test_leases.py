@@ -132,10 +132,33 @@ def test_an_exception_is_retried_and_given_up_after_three(ledger: Ledger, study_
 
 def test_a_worker_that_vanishes_ten_times_fails_the_run(ledger: Ledger, study_id: int) -> None:
     queue(ledger, study_id, 1)
-    for _ in range(leases.MAX_ATTEMPTS):
+    for _ in range(leases.MAX_LOSSES):
         assert len(ledger.claim(study_id, "w")) == 1
         ledger.expire(study_id, dead_workers=["w"])
     assert states(ledger, study_id) == {0: "failed"}
+
+
+def test_runs_handed_back_do_not_count_as_lost(ledger: Ledger, study_id: int) -> None:
+    queue(ledger, study_id, 1)
+    for _ in range(15):
+        ledger.release(ledger.claim(study_id, "w"))
+    ledger.claim(study_id, "w")
+    ledger.expire(study_id, dead_workers=["w"])
+    assert states(ledger, study_id) == {0: "queued"}
+
+
+@pytest.mark.parametrize("error", ["bad byte \x00", "half a pair \ud800", "", "\n"])
+def test_any_text_of_an_exception_can_be_stored(ledger: Ledger, study_id: int, error: str) -> None:
+    queue(ledger, study_id, 1)
+    (lease,) = ledger.claim(study_id, "w")
+    assert ledger.fail(study_id, lease, error) == "queued"
+
+
+def test_a_worker_may_pass_over_runs_that_failed_in_it(ledger: Ledger, study_id: int) -> None:
+    queue(ledger, study_id, 2)
+    first, second = ledger.results(study_id).runs
+    (lease,) = ledger.claim(study_id, "w", limit=5, passed_over=[first.id])
+    assert lease.run_id == second.id
 
 
 def test_released_runs_go_back_to_the_queue(ledger: Ledger, study_id: int) -> None:

@@ -50,7 +50,7 @@ def test_what_extend_added_stands_when_the_file_is_launched_again(ledger: Ledger
     ledger.change_settings(record.id, {"budget": {"runs": 100}}, "search runs extended to 100")
     again, changes = ledger.open_study(declaration(toy_study()))
     assert again.settings["budget"] == {"runs": 100}
-    assert changes == []
+    assert changes == ["budget.runs: 40 in the file, 100 in the ledger stands"]
 
 
 def test_changed_trainer_code_is_said(ledger: Ledger) -> None:

@@ -18,6 +18,7 @@ from kdsearch.ledger.records import StudyResults
 
 TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 20
 CHANCE = 0.05
+FIRST_SEEDS = {"search": 0, "preflight": 1_000_000, "teacher": 2_000_000, "confirm": FIRST_CONFIRM_SEED}
 SETTINGS: dict[str, Any] = {
     "title": "weights",
     "budget": {"runs": 20},
@@ -75,7 +76,7 @@ class Runs:
 
     def add(self, configuration: int, pool: Any, values: list[tuple[float, float] | None], **changes: Any) -> None:
         """Add runs of (objective, score); ``None`` is a diverged run."""
-        first = FIRST_CONFIRM_SEED if pool == "confirm" else 0
+        first = FIRST_SEEDS[pool]
         for index, value in enumerate(values):
             objective, score = value or (CHANCE, CHANCE)
             fields: dict[str, Any] = {

@@ -105,7 +105,7 @@ def test_preflight(results: Make) -> None:
     flat = results()
     runs = tuple(replace(run, objective=0.71) if run.pool == "teacher" else run for run in flat.runs)
     table = build(replace(flat, runs=runs)).table("preflight")
-    assert table.notes[0].startswith("Verdict: no gap to distil")
+    assert table.notes[0].startswith("Verdict: hardly a gap to distil")
 
 
 def test_winner_parameters(results: Make) -> None:
@@ -221,8 +221,33 @@ def test_task_without_test_part_compares_objectives_and_says_so(results: Make) -
     report = build(replace(full, runs=runs))
     table = report.table("comparison")
     assert estimate(table.column("score")[0]).value == pytest.approx(0.77)
-    assert "no test part" in table.caption
-    assert report.table("inflation").column("validation_minus_test") == [None] * 5
+    assert [column.title for column in table.columns][1] == "objective mAP"
+    for shown in ("comparison", "instability", "published"):
+        assert "this task has no test part: objective (mAP) on fresh seeds" in report.table(shown).caption
+    assert "validation_minus_test" not in [column.key for column in report.table("inflation").columns]
+    assert [column.key for column in report.table("instability").columns] == ["n", "sd", "range", "mean", "best_run"]
+    for form in FORMATS:
+        text = " ".join(render(report, form).split()).replace("this task has no test part", "")
+        assert not re.search(r"validation|epoch on|best epoch|\btest (set|mAP|score)", text)
+        assert "optimistic, never to be reported" in text
+
+
+def test_a_bare_objective_is_not_named_twice(results: Make) -> None:
+    full = results(metric="objective")
+    report = build(replace(full, runs=tuple(replace(run, score=None, scores={}) for run in full.runs)))
+    assert report.table("comparison").columns[1].title == "objective"
+    assert "this task has no test part: objective on fresh seeds" in report.table("comparison").caption
+
+
+def test_test_part_is_not_denied_by_diverged_or_absent_runs(results: Make) -> None:
+    full = results()
+    diverged = tuple(
+        replace(run, state="diverged", objective=0.05, score=0.05) if run.pool == "confirm" else run
+        for run in full.runs
+    )
+    assert "no test part" not in build(replace(full, runs=diverged)).table("comparison").caption
+    waiting = replace(results("confirm"), runs=())
+    assert "no test part" not in build(waiting).table("published").caption
 
 
 def test_pairs_are_the_common_seeds(results: Make) -> None:

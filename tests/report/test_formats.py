@@ -180,8 +180,8 @@ def test_status(results: Make) -> None:
     assert "Leading: #10" in table.notes[1]
     assert "raw 0.8000 ± 0.0200, n = 3" in table.notes[1]
     assert "Seconds per run: 36" in table.notes[2]
-    # 20 - 6 search runs, and 3 seeds for winner, ablation, 2 baselines, 2 finalists
-    assert table.notes[3] == "Left: about 32 runs, 10 min with 2 workers."
+    # 20 - 7 search runs (a failed one is spent), and 3 seeds for winner, ablation, 2 baselines, 2 finalists
+    assert table.notes[3] == "Left: about 31 runs, 9 min with 2 workers."
     text = render_table(table)
     assert "stand-in, not JHMDB" in text
     assert "0.33" not in text
@@ -194,6 +194,13 @@ def test_status_at_the_end_and_at_the_start(results: Make) -> None:
     assert start.rows == ()
     assert "No configuration has two search runs" in start.notes[1]
     assert "time is not known" in start.notes[2]
+
+
+def test_cancelled_has_a_column_only_where_there_is_one(results: Make) -> None:
+    full = results("search")
+    assert "cancelled" not in [column.key for column in status(full).columns]
+    runs = (*full.runs[:-1], replace(full.runs[-1], state="cancelled"))
+    assert status(replace(full, runs=runs)).column("cancelled") == [0, 0, 1]
 
 
 def test_export(results: Make) -> None:

@@ -101,7 +101,7 @@ def test_quirks_label_themselves() -> None:
     assert "as the original" not in make().description
     description = make(quirks=tuple(QUIRKS)).description
     assert all(text in description for text in QUIRKS.values())
-    assert "optimistic" in make(quirks="best_epoch_on_test").description
+    assert "score at the best epoch on test (optimistic)" in make(quirks="best_epoch_on_test").description
 
 
 def test_sources_exist() -> None:

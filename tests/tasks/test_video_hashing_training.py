@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,9 +49,10 @@ def run(
     teacher: Path | None = None,
     report: Callable[[int, float], None] = lambda epoch, objective: None,
     role: Any = "student",
+    code: str = "",
     **params: Any,
 ) -> RunResult:
-    context = RunContext(workspace, keep_weights=True, report=report)
+    context = RunContext(workspace, keep_weights=True, code_hash=code, report=report)
     return (task or make()).train(RunRequest(role, params, seed, teacher), context)
 
 
@@ -153,6 +156,27 @@ def test_the_checkpoint_of_another_seed_is_not_continued(tmp_path: Path) -> None
         run(tmp_path / "shared", seed=1, report=interrupt)
     with pytest.warns(UserWarning, match="belongs to another run"):
         assert_same(run(tmp_path / "shared", seed=2), run(tmp_path / "alone", seed=2))
+
+
+def test_a_checkpoint_is_continued_by_the_code_that_wrote_it_alone(tmp_path: Path) -> None:
+    def interrupt(epoch: int, objective: float) -> None:
+        raise RunInterrupted
+
+    def listen(epoch: int, objective: float) -> None:
+        told.append(epoch)
+
+    for name in ("same", "other"):
+        with pytest.raises(RunInterrupted):
+            run(tmp_path / name, code="a", report=interrupt)
+    told: list[int] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run(tmp_path / "same", code="a", report=listen)
+    assert told == [4, 6]
+    told.clear()
+    with pytest.warns(UserWarning, match="belongs to another run or to other trainer code"):
+        run(tmp_path / "other", code="b", report=listen)
+    assert told == [2, 4, 6]
 
 
 def test_student_alone_touches_no_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,10 +329,39 @@ def test_each_quirk_changes_the_run_and_only_when_asked(tmp_path: Path, teacher:
     assert plain.curve != quirky.curve
 
 
-def test_best_epoch_on_test_chooses_by_score(tmp_path: Path) -> None:
-    task = make(epochs=12, evaluate_every=1, quirks=("best_epoch_on_test",))
-    result = run(tmp_path, task)
-    best = max(range(12), key=lambda i: result.curve["score"][i])
-    assert result.epoch == best + 1
-    assert result.score == result.scores["best_on_test"] == result.curve["score"][best]
-    assert result.objective == result.curve["objective"][best]
+def test_best_epoch_on_test_changes_the_score_but_never_the_objective(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"epochs": 12, "evaluate_every": 1}
+    heard: list[float] = []
+    task = make(**options, quirks=("best_epoch_on_test",))
+    quirky = run(tmp_path / "quirk", task, report=lambda epoch, objective: heard.append(objective))
+    plain = run(tmp_path / "plain", make(**options))
+    assert quirky.curve == plain.curve
+    best = max(range(12), key=lambda i: quirky.curve["score"][i])
+    assert best + 1 != plain.epoch, "the two rules choose different epochs, or this test shows nothing"
+    assert quirky.epoch == best + 1
+    assert quirky.score == quirky.scores["best_on_test"] == quirky.curve["score"][best]
+    assert quirky.objective == plain.objective == max(quirky.curve["objective"])
+    assert quirky.scores == plain.scores
+    assert heard == quirky.curve["objective"]
+    assert quirky.weights is not None
+    meta = torch.load(quirky.weights, weights_only=True)["meta"]
+    assert (meta["epoch"], meta["objective"]) == (best + 1, quirky.curve["objective"][best])
+    data = dataset(task, "student", "cpu")
+    network = teachers.build_network(task, "student", data.classes)
+    network.load_state_dict(state(quirky))
+    stepper = PlainStepper(network, None, data.inputs, None)  # type: ignore[arg-type]
+    assert make_evaluate(task, data)(stepper) == (quirky.curve["objective"][best], quirky.score)
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's /proc/self/clear_refs")
+def test_peak_memory_is_the_runs_own(tmp_path: Path) -> None:
+    def allocate(epoch: int, objective: float) -> None:
+        torch.ones(size // 8, dtype=torch.float64)
+
+    size = 400 << 20
+    run(tmp_path / "first")  # loads all that a first run loads
+    before = run(tmp_path / "before").peak_memory
+    large = run(tmp_path / "large", report=allocate).peak_memory
+    after = run(tmp_path / "after").peak_memory
+    assert large > before + size // 2
+    assert after < large - size // 2

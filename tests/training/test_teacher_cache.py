@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -13,8 +11,8 @@ from kdsearch.training.teacher_cache import TeacherOutputs
 from kdsearch.training.teacher_cache import teacher_outputs
 
 
-def key(weights: str = "w", device: str = "cpu") -> CacheKey:
-    return CacheKey(weights, "data", "pose_conv", 4, "float32", device)
+def key(weights: str) -> CacheKey:
+    return CacheKey(weights, "data", "pose_conv", 4, "float32", "cpu")
 
 
 def outputs(value: float) -> TeacherOutputs:
@@ -52,22 +50,3 @@ def test_a_key_is_computed_once_and_the_oldest_is_dropped() -> None:
     cache.get(key("a"), refuse)
     with pytest.raises(AssertionError, match="computed again"):
         cache.get(key("b"), refuse)
-
-
-def test_the_folder_outlives_the_process(tmp_path: Path) -> None:
-    TeacherCache(folder=tmp_path).get(key(), lambda: outputs(2.0))
-    again = TeacherCache(folder=tmp_path).get(key(), refuse)
-    assert torch.equal(again.codes, outputs(2.0).codes)
-    (file,) = tmp_path.iterdir()
-    file.write_bytes(file.read_bytes()[:100])
-    with pytest.warns(UserWarning, match="ignored"):
-        TeacherCache(folder=tmp_path).get(key(), lambda: outputs(2.0))
-    TeacherCache(folder=tmp_path).get(key(), refuse)
-
-
-def test_every_part_of_the_key_counts_except_the_device() -> None:
-    names = {key().file_name(), key("other").file_name()}
-    names |= {CacheKey("w", "other", "pose_conv", 4, "float32", "cpu").file_name()}
-    names |= {CacheKey("w", "data", "pose_conv", 8, "float32", "cpu").file_name()}
-    assert len(names) == 4
-    assert key(device="cuda").file_name() == key().file_name()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import min_effect
+from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import plural
 from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import Compared
@@ -46,10 +47,11 @@ def comparison(selection: Selection) -> Table | None:
     if winner_id is None or not selection.results(winner_id):
         return None
     outcome = judge(selection)
-    measure = "test" if selection.has_scores else "objective"
+    study = selection.study
+    heading = f"test {study.metric}" if selection.has_scores else objective_title(study, selection.has_scores)
     columns = (
         Column("n", "n", "count"),
-        Column("score", f"{measure} {selection.study.metric}", "estimate"),
+        Column("score", heading, "estimate"),
         Column("difference", "winner - row", "difference"),
         Column("pairs", "pairs", "count", machine=True),
         Column("diverged", "diverged", "count", machine=True),
@@ -62,7 +64,7 @@ def comparison(selection: Selection) -> Table | None:
     return Table(
         key="comparison",
         title="Comparison on confirm seeds",
-        caption=caption(selection.study, test_measure(selection.study, selection.has_scores)),
+        caption=caption(study, test_measure(study, selection.has_scores)),
         columns=columns,
         rows=tuple(_row(selection, row, outcome.get(row.id)) for row in rows),
         notes=tuple(_notes(selection, rows, outcome)),
@@ -107,7 +109,8 @@ def primary_sentence(selection: Selection) -> str:
         return f"There is no primary comparison: {reason}."
     primary = judge(selection).get(selection.study.ablation_id or -1)
     if primary is None:
-        return "Primary: winner against winner without distillation: no common fresh seed has ended yet."
+        none = "no common fresh seed ended well" if selection.finished else "no common fresh seed has ended yet"
+        return f"Primary: winner against winner without distillation: {none}."
     difference = primary.difference
     seeds = plural(difference.n, "common fresh seed")
     text = f"Primary: winner against winner without distillation on {seeds}: {signed(difference)}"
@@ -170,7 +173,8 @@ def _notes(selection: Selection, rows: list[Compared], outcome: dict[int, Judged
             "Finalists are context: they lost on search seeds, and no best of these rows is picked afterwards."
         )
     if any(not selection.results(row.id) for row in rows):
-        notes.append("Rows with n = 0 have no ended confirm run yet.")
+        none = "no confirm run that ended well" if selection.finished else "no ended confirm run yet"
+        notes.append(f"Rows with n = 0 have {none}.")
     if any(row.id in outcome and selection.diverged(row.id, "confirm") for row in rows) or selection.diverged(
         selection.study.winner_id or -1, "confirm"
     ):

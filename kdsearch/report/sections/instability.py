@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kdsearch.ledger.records import RunRecord
 from kdsearch.report.captions import caption
+from kdsearch.report.captions import epoch_on_test
 from kdsearch.report.captions import plural
 from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import Compared
@@ -11,6 +12,7 @@ from kdsearch.report.compared import compared
 from kdsearch.report.formats.numbers import fixed
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import present
+from kdsearch.report.tables import Cell
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
@@ -24,15 +26,18 @@ def instability(selection: Selection) -> Table | None:
     rows = [row for row in compared(selection) if selection.results(row.id)]
     if not any(row.part == "winner" for row in rows):
         return None
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("n", "n", "count"),
         Column("sd", "sd", "interval"),
         Column("range", "range", "number", spare=True),
         Column("mean", "mean", "number", spare=True),
         Column("best_run", "best run", "number"),
-        Column("mean_best_epoch", "mean, best epoch", "number"),
-        Column("best_run_best_epoch", "best run, best epoch", "number"),
     )
+    if shows_best_epoch(selection):
+        columns += (
+            Column("mean_best_epoch", "mean, best epoch", "number"),
+            Column("best_run_best_epoch", "best run, best epoch", "number"),
+        )
     return Table(
         key="instability",
         title="Instability",
@@ -43,6 +48,11 @@ def instability(selection: Selection) -> Table | None:
     )
 
 
+def shows_best_epoch(selection: Selection) -> bool:
+    """Say whether the best epoch on test tells more than the results do: there is a test, and they stand elsewhere."""
+    return selection.has_scores and not epoch_on_test(selection.study)
+
+
 def best_epoch(selection: Selection, run: RunRecord) -> float | None:
     """Return the score of a run with its epoch picked on test: optimistic, shown to show how much."""
     return run.scores.get("best_on_test", selection.result(run))
@@ -50,46 +60,63 @@ def best_epoch(selection: Selection, run: RunRecord) -> float | None:
 
 def _row(selection: Selection, row: Compared) -> Row:
     summary = summarize(list(selection.results(row.id).values()))
-    picked = summarize(present([best_epoch(selection, run) for run in selection.of(row.id, "confirm")]))
     single = summary.n < 2
-    cells = (
+    cells: tuple[Cell, ...] = (
         summary.n,
         Estimate(summary.sd, summary.sd_low, summary.sd_high, n=summary.n),
         None if single else summary.range,
         summary.mean,
         summary.maximum,
-        picked.mean,
-        picked.maximum,
     )
+    if shows_best_epoch(selection):
+        picked = summarize(present([best_epoch(selection, run) for run in selection.of(row.id, "confirm")]))
+        cells += (picked.mean, picked.maximum)
     return Row(row.label, cells, selection.diverged(row.id, "confirm"), context=row.part == "context")
 
 
 def _notes(selection: Selection, winner: Compared) -> list[str]:
     values = list(selection.results(winner.id).values())
     summary = summarize(values)
-    notes = ["Best run and best epoch are picked on the test set itself: optimistic, never to be reported as results."]
+    notes = [_optimistic(selection)]
     if summary.n < 2:
         return notes
-    picked = summarize(present([best_epoch(selection, run) for run in selection.of(winner.id, "confirm")]))
     luck = summary.sd * expected_best(summary.n)
-    notes.append(
+    text = (
         f"Winner: reporting its best run would have claimed {_claim(summary.maximum, summary.mean)} against the mean "
-        f"of {summary.n} seeds; luck alone (sd x {expected_best(summary.n):.2f}) gives {fixed(luck, 4, signed=True)}. "
-        f"Picking the epoch on test would have claimed {_claim(picked.mean, summary.mean)}, both together "
-        f"{_claim(picked.maximum, summary.mean)}."
+        f"of {summary.n} seeds; luck alone (sd x {expected_best(summary.n):.2f}) gives {fixed(luck, 4, signed=True)}."
     )
+    if shows_best_epoch(selection):
+        picked = summarize(present([best_epoch(selection, run) for run in selection.of(winner.id, "confirm")]))
+        text += (
+            f" Picking the epoch on test would have claimed {_claim(picked.mean, summary.mean)}, both together "
+            f"{_claim(picked.maximum, summary.mean)}."
+        )
+    notes.append(text)
     search = [run for run in selection.runs if run.pool == "search"]
     scores = present([selection.result(run) for run in search])
     if len(scores) > 1:
-        together = max(present([best_epoch(selection, run) for run in search]))
+        together = ""
+        if shows_best_epoch(selection):
+            best = max(present([best_epoch(selection, run) for run in search]))
+            together = f", with the best epoch {_claim(best, summary.mean)}"
         luck = summary.sd * expected_best(len(scores))
         notes.append(
             f"Over all {plural(len(scores), 'search run')}: the best single run would have claimed "
-            f"{_claim(max(scores), summary.mean)} against the winner's mean, with the best epoch "
-            f"{_claim(together, summary.mean)}; luck alone (winner's sd x {expected_best(len(scores)):.2f}) gives "
-            f"{fixed(luck, 4, signed=True)}."
+            f"{_claim(max(scores), summary.mean)} against the winner's mean{together}; luck alone (winner's sd x "
+            f"{expected_best(len(scores)):.2f}) gives {fixed(luck, 4, signed=True)}."
         )
     return notes
+
+
+def _optimistic(selection: Selection) -> str:
+    if not selection.has_scores:
+        return "The best run is picked after its result was seen: optimistic, never to be reported as a result."
+    if epoch_on_test(selection.study):
+        return (
+            "Every score here stands at the best epoch on test already, as this study asks for; the best run is picked "
+            "on the test set once more: optimistic, never to be reported as results."
+        )
+    return "Best run and best epoch are picked on the test set itself: optimistic, never to be reported as results."
 
 
 def _claim(value: float, mean: float) -> str:

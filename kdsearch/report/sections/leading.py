@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from kdsearch.report.captions import caption
+from kdsearch.report.captions import objective_title
+from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
 from kdsearch.report.compared import name_of
 from kdsearch.report.selection import Selection
@@ -36,14 +38,14 @@ def leading(selection: Selection) -> Table | None:
             float(estimate.se[index]),
         )
         rows.append(Row(name_of(selection, ids[index]), cells, selection.diverged(ids[index], "search")))
-    metric = selection.study.metric
+    words = objective_words(selection.study, selection.has_scores)
     return Table(
         key="leading",
         title="Leading configurations: search objective, not a result",
-        caption=caption(selection.study, f"search objective (validation {metric}), not a result"),
+        caption=caption(selection.study, f"search {words}, not a result"),
         columns=(
             Column("n", "n", "count"),
-            Column("objective", f"validation {metric}", "estimate"),
+            Column("objective", objective_title(selection.study, selection.has_scores), "estimate"),
             Column("shrunken", "shrunken mean", "number"),
             Column("se", "± se", "number"),
         ),

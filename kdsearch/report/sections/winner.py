@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kdsearch.report.captions import data_line
+from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
 from kdsearch.report.compared import compared
 from kdsearch.report.compared import name_of
@@ -45,17 +46,34 @@ def _chosen(selection: Selection) -> list[str]:
     study = selection.study
     assert study.winner_id is not None
     samples = selection.searched()
-    own = samples.get(study.winner_id)
-    if not own:
-        return ["No search run of the winner is among the runs that this report counts."]
+    own = samples.get(study.winner_id, [])
     estimate = shrink(list(samples.values()))
-    mean = float(estimate.means[list(samples).index(study.winner_id)])
-    summary = summarize(own)
-    raw = fixed(summary.mean, 4) + (f" ± {fixed(summary.sd, 4)}" if summary.n > 1 else "")
-    return [
-        f"{name_of(selection, study.winner_id)} was chosen on the objective (validation {study.metric}) of "
-        f"{plural(len(own), 'search seed')}, before any confirm seed ran: shrunken mean {fixed(mean, 4)}, "
-        f"raw mean {raw}.",
+    notes = []
+    seeds, mean = _decided(selection)
+    if seeds is None and own:
+        seeds, mean = len(own), float(estimate.means[list(samples).index(study.winner_id)])
+    if seeds is not None:
+        raw = ""
+        if own:
+            summary = summarize(own)
+            of = f" of the {len(own)} counted here" if len(own) != seeds else ""
+            raw = f", raw mean{of} {fixed(summary.mean, 4)}" + (f" ± {fixed(summary.sd, 4)}" if summary.n > 1 else "")
+        shrunken = f": shrunken mean {fixed(mean, 4)}" if mean is not None else ""
+        notes.append(
+            f"{name_of(selection, study.winner_id)} was chosen on the {objective_words(study, selection.has_scores)} "
+            f"of {plural(seeds, 'search seed')}, before any confirm seed ran{shrunken}{raw}."
+        )
+    if not own:
+        return [*notes, "No search run of the winner is among the runs that this report counts."]
+    notes.append(
         f"Search: {plural(len(samples), 'configuration')}, {plural(sum(map(len, samples.values())), 'run')}; "
-        f"sd over seeds {fixed(estimate.sd, 4)}, sd of true means between configurations {fixed(estimate.tau, 4)}.",
-    ]
+        f"sd over seeds {fixed(estimate.sd, 4)}, sd of true means between configurations {fixed(estimate.tau, 4)}."
+    )
+    return notes
+
+
+def _decided(selection: Selection) -> tuple[int | None, float | None]:
+    """Return the search seeds and the shrunken mean that the choice rested on, as its event holds them."""
+    data = selection.choice.data if selection.choice is not None else {}
+    seeds, mean = data.get("search_seeds"), data.get("shrunken_mean")
+    return None if seeds is None else int(seeds), None if mean is None else float(mean)

@@ -1,0 +1,42 @@
+"""What the choice of the winner rested on: runs that were added to the search afterwards are told apart here alone."""
+
+from __future__ import annotations
+
+from kdsearch.ledger.records import EventRecord
+from kdsearch.ledger.records import RunRecord
+from kdsearch.ledger.records import StudyResults
+
+
+def choice_of(results: StudyResults) -> EventRecord | None:
+    """Return the event that chose the winner, ``None`` where the study has none.
+
+    Its ``data`` holds ``rule``, ``shrunken_mean``, ``search_seeds`` and ``candidates`` as they were decided on.
+    """
+    return next((event for event in results.events if event.kind == "winner"), None)
+
+
+def runs_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
+    """Return the search runs that took no part in the choice: those that ended after it, or have not ended yet.
+
+    The choice waits for all search runs, so one that is still open was added, or queued again, later. An ended run
+    without a time counts as earlier.
+    """
+    choice = choice_of(results)
+    if choice is None:
+        return ()
+    return tuple(
+        run
+        for run in results.runs
+        if run.pool == "search"
+        and (run.state in ("queued", "leased") or (run.finished_at is not None and run.finished_at > choice.at))
+    )
+
+
+def runs_before_choice(results: StudyResults) -> tuple[RunRecord, ...]:
+    """Return the runs without ``runs_after_choice``, in their order; all runs where no winner has been chosen.
+
+    Runs of the other pools stay in, so that this stands wherever ``results.runs`` stood: it takes away no more than
+    what would rewrite the search's evidence.
+    """
+    late = {run.id for run in runs_after_choice(results)}
+    return tuple(run for run in results.runs if run.id not in late)

@@ -1,0 +1,76 @@
+"""Report and counts beside the real planner: what is expected comes true, what is added later changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from support import Loaded
+from support import declaration
+from support import toy_study
+
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.debug import DebugEngine
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.views import SearchState
+from kdsearch.report import build
+from kdsearch.report.progress import runs_left
+from kdsearch.search.expected import runs_expected
+from kdsearch.search.manual import add_configuration
+from kdsearch.study import Study
+
+
+def launch(ledger: Ledger, study: Study) -> tuple[int, list[tuple[SearchState, int]]]:
+    """Run a study to its end; return its id and, at each decision, the state with the number of runs expected."""
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    seen: list[tuple[SearchState, int]] = []
+    plan = coordinator.planner.plan
+
+    def watched(state: SearchState) -> Any:
+        seen.append((state, runs_expected(state.study, state.configurations, state.runs)))
+        return plan(state)
+
+    coordinator.planner.plan = watched  # type: ignore[method-assign]
+    DebugEngine(coordinator, Loaded(study)).run()  # type: ignore[arg-type]
+    return record.id, seen
+
+
+@pytest.mark.parametrize("teachers", ["one", "per-seed"])
+def test_what_is_expected_comes_true(ledger: Ledger, teachers: str) -> None:
+    study_id, seen = launch(ledger, toy_study(teachers=teachers))
+    results = ledger.results(study_id)
+    final = len(results.runs)
+    assert runs_left(results) == 0
+    assert {expected for state, expected in seen if state.study.winner_id is not None} == {final}
+    if teachers == "one":
+        assert {expected for _, expected in seen} == {final}
+    else:  # teachers of search seeds are known once a run has asked for them
+        counts = [expected for _, expected in seen]
+        assert counts == sorted(counts)
+        assert counts[-1] == final
+
+
+def test_runs_added_to_a_finished_study_leave_its_report_as_it_was(ledger: Ledger) -> None:
+    study = toy_study()
+    study_id, _ = launch(ledger, study)
+    before = build(ledger.results(study_id))
+    winner = ledger.results(study_id).study.winner_id
+    assert winner is not None
+    params = ledger.results(study_id).configurations[winner].params
+    add_configuration(ledger, study, study_id, params, 12)
+    add_configuration(ledger, study, study_id, {**params, "rate": 0.123}, 4)
+    launch(ledger, study)
+    results = ledger.results(study_id)
+    assert results.study.phase == "finished"
+    late = sum(run.pool == "search" for run in results.runs) - 40
+    assert late > 4
+    after = build(results)
+    assert after.tables == before.tables
+    assert f"{late} search runs came after the choice and are left out here." in after.notes
+    choice = next(event for event in results.events if event.kind == "winner")
+    assert f"of {choice.data['search_seeds']} search seeds" in after.table("winner").notes[0]
+    assert "counted here" not in after.table("winner").notes[0]
+    extended = {**results.study.settings, "confirm": {**results.study.settings["confirm"], "seeds": 6}}
+    assert runs_left(replace(results, study=replace(results.study, settings=extended))) > 0
