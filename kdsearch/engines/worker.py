@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from kdsearch.engines.artifacts import MissingArtifact
 from kdsearch.engines.devices import worker_name
 from kdsearch.engines.execution import clear_workspace
 from kdsearch.engines.execution import execute
+from kdsearch.engines.heartbeat import Heartbeat
 from kdsearch.engines.studyfile import LoadedStudy
 from kdsearch.errors import KdsearchError
 from kdsearch.errors import LedgerError
@@ -26,68 +26,9 @@ _BATCH_SECONDS = 0.5
 _LARGEST_CLAIM = 32
 _IDLE_SECONDS = 0.2
 _PLAN_SECONDS = 1.0
-_BEAT_SECONDS = 2.0
 _OTHERS_FIRST_SECONDS = 2.0
 _MOST_IN_A_ROW = 5
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-class Heartbeat:
-    """Renews all leases of a worker in one statement, from a thread with a connection of its own.
-
-    ``stop_requested`` turns true when somebody asked the study to stop.
-    """
-
-    def __init__(self, ledger: Ledger, study_id: int) -> None:
-        self.stop_requested = False
-        self._ledger = ledger
-        self._study_id = study_id
-        self._held: dict[int, Lease] = {}
-        self._lock = threading.Lock()
-        self._wake = threading.Event()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="kdsearch-heartbeat", daemon=True)
-        self._thread.start()
-
-    def hold(self, leases: list[Lease]) -> None:
-        """Keep these leases alive from now on."""
-        with self._lock:
-            self._held.update({lease.run_id: lease for lease in leases})
-
-    def drop(self, run_ids: set[int]) -> None:
-        """Stop keeping these."""
-        with self._lock:
-            for run_id in run_ids:
-                self._held.pop(run_id, None)
-
-    def holds(self, lease: Lease) -> bool:
-        """Whether the lease is still ours, as far as the last renewal told."""
-        with self._lock:
-            return lease.run_id in self._held
-
-    def held(self) -> list[Lease]:
-        """All leases held."""
-        with self._lock:
-            return list(self._held.values())
-
-    def close(self) -> None:
-        """End the thread."""
-        self._closed = True
-        self._wake.set()
-        self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._wake.wait(min(self._ledger.lease_seconds / 3, _BEAT_SECONDS)):
-            held = self.held()
-            if not held:
-                continue
-            try:
-                kept, self.stop_requested = self._ledger.renew(self._study_id, held)
-            except Exception:
-                # The server is away, or refuses: try again. Should it never succeed, the leases run out and the fence
-                # keeps the results of this worker out, so nothing is counted twice.
-                continue
-            self.drop({lease.run_id for lease in held} - kept)
 
 
 class Worker:

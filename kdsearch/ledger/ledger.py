@@ -16,6 +16,7 @@ from kdsearch.errors import LedgerError
 from kdsearch.ledger import decisions
 from kdsearch.ledger import leases
 from kdsearch.ledger import migrate
+from kdsearch.ledger import recovery
 from kdsearch.ledger import studies
 from kdsearch.ledger import views
 from kdsearch.ledger.database import Database
@@ -143,11 +144,11 @@ class Ledger:
 
     def retry_failed(self, study_id: int) -> int:
         """Queue failed runs again; returns how many."""
-        return self.database.transaction(partial(leases.retry_failed, study_id=study_id))
+        return self.database.transaction(partial(recovery.retry_failed, study_id=study_id))
 
     def requeue_teachers(self, run_ids: Sequence[int]) -> None:
         """Train teachers again whose weights are gone."""
-        self.database.transaction(partial(leases.requeue_teachers, run_ids=run_ids))
+        self.database.transaction(partial(recovery.requeue_teachers, run_ids=run_ids))
 
     def release(self, held: Sequence[Lease]) -> None:
         """Give runs back to the queue."""
@@ -157,7 +158,7 @@ class Ledger:
         """Queue again what nobody holds any more; logs each."""
 
         def work(connection: Connection) -> list[int]:
-            lost = leases.expire(connection, study_id, self.lease_seconds, dead_workers)
+            lost = recovery.expire(connection, study_id, self.lease_seconds, dead_workers)
             for run_id, state in lost:
                 message = f"run {run_id} lost its worker and is {state}" + (" again" if state == "queued" else "")
                 studies.log_event(connection, study_id, "lease lost", message, run_id=run_id)
@@ -167,7 +168,7 @@ class Ledger:
 
     def lease_holders(self, study_id: int) -> list[str]:
         """Names of the workers that hold leases."""
-        return self.database.transaction(partial(leases.holders, study_id=study_id))
+        return self.database.transaction(partial(recovery.holders, study_id=study_id))
 
     def request_stop(self, study_id: int, stop: bool = True) -> None:
         """Ask all workers of a study to stop, or take that back."""

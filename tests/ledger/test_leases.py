@@ -13,6 +13,7 @@ from support import declaration
 from support import toy_study
 
 from kdsearch.ledger import leases
+from kdsearch.ledger import recovery
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
@@ -132,7 +133,7 @@ def test_an_exception_is_retried_and_given_up_after_three(ledger: Ledger, study_
 
 def test_a_worker_that_vanishes_ten_times_fails_the_run(ledger: Ledger, study_id: int) -> None:
     queue(ledger, study_id, 1)
-    for _ in range(leases.MAX_LOSSES):
+    for _ in range(recovery.MAX_LOSSES):
         assert len(ledger.claim(study_id, "w")) == 1
         ledger.expire(study_id, dead_workers=["w"])
     assert states(ledger, study_id) == {0: "failed"}
