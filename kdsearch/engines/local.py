@@ -16,6 +16,7 @@ from kdsearch import settings
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.coordinator import Progress
 from kdsearch.engines.devices import Slot
+from kdsearch.engines.process import NOTHING_WORKS
 from kdsearch.engines.process import WorkerArguments
 from kdsearch.errors import KdsearchError
 
@@ -107,7 +108,8 @@ class LocalEngine:
         message = f"worker {worker.process.pid} ended with {code}"
         self.coordinator.ledger.log_event(self.coordinator.record.id, "worker died", message, {"log": tail})
         _, said, words = tail.rpartition("\nerror: ") if "\nerror: " in tail else tail.partition("error: ")
-        if code > 0 and said:
+        # A worker in which nothing works gets one fresh process: a GPU's context may be what is broken.
+        if code > 0 and said and not (code == NOTHING_WORKS and worker.restarts == 0):
             raise KdsearchError(words.strip())  # a message for the user, not an accident
         restarts = 1 if time.monotonic() - worker.started > _LONG_LIFE_SECONDS else worker.restarts + 1
         if restarts > _RESTARTS:

@@ -14,11 +14,13 @@ from pathlib import Path
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.studyfile import LoadedStudy
 from kdsearch.engines.studyfile import load
+from kdsearch.engines.worker import NothingWorks
 from kdsearch.engines.worker import Worker
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
 
 QUEUED = 2
+NOTHING_WORKS = 3
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ def main() -> None:
         work(arguments)
     except KdsearchError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(NOTHING_WORKS if isinstance(error, NothingWorks) else 1)
 
 
 def _same_study(loaded: LoadedStudy, ledger: Ledger, name: str) -> None:

@@ -31,6 +31,10 @@ _MOST_IN_A_ROW = 5
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+class NothingWorks(KdsearchError):
+    """Run after run raises in this worker: its process is broken, or the task is."""
+
+
 class Worker:
     """Trains runs of one study until it is finished or ``should_stop`` says so.
 
@@ -192,7 +196,7 @@ class Worker:
             clear_workspace(self.record, lease.run_id)
         if self._failures_in_a_row >= _MOST_IN_A_ROW:
             last = (error.strip().splitlines() or ["no message"])[-1]
-            raise KdsearchError(
+            raise NothingWorks(
                 f"{self._failures_in_a_row} runs in a row raised an exception in this worker, the last one:\n  {last}\n"
                 f"The whole traceback: kdsearch logs {lease.run_id}. Mend the cause and launch again; "
                 "--retry-failed brings back runs that failed for good."

@@ -266,3 +266,16 @@ def test_quick_commands_import_neither_torch_nor_ray(finished: Path, arguments: 
     env.pop("KDSEARCH_STORAGE", None)
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("LOADED []")
+
+
+def test_a_task_that_fails_is_said_with_its_last_words(own_home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text(study_text(**{"    rng = np": '    raise ValueError("no such layer")\n    rng = np'}))
+    code, output = run_program("launch", str(file), home=own_home)
+    assert code == 1
+    assert "ValueError: no such layer" in output or "so the study stops here" in output
+    assert "kdsearch logs" in output
+    assert "Traceback" not in output
+    code, output = run_program("logs", "1", home=own_home)
+    assert code == 0
+    assert "ValueError: no such layer" in output
