@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dataclasses import field
 
 import sqlalchemy as sa
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import OptunaError
 
 from kdsearch.engines.devices import is_dead
 from kdsearch.engines.mirror import Mirror
@@ -99,7 +99,7 @@ class Coordinator:
         self._mirrored = time.monotonic()
         try:
             self.mirror.sync()
-        except (sa.exc.SQLAlchemyError, StorageInternalError, LedgerError):
+        except (sa.exc.SQLAlchemyError, OptunaError, LedgerError):
             self.mirror.forget()
             return False
         return True

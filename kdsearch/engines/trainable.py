@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from collections.abc import Mapping
@@ -26,8 +27,11 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
     ended: ``objective`` (their mean), ``sd``, ``low``, ``high``, ``n``. So no rule of Ray can take one lucky seed for
     the result. The teacher is trained here, before the trials start. Scores on test are not read.
     """
+    import ray
     from ray import cloudpickle
 
+    if interpreter_environment() and not ray.is_initialized():
+        ray.init(runtime_env=interpreter_environment())
     if study.trained.has_teacher:
         trained_teacher(study, device)
     # A study file is no importable module: its functions travel to the actors by value.
@@ -56,6 +60,15 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
         )
 
     return train
+
+
+def interpreter_environment() -> dict[str, str]:
+    """The ``runtime_env`` that Ray needs where the interpreter lies in a folder of an odd name; usually empty.
+
+    Ray starts its workers through a shell and quotes their arguments, but not the path of the interpreter.
+    """
+    quoted = shlex.quote(sys.executable)
+    return {} if quoted == sys.executable else {"py_executable": quoted}
 
 
 def ray_space(study: Study) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import optuna
 import sqlalchemy as sa
+from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
 
@@ -64,16 +65,22 @@ class Projection:
         for row in results.configurations.values():
             if row.kind == "teacher" or row.id in self._told:
                 continue
-            trial = self._trials.get(row.id) or self._create(row)
-            estimate = estimates.get(row.id)
-            if estimate and int(estimate["n"]) > self._reported.get(row.id, 0):
-                self._storage.set_trial_intermediate_value(trial, int(estimate["n"]), estimate["mean"])
-                self._reported[row.id] = int(estimate["n"])
-            state = final_state(results, row)
-            if state is not None:
-                self._tell(trial, row, state, estimate)
-                told += 1
+            try:
+                told += self._sync_one(results, row, estimates.get(row.id))
+            except UpdateFinishedTrialError:
+                self._told.add(row.id)  # another launcher told it since we looked
         return told
+
+    def _sync_one(self, results: StudyResults, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> bool:
+        trial = self._trials.get(row.id) or self._create(row)
+        if estimate and int(estimate["n"]) > self._reported.get(row.id, 0):
+            self._storage.set_trial_intermediate_value(trial, int(estimate["n"]), estimate["mean"])
+            self._reported[row.id] = int(estimate["n"])
+        state = final_state(results, row)
+        if state is None:
+            return False
+        self._tell(trial, row, state, estimate)
+        return True
 
     def _load(self) -> None:
         verbosity = optuna.logging.get_verbosity()

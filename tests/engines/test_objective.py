@@ -12,6 +12,7 @@ from support import ToyTask
 from support import toy_study
 
 import kdsearch as kd
+from kdsearch.engines.trainable import interpreter_environment
 from kdsearch.search.seeds import search_seed
 
 
@@ -71,7 +72,8 @@ def test_ray_tune_gets_the_mean_over_seeds(home: Path, tmp_path: Path, monkeypat
     from ray.tune.search.optuna import OptunaSearch
 
     study = kd.load(NOISY)
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    environment = interpreter_environment()
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment)
     try:
         results = tune.Tuner(
             kd.trainable(study, seeds=3),

@@ -11,6 +11,7 @@ from support import Loaded
 from support import declaration
 from support import toy_study
 
+import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.mirror import Mirror
@@ -93,6 +94,21 @@ def test_while_a_study_runs_its_trials_are_running_with_means_by_seeds(ledger: L
     reported = [trial for trial in trials if trial.intermediate_values]
     assert reported
     assert all(math.isfinite(value) for trial in reported for value in trial.intermediate_values.values())
+
+
+def test_two_launchers_may_mirror_one_study(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(runs=12))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    coordinator.tick()
+    first, second = Mirror(ledger, record), Mirror(ledger, record)
+    first.sync()
+    second.sync()
+    DebugEngine(coordinator, Loaded(study)).run()  # type: ignore[arg-type]
+    first.sync()
+    second.sync()  # meets trials that the other has told
+    finished = ledger.study_by_id(record.id)
+    assert mirrored(ledger, finished).best_trial.user_attrs[CONFIGURATION] == finished.winner_id
 
 
 def test_the_mirror_can_be_built_anew_and_twice(ledger: Ledger, finished: StudyRecord) -> None:
