@@ -61,8 +61,8 @@ class DataLike(Protocol):
 
 
 @lru_cache(maxsize=2)
-def load_clips(data: DataLike, frames: int, size: int | None) -> ClipsLike:
-    """The data's clips, kept for the next run of this process."""
+def _load_clips(data: DataLike, frames: int, size: int | None, fingerprint: str) -> ClipsLike:
+    # A declaration finds its data anew each time it is asked; the fingerprint tells what it found.
     return cast("ClipsLike", data.load(frames, size))
 
 
@@ -82,14 +82,18 @@ class Dataset:
     query: Tensor
 
 
-@lru_cache(maxsize=4)
 def dataset(task: VideoHashing, role: Role, device: str) -> Dataset:
     """The task's data for ``role``, kept for the next run of this process.
 
     Both roles sample the teacher's frames; the student takes every ``teacher // student``-th of them.
     """
+    return _dataset(task, role, device, task.fingerprint())
+
+
+@lru_cache(maxsize=4)
+def _dataset(task: VideoHashing, role: Role, device: str, fingerprint: str) -> Dataset:
     frames = task.network("teacher").frames
-    clips = load_clips(task.data, frames, task.size)
+    clips = _load_clips(task.data, frames, task.size, fingerprint)
     step = frames // task.network(role).frames
     inputs = ENCODERS[task.encoder_name(role)].prepare(clips.inputs[:, ::step])
 

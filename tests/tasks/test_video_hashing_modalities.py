@@ -69,3 +69,16 @@ def test_real(tmp_path: Path, modality: Any, encoder: str, options: dict[str, An
     assert task.encoder_name("teacher") == encoder
     student = train_both(task, tmp_path)
     assert student.objective > 0.9 * task.chance
+
+
+@pytest.mark.real_data
+def test_a_process_that_changes_its_data_does_not_keep_the_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not os.environ.get("KDSEARCH_DATA"):
+        pytest.skip("KDSEARCH_DATA names no JHMDB archives")
+    from kdsearch.tasks.video_hashing_data import dataset
+
+    task = VideoHashing(data=jhmdb())
+    real = dataset(task, "student", "cpu")
+    monkeypatch.delenv("KDSEARCH_DATA")
+    standin = dataset(task, "student", "cpu")
+    assert real.inputs.shape != standin.inputs.shape or not real.inputs.equal(standin.inputs)
