@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from dataclasses import field
 
 import sqlalchemy as sa
 from optuna.exceptions import OptunaError
@@ -37,7 +36,6 @@ class Progress:
     expected: int
     leader: tuple[str, float, Summary] | None
     seconds_a_run: float | None
-    messages: tuple[str, ...] = field(default=())
 
     @property
     def ended(self) -> int:

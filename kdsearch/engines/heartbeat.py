@@ -23,7 +23,6 @@ class Heartbeat:
         self._held: dict[int, Lease] = {}
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._closed = False
         self._thread = threading.Thread(target=self._run, name="kdsearch-heartbeat", daemon=True)
         self._thread.start()
 
@@ -50,7 +49,6 @@ class Heartbeat:
 
     def close(self) -> None:
         """End the thread."""
-        self._closed = True
         self._wake.set()
         self._thread.join(timeout=5)
 
