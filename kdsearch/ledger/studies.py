@@ -54,7 +54,8 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     if row["code_hash"] != declared.code_hash:
         changes.append(
             f"trainer code changed: {row['code_hash']} before, {declared.code_hash} now; "
-            "runs are marked by code and not mixed in a table unless asked to"
+            "runs are marked by code and not mixed in a table unless asked to. The search goes on from the runs of both: "
+            "if the change alters results, give the study a new name"
         )
     kept = {**plain(declared.settings), **_extended(row["settings"], declared.settings)}
     connection.execute(

@@ -15,7 +15,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kdsearch.ledger.records import RunRecord
 
 STUDY = """
 import kdsearch as kd
@@ -48,6 +54,11 @@ def main() -> None:
 
 def runs_per_minute(workers: int, runs: int) -> float:
     """Launch a fresh study with so many workers; returns the pace of its search runs."""
+    return pace([run.finished_at for run in launched(workers, runs) if run.pool == "search"])
+
+
+def launched(workers: int, runs: int) -> tuple[RunRecord, ...]:
+    """All runs of a study launched in a home of its own, which is gone afterwards."""
     from kdsearch.ledger import embedded
     from kdsearch.ledger.ledger import Ledger
 
@@ -66,7 +77,14 @@ def runs_per_minute(workers: int, runs: int) -> float:
             ledger.database.dispose()
         finally:
             embedded.stop()
-    ends = sorted(run.finished_at for run in found if run.pool == "search" and run.finished_at is not None)
+    return found
+
+
+def pace(finished: Iterable[datetime | None]) -> float:
+    """Runs per minute between the first and the last end; runs that never ended do not count."""
+    ends = sorted(end for end in finished if end is not None)
+    if len(ends) < 2:
+        raise SystemExit(f"expected at least two finished search runs to tell a pace from, got {len(ends)}")
     return 60 * (len(ends) - 1) / (ends[-1] - ends[0]).total_seconds()
 
 

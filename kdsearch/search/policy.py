@@ -1,0 +1,68 @@
+"""What a search policy sees and answers: settings with the objectives of their seeds in, the next runs out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Protocol
+
+from kdsearch.tasks.base import Scalar
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One searched configuration, seen from the search pool.
+
+    ``params``: the numbers of the space. ``objectives``: of ended runs, by seed index. ``pending``: seed indices that
+    are queued or train now. ``failed``: seed indices that are spent without a value.
+    """
+
+    params: Mapping[str, Scalar]
+    objectives: Mapping[int, float] = field(default_factory=dict)
+    pending: frozenset[int] = frozenset()
+    failed: frozenset[int] = frozenset()
+
+    @property
+    def next_seed(self) -> int:
+        """The smallest seed index that was never asked for: settings share seeds, so that comparisons are paired."""
+        index = 0
+        while index in self.objectives or index in self.pending or index in self.failed:
+            index += 1
+        return index
+
+
+@dataclass(frozen=True)
+class Further:
+    """One more seed for the setting at this position; new settings of the same answer follow the old ones."""
+
+    setting: int
+
+
+@dataclass(frozen=True)
+class New:
+    """A new setting, with its first seed."""
+
+    params: Mapping[str, Scalar]
+
+
+Pick = Further | New
+
+
+@dataclass(frozen=True)
+class Leader:
+    """The setting that a policy would choose now, and what it believes its true objective to be."""
+
+    setting: int
+    estimate: float
+
+
+class Policy(Protocol):
+    """Decides where the next seeds go. It may keep a cache, but the settings alone say what is known."""
+
+    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+        """Up to ``wanted`` runs, in order of their worth; fewer (even none) means: wait for results."""
+
+    def leader(self, settings: Sequence[Setting]) -> Leader:
+        """The best setting so far among those with a result. Raises ``ValueError`` without any."""
