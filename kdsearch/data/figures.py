@@ -15,12 +15,19 @@ _RANGE = np.array([0.25, 0.9, 0.9, 0.9, 0.9, 0.6, 0.6, 0.7, 0.7, 0.15, 0.12])
 _REST = np.array([0.0, 0.25, -0.25, 0.2, -0.2, 0.1, -0.1, 0.05, -0.05, 0.0, 0.0])
 _BONES = np.array([0.5, 0.2, 0.22, 0.2, 0.3, 0.28])  # torso, head, upper and lower arm, upper and lower leg
 
-# How hard the classes are. Chosen so that ridge on ten flattened frames is right on 45 to 70 % of the test clips
-# of split 1 (real poses: 61 %) and a small network still has to learn motion.
-_POSTURE = 0.24  # spread of the mean posture between classes, in parts of a channel's range
-_HABIT = 0.25  # the same between source videos of one class
+# How hard the classes are. Ridge on ten flattened frames is right on 60 % of the test clips of split 1 (real poses:
+# 61 %), on one frame on 44 %. A three-layer pose network of 10 frames and width 32 retrieves with mAP 0.67 and sd 0.03
+# over seeds (real poses: 0.71 and 0.02), one of 20 frames and three times the width with 0.06 more.
+_POSTURE = 0.6  # spread of the mean posture between classes, in parts of a channel's range
+_HABIT = 0.4  # the same between source videos of one class
+_AMPLITUDE = (0.2, 0.5)  # of a class's swings, in parts of a channel's range
+_VIGOUR = 0.4  # spread of each swing's log amplitude between source videos of one class
+_LAG = 0.6  # the same of each swing's phase, radians
 _START = 1.2  # spread of the phase at the first frame, radians
-_NOISE = 0.025  # of every joint in every frame, body scales
+_NOISE = 0.035  # of every joint in every frame, body scales
+# Half of the swings are this much quicker than the rest: 2 to 8 cycles in 40 frames. Ten frames tell up to 5 cycles
+# apart and twenty up to 10, so that a teacher of more frames sees what its student cannot.
+_QUICK = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +41,13 @@ class Manner:
 
 
 def draw_manner(draws: np.random.Generator) -> Manner:
-    """A class: some channels swing, at one base frequency or twice it."""
+    """A class: some channels swing, each at a slow base frequency or at ``_QUICK`` times it."""
     swings = draws.random(CHANNELS) < 0.55
     base = draws.choice([0.5, 0.75, 1.0, 1.5, 2.0])
     return Manner(
         posture=_REST + _POSTURE * _RANGE * draws.standard_normal(CHANNELS),
-        amplitude=swings * _RANGE * draws.uniform(0.3, 1.0, CHANNELS),
-        frequency=base * draws.choice([1.0, 2.0], CHANNELS, p=[0.7, 0.3]),
+        amplitude=swings * _RANGE * draws.uniform(*_AMPLITUDE, CHANNELS),
+        frequency=base * draws.choice([1.0, _QUICK], CHANNELS),
         phase=draws.uniform(0, 2 * np.pi, CHANNELS),
     )
 
@@ -51,6 +58,8 @@ def move(manner: Manner, video: np.random.Generator, clip: np.random.Generator, 
     ``video`` draws what a source video keeps and must start alike for each of its clips; ``clip`` draws the rest.
     """
     habit = _HABIT * _RANGE * video.standard_normal(CHANNELS)
+    amplitude = manner.amplitude * video.lognormal(0, _VIGOUR, CHANNELS)
+    phase = manner.phase + video.normal(0, _LAG, CHANNELS)
     bones = _BONES * video.lognormal(0, 0.1, len(_BONES))
     width, tilt = video.uniform(0.55, 1.1) * video.choice([1.0, -1.0], p=[0.75, 0.25]), video.normal(0, 0.1)
     place = video.normal(0, 0.1, 2)
@@ -58,8 +67,8 @@ def move(manner: Manner, video: np.random.Generator, clip: np.random.Generator, 
     speed, size = clip.uniform(0.8, 1.25), clip.lognormal(0, 0.2)
     start = clip.normal(0, _START)
     time = 2 * np.pi * speed * np.arange(length)[:, None] / 40
-    swing = np.sin(manner.frequency * (time + start) + manner.phase)
-    joints = _skeleton(manner.posture + habit + size * manner.amplitude * swing, bones)
+    swing = np.sin(manner.frequency * (time + start) + phase)
+    joints = _skeleton(manner.posture + habit + size * amplitude * swing, bones)
 
     turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
     seen: Array = (joints * np.array([width, 1.0])) @ turn.T + place

@@ -22,7 +22,7 @@ from kdsearch.data.table import Table
 
 # Raise it with every change of what is drawn: fingerprints of stored runs are made of it. The drawn numbers
 # themselves would be a worse hash, since sines may differ in the last bit from one machine to the next.
-RECIPE = 1
+RECIPE = 2
 SEED = 20130623
 
 # Clips a class of the real poses, so that class balance and chance level are alike: 609 in all.

@@ -39,9 +39,9 @@ def test_shape_of_the_real_poses() -> None:
 def test_recipe_is_pinned() -> None:
     # Whoever changes what is drawn must raise RECIPE and put new numbers here: runs are stored by it.
     source = open_standin("poses")
-    assert source.fingerprint() == "3bf5a51cea4682f6"
+    assert source.fingerprint() == "eb456b63354b9c87"
     total = sum(float(np.abs(clip.astype(np.float64)).sum()) for clip in source.poses)
-    assert total == pytest.approx(144899.433, rel=1e-6)
+    assert total == pytest.approx(154488.658, rel=1e-6)
 
 
 def test_motion_is_learnable_and_hard() -> None:
