@@ -13,6 +13,9 @@ TEACHERS = {
 }
 
 
+MEAN_INTERVAL = "Interval of a mean: 95 %, Student's t below n = 20, BCa bootstrap from there on."
+
+
 def data_line(study: StudyRecord) -> str:
     """Return data and protocol; a stand-in is named as such in the first words."""
     text = study.description.strip().rstrip(".")

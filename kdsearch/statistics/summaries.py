@@ -5,21 +5,28 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from numpy.typing import NDArray
 from scipy import special
 
+from kdsearch.statistics.bootstrap import bca_interval
+
 Floats = NDArray[np.float64]
+Method = Literal["t", "BCa"]
+
+BCA_FROM = 20
+"""From so many values on the interval of a mean is the bootstrap's; below, BCa covers too little."""
 
 
 @dataclass(frozen=True)
 class Summary:
     """What ``n`` runs of one configuration say, in units of the values.
 
-    ``low`` and ``high`` bound the mean, ``sd_low`` and ``sd_high`` the standard deviation. With fewer than two values
-    all spreads and intervals are ``nan``; with none the mean is ``nan`` too.
+    ``low`` and ``high`` bound the mean by ``method``, ``sd_low`` and ``sd_high`` the standard deviation. With fewer
+    than two values all spreads and intervals are ``nan`` and ``method`` is ``None``; with none the mean is ``nan`` too.
     """
 
     n: int
@@ -31,6 +38,7 @@ class Summary:
     sd_high: float
     minimum: float
     maximum: float
+    method: Method | None = None
 
     @property
     def range(self) -> float:
@@ -79,7 +87,8 @@ def sd_interval(sd: ArrayLike, n: ArrayLike, confidence: float = 0.95) -> tuple[
 def summarize(values: Sequence[float] | Floats, confidence: float = 0.95) -> Summary:
     """Summarize the values ``[n]`` of one configuration, one a seed.
 
-    ``sd`` has ``n - 1`` in its denominator. Raises ``ValueError`` on a value that is not finite.
+    The mean's interval is Student's t below 20 values and BCa (``bca_interval``) from 20 on; that of the sd is
+    chi-square. ``sd`` has ``n - 1`` in its denominator. Raises ``ValueError`` on a value that is not finite.
     """
     array = values_of(values)
     nan = math.nan
@@ -89,6 +98,8 @@ def summarize(values: Sequence[float] | Floats, confidence: float = 0.95) -> Sum
     if array.size == 1:
         return Summary(1, mean, nan, nan, nan, nan, nan, minimum, maximum)
     sd = float(array.std(ddof=1))
-    low, high = mean_interval(mean, sd, array.size, confidence)
+    method: Method = "t" if array.size < BCA_FROM else "BCa"
+    t = mean_interval(mean, sd, array.size, confidence)
+    low, high = (float(t[0]), float(t[1])) if method == "t" else bca_interval(array, confidence)
     sd_low, sd_high = sd_interval(sd, array.size, confidence)
-    return Summary(array.size, mean, sd, float(low), float(high), float(sd_low), float(sd_high), minimum, maximum)
+    return Summary(array.size, mean, sd, low, high, float(sd_low), float(sd_high), minimum, maximum, method)

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import special
 
 from kdsearch.statistics.differences import Difference
+from kdsearch.statistics.looks import look_p
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 
@@ -21,6 +22,7 @@ def verdict(
     *,
     p: float | None = None,
     equivalence: float | None = None,
+    looks: Sequence[int] = (),
 ) -> Verdict:
     """Judge a difference (first minus second, higher is better) from the first one's point of view.
 
@@ -29,11 +31,13 @@ def verdict(
     that is, the ``1 - alpha`` interval excludes 0. Else ``undecided``. A difference that is both sure and smaller than
     ``min_effect`` is called equivalent: it exists, and is too small to act upon.
 
-    ``p`` and ``equivalence`` replace the two p values by ones adjusted for a family (see ``family_verdicts``). Without
-    a standard error (one run) nothing is decided. Raises ``ValueError`` on a negative ``min_effect``.
+    ``looks``, the number of seeds at each look so far, adjusts both p values for having looked before and perhaps
+    looking again (``look_p``); the interval to show is then ``difference.interval(1 - look_level(looks, alpha))``.
+    ``p`` and ``equivalence`` replace the two p values by ones adjusted already (see ``family_verdicts``). Without a
+    standard error (one run) nothing is decided. Raises ``ValueError`` on a negative ``min_effect``.
     """
-    two_sided = difference.p if p is None else p
-    inside = equivalence_p(difference, min_effect) if equivalence is None else equivalence
+    two_sided = _looked(difference.p, looks) if p is None else p
+    inside = _looked(equivalence_p(difference, min_effect), looks, 1) if equivalence is None else equivalence
     if math.isnan(two_sided):
         return "undecided"
     if inside < alpha:
@@ -58,17 +62,22 @@ def equivalence_p(difference: Difference, min_effect: float) -> float:
     return float(special.stdtr(difference.df, -distance / difference.error))
 
 
+def _looked(p: float, looks: Sequence[int], sides: int = 2) -> float:
+    return look_p(p, looks, sides) if looks else p
+
+
 def family_verdicts(
-    differences: Sequence[Difference], min_effect: float, alpha: float = 0.05
+    differences: Sequence[Difference], min_effect: float, alpha: float = 0.05, *, looks: Sequence[int] = ()
 ) -> tuple[list[Verdict], list[float]]:
     """Judge several comparisons together; return their verdicts and Holm-adjusted two-sided p values.
 
     At most ``alpha`` of all families hold a false better or worse, and at most ``alpha`` a false equivalent: Holm is
-    applied to the tests of difference and to the tests of equivalence. Comparisons without a standard error are no
+    applied to the tests of difference and to the tests of equivalence. With ``looks`` (see ``verdict``) each p value is
+    adjusted for them first, so that this holds over all looks together. Comparisons without a standard error are no
     tests and take no part: undecided, p ``nan``.
     """
-    adjusted = holm([difference.p for difference in differences])
-    inside = holm([equivalence_p(difference, min_effect) for difference in differences])
+    adjusted = holm([_looked(difference.p, looks) for difference in differences])
+    inside = holm([_looked(equivalence_p(difference, min_effect), looks, 1) for difference in differences])
     verdicts = [
         verdict(difference, min_effect, alpha, p=p, equivalence=equivalence)
         for difference, p, equivalence in zip(differences, adjusted, inside, strict=True)

@@ -14,6 +14,7 @@ from kdsearch.report import build
 from kdsearch.report import render
 from kdsearch.report import runs_csv
 from kdsearch.report import runs_json
+from kdsearch.report.captions import MEAN_INTERVAL
 
 Make = Callable[..., StudyResults]
 WINNER, ABLATION = 10, 20
@@ -276,3 +277,13 @@ def test_other_data_is_said(results: Make) -> None:
     full = results()
     runs = tuple(replace(run, data_hash="other") if run.id == 1 else run for run in full.runs)
     assert any("1 run read other data" in note for note in build(replace(full, runs=runs)).notes)
+
+
+@pytest.mark.parametrize(
+    ("phase", "keys"),
+    [("search", {"preflight", "leading"}), ("finished", {"preflight", "comparison", "inflation", "published"})],
+)
+def test_every_table_with_means_says_what_their_interval_is(results: Make, phase: str, keys: set[str]) -> None:
+    tables = [table for table in build(results(phase)).tables if any(c.kind == "estimate" for c in table.columns)]
+    assert {table.key for table in tables} == keys
+    assert all(MEAN_INTERVAL in table.notes for table in tables)

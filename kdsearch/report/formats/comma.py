@@ -33,9 +33,9 @@ def render(report: Report) -> str:
     """Return the report as tidy CSV with the columns ``FIELDS``.
 
     ``table`` and ``column`` hold keys, ``row`` the label. A number stands in ``value`` with ``sd``, 95 % interval
-    ``low`` and ``high``, and ``n`` where it has them; words stand in ``text``. What is not known is empty. Sentences
-    are lines whose ``column`` is ``note``. ``data`` repeats the description on each line, so that no line loses a
-    stand-in's name.
+    ``low`` and ``high`` (of a mean: t below n = 20, BCa from there on), and ``n`` where it has them; words stand in
+    ``text``. What is not known is empty. Sentences are lines whose ``column`` is ``note``. ``data`` repeats the
+    description on each line, so that no line loses a stand-in's name.
     """
     out = StringIO()
     writer = csv.DictWriter(out, FIELDS, restval="", lineterminator="\n")

@@ -20,7 +20,8 @@ def render(report: Report) -> str:
     Top level: ``schema``, ``title``, ``study``, ``data`` (the description), ``notes``, ``tables``, ``closing``. A
     table: ``key``, ``title``, ``caption``, ``columns`` (``key``, ``title``, ``kind``), ``rows``, ``notes``. A row:
     ``label``, ``remark``, ``context``, ``cells`` by column key. A cell: null, number, text, switch, or an estimate
-    ``{"value", "sd", "low", "high", "n"}`` with the 95 % interval; what is not known is null.
+    ``{"value", "sd", "low", "high", "n"}`` with the 95 % interval (of a mean: t below n = 20, BCa from
+    there on); what is not known is null.
     """
     document = {
         "schema": SCHEMA,

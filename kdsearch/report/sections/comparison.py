@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import objective_title
@@ -179,4 +180,4 @@ def _notes(selection: Selection, rows: list[Compared], outcome: dict[int, Judged
         selection.study.winner_id or -1, "confirm"
     ):
         notes.append(f"Diverged runs count at chance level ({selection.study.chance:.4g}).")
-    return notes
+    return [*notes, MEAN_INTERVAL]

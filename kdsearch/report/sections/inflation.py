@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
@@ -40,7 +41,7 @@ def inflation(selection: Selection) -> Table | None:
         caption=caption(selection.study, f"{objective} at the chosen epoch"),
         columns=columns,
         rows=tuple(_row(selection, row) for row in rows),
-        notes=tuple(_notes(selection)),
+        notes=(*_notes(selection), MEAN_INTERVAL),
     )
 
 
@@ -72,7 +73,7 @@ def _notes(selection: Selection) -> list[str]:
     within = " Validation minus test: within each confirm run." if selection.has_scores else ""
     notes = [
         "Inflation: search mean minus fresh mean of one configuration (Welch 95 % interval); above 0, the search was "
-        f"lucky in what it chose. n counts search and fresh seeds.{within}"
+        f"lucky in what it chose. n counts search and fresh seeds.{within}",
     ]
     samples = selection.searched()
     winner = selection.study.winner_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import objective_words
@@ -50,7 +51,7 @@ def leading(selection: Selection) -> Table | None:
             Column("se", "± se", "number"),
         ),
         rows=tuple(rows),
-        notes=tuple(_notes(samples, len(ranked), estimate.noise_known)),
+        notes=(*_notes(samples, len(ranked), estimate.noise_known), MEAN_INTERVAL),
     )
 
 

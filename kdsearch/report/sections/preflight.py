@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdsearch.ledger.records import RunRecord
+from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import objective_title
@@ -91,7 +92,7 @@ def preflight(selection: Selection) -> Table | None:
             Column("gap", "teacher - student", "difference"),
         ),
         rows=tuple(rows),
-        notes=(*_verdict(selection, gap, student), *_used(selection, candidates)),
+        notes=(*_verdict(selection, gap, student), *_used(selection, candidates), MEAN_INTERVAL),
         stub="network",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import data_line
 from kdsearch.report.captions import test_measure
@@ -38,6 +39,6 @@ def published(selection: Selection) -> Table | None:
         caption=caption(selection.study, f"ours: {test_measure(selection.study, selection.has_scores)}"),
         columns=(Column("value", selection.study.metric, "estimate"), Column("note", "note", "text")),
         rows=tuple(rows),
-        notes=tuple(notes),
+        notes=(*notes, MEAN_INTERVAL),
         stub="figure",
     )
