@@ -13,14 +13,19 @@ from kdsearch.space import categorical
 from kdsearch.space import integer
 from kdsearch.space import log
 from kdsearch.space import uniform
+from kdsearch.space import when
+from kdsearch.study import Adaptive
 from kdsearch.study import Budget
 from kdsearch.study import Confirm
+from kdsearch.study import Fixed
 from kdsearch.study import Published
 from kdsearch.study import Study
 
 __all__ = [
+    "Adaptive",
     "Budget",
     "Confirm",
+    "Fixed",
     "KdsearchError",
     "Published",
     "Study",
@@ -34,6 +39,7 @@ __all__ = [
     "tasks",
     "trainable",
     "uniform",
+    "when",
 ]
 
 _LAZY = {

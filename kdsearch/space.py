@@ -76,7 +76,27 @@ class Categorical:
         return value in self.choices
 
 
-Dimension = Uniform | Integer | Categorical
+Range = Uniform | Integer | Categorical
+
+
+@dataclass(frozen=True)
+class Conditional:
+    """A dimension that matters only where the dimension ``on`` has one of ``values``; else it keeps its default."""
+
+    dimension: Range
+    on: str
+    values: tuple[Scalar, ...]
+
+    def identity(self) -> dict[str, Any]:
+        """JSON values that tell this dimension from another."""
+        return {"kind": "when", "dimension": self.dimension.identity(), "on": self.on, "values": list(self.values)}
+
+    def contains(self, value: Scalar) -> bool:
+        """Whether ``value`` may be taken where the condition holds."""
+        return self.dimension.contains(value)
+
+
+Dimension = Range | Conditional
 
 
 def uniform(low: float, high: float) -> Uniform:
@@ -99,8 +119,65 @@ def categorical(choices: Sequence[Scalar]) -> Categorical:
     return Categorical(tuple(choices))
 
 
+def when(dimension: Range, **condition: Scalar | Sequence[Scalar]) -> Conditional:
+    """``dimension`` where another one has a value: ``when(log(1, 16), mode="cse")``, or one of several values."""
+    if len(condition) != 1 or not isinstance(dimension, Range):
+        raise ValueError(
+            f"expected a dimension and one condition, such as when(log(1, 16), mode='cse'); got {dimension} {condition}"
+        )
+    ((name, values),) = condition.items()
+    several = isinstance(values, Sequence) and not isinstance(values, str)
+    return Conditional(dimension, name, tuple(values) if several else (values,))  # type: ignore[arg-type]
+
+
+def plain(dimension: Dimension) -> Range:
+    """The dimension without its condition."""
+    return dimension.dimension if isinstance(dimension, Conditional) else dimension
+
+
+def active(space: Mapping[str, Dimension], params: Mapping[str, Scalar]) -> list[str]:
+    """Names of the dimensions whose conditions hold in ``params``; a condition on an idle dimension does not hold."""
+    found: list[str] = []
+    for name, dimension in space.items():
+        if not isinstance(dimension, Conditional) or (
+            dimension.on in found and params.get(dimension.on) in dimension.values
+        ):
+            found.append(name)
+    return found
+
+
+def settled(
+    space: Mapping[str, Dimension], params: Mapping[str, Scalar], defaults: Mapping[str, Scalar]
+) -> dict[str, Scalar]:
+    """All numbers of a configuration: ``defaults``, and of ``params`` those whose conditions hold.
+
+    Two configurations that differ only where nothing reads it are one.
+    """
+    idle = set(space) - set(active(space, {**defaults, **params}))
+    return {**defaults, **{name: value for name, value in params.items() if name not in idle}}
+
+
+def check_conditions(space: Mapping[str, Dimension]) -> None:
+    """Raise ``ValueError`` where a condition names no earlier dimension, or a value that it never takes."""
+    before: dict[str, Dimension] = {}
+    for name, dimension in space.items():
+        if isinstance(dimension, Conditional):
+            if dimension.on not in before:
+                raise ValueError(
+                    f"{name} depends on {dimension.on!r}, which must stand before it in the space; "
+                    f"before it stand: {', '.join(before) or 'none'}"
+                )
+            foreign = [value for value in dimension.values if not before[dimension.on].contains(value)]
+            if foreign or not dimension.values:
+                raise ValueError(f"{name} depends on {dimension.on} being {foreign}, which it never is")
+        before[name] = dimension
+
+
 def dimension_from(identity: Mapping[str, Any]) -> Dimension:
     """The dimension whose ``identity()`` these JSON values are."""
+    if identity["kind"] == "when":
+        inner = dimension_from(identity["dimension"])
+        return Conditional(plain(inner), identity["on"], tuple(identity["values"]))
     if identity["kind"] == "categorical":
         return Categorical(tuple(identity["choices"]))
     if identity["kind"] == "integer":

@@ -19,6 +19,9 @@ from typing import cast
 from kdsearch.errors import StudyFileError
 from kdsearch.space import Categorical
 from kdsearch.space import Dimension
+from kdsearch.space import check_conditions
+from kdsearch.space import plain
+from kdsearch.space import settled
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.base import Task
 from kdsearch.tasks.function import FunctionTask
@@ -28,13 +31,55 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Budget:
-    """How many search runs the study may spend. Confirm, teacher and pre-flight runs come on top."""
+    """What the search may spend; the first limit to be reached ends it. Without any: 200 runs.
 
-    runs: int = 200
+    ``runs``: search runs. ``hours``: time in which search runs were under way, so that a stopped study does not age.
+    ``gpu_hours``: the search runs' own times added up (core-hours where runs train on CPU cores). Confirm, teacher and
+    pre-flight runs come on top.
+    """
+
+    runs: int | None = None
+    hours: float | None = None
+    gpu_hours: float | None = None
 
     def __post_init__(self) -> None:
-        if self.runs < 2:
+        if self.runs is None and self.hours is None and self.gpu_hours is None:
+            object.__setattr__(self, "runs", 200)
+        if self.runs is not None and self.runs < 2:
             raise StudyFileError(f"a budget needs at least 2 search runs, got runs={self.runs}")
+        for name in ("hours", "gpu_hours"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise StudyFileError(f"a budget of {name} must be above 0, got {name}={value}")
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """Seeds and settings are chosen by what they are worth for the decision (``kdsearch.search.pooled``).
+
+    ``stop_early``: end the search when what more runs can still gain is small against ``min_effect``.
+    """
+
+    stop_early: bool = True
+
+    def identity(self) -> dict[str, Any]:
+        """JSON values for the ledger."""
+        return {"policy": "adaptive", "stop_early": self.stop_early}
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Quasi-random settings with the same number of ``seeds`` each: a design to look at, not to find the best."""
+
+    seeds: int = 5
+
+    def __post_init__(self) -> None:
+        if self.seeds < 2:
+            raise StudyFileError(f"Fixed needs 2 seeds or more, since one seed is not a result; got {self.seeds}")
+
+    def identity(self) -> dict[str, Any]:
+        """JSON values for the ledger."""
+        return {"policy": "fixed", "seeds": self.seeds}
 
 
 @dataclass(frozen=True)
@@ -63,9 +108,9 @@ class Study:
     """A search declared in a study file.
 
     ``space``: name to dimension. ``baselines``: name to the numbers it sets, the rest being the task's defaults.
-    ``teachers``: one teacher for the study, the best of three by objective, or one a seed. ``rungs``: seeds that a
-    configuration has before it is compared, ascending. ``min_effect``: the smallest difference of the metric that
-    matters to you. ``presets``: name to fields of this study (``task`` as options of the task) that it replaces.
+    ``teachers``: one teacher for the study, the best of three by objective, or one a seed. ``search``: how the budget
+    is spent. ``min_effect``: the smallest difference of the metric that matters to you. ``presets``: name to fields of
+    this study (``task`` as options of the task) that it replaces.
     """
 
     name: str
@@ -80,7 +125,7 @@ class Study:
     preset: str | None = None
     teachers: Literal["one", "per-seed"] = "one"
     preflight_seeds: int = 3
-    rungs: tuple[int, ...] = (2, 4, 8)
+    search: Adaptive | Fixed = field(default_factory=Adaptive)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -105,8 +150,8 @@ class Study:
         return f"{self.name}@{self.trained.label}" + (f"+{self.preset}" if self.preset else "")
 
     def complete(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """All parameters of the task: its defaults, then ``params``."""
-        return {**self.trained.parameters, **params}
+        """All parameters of the task: its defaults, then those of ``params`` whose conditions hold."""
+        return settled(self.space, params, self.trained.parameters)
 
     def check(self, params: Mapping[str, Scalar], *, inside: bool = False) -> None:
         """Raise ``StudyFileError`` for a value that cannot be trained or, with ``inside``, lies outside the space."""
@@ -114,7 +159,7 @@ class Study:
             dimension, default = self.space.get(name), self.trained.parameters[name]
             numeric = isinstance(default, int | float) and not isinstance(default, bool)
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            if isinstance(dimension, Categorical):
+            if dimension is not None and isinstance(plain(dimension), Categorical):
                 numeric = False
             if (numeric and not number) or (inside and dimension is not None and not dimension.contains(value)):
                 wanted = dimension.identity() if dimension is not None else "a finite number"
@@ -147,7 +192,7 @@ class Study:
             "budget": dataclasses.asdict(self.budget),
             "confirm": dataclasses.asdict(self.confirm),
             "preflight": {"seeds": self.preflight_seeds},
-            "rungs": list(self.rungs),
+            "search": self.search.identity(),
             "min_effect": self.min_effect,
             "published": [dataclasses.asdict(figure) for figure in self.published],
             "preset": self.preset,
@@ -193,17 +238,19 @@ def _check(study: Study) -> None:
         raise StudyFileError(f"{where}: the space is empty; search at least one of: {', '.join(task.parameters)}")
     for name, dimension in study.space.items():
         if not isinstance(dimension, Dimension):
-            raise StudyFileError(f"{where}: {name} must be kd.uniform, kd.log, kd.integer or kd.categorical")
+            raise StudyFileError(f"{where}: {name} must be kd.uniform, kd.log, kd.integer, kd.categorical or kd.when")
+    try:
+        check_conditions(study.space)
+    except ValueError as error:
+        raise StudyFileError(f"{where}: {error}") from error
     _known(study.space, task.parameters, f"{where}, space")
     for label, values in study.baselines.items():
         _known(values, task.parameters, f"{where}, baseline {label!r}")
         for name, value in values.items():
             if isinstance(value, float) and not math.isfinite(value):
                 raise StudyFileError(f"{where}, baseline {label!r}: {name} must be finite, got {value}")
-    if list(study.rungs) != sorted(set(study.rungs)) or not study.rungs or study.rungs[0] < 1:
-        raise StudyFileError(f"{where}: rungs are ascending numbers of seeds such as (2, 4, 8), got {study.rungs}")
-    if study.rungs[-1] < 2:
-        raise StudyFileError(f"{where}: the last rung needs 2 seeds or more, since one seed is not a result")
+    if not isinstance(study.search, Adaptive | Fixed):
+        raise StudyFileError(f"{where}: search is kd.Adaptive() or kd.Fixed(seeds=5), got {study.search!r}")
     if not study.min_effect > 0:
         raise StudyFileError(f"{where}: min_effect must be above 0, got {study.min_effect}")
     if study.teachers not in ("one", "per-seed"):

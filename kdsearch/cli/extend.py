@@ -13,11 +13,14 @@ from kdsearch.cli.common import StudyName
 from kdsearch.cli.common import connect
 from kdsearch.cli.common import find
 from kdsearch.errors import KdsearchError
+from kdsearch.search.budget import describe
 
 
 def extend(
     study: StudyName,
     runs: Annotated[int | None, typer.Option("--runs", min=2, help="Search runs in total.")] = None,
+    hours: Annotated[float | None, typer.Option("--hours", help="Hours of search in total.")] = None,
+    gpu_hours: Annotated[float | None, typer.Option("--gpu-hours", help="GPU-hours of search in total.")] = None,
     confirm_seeds: Annotated[
         int | None, typer.Option("--confirm-seeds", min=2, help="Fresh seeds of each compared configuration in total.")
     ] = None,
@@ -28,16 +31,24 @@ def extend(
     """Enlarge the budget of a study; logged, and launching it again goes on."""
     ledger = connect(storage)
     record = find(ledger, study, preset)
-    if runs is None and confirm_seeds is None:
-        raise KdsearchError("say how much: --runs N or --confirm-seeds N (totals, not additions)")
-    if runs is not None:
-        _grow(record.settings["budget"]["runs"], runs, "search runs")
+    asked = {
+        name: value for name, value in (("runs", runs), ("hours", hours), ("gpu_hours", gpu_hours)) if value is not None
+    }
+    if not asked and confirm_seeds is None:
+        raise KdsearchError("say how much: --runs, --hours, --gpu-hours or --confirm-seeds (totals, not additions)")
+    if asked:
+        budget = record.settings["budget"]
+        for name, value in asked.items():
+            if budget.get(name) is None:
+                raise KdsearchError(f"the budget of {record.name} is {describe(budget)}; it has no limit in {name}")
+            _grow(budget[name], value, name.replace("_", " "))
         if record.winner_id is not None:
             raise KdsearchError(
                 f"the winner of {record.name} is chosen and stays the winner, so its search cannot go on. "
                 "Give a longer search another name in the study file; --confirm-seeds can still grow."
             )
-        ledger.change_settings(record.id, {"budget": {"runs": runs}}, f"search runs extended to {runs}")
+        grown = {**budget, **asked}
+        ledger.change_settings(record.id, {"budget": grown}, f"budget extended to {describe(grown)}")
     if confirm_seeds is not None:
         confirm = record.settings["confirm"]
         _grow(confirm["seeds"], confirm_seeds, "confirm seeds")
@@ -50,6 +61,6 @@ def extend(
     print(f"{record.name} is extended; launch it again to go on.")
 
 
-def _grow(now: int, asked: int, what: str) -> None:
+def _grow(now: float, asked: float, what: str) -> None:
     if asked <= now:
-        raise KdsearchError(f"the study has {now} {what}; extend takes a larger total, got {asked}")
+        raise KdsearchError(f"the study has {now:g} {what}; extend takes a larger total, got {asked:g}")

@@ -22,6 +22,7 @@ from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.report import build
 from kdsearch.report import render
+from kdsearch.search.budget import describe
 
 
 def launch(
@@ -95,7 +96,7 @@ def _announce(
     console.print(f"data      {study.trained.description}")
     confirm = record.settings["confirm"]
     console.print(
-        f"budget    {record.settings['budget']['runs']} search runs over {', '.join(study.space)}; then "
+        f"budget    {describe(record.settings['budget'])} over {', '.join(study.space)}; then "
         f"{confirm['seeds']} fresh seeds for each of up to {2 + len(study.baselines) + confirm['finalists']} "
         "configurations"
     )

@@ -16,9 +16,10 @@ from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.views import SearchState
-from kdsearch.search.evidence import candidates
 from kdsearch.search.expected import runs_expected
-from kdsearch.search.planner import RungPlanner
+from kdsearch.search.planner import StudyPlanner
+from kdsearch.search.policy import Search
+from kdsearch.search.standing import standings
 from kdsearch.statistics.summaries import Summary
 from kdsearch.statistics.summaries import summarize
 from kdsearch.study import Study
@@ -29,7 +30,7 @@ _LAST_MIRRORS = 10
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a study is. ``leader``: name, shrunken mean and summary of the best configuration so far."""
+    """How far a study is. ``leader``: name, posterior mean and summary of the best configuration so far."""
 
     phase: str
     counts: Mapping[str, int]
@@ -56,9 +57,10 @@ class Coordinator:
         self.ledger = ledger
         self.study = study
         self.record = record
-        self.planner = RungPlanner(study, capacity)
+        self.planner = StudyPlanner(study, capacity)
         self.mirror = Mirror(ledger, record)
         self._state: SearchState | None = None
+        self._led_by: tuple[int, tuple[str, float, Summary] | None] = (0, None)
         self._mirrored = 0.0
 
     def tick(self) -> Progress:
@@ -69,7 +71,7 @@ class Coordinator:
         if time.monotonic() - self._mirrored > _MIRROR_SECONDS:
             self._mirror_now()
         assert self._state is not None
-        return progress(self._state)
+        return self._progress(self._state)
 
     def advance(self) -> int:
         """One decision; returns how many orders it gave."""
@@ -92,6 +94,21 @@ class Coordinator:
                 return
             time.sleep(1.0)
 
+    def _progress(self, state: SearchState) -> Progress:
+        """Count runs; the leader is found anew only when a search run has ended."""
+        counts: Counter[str] = Counter(run.state for run in state.runs)
+        timed = [run.seconds for run in state.runs if run.seconds is not None and run.pool in ("search", "confirm")]
+        ended = sum(run.pool == "search" and run.objective is not None for run in state.runs)
+        if ended != self._led_by[0]:
+            self._led_by = ended, leader(state, self.planner.policy(state))
+        return Progress(
+            phase=state.study.phase,
+            counts=dict(counts),
+            expected=runs_expected(state.study, state.configurations, state.runs),
+            leader=self._led_by[1],
+            seconds_a_run=sum(timed) / len(timed) if timed else None,
+        )
+
     def _mirror_now(self) -> bool:
         """One pass of the mirror. It is a picture of the ledger and can be drawn anew: it never ends a study."""
         self._mirrored = time.monotonic()
@@ -103,16 +120,9 @@ class Coordinator:
         return True
 
 
-def progress(state: SearchState) -> Progress:
-    """Count runs and find the leader, from objectives alone."""
-    counts: Counter[str] = Counter(run.state for run in state.runs)
-    timed = [run.seconds for run in state.runs if run.seconds is not None and run.pool in ("search", "confirm")]
-    measured = [row for row in candidates(state) if row.mean is not None and len(row.objectives) > 1]
-    best = max(measured, key=lambda row: row.mean or 0.0, default=None)
-    return Progress(
-        phase=state.study.phase,
-        counts=dict(counts),
-        expected=runs_expected(state.study, state.configurations, state.runs),
-        leader=None if best is None else (best.configuration.name, best.mean or 0.0, summarize(best.objectives)),
-        seconds_a_run=sum(timed) / len(timed) if timed else None,
-    )
+def leader(state: SearchState, policy: Search | None = None) -> tuple[str, float, Summary] | None:
+    """Name, posterior mean and summary of the best configuration with two seeds or more, from objectives alone."""
+    rows = standings(state.study, state.configurations, state.runs, policy)
+    if not rows or rows[0].n < 2:
+        return None
+    return rows[0].configuration.name, rows[0].estimate, summarize(rows[0].objectives)

@@ -10,7 +10,7 @@ from kdsearch.ledger.projection import Projection
 from kdsearch.ledger.projection import objectives
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.records import StudyResults
-from kdsearch.statistics.shrinkage import shrink
+from kdsearch.search.standing import standings
 from kdsearch.statistics.summaries import summarize
 
 
@@ -35,11 +35,12 @@ class Mirror:
 
 
 def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
-    """Configuration id to n, mean, sd, 95 % interval and shrunken mean of its objectives."""
+    """Configuration id to n, mean, sd, 95 % interval and, once a winner is chosen, posterior mean of its objectives."""
     runs = runs_before_choice(results)
     values = {row.id: objectives(runs, row) for row in results.configurations.values()}
-    searched = [id_ for id_, row in results.configurations.items() if row.kind == "searched" and values[id_]]
-    shrunken = dict(zip(searched, shrink([values[id_] for id_ in searched]).means, strict=True))
+    believed: dict[int, float] = {}
+    if results.study.winner_id is not None:  # before, nothing is told, and the model is not asked for nothing
+        believed = {row.id: row.estimate for row in standings(results.study, results.configurations, runs)}
     found: dict[int, Mapping[str, float]] = {}
     for id_, sample in values.items():
         if not sample:
@@ -51,6 +52,6 @@ def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
             "sd": summary.sd,
             "low": summary.low,
             "high": summary.high,
-            "shrunken": float(shrunken.get(id_, summary.mean)),
+            "estimate": believed.get(id_, summary.mean),
         }
     return found

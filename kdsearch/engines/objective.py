@@ -15,6 +15,8 @@ from kdsearch.engines.teacher import trained_teacher
 from kdsearch.search.seeds import search_seed
 from kdsearch.space import Categorical
 from kdsearch.space import Integer
+from kdsearch.space import active
+from kdsearch.space import plain
 from kdsearch.statistics.summaries import Summary
 from kdsearch.statistics.summaries import summarize
 from kdsearch.study import Study
@@ -79,7 +81,10 @@ def evaluate(
 
 def _suggest(study: Study, trial: Trial) -> dict[str, Scalar]:
     params: dict[str, Scalar] = {}
-    for name, dimension in study.space.items():
+    for name, conditional in study.space.items():
+        if name not in active(study.space, params):
+            continue  # its condition names an earlier dimension
+        dimension = plain(conditional)
         if isinstance(dimension, Categorical):
             chosen = trial.suggest_categorical(name, dimension.choices)
             assert chosen is not None

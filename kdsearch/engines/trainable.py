@@ -14,6 +14,7 @@ from kdsearch.engines.objective import evaluate
 from kdsearch.engines.teacher import trained_teacher
 from kdsearch.space import Categorical
 from kdsearch.space import Integer
+from kdsearch.space import plain
 from kdsearch.statistics.summaries import summarize
 from kdsearch.study import Study
 
@@ -72,11 +73,15 @@ def interpreter_environment() -> dict[str, str]:
 
 
 def ray_space(study: Study) -> Mapping[str, Any]:
-    """The study's space in Ray Tune's words, for ``param_space`` (Ray's whole numbers exclude their upper end)."""
+    """The study's space in Ray Tune's words, for ``param_space`` (Ray's whole numbers exclude their upper end).
+
+    Ray's spaces have no conditions: every dimension is drawn, and what is idle keeps its default when trained.
+    """
     from ray import tune
 
     space: dict[str, Any] = {}
-    for name, dimension in study.space.items():
+    for name, conditional in study.space.items():
+        dimension = plain(conditional)
         if isinstance(dimension, Categorical):
             space[name] = tune.choice(list(dimension.choices))
         elif isinstance(dimension, Integer):

@@ -10,7 +10,7 @@ from kdsearch.ledger.records import StudyResults
 def choice_of(results: StudyResults) -> EventRecord | None:
     """Return the event that chose the winner, ``None`` where the study has none.
 
-    Its ``data`` holds ``rule``, ``shrunken_mean``, ``search_seeds`` and ``candidates`` as they were decided on.
+    Its ``data`` holds ``rule``, ``estimate``, ``estimate_sd``, ``search_seeds`` and ``candidates`` as decided on.
     """
     return next((event for event in results.events if event.kind == "winner"), None)
 

@@ -12,14 +12,16 @@ from optuna.distributions import IntDistribution
 from kdsearch.space import Categorical
 from kdsearch.space import Dimension
 from kdsearch.space import Integer
+from kdsearch.space import Range
+from kdsearch.space import plain
 
 
 def distributions(space: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
-    """Each dimension as the Optuna distribution of the same values."""
-    return {name: _translate(dimension) for name, dimension in space.items()}
+    """Each dimension as the Optuna distribution of the same values; conditions are for the caller to keep."""
+    return {name: _translate(plain(dimension)) for name, dimension in space.items()}
 
 
-def _translate(dimension: Dimension) -> BaseDistribution:
+def _translate(dimension: Range) -> BaseDistribution:
     if isinstance(dimension, Categorical):
         return CategoricalDistribution(dimension.choices)
     if isinstance(dimension, Integer):

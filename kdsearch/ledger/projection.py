@@ -1,7 +1,7 @@
 """The Optuna study that mirrors a ledger's study: for Optuna's dashboard and importances, never read by search.
 
 A told trial is immutable, so trials are RUNNING while the study searches, with ``report(mean, step=n_seeds)``, and told
-when the winner is chosen: winner and finalists COMPLETE with their shrunken mean, all others PRUNED. Baselines and
+when the winner is chosen: winner and finalists COMPLETE with their posterior mean, all others PRUNED. Baselines and
 ablations are trials without parameters and never COMPLETE. Which trial is whose stands in the trials themselves, so a
 process killed between two steps leaves nothing to repair.
 """
@@ -24,6 +24,7 @@ from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyResults
+from kdsearch.space import active
 from kdsearch.space import dimension_from
 
 CONFIGURATION = "kdsearch:configuration"
@@ -46,7 +47,7 @@ class Projection:
     def sync(self, results: StudyResults, estimates: Mapping[int, Mapping[str, float]]) -> int:
         """Bring the Optuna study up to date; returns how many trials were told.
 
-        ``estimates``: configuration id to ``n``, ``mean``, ``sd``, ``low``, ``high`` and ``shrunken``. Does nothing
+        ``estimates``: configuration id to ``n``, ``mean``, ``sd``, ``low``, ``high`` and ``estimate``. Does nothing
         while another process holds the projection.
         """
         with self._database.engine.connect() as connection:
@@ -101,13 +102,12 @@ class Projection:
                 self._told.add(configuration)
 
     def _create(self, row: ConfigurationRecord) -> int:
-        inside = row.kind == "searched" and all(
-            dimension.contains(row.params[name]) for name, dimension in self._space.items()
-        )
+        named = active(self._space, row.params)
+        inside = row.kind == "searched" and all(self._space[name].contains(row.params[name]) for name in named)
         template = optuna.trial.create_trial(
             state=TrialState.RUNNING,
-            params={name: row.params[name] for name in self._distributions} if inside else {},
-            distributions=self._distributions if inside else {},
+            params={name: row.params[name] for name in named} if inside else {},
+            distributions={name: self._distributions[name] for name in named} if inside else {},
             user_attrs={CONFIGURATION: row.id, "name": row.name, "kind": row.kind},
         )
         trial = self._storage.create_new_trial(self._study, template_trial=template)
@@ -120,7 +120,7 @@ class Projection:
         for name, value in (estimate or {"n": 0}).items():
             if value == value:  # an interval of one seed is not a number, and JSON has none
                 self._storage.set_trial_user_attr(trial, name, value)
-        values = [estimate["shrunken"]] if state == TrialState.COMPLETE and estimate else None
+        values = [estimate["estimate"]] if state == TrialState.COMPLETE and estimate else None
         if values is None and estimate:
             values = [estimate["mean"]]
         self._storage.set_trial_state_values(trial, state, values)

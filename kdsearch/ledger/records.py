@@ -43,6 +43,7 @@ class SearchRun:
     attempt: int = 0
     needs: int | None = None
     seconds: float | None = None
+    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,6 @@ class RunRecord(SearchRun):
     artifact: str | None = None
     error: str | None = None
     worker: str | None = None
-    finished_at: datetime | None = None
 
 
 @dataclass(frozen=True)

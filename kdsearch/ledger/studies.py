@@ -15,6 +15,8 @@ from kdsearch.ledger import schema
 from kdsearch.ledger import views
 from kdsearch.ledger.records import StudyRecord
 
+LIMITS = ("runs", "hours", "gpu_hours")
+
 
 @dataclass(frozen=True)
 class Declaration:
@@ -54,8 +56,8 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     if row["code_hash"] != declared.code_hash:
         changes.append(
             f"trainer code changed: {row['code_hash']} before, {declared.code_hash} now; "
-            "runs are marked by code and not mixed in a table unless asked to. The search goes on from the runs of both: "
-            "if the change alters results, give the study a new name"
+            "runs are marked by code and not mixed in a table unless asked to. The search goes on from the runs of "
+            "both: if the change alters results, give the study a new name"
         )
     kept = {**plain(declared.settings), **_extended(row["settings"], declared.settings)}
     connection.execute(
@@ -154,22 +156,29 @@ def _settings_changes(stored: Mapping[str, Any], declared: Mapping[str, Any]) ->
 
 def _smaller(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:
     """What the file asks less of than the ledger has: said, since the larger number stands."""
-    pairs = {
-        "budget.runs": (stored["budget"]["runs"], declared["budget"]["runs"]),
-        "confirm.seeds": (stored["confirm"]["seeds"], declared["confirm"]["seeds"]),
-    }
-    return [f"{name}: {now} in the file, {had} in the ledger stands" for name, (had, now) in pairs.items() if now < had]
+    names = [("budget", limit) for limit in LIMITS] + [("confirm", "seeds")]
+    pairs = {f"{group}.{name}": (stored[group].get(name), declared[group].get(name)) for group, name in names}
+    return [
+        f"{name}: {now:g} in the file, {had:g} in the ledger stands"
+        for name, (had, now) in pairs.items()
+        if now is not None and had is not None and now < had
+    ]
 
 
 def _extended(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
     """Keep what ``extend`` added: a larger budget in the ledger stands until the file asks for more."""
     return {
-        "budget": {"runs": max(stored["budget"]["runs"], declared["budget"]["runs"])},
+        "budget": {name: _larger(stored["budget"].get(name), declared["budget"].get(name)) for name in LIMITS},
         "confirm": {
             "seeds": max(stored["confirm"]["seeds"], declared["confirm"]["seeds"]),
             "finalists": declared["confirm"]["finalists"],
         },
     }
+
+
+def _larger(stored: float | None, declared: float | None) -> float | None:
+    """The larger limit; a limit that the file does not set is none."""
+    return declared if stored is None or declared is None else max(stored, declared)
 
 
 def plain(value: Any) -> Any:

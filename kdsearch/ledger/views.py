@@ -19,7 +19,18 @@ from kdsearch.ledger.records import StudyResults
 
 _SEARCH_COLUMNS = tuple(
     schema.run.c[name]
-    for name in ("id", "configuration_id", "pool", "seed", "state", "objective", "attempt", "needs", "seconds")
+    for name in (
+        "id",
+        "configuration_id",
+        "pool",
+        "seed",
+        "state",
+        "objective",
+        "attempt",
+        "needs",
+        "seconds",
+        "finished_at",
+    )
 )
 
 

@@ -10,17 +10,17 @@ from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Order
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.views import SearchState
-from kdsearch.search.evidence import Candidate
 from kdsearch.search.evidence import by_pool
 from kdsearch.search.evidence import pending
 from kdsearch.search.seeds import confirm_seed
+from kdsearch.search.standing import Standing
 from kdsearch.search.teachers import Teachers
 from kdsearch.study import Study
 
 ABLATION = "winner without distillation"
 
 
-def choose(study: Study, state: SearchState, ranking: list[Candidate]) -> list[Order]:
+def choose(study: Study, state: SearchState, ranking: list[Standing]) -> list[Order]:
     """Fix winner, ablation and finalists; the confirm runs follow in the next decision."""
     if not ranking:
         raise KdsearchError(
@@ -30,9 +30,10 @@ def choose(study: Study, state: SearchState, ranking: list[Candidate]) -> list[O
     winner, *others = ranking
     made, ablation = _ablation(study, state, winner)
     evidence = {
-        "rule": "highest shrunken mean of the objective over search seeds",
-        "shrunken_mean": winner.mean,
-        "search_seeds": len(winner.objectives),
+        "rule": "highest posterior mean of the objective over search seeds",
+        "estimate": winner.estimate,
+        "estimate_sd": winner.sd,
+        "search_seeds": winner.n,
         "candidates": len(ranking),
     }
     return [
@@ -46,7 +47,7 @@ def choose(study: Study, state: SearchState, ranking: list[Candidate]) -> list[O
     ]
 
 
-def _ablation(study: Study, state: SearchState, winner: Candidate) -> tuple[list[Order], int | tuple[Kind, str]]:
+def _ablation(study: Study, state: SearchState, winner: Standing) -> tuple[list[Order], int | tuple[Kind, str]]:
     """The winner without distillation: a new configuration, unless there is one of the very same numbers."""
     params = study.without_teacher(winner.configuration.params)
     known = [winner.configuration, *(row for row in state.configurations.values() if row.kind == "baseline")]
@@ -87,7 +88,7 @@ def orders(study: Study, state: SearchState, seeds: int) -> list[Order]:
                     keep_weights=configuration == record.winner_id,
                 )
             )
-    if placed or pending(list(state.runs)):
+    if placed or pending(state.runs):
         back = [EnterPhase("confirm")] if record.phase == "finished" else []  # extended, or runs added by hand
         return [*back, *placed]
     return [] if record.phase == "finished" else [EnterPhase("finished")]

@@ -1,54 +1,45 @@
-"""The ledger's runs, gathered by configuration: what every rule of the planner reads."""
+"""The ledger's runs as a policy sees them: one setting a searched configuration."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from dataclasses import field
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.views import SearchState
-from kdsearch.statistics.shrinkage import shrink
+from kdsearch.search.policy import Setting
 
 
-@dataclass
-class Candidate:
-    """A searched configuration with its search runs. ``mean`` is shrunken towards all candidates' mean."""
+def settings_of(
+    configurations: Mapping[int, ConfigurationRecord], runs: Iterable[SearchRun]
+) -> tuple[list[ConfigurationRecord], list[Setting]]:
+    """Searched configurations in the order in which they were proposed, each with its search runs.
 
-    configuration: ConfigurationRecord
-    objectives: list[float] = field(default_factory=list)
-    ordered: int = 0
-    settled: int = 0
-    mean: float | None = None
-
-    @property
-    def id(self) -> int:
-        """Id of the configuration."""
-        return self.configuration.id
-
-
-def candidates(state: SearchState) -> list[Candidate]:
-    """All searched configurations, in the order in which they were proposed.
-
-    ``ordered`` counts seeds asked for, ``settled`` those that came to an end, with or without a value.
+    A diverged run counts with its objective, the chance level; a failed or cancelled one has spent its seed.
     """
-    rows = {row.id: Candidate(row) for row in state.configurations.values() if row.kind == "searched"}
-    for run in state.runs:
-        if run.pool != "search" or run.configuration_id not in rows or run.state == "cancelled":
+    searched = [row for row in configurations.values() if row.kind == "searched"]
+    objectives: dict[int, dict[int, float]] = {row.id: {} for row in searched}
+    pending: dict[int, set[int]] = {row.id: set() for row in searched}
+    failed: dict[int, set[int]] = {row.id: set() for row in searched}
+    for run in runs:
+        id_ = run.configuration_id
+        if run.pool != "search" or id_ not in objectives:
             continue
-        candidate = rows[run.configuration_id]
-        candidate.ordered += 1
-        if run.state in ENDED:
-            assert run.objective is not None
-            candidate.objectives.append(run.objective)
-        candidate.settled += run.state in ENDED or run.state == "failed"
-    measured = [candidate for candidate in rows.values() if candidate.objectives]
-    shrunken = shrink([candidate.objectives for candidate in measured])
-    for candidate, mean in zip(measured, shrunken.means, strict=True):
-        candidate.mean = float(mean)
-    return list(rows.values())
+        if run.state in ENDED and run.objective is not None:
+            objectives[id_][run.seed] = run.objective
+        elif run.state in ("queued", "leased"):
+            pending[id_].add(run.seed)
+        else:
+            failed[id_].add(run.seed)
+    settings = [
+        Setting(row.params, objectives[row.id], frozenset(pending[row.id]), frozenset(failed[row.id]))
+        for row in searched
+    ]
+    return searched, settings
 
 
 def by_pool(state: SearchState) -> dict[str, list[SearchRun]]:
@@ -59,6 +50,6 @@ def by_pool(state: SearchState) -> dict[str, list[SearchRun]]:
     return pools
 
 
-def pending(runs: list[SearchRun]) -> int:
+def pending(runs: Sequence[SearchRun]) -> int:
     """How many runs are queued or leased."""
     return sum(run.state in ("queued", "leased") for run in runs)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from collections.abc import Sequence
 
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.search.budget import busy_seconds
+from kdsearch.search.budget import own_seconds
+from kdsearch.search.budget import runs_left
 
 TEACHER_CANDIDATES = 3
 """As ``kdsearch.search.preflight`` orders them; a test keeps the two equal."""
@@ -39,8 +43,21 @@ def _before_search(study: StudyRecord, runs: Sequence[SearchRun]) -> int:
 def _search(study: StudyRecord, runs: Sequence[SearchRun]) -> int:
     if study.winner_id is not None:
         return 0
-    budget = int((study.settings.get("budget") or {}).get("runs", 0))
-    return max(0, budget - sum(run.pool == "search" for run in runs))
+    budget = study.settings.get("budget") or {}
+    search = [run for run in runs if run.pool == "search"]
+    left = runs_left(budget, search)
+    timed = [run.seconds for run in search if run.seconds]
+    if left == 0 or not timed:
+        return left or 0
+    # Limits in hours become runs at the present pace.
+    at_once = max(1, sum(run.state == "leased" for run in search))
+    mean = sum(timed) / len(timed)
+    limits = [] if left is None else [left]
+    if budget.get("hours") is not None:
+        limits.append(math.ceil((3600 * budget["hours"] - busy_seconds(search)) * at_once / mean))
+    if budget.get("gpu_hours") is not None:
+        limits.append(math.ceil((3600 * budget["gpu_hours"] - own_seconds(search)) / mean))
+    return max(0, min(limits))
 
 
 def _confirm(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:

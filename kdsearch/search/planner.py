@@ -1,22 +1,37 @@
-"""The planner: the ledger's state in, orders out. It keeps nothing between calls."""
+"""The planner: the ledger's state in, orders out. What it keeps between calls is a cache."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Protocol
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.orders import FailRun
+from kdsearch.ledger.orders import NewConfiguration
+from kdsearch.ledger.orders import NewRun
+from kdsearch.ledger.orders import Note
 from kdsearch.ledger.orders import Order
+from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.views import SearchState
 from kdsearch.search import confirmation
 from kdsearch.search import preflight
-from kdsearch.search.allocation import Rungs
+from kdsearch.search.budget import GAIN
+from kdsearch.search.budget import describe
+from kdsearch.search.budget import runs_left
 from kdsearch.search.evidence import by_pool
-from kdsearch.search.evidence import candidates
 from kdsearch.search.evidence import pending
+from kdsearch.search.evidence import settings_of
+from kdsearch.search.policy import New
+from kdsearch.search.policy import Pick
+from kdsearch.search.policy import Search
+from kdsearch.search.policy import Setting
+from kdsearch.search.seeds import search_seed
+from kdsearch.search.standing import policy_of
+from kdsearch.search.standing import ranked
 from kdsearch.search.teachers import Teachers
 from kdsearch.study import Study
+from kdsearch.tasks.base import Scalar
 
 HOPELESS = 6
 HOPELESS_SHARE = 0.5
@@ -29,8 +44,8 @@ class Planner(Protocol):
         """Orders that follow from ``state``; an empty answer means: wait for results."""
 
 
-class RungPlanner:
-    """Teacher and pre-flight, then seeds in rungs, then winner and fresh seeds.
+class StudyPlanner:
+    """Teacher and pre-flight, then the search by its policy, then winner and fresh seeds.
 
     ``capacity``: how many search runs to keep queued at least, ahead of those that train.
     """
@@ -38,6 +53,7 @@ class RungPlanner:
     def __init__(self, study: Study, capacity: int) -> None:
         self.study = study
         self.capacity = capacity
+        self._policy: Search | None = None
 
     def plan(self, state: SearchState) -> Sequence[Order]:
         """See ``Planner.plan``. Raises ``KdsearchError`` when runs fail in a way that more runs cannot mend."""
@@ -50,24 +66,88 @@ class RungPlanner:
             return confirmation.orders(self.study, state, int(state.study.settings["confirm"]["seeds"]))
         return self._search(state)
 
+    def policy(self, state: SearchState) -> Search:
+        """The study's policy, kept between decisions for what it has computed."""
+        if self._policy is None:
+            self._policy = policy_of(state.study)
+        return self._policy
+
     def _search(self, state: SearchState) -> Sequence[Order]:
-        rungs = Rungs(
-            space=self.study.space,
-            defaults=self.study.trained.parameters,
-            rungs=state.study.settings["rungs"],
-            budget=int(state.study.settings["budget"]["runs"]),
-            seed=self.study.seed,
-            teachers=Teachers(state, self.study.uses_teacher),
-        )
         search = by_pool(state)["search"]
         queued = sum(run.state == "queued" for run in search)
         # Whoever trains, here or elsewhere, shall find a next run: as many wait as train.
         wanted = max(self.capacity, sum(run.state == "leased" for run in search)) - queued
-        rows = candidates(state)
-        orders = rungs.next_runs(rows, wanted) if wanted > 0 else []
-        if orders or pending(search):
-            return orders
-        return confirmation.choose(self.study, state, rungs.ranking(rows))
+        left = runs_left(state.study.settings["budget"], search)
+        if left is not None:
+            wanted = min(wanted, left)
+        records, settings = settings_of(state.configurations, state.runs)
+        reason = f"the budget of {describe(state.study.settings['budget'])} is spent"
+        if wanted > 0:
+            policy = self.policy(state)
+            reason = self._enough(state, policy, settings)
+            if not reason:
+                return self._orders(state, records, settings, policy.choose(settings, wanted))
+        if pending(search):
+            return []
+        # A fresh policy: the choice must follow from the ledger alone, not from what this process has cached.
+        chosen = confirmation.choose(self.study, state, ranked(records, settings, policy_of(state.study)))
+        return [Note("search ended", f"search ended: {reason}", once=True), *chosen]
+
+    def _enough(self, state: SearchState, policy: Search, settings: list[Setting]) -> str:
+        """Why the search may end before its budget, or nothing."""
+        if not state.study.settings["search"].get("stop_early"):
+            return ""
+        gain, enough = policy.gain_left(settings), GAIN * float(state.study.settings["min_effect"])
+        if gain is None or gain >= enough:
+            return ""
+        return (
+            f"stopped early, for more runs are expected to add {gain:.2g} to the winner, less than {GAIN:g} of "
+            f"min_effect = {state.study.settings['min_effect']:g}"
+        )
+
+    def _orders(
+        self,
+        state: SearchState,
+        records: Sequence[ConfigurationRecord],
+        settings: Sequence[Setting],
+        picks: Sequence[Pick],
+    ) -> list[Order]:
+        """The picks as orders. A new setting with the numbers of a known one is a further seed of that."""
+        teachers = Teachers(state, self.study.uses_teacher)
+        known = {_key(row.params): position for position, row in enumerate(records)}
+        targets: list[tuple[int | tuple[str, str], Mapping[str, Scalar]]] = [(row.id, row.params) for row in records]
+        used = [{*row.objectives, *row.pending, *row.failed} for row in settings]
+        places = list(range(len(records)))  # of a policy's positions among ours: new ones may turn out as known
+        following = _next_number(records)
+        orders: list[Order] = []
+        for pick in picks:
+            if isinstance(pick, New):
+                complete = self.study.complete(pick.params)
+                place = known.setdefault(_key(complete), len(targets))
+                places.append(place)
+                if place == len(targets):
+                    name = f"c{following}"
+                    following += 1
+                    orders.append(NewConfiguration("searched", name, complete, "sampler"))
+                    targets.append((("searched", name), complete))
+                    used.append(set())
+            else:
+                place = places[pick.setting]
+            target, params = targets[place]
+            index = next(index for index in range(len(used[place]) + 1) if search_seed(index) not in used[place])
+            seed = search_seed(index)
+            used[place].add(seed)
+            more, needs = teachers.for_run(params, seed)
+            orders += [*more, NewRun(target, "search", seed, needs=needs)]  # type: ignore[arg-type]
+        return orders
+
+
+def _next_number(records: Sequence[ConfigurationRecord]) -> int:
+    return 1 + max((int(row.name[1:]) for row in records if row.origin == "sampler"), default=-1)
+
+
+def _key(params: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
+    return tuple(sorted(params.items()))
 
 
 def _refuse_hopeless(state: SearchState) -> None:

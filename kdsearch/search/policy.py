@@ -58,6 +58,20 @@ class Leader:
     estimate: float
 
 
+@dataclass(frozen=True)
+class Belief:
+    """What a policy believes of one setting with results.
+
+    ``estimate`` and ``sd``: of its true objective. ``better``: the probability that it is truly better than the leader
+    (one half for the leader itself).
+    """
+
+    setting: int
+    estimate: float
+    sd: float
+    better: float
+
+
 class Policy(Protocol):
     """Decides where the next seeds go. It may keep a cache, but the settings alone say what is known."""
 
@@ -66,3 +80,13 @@ class Policy(Protocol):
 
     def leader(self, settings: Sequence[Setting]) -> Leader:
         """The best setting so far among those with a result. Raises ``ValueError`` without any."""
+
+
+class Search(Policy, Protocol):
+    """A policy that the planner can run a study with: it ranks all settings, and may know when to end."""
+
+    def beliefs(self, settings: Sequence[Setting]) -> list[Belief]:
+        """All settings with a result, highest estimate first. Empty without any."""
+
+    def gain_left(self, settings: Sequence[Setting]) -> float | None:
+        """What further runs could still add to the leader's true objective, on average; ``None``: not known."""

@@ -45,7 +45,7 @@ def measure(configurations: int, seeds: int) -> tuple[float, float]:
 
 
 def through_kdsearch(ledger: object, configurations: int, seeds: int) -> float:
-    """Seconds for a study of one rung, from an open ledger to the mirrored winner."""
+    """Seconds for a study of that design, from an open ledger to the mirrored winner."""
     import kdsearch as kd
     from kdsearch.engines.coordinator import Coordinator
     from kdsearch.engines.debug import DebugEngine
@@ -59,7 +59,7 @@ def through_kdsearch(ledger: object, configurations: int, seeds: int) -> float:
         space={name: kd.uniform(0, 1) for name in "abcdefg"},
         budget=kd.Budget(runs=configurations * seeds),
         confirm=kd.Confirm(seeds=2, finalists=1),
-        rungs=(seeds,),
+        search=kd.Fixed(seeds=seeds),
     )
     loaded = LoadedStudy(Path(__file__), study)
     record, _ = ledger.open_study(loaded.declaration())

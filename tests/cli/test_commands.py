@@ -20,6 +20,7 @@ from support import run_program
 from support import wait_for
 
 from kdsearch.ledger import embedded
+from kdsearch.search.replay import read_table
 
 HEAVY = ("torch", "ray", "torchvision")
 
@@ -100,6 +101,10 @@ def test_export_runs(finished: Path, tmp_path: Path) -> None:
     assert len(rows) == 24 + 4 * 4
     code, output = run_program("export", "runs", "noisy_quadratic", "--format", "json", home=finished)
     assert len(json.loads(output)["runs"]) == len(rows)
+    table = tmp_path / "runs.npz"
+    code, output = run_program("export", "runs", "noisy_quadratic", "--table", str(table), home=finished)
+    assert (code, output) == (0, f"{table}: {len(rows)} runs\n")
+    assert read_table(table).values.shape[1] >= 2
     code, output = run_program("export", "model", "noisy_quadratic", "-o", str(tmp_path / "m.pt"), home=finished)
     assert code == 1
     assert "keeps none" in output

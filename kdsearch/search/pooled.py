@@ -1,0 +1,195 @@
+"""The planner's policy: one model of all runs, and one worth for new settings and further seeds alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+from kdsearch.search.acquisition import after_run
+from kdsearch.search.acquisition import augmented_improvement
+from kdsearch.search.acquisition import expected_gain
+from kdsearch.search.encoding import Encoding
+from kdsearch.search.model import Model
+from kdsearch.search.model import Models
+from kdsearch.search.policy import Belief
+from kdsearch.search.policy import Further
+from kdsearch.search.policy import Leader
+from kdsearch.search.policy import New
+from kdsearch.search.policy import Pick
+from kdsearch.search.policy import Setting
+from kdsearch.search.proposals import propose
+from kdsearch.search.sobol import sobol
+from kdsearch.space import Dimension
+
+Floats = NDArray[np.float64]
+
+START = 10  # settings of a Sobol sequence with one seed each (fewer where the budget is less than four times that),
+SECOND = 5  # of which the best get a second: without repeats, noise and a setting's own part look alike
+CONTENDERS = 60  # known settings that may get a further seed
+MODELLED = 400  # settings in the model, whose cost grows with their cube
+
+
+@dataclass
+class _View:
+    """Settings that may get a run, in one joint posterior: known ones, then those in flight, then new ones.
+
+    ``names``: positions of the first of them among all settings; the others are ``fresh [p, d]``.
+    """
+
+    mean: Floats
+    covariance: Floats
+    names: list[int]
+    fresh: Floats
+    noise: float
+
+    def run(self, position: int) -> None:
+        """Count a run as made, its value unknown."""
+        self.covariance = after_run(self.covariance, position, self.noise)
+
+
+class Pooled:
+    """Gaussian process over all runs with augmented expected improvement; its leader has the highest posterior mean.
+
+    ``seed`` makes the proposals; ``budget``: runs that the search has in all, where that is known. Between calls it
+    keeps hyperparameters to start from; nothing else.
+    """
+
+    def __init__(self, space: Mapping[str, Dimension], seed: int, budget: int | None = None) -> None:
+        self.encoding = Encoding(space)
+        self.seed = seed
+        self.start = START if budget is None else max(2, min(START, budget // 4))
+        self.second = min(SECOND, self.start)
+        self._models = Models(len(space))
+        self._last: tuple[tuple[tuple[int, int], ...], Model, Floats] | None = None
+
+    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+        """See ``Policy.choose``: first a start without a model, then the runs of highest worth."""
+        picks = self._start(settings, wanted)
+        if len(picks) < wanted:
+            view = self._view(settings, picks)
+            picks += self._greedy(view, len(settings) + _new(picks), wanted - len(picks))
+        return picks
+
+    def beliefs(self, settings: Sequence[Setting]) -> list[Belief]:
+        """See ``Search.beliefs``."""
+        known = self._known(settings)
+        if not known:
+            return []
+        model, _ = self._model(settings, known)
+        mean, sd = model.posterior.mean, model.posterior.sd
+        order = np.argsort(-mean, kind="stable")
+        gap, error = model.posterior.against(int(order[0]))
+        better = ndtr(gap / error)
+        return [
+            Belief(known[i], model.raw(float(mean[i])), model.scale * float(sd[i]), float(better[i])) for i in order
+        ]
+
+    def leader(self, settings: Sequence[Setting]) -> Leader:
+        """See ``Policy.leader``."""
+        known = self._known(settings)
+        if not known:
+            raise ValueError("no setting has a result yet")
+        model, _ = self._model(settings, known)
+        best = int(np.argmax(model.posterior.mean))
+        return Leader(known[best], model.raw(float(model.posterior.mean[best])))
+
+    def gain_left(self, settings: Sequence[Setting]) -> float | None:
+        """See ``Search.gain_left``: expected best of all known and 100 new settings, less the leader's mean."""
+        if sum(len(row.objectives) >= 2 for row in settings) < self.second:
+            return None
+        known = self._known(settings)
+        view = self._view(settings, [])
+        model, _ = self._model(settings, known)
+        return model.scale * expected_gain(view.mean, view.covariance, self._draws(settings, 1))
+
+    def _start(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+        """The first settings, then second seeds for the best of them; Sobol points while no result is in."""
+        ended = [i for i, row in enumerate(settings) if row.objectives]
+        new = wanted if len(ended) < 2 else max(0, min(self.start - len(settings), wanted))
+        picks: list[Pick] = [New(params) for params in sobol(self.encoding, self.seed, len(settings), new)]
+        twice = sum(len(row.objectives) + len(row.pending) >= 2 for row in settings)
+        once = [i for i in ended if len(settings[i].objectives) + len(settings[i].pending) == 1]
+        once.sort(key=lambda i: -max(settings[i].objectives.values()))
+        return [*picks, *(Further(i) for i in once[: max(0, min(self.second - twice, wanted - len(picks)))])]
+
+    def _view(self, settings: Sequence[Setting], picked: Sequence[Pick]) -> _View:
+        """The joint posterior, with runs in flight and those ``picked`` before counted as made."""
+        known = self._known(settings)
+        model, units = self._model(settings, known)
+        flying = [i for i, row in enumerate(settings) if not row.objectives and row.pending]
+        started = [pick.params for pick in picked if isinstance(pick, New)]
+        waiting = self.encoding.unit([*(settings[i].params for i in flying), *started])
+        fresh = propose(self.encoding, units, model.posterior.mean, waiting, self._draws(settings, 0))
+        points = np.concatenate([waiting, fresh])
+        rows = self._contenders(model, settings, known)
+        mean, covariance = model.posterior.joint(
+            rows, self.encoding.squared(units, points), self.encoding.squared(points, points)
+        )
+        names = [*(known[row] for row in rows), *flying, *(len(settings) + i for i in range(len(started)))]
+        view = _View(mean, covariance, names, fresh, model.noise_variance)
+        ordered = [pick.setting for pick in picked if isinstance(pick, Further)]
+        for position, name in enumerate(names):
+            pending = len(settings[name].pending) if name < len(settings) else 1
+            for _ in range(pending + ordered.count(name)):
+                view.run(position)
+        return view
+
+    def _greedy(self, view: _View, following: int, wanted: int) -> list[Pick]:
+        """The run of highest worth, counted as made, then the next; ``following``: position of the next new setting."""
+        place = dict(enumerate(view.names))
+        picks: list[Pick] = []
+        for _ in range(wanted):
+            sd = np.sqrt(np.maximum(np.diag(view.covariance), 1e-12))
+            evaluated = np.fromiter(place, dtype=np.intp)
+            reference = view.mean[evaluated[np.argmax((view.mean - sd)[evaluated])]]
+            best = int(np.argmax(augmented_improvement(view.mean, sd, float(reference), view.noise**0.5)))
+            if best in place:
+                picks.append(Further(place[best]))
+            else:
+                picks.append(New(self.encoding.params(view.fresh[best - len(view.names)])))
+                place[best] = following
+                following += 1
+            view.run(best)
+        return picks
+
+    def _contenders(self, model: Model, settings: Sequence[Setting], known: list[int]) -> NDArray[np.intp]:
+        """Settings of the highest upper bounds, and all that have runs in flight."""
+        upper = model.posterior.mean + 2 * model.posterior.sd
+        best = np.argsort(-upper, kind="stable")[:CONTENDERS]
+        flying = [row for row, i in enumerate(known) if settings[i].pending]
+        return np.array(list(dict.fromkeys([*best.tolist(), *flying])), dtype=np.intp)
+
+    def _known(self, settings: Sequence[Setting]) -> list[int]:
+        """Positions of the settings that are modelled: all with results, or the best and some others of very many."""
+        known = [i for i, row in enumerate(settings) if row.objectives]
+        if len(known) <= MODELLED:
+            return known
+        means = np.array([np.mean(list(settings[i].objectives.values())) for i in known])
+        counts = np.array([len(settings[i].objectives) for i in known])
+        order = np.argsort(-(means - means.mean()) * counts / (counts + 1), kind="stable")
+        best, others = order[: MODELLED * 3 // 4], order[MODELLED * 3 // 4 :]
+        some = np.random.default_rng([self.seed, len(known)]).choice(others, MODELLED // 4, replace=False)
+        return sorted(known[int(row)] for row in [*best, *some])
+
+    def _model(self, settings: Sequence[Setting], known: list[int]) -> tuple[Model, Floats]:
+        """The posterior of the known settings and their coordinates; the last one is kept for the next question."""
+        counts = tuple((i, len(settings[i].objectives)) for i in known)
+        if self._last is None or self._last[0] != counts:
+            units = self.encoding.unit([settings[i].params for i in known])
+            squared = self.encoding.squared(units, units)
+            self._last = counts, self._models.of([settings[i].objectives for i in known], squared), units
+        return self._last[1:]
+
+    def _draws(self, settings: Sequence[Setting], purpose: int) -> np.random.Generator:
+        """Random numbers that the ledger's state alone decides."""
+        ordered = sum(len(row.objectives) + len(row.pending) + len(row.failed) for row in settings)
+        return np.random.default_rng([self.seed, len(settings), ordered, purpose])
+
+
+def _new(picks: Sequence[Pick]) -> int:
+    return sum(isinstance(pick, New) for pick in picks)

@@ -1,0 +1,92 @@
+"""What the search believes of each configuration, from the ledger alone: for planner, status, report and mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kdsearch.ledger.records import ConfigurationRecord
+from kdsearch.ledger.records import SearchRun
+from kdsearch.ledger.records import StudyRecord
+from kdsearch.search.evidence import settings_of
+from kdsearch.search.fixed import FixedSeeds
+from kdsearch.search.policy import Search
+from kdsearch.search.policy import Setting
+from kdsearch.search.pooled import Pooled
+from kdsearch.space import dimension_from
+
+OUT = 0.005
+"""A configuration is shown as out where the posterior gives it a smaller chance to be better than the leader."""
+
+OUT_SEEDS = 2
+"""And only with so many seeds of its own: one run is not a result."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One configuration: seeds ``n``, posterior ``estimate`` and ``sd`` of its true objective, and its chance.
+
+    ``better``: probability that it is truly better than the leader. ``out``: so improbable that it is shown as out;
+    it stays in the model, and may return.
+    """
+
+    configuration: ConfigurationRecord
+    objectives: tuple[float, ...]
+    estimate: float
+    sd: float
+    better: float
+
+    @property
+    def id(self) -> int:
+        """Id of the configuration."""
+        return self.configuration.id
+
+    @property
+    def n(self) -> int:
+        """How many of its search runs have ended."""
+        return len(self.objectives)
+
+    @property
+    def out(self) -> bool:
+        """Whether it is shown as out."""
+        return self.n >= OUT_SEEDS and self.better < OUT
+
+
+def policy_of(study: StudyRecord) -> Search:
+    """The policy that a stored study is searched with."""
+    space = {name: dimension_from(identity) for name, identity in study.settings["space"].items()}
+    search = study.settings["search"]
+    seed = int(study.identity["seed"])
+    if search["policy"] == "fixed":
+        return FixedSeeds(space, seed, int(search["seeds"]))
+    return Pooled(space, seed, study.settings["budget"].get("runs"))
+
+
+def standings(
+    study: StudyRecord,
+    configurations: Mapping[int, ConfigurationRecord],
+    runs: Iterable[SearchRun],
+    policy: Search | None = None,
+) -> list[Standing]:
+    """All searched configurations with a result: those with two seeds or more by estimate, then the others.
+
+    One seed is not a result: whatever it promises, it leads nobody.
+    """
+    records, settings = settings_of(configurations, runs)
+    return ranked(records, settings, policy or policy_of(study))
+
+
+def ranked(records: list[ConfigurationRecord], settings: list[Setting], policy: Search) -> list[Standing]:
+    """See ``standings``."""
+    rows = [
+        Standing(
+            records[belief.setting],
+            tuple(settings[belief.setting].objectives.values()),
+            belief.estimate,
+            belief.sd,
+            belief.better,
+        )
+        for belief in policy.beliefs(settings)
+    ]
+    return sorted(rows, key=lambda row: row.n < 2)
