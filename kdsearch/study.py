@@ -22,6 +22,7 @@ from kdsearch.space import Dimension
 from kdsearch.space import check_conditions
 from kdsearch.space import plain
 from kdsearch.space import settled
+from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.base import Task
 from kdsearch.tasks.function import FunctionTask
@@ -109,8 +110,9 @@ class Study:
 
     ``space``: name to dimension. ``baselines``: name to the numbers it sets, the rest being the task's defaults.
     ``teachers``: one teacher for the study, the best of three by objective, or one a seed. ``search``: how the budget
-    is spent. ``min_effect``: the smallest difference of the metric that matters to you. ``presets``: name to fields of
-    this study (``task`` as options of the task) that it replaces.
+    is spent. ``min_effect``: the smallest difference of the metric that matters to you. ``vary``: the random streams
+    that follow a run's seed, where not all shall; the others are held. ``presets``: name to fields of this study
+    (``task`` as options of the task) that it replaces.
     """
 
     name: str
@@ -121,6 +123,7 @@ class Study:
     budget: Budget = field(default_factory=Budget)
     confirm: Confirm = field(default_factory=Confirm)
     min_effect: float = 0.01
+    vary: Sequence[str] | None = None
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preset: str | None = None
     teachers: Literal["one", "per-seed"] = "one"
@@ -151,11 +154,27 @@ class Study:
 
     def complete(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """All parameters of the task: its defaults, then those of ``params`` whose conditions hold."""
-        return settled(self.space, params, self.trained.parameters)
+        complete = settled(self.space, params, self.defaults)
+        if VARY in self.trained.parameters:  # in one order, so that equal sets are equal configurations
+            named = str(complete[VARY]).split("+")
+            complete[VARY] = "+".join(name for name in self._streams if name in named) or "nothing"
+        return complete
+
+    @property
+    def defaults(self) -> dict[str, Scalar]:
+        """The task's parameters as this study has them where nothing is said."""
+        defaults = dict(self.trained.parameters)
+        return defaults if self.vary is None else {**defaults, VARY: "+".join(self.vary) or "nothing"}
+
+    @property
+    def _streams(self) -> list[str]:
+        return str(self.trained.parameters[VARY]).split("+")
 
     def check(self, params: Mapping[str, Scalar], *, inside: bool = False) -> None:
         """Raise ``StudyFileError`` for a value that cannot be trained or, with ``inside``, lies outside the space."""
         for name, value in params.items():
+            if name == VARY and VARY in self.trained.parameters:
+                _check_streams([] if value == "nothing" else str(value).split("+"), self.trained, "vary")
             dimension, default = self.space.get(name), self.trained.parameters[name]
             numeric = isinstance(default, int | float) and not isinstance(default, bool)
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -183,6 +202,7 @@ class Study:
             "teachers": self.teachers if self.trained.has_teacher else "none",
             "preset": self.preset,
             "seed": self.seed,
+            "vary": None if self.vary is None else list(self.vary),
         }
 
     def settings(self) -> dict[str, Any]:
@@ -251,10 +271,23 @@ def _check(study: Study) -> None:
                 raise StudyFileError(f"{where}, baseline {label!r}: {name} must be finite, got {value}")
     if not isinstance(study.search, Adaptive | Fixed):
         raise StudyFileError(f"{where}: search is kd.Adaptive() or kd.Fixed(seeds=5), got {study.search!r}")
+    if study.vary is not None:
+        _check_streams(study.vary, task, where)
     if not study.min_effect > 0:
         raise StudyFileError(f"{where}: min_effect must be above 0, got {study.min_effect}")
     if study.teachers not in ("one", "per-seed"):
         raise StudyFileError(f"{where}: teachers is 'one' or 'per-seed', got {study.teachers!r}")
+
+
+def _check_streams(vary: Iterable[str], task: Task, where: str) -> None:
+    streams = str(task.parameters.get(VARY, "")).split("+")
+    if VARY not in task.parameters:
+        raise StudyFileError(f"{where}: vary is for tasks that name their random streams; this one does not")
+    for name in [vary] if isinstance(vary, str) else vary:
+        if name not in streams:
+            raise StudyFileError(
+                f"{where}: expected streams that follow the seed, out of {', '.join(streams)}; got {name!r}"
+            )
 
 
 def _known(names: Iterable[str], allowed: Iterable[str], where: str) -> None:

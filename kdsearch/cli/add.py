@@ -26,7 +26,8 @@ def add(
 ) -> None:
     """Queue runs of a configuration that you choose; parameters that are not set have the task's defaults.
 
-    It takes part in the search and counts in its budget. After the winner is chosen it is context only.
+    It takes part in the search and counts in its budget. After the winner is chosen it is context only. With
+    --set vary=order (or initialisation, or nothing) it takes no part: the report then says what the spread comes from.
     """
     from kdsearch.search.manual import add_configuration
 

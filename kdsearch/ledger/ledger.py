@@ -29,6 +29,7 @@ from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.records import StudyResults
 from kdsearch.ledger.studies import Declaration
+from kdsearch.ledger.views import Memory
 from kdsearch.ledger.views import SearchState
 
 
@@ -80,9 +81,9 @@ class Ledger:
         """What a planner may see."""
         return self.database.transaction(partial(views.search_state, study_id=study_id))
 
-    def results(self, study_id: int) -> StudyResults:
-        """All of a study, for reports."""
-        return self.database.transaction(partial(views.results, study_id=study_id))
+    def results(self, study_id: int, *, curves: bool = True) -> StudyResults:
+        """All of a study, for reports; see ``views.results``."""
+        return self.database.transaction(partial(views.results, study_id=study_id, curves=curves))
 
     def events_after(self, study_id: int, last: int) -> list[EventRecord]:
         """Events newer than the one with id ``last``."""
@@ -96,9 +97,9 @@ class Ledger:
         results = self.results(found.id)
         return found, next(run for run in results.runs if run.id == run_id)
 
-    def decide(self, study_id: int, plan: Plan) -> list[Order]:
+    def decide(self, study_id: int, plan: Plan, memory: Memory | None = None) -> list[Order]:
         """Let a planner decide; see ``decisions.decide``."""
-        return self.database.transaction(partial(decisions.decide, study_id=study_id, plan=plan))
+        return self.database.transaction(partial(decisions.decide, study_id=study_id, plan=plan, memory=memory))
 
     def claim(self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = ()) -> list[Lease]:
         """Lease up to ``limit`` runs, but none of ``passed_over``."""

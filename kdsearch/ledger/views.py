@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field
+from datetime import datetime
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -63,30 +66,56 @@ def study_of_run(connection: Connection, run_id: int) -> StudyRecord | None:
     return None if row is None else _study(row)
 
 
-def search_state(connection: Connection, study_id: int) -> SearchState:
-    """One consistent read for a planner, without scores.
+@dataclass
+class Memory:
+    """What one reader of a study remembers between reads: what is fixed once it is there, or once it has ended well.
+
+    A cache: without it the next read is whole. ``seen``: the latest end of a run that was read.
+    """
+
+    configurations: dict[int, ConfigurationRecord] = field(default_factory=dict)
+    runs: dict[int, SearchRun] = field(default_factory=dict)
+    seen: datetime | None = None
+
+
+_OVERLAP = timedelta(minutes=2)
+"""A transaction may commit after others that read the clock later; what ended so long before is read again."""
+
+
+def search_state(connection: Connection, study_id: int, memory: Memory | None = None) -> SearchState:
+    """One consistent read for a planner, without scores; of a study in ``memory`` only what has changed is fetched.
 
     Confirm runs carry no objective here either: nothing measured on fresh seeds can reach a decision.
     """
+    memory = memory if memory is not None else Memory()
     fresh_hidden = sa.case((schema.run.c.pool == "confirm", None), else_=schema.run.c.objective).label("objective")
     columns = [fresh_hidden if column.name == "objective" else column for column in _SEARCH_COLUMNS]
-    rows = connection.execute(
-        sa.select(*columns).where(schema.run.c.study_id == study_id).order_by(schema.run.c.id)
-    ).mappings()
-    runs = tuple(SearchRun(**row) for row in rows)
+    wanted = schema.run.c.study_id == study_id
+    if memory.seen is not None:
+        well = schema.run.c.state.in_(("done", "diverged"))
+        wanted &= sa.or_(~well, schema.run.c.finished_at >= memory.seen - _OVERLAP)
+    for row in connection.execute(sa.select(*columns).where(wanted).order_by(schema.run.c.id)):
+        memory.runs[row[0]] = SearchRun(*row)
+    ends = [run.finished_at for run in memory.runs.values() if run.finished_at is not None]
+    memory.seen = max(ends, default=None)
+    runs = tuple(memory.runs[id_] for id_ in sorted(memory.runs))
     kinds = connection.execute(sa.select(schema.event.c.kind).where(schema.event.c.study_id == study_id).distinct())
+    # Under the study's lock, or in one go with it, ids grow: what is newer has a higher one.
+    memory.configurations.update(_configurations(connection, study_id, max(memory.configurations, default=0)))
     return SearchState(
         study=study_by_id(connection, study_id),
-        configurations=_configurations(connection, study_id),
+        configurations=dict(memory.configurations),
         runs=runs,
         events=frozenset(kind for (kind,) in kinds),
     )
 
 
-def results(connection: Connection, study_id: int) -> StudyResults:
-    """One consistent read of everything, for reports."""
+def results(connection: Connection, study_id: int, *, curves: bool = True) -> StudyResults:
+    """One consistent read of everything, for reports; without ``curves``, which are most of it, where none is shown."""
     connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-    names = [column for column in schema.run.c if column.name in _RUN_FIELDS or column.name.startswith("curve")]
+    names = [column for column in schema.run.c if column.name in _RUN_FIELDS]
+    if curves:
+        names += [schema.run.c.curve_names, schema.run.c.curves]
     rows = connection.execute(
         sa.select(*names).where(schema.run.c.study_id == study_id).order_by(schema.run.c.id)
     ).mappings()
@@ -124,11 +153,11 @@ def _study(row: RowMapping) -> StudyRecord:
     return StudyRecord(**{**values, "finalist_ids": tuple(values["finalist_ids"])})
 
 
-def _configurations(connection: Connection, study_id: int) -> dict[int, ConfigurationRecord]:
+def _configurations(connection: Connection, study_id: int, above: int = 0) -> dict[int, ConfigurationRecord]:
     table = schema.configuration
     rows = connection.execute(
         sa.select(table.c.id, table.c.kind, table.c.name, table.c.params, table.c.origin)
-        .where(table.c.study_id == study_id)
+        .where(table.c.study_id == study_id, table.c.id > above)
         .order_by(table.c.id)
     ).mappings()
     return {row["id"]: ConfigurationRecord(**row) for row in rows}
@@ -136,5 +165,5 @@ def _configurations(connection: Connection, study_id: int) -> dict[int, Configur
 
 def _run(row: RowMapping) -> RunRecord:
     values = {name: value for name, value in row.items() if name in _RUN_FIELDS}
-    curve = dict(zip(row["curve_names"] or (), row["curves"] or (), strict=True))
+    curve = dict(zip(row.get("curve_names") or (), row.get("curves") or (), strict=True))
     return RunRecord(**values, curve=curve)

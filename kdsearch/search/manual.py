@@ -11,35 +11,40 @@ from kdsearch.ledger.orders import EnterPhase
 from kdsearch.ledger.orders import NewConfiguration
 from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Order
+from kdsearch.ledger.records import Kind
 from kdsearch.ledger.views import SearchState
 from kdsearch.search.seeds import search_seed
 from kdsearch.search.teachers import Teachers
 from kdsearch.study import Study
+from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Scalar
 
 
 def add_configuration(ledger: Ledger, study: Study, study_id: int, params: Mapping[str, Scalar], seeds: int) -> str:
     """Store a configuration and queue its first ``seeds`` search seeds; returns its name.
 
-    Numbers that are in the search already get further seeds instead of a second configuration.
+    Numbers that are in the search already get further seeds instead of a second configuration. One whose random
+    streams vary otherwise than the study's takes no part in the search: it is there to tell where the spread comes
+    from.
     """
     placed: list[str] = []
 
     def plan(state: SearchState) -> Sequence[Order]:
         if state.study.phase == "teacher":
             raise KdsearchError("the study has no teacher yet; launch it, and add when its search has begun")
-        searched = [row for row in state.configurations.values() if row.kind == "searched"]
-        same = next((row for row in searched if dict(row.params) == dict(params)), None)
+        kind: Kind = "searched" if params.get(VARY) == study.complete({}).get(VARY) else "ablation"
+        alike = [row for row in state.configurations.values() if row.kind == kind]
+        same = next((row for row in alike if dict(row.params) == dict(params)), None)
         orders: list[Order] = [] if state.study.phase != "finished" else [EnterPhase("confirm")]
         if same is None:
-            name = f"u{sum(row.origin == 'user' for row in searched)}"
-            orders.append(NewConfiguration("searched", name, params, "user"))
+            name = f"{'u' if kind == 'searched' else 'v'}{sum(row.origin == 'user' for row in alike)}"
+            orders.append(NewConfiguration(kind, name, params, "user"))
         else:
             name = same.name
         teachers = Teachers(state, study.uses_teacher)
         for index in range(seeds):
             more, needs = teachers.for_run(params, search_seed(index))
-            run = NewRun(("searched", name), "search", search_seed(index), needs=needs, priority=index)
+            run = NewRun((kind, name), "search", search_seed(index), needs=needs, priority=index)
             orders += [*more, run]
         placed[:] = [name]
         return orders

@@ -26,7 +26,7 @@ SHARED = 4
 """From so many settings with two seeds on, that share is estimated; before it is 0."""
 
 REFIT = 1.25
-"""Hyperparameters are fitted again when the runs have grown by a quarter."""
+"""Hyperparameters are fitted again when the runs have grown by a quarter (or shrunk: of very many, some are taken)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Models:
         centre = float(np.median(runs.values))
         scale = float(runs.values.std()) or 1.0
         runs = Runs((runs.values - centre) / scale, runs.setting, runs.seed, runs.k, runs.seeds)
-        if not self.fitted_to <= runs.values.size < REFIT * self.fitted_to:
+        if not self.fitted_to / REFIT < runs.values.size < REFIT * self.fitted_to:
             self._fit(runs, squared)
         return Model(Posterior.of(squared, reduce(runs, self.rho), self.theta), self.rho, centre, scale)
 

@@ -73,7 +73,8 @@ class StudyPlanner:
         return self._policy
 
     def _search(self, state: SearchState) -> Sequence[Order]:
-        search = by_pool(state)["search"]
+        searched = {row.id for row in state.configurations.values() if row.kind == "searched"}
+        search = [run for run in by_pool(state)["search"] if run.configuration_id in searched]
         queued = sum(run.state == "queued" for run in search)
         # Whoever trains, here or elsewhere, shall find a next run: as many wait as train.
         wanted = max(self.capacity, sum(run.state == "leased" for run in search)) - queued

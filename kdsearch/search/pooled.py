@@ -169,8 +169,8 @@ class Pooled:
         known = [i for i, row in enumerate(settings) if row.objectives]
         if len(known) <= MODELLED:
             return known
-        means = np.array([np.mean(list(settings[i].objectives.values())) for i in known])
         counts = np.array([len(settings[i].objectives) for i in known])
+        means = np.array([sum(settings[i].objectives.values()) for i in known]) / counts
         order = np.argsort(-(means - means.mean()) * counts / (counts + 1), kind="stable")
         best, others = order[: MODELLED * 3 // 4], order[MODELLED * 3 // 4 :]
         some = np.random.default_rng([self.seed, len(known)]).choice(others, MODELLED // 4, replace=False)

@@ -45,14 +45,14 @@ def orders(study: Study, state: SearchState) -> list[Order]:
 
 
 def _runs(study: Study) -> list[Order]:
-    defaults = dict(study.trained.parameters)
-    placed: list[Order] = [NewConfiguration("teacher", TEACHER[1], defaults, "kdsearch")]
+    teacher = dict(study.trained.parameters)
+    placed: list[Order] = [NewConfiguration("teacher", TEACHER[1], teacher, "kdsearch")]
     placed += [
         NewRun(("teacher", TEACHER[1]), "teacher", teacher_seed(index), keep_weights=True)
         for index in range(TEACHER_CANDIDATES)
     ]
     if study.preflight_seeds:
-        placed.append(NewConfiguration("ablation", STUDENT_ALONE[1], study.without_teacher(defaults), "kdsearch"))
+        placed.append(NewConfiguration("ablation", STUDENT_ALONE[1], study.without_teacher(study.defaults), "kdsearch"))
     placed += [
         NewRun(("ablation", STUDENT_ALONE[1]), "preflight", preflight_seed(index), priority=1)
         for index in range(study.preflight_seeds)

@@ -13,6 +13,9 @@ from typing import Literal
 from typing import Protocol
 
 Scalar = float | int | str | bool
+VARY = "vary"
+"""The parameter, of tasks that have it, that names the random streams which follow a run's seed, joined by ``+``."""
+
 Role = Literal["student", "teacher"]
 
 

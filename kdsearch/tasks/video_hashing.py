@@ -51,6 +51,7 @@ DEFAULTS: dict[str, Scalar] = {
     "learning_rate": 1e-2,
     "weight_decay": 5e-4,
     "patience": 4,
+    "vary": "initialisation+order",
 }
 
 _TEACHER, _STUDENT = NetworkOptions(frames=20, width=96), NetworkOptions(frames=10, width=32)
@@ -74,7 +75,7 @@ class VideoHashing:
     frames. ``margin`` belongs to ``bits``: a little more than a quarter of them. ``batch`` in clips, ``epochs`` at
     most, ``evaluate_every`` in epochs; ``patience`` (a searched parameter) counts evaluations, and the run ends at the
     plateau that comes after the learning rate has been reduced ``reductions`` times. ``size``: pixels, for images.
-    There is no augmentation, as in the original, so the teacher's outputs are constants and are cached exactly.
+    ``vary`` (a parameter) names the random streams that follow the run's seed. There is no augmentation, as in the original, so the teacher's outputs are constants and are cached exactly.
     ``quirks``: names out of :data:`QUIRKS`. Raises :class:`~kdsearch.errors.StudyFileError` for unknown options.
     """
 

@@ -32,6 +32,7 @@ from kdsearch.training.loop import train_loop
 from kdsearch.training.memory import reset_peak_memory
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import build_seeded
+from kdsearch.training.randomness import varied
 from kdsearch.training.schedules import Plateau
 from kdsearch.training.steppers import PlainStepper
 from kdsearch.training.teacher_cache import TeacherOutputs
@@ -46,7 +47,9 @@ def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunRe
     params = run_params(task, request)
     data = dataset(task, request.role, context.device)
     teacher = find_teacher(task, request, params, context.device)
-    model = build_seeded(request.seed, lambda: build_network(task, request.role, data.classes)).to(context.device)
+    vary = str(params["vary"])
+    initial = varied("initialisation", request.seed, vary)
+    model = build_seeded(initial, lambda: build_network(task, request.role, data.classes)).to(context.device)
     quirks = task.quirks
     stepper = PlainStepper(
         model,
@@ -62,7 +65,7 @@ def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunRe
         plateau_input="best_before" if "plateau_on_running_best" in quirks else "current",
     )
     recipe = Recipe(
-        seed=request.seed,
+        seed=varied("order", request.seed, vary),
         clips=data.train,
         batch=task.batch,
         epochs=(request.role == "teacher" and task.network("teacher").epochs) or task.epochs,

@@ -14,7 +14,25 @@ INIT = 0
 ORDER = 1
 """Stream of the order of clips, one child an epoch."""
 
+NAMES = ("initialisation", "order")
+"""The streams by name: those that a run's ``vary`` names follow its seed, the others stay as with seed ``FIXED``."""
+
+FIXED = 0
+
 Built = TypeVar("Built")
+
+
+def varied(name: str, seed: int, vary: str) -> int:
+    """The seed of the stream ``name`` in a run of ``seed`` where ``vary`` (``"initialisation+order"``) names what varies.
+
+    ``"nothing"`` holds all streams at ``FIXED``: what such runs still differ by is the arithmetic of the device.
+    Raises ``ValueError`` for a name that is no stream.
+    """
+    named = [] if vary == "nothing" else vary.split("+")
+    unknown = sorted(set(named) - set(NAMES))
+    if unknown:
+        raise ValueError(f"vary names {', '.join(NAMES)} joined by '+', or is 'nothing'; got {vary!r}")
+    return seed if name in named else FIXED
 
 
 def stream(seed: int, *place: int) -> np.random.SeedSequence:

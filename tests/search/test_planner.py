@@ -18,6 +18,7 @@ from kdsearch.engines.artifacts import MissingArtifact
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import KdsearchError
+from kdsearch.errors import StudyFileError
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ENDED
@@ -26,6 +27,7 @@ from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyResults
 from kdsearch.search.evidence import settings_of
+from kdsearch.search.manual import add_configuration
 from kdsearch.search.pooled import Pooled
 
 NO_TEACHER = {"alpha": 0, "rate": 0.3}
@@ -386,3 +388,53 @@ def test_a_mirror_that_cannot_be_drawn_never_ends_a_study(ledger: Ledger) -> Non
     DebugEngine(coordinator, Loaded(study)).run()  # type: ignore[arg-type]
     assert ledger.study_by_id(record.id).phase == "finished"
     assert len(calls) >= 3
+
+
+def test_what_a_planner_remembers_is_what_a_whole_read_says(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(runs=16))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    engine = DebugEngine(coordinator, Loaded(study))  # type: ignore[arg-type]
+    advance, compared = coordinator.advance, 0
+
+    def watched() -> int:
+        nonlocal compared
+        count = advance()
+        remembered: list[Any] = []
+        ledger.decide(record.id, lambda state: remembered.append(state) or [], coordinator._memory)  # type: ignore[func-returns-value]
+        assert remembered[0] == ledger.search_state(record.id)
+        compared += 1
+        return count
+
+    coordinator.advance = watched  # type: ignore[method-assign]
+    engine.run()
+    assert compared > 10
+    teacher = next(run.id for run in ledger.results(record.id).runs if run.pool == "teacher")
+    ledger.requeue_teachers([teacher])
+    remembered: list[Any] = []
+    ledger.decide(record.id, lambda state: remembered.append(state) or [], coordinator._memory)  # type: ignore[func-returns-value]
+    assert remembered[0] == ledger.search_state(record.id), "a run that ended well may be queued again"
+
+
+def test_runs_in_which_other_streams_vary_take_no_part_in_the_search(ledger: Ledger) -> None:
+    numbers = {"alpha": 0, "representation": 0, "rate": 0.3, "vary": "initialisation+order"}
+    study = toy_study(task=ToyTask(parameters=numbers), budget=kd.Budget(runs=10))
+    results = finish(ledger, study)
+    params = {**study.complete({"rate": 0.4}), "vary": "order"}
+    name = add_configuration(ledger, study, results.study.id, params, 3)
+    again = finish(ledger, study)
+    assert name == "v0"
+    added = next(row for row in again.configurations.values() if row.name == "v0")
+    assert added.kind == "ablation"
+    assert [run.seed for run in again.runs if run.configuration_id == added.id] == [0, 1, 2]
+    assert again.study.winner_id == results.study.winner_id
+
+
+def test_the_whole_study_may_vary_one_stream(ledger: Ledger) -> None:
+    numbers = {"alpha": 0, "representation": 0, "rate": 0.3, "vary": "initialisation+order"}
+    study = toy_study(task=ToyTask(parameters=numbers), budget=kd.Budget(runs=10), vary=("order",))
+    results = finish(ledger, study)
+    students = [row for row in results.configurations.values() if row.kind != "teacher"]
+    assert {row.params["vary"] for row in students} == {"order"}
+    with pytest.raises(StudyFileError, match="out of initialisation, order; got 'weather'"):
+        toy_study(task=ToyTask(parameters=numbers), vary=("weather",))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,18 @@ def test_a_seed_reproduces_its_run(tmp_path: Path, options: dict[str, Any]) -> N
     torch.rand(7)
     assert_same(first, run(tmp_path / "b", make(**options), seed=5))
     assert run(tmp_path / "c", make(**options), seed=6).curve != first.curve
+
+
+def test_only_the_streams_that_vary_follow_the_seed(tmp_path: Path) -> None:
+    one, other = (run(tmp_path / f"n{seed}", seed=seed, vary="nothing") for seed in (5, 6))
+    assert_same(one, other)
+    weights = [
+        state(run(tmp_path / f"{vary}{seed}", make(epochs=2), seed=seed, vary=vary))
+        for vary in ("initialisation", "order", "initialisation+order")
+        for seed in (5, 6)
+    ]
+    pairs = list(itertools.combinations(weights, 2))
+    assert not any(all(torch.equal(a[name], b[name]) for name in a) for a, b in pairs), "each combination is its own"
 
 
 def test_training_moves_no_global_generator(tmp_path: Path) -> None:

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from torch import nn
 
+from kdsearch.training.randomness import FIXED
 from kdsearch.training.randomness import ORDER
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.randomness import order
 from kdsearch.training.randomness import stream
+from kdsearch.training.randomness import varied
 
 
 def test_order_is_a_stateless_permutation() -> None:
@@ -38,3 +41,12 @@ def test_building_is_seeded_and_leaves_the_global_generator_alone() -> None:
     torch.rand(17)
     assert torch.equal(first.weight, build_seeded(1, lambda: nn.Linear(4, 4)).weight)
     assert not torch.equal(first.weight, build_seeded(2, lambda: nn.Linear(4, 4)).weight)
+
+
+def test_streams_that_do_not_vary_stay_as_they_are() -> None:
+    assert varied("order", 7, "initialisation+order") == 7
+    assert varied("order", 7, "initialisation") == FIXED
+    assert varied("initialisation", 7, "initialisation") == 7
+    assert varied("initialisation", 7, "nothing") == FIXED
+    with pytest.raises(ValueError, match="vary names initialisation, order"):
+        varied("order", 7, "weather")

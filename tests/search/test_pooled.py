@@ -1,0 +1,191 @@
+"""The planner's policy: worth by hand, starts, batches, odd spaces."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import kdsearch as kd
+from kdsearch.search.acquisition import after_run
+from kdsearch.search.acquisition import augmented_improvement
+from kdsearch.search.acquisition import expected_gain
+from kdsearch.search.fixed import FixedSeeds
+from kdsearch.search.policy import Further
+from kdsearch.search.policy import New
+from kdsearch.search.policy import Pick
+from kdsearch.search.policy import Setting
+from kdsearch.search.pooled import Pooled
+from kdsearch.space import Dimension
+
+SPACE: dict[str, Dimension] = {"x": kd.uniform(0, 1), "y": kd.uniform(0, 1)}
+
+
+def search(
+    policy: Any,
+    truth: Callable[[Mapping[str, Any]], float],
+    runs: int,
+    *,
+    at_once: int = 1,
+    noise: float = 0.3,
+    seed: int = 0,
+) -> list[Setting]:
+    """A search whose runs come back in batches of ``at_once``."""
+    settings: list[Setting] = []
+    while sum(len(row.objectives) for row in settings) < runs:
+        picks: list[Pick] = policy.choose(settings, at_once)
+        assert 0 < len(picks) <= at_once
+        for pick in picks:
+            if isinstance(pick, New):
+                settings.append(Setting(dict(pick.params), {}))
+            place = len(settings) - 1 if isinstance(pick, New) else pick.setting
+            row = settings[place]
+            index = row.next_seed
+            drawn = float(np.random.default_rng([seed, place, index]).normal())
+            settings[place] = Setting(row.params, {**row.objectives, index: truth(row.params) + noise * drawn})
+    return settings
+
+
+def bump(params: Mapping[str, Any]) -> float:
+    return 1 - 4 * (params["x"] - 0.7) ** 2 - 4 * (params["y"] - 0.2) ** 2
+
+
+def test_augmented_improvement_by_hand() -> None:
+    # mu = 1, reference 0.5, s = 0.5, s_e = 1: z = 1, (0.5 * 0.841345 + 0.5 * 0.241971) * (1 - 1 / sqrt(1.25))
+    value = augmented_improvement(np.array([1.0]), np.array([0.5]), 0.5, 1.0)
+    assert value[0] == pytest.approx(0.541658 * 0.105573, rel=1e-5)
+
+
+def test_improvement_without_noise_is_the_expectation() -> None:
+    draws = 0.2 + 0.7 * np.random.default_rng(0).standard_normal(400_000)
+    expected = np.maximum(draws - 0.4, 0).mean()
+    assert augmented_improvement(np.array([0.2]), np.array([0.7]), 0.4, 1e-9)[0] == pytest.approx(expected, rel=0.01)
+
+
+def test_a_run_in_flight_shrinks_what_is_unknown_around_it() -> None:
+    covariance = np.array([[1.0, 0.5], [0.5, 1.0]])
+    after = after_run(covariance, 0, 1.0)
+    assert after == pytest.approx(np.array([[0.5, 0.25], [0.25, 0.875]]))  # 1 - 1/2, 0.5 - 0.5/2, 1 - 0.25/2
+
+
+def test_gain_left_of_two_equal_settings_by_hand() -> None:
+    # E[max(X, Y)] of independent N(0, 1) is 1 / sqrt(pi)
+    gain = expected_gain(np.zeros(2), np.eye(2), np.random.default_rng(0), samples=200_000)
+    assert gain == pytest.approx(1 / math.sqrt(math.pi), abs=0.005)
+    sure = expected_gain(np.array([3.0, 0.0]), 1e-6 * np.eye(2), np.random.default_rng(0))
+    assert sure < 1e-3
+
+
+def test_it_finds_the_top_and_gives_it_seeds() -> None:
+    settings = search(Pooled(SPACE, 0), bump, 60)
+    leader = Pooled(SPACE, 0).leader(settings)
+    assert bump(settings[leader.setting].params) > 0.9
+    assert leader.estimate == pytest.approx(bump(settings[leader.setting].params), abs=0.25)
+    counts = [len(row.objectives) for row in settings]
+    assert counts[leader.setting] >= 4
+    assert np.median(counts) <= 2, "poor settings keep one or two seeds"
+
+
+def test_a_batch_spreads_over_what_a_single_choice_would_repeat() -> None:
+    settings = search(Pooled(SPACE, 0), bump, 20)
+    picks = Pooled(SPACE, 0).choose(settings, 16)
+    assert len(picks) == 16
+    new = [tuple(pick.params.values()) for pick in picks if isinstance(pick, New)]
+    assert len(set(new)) == len(new)
+    further = Counter(pick.setting for pick in picks if isinstance(pick, Further))
+    assert max(further.values(), default=0) <= 8
+    assert len(new) + len(further) >= 6
+
+
+def test_pending_runs_are_not_asked_for_again_as_if_they_were_not() -> None:
+    settings = search(Pooled(SPACE, 0), bump, 20)
+    (first,) = Pooled(SPACE, 0).choose(settings, 1)
+    place = len(settings) if isinstance(first, New) else first.setting
+    if isinstance(first, New):
+        settings.append(Setting(dict(first.params), {}, frozenset(range(6))))
+    else:
+        row = settings[place]
+        settings[place] = Setting(row.params, row.objectives, frozenset(range(row.next_seed, row.next_seed + 6)))
+    (second,) = Pooled(SPACE, 0).choose(settings, 1)
+    assert not (isinstance(second, Further) and second.setting == place)
+
+
+def test_the_same_settings_give_the_same_answer_from_a_fresh_object() -> None:
+    settings = search(Pooled(SPACE, 3), bump, 25)
+    assert Pooled(SPACE, 3).choose(settings, 4) == Pooled(SPACE, 3).choose(settings, 4)
+    assert Pooled(SPACE, 3).beliefs(settings) == Pooled(SPACE, 3).beliefs(settings)
+
+
+def test_beliefs_are_ranked_and_the_leader_is_not_better_than_itself() -> None:
+    beliefs = Pooled(SPACE, 0).beliefs(search(Pooled(SPACE, 0), bump, 40))
+    estimates = [row.estimate for row in beliefs]
+    assert estimates == sorted(estimates, reverse=True)
+    assert beliefs[0].better == pytest.approx(0.5)
+    assert all(row.better < 0.5 for row in beliefs[1:])
+    # P(theta_i > theta_leader) is of their difference, so it is below what the means alone would say
+    assert beliefs[-1].better < norm.cdf(0)
+
+
+def test_a_small_budget_starts_with_few_settings_so_that_some_are_repeated() -> None:
+    settings = search(Pooled(SPACE, 0, budget=8), bump, 8)
+    assert max(len(row.objectives) for row in settings) >= 2
+
+
+def test_an_exhausted_space_gets_further_seeds() -> None:
+    space: dict[str, Dimension] = {"n": kd.integer(1, 3)}
+    policy = Pooled(space, 0)
+    settings = [Setting({"n": n}, {0: float(n), 1: n + 0.1}) for n in (1, 2, 3)]
+    settings += [Setting({"n": 4}, {0: 0.2})] * 7  # outside the space: added by hand
+    assert all(isinstance(pick, Further) for pick in policy.choose(settings, 4))
+
+
+def test_mixed_and_conditional_spaces_work() -> None:
+    space: dict[str, Dimension] = {
+        "mode": kd.categorical(["cse", "mse"]),
+        "temperature": kd.when(kd.log(1, 16), mode="cse"),
+        "patience": kd.integer(1, 10),
+    }
+
+    def truth(params: Mapping[str, Any]) -> float:
+        if params["mode"] == "mse":
+            return 0.2
+        return 1 - abs(math.log(params["temperature"] / 4)) - 0.02 * abs(params["patience"] - 5)
+
+    settings = search(Pooled(space, 1), truth, 60, noise=0.1)
+    assert all(("temperature" in row.params) == (row.params["mode"] == "cse") for row in settings)
+    leader = Pooled(space, 1).leader(settings)
+    assert truth(settings[leader.setting].params) > 0.75
+
+
+def test_equal_values_everywhere_break_nothing() -> None:
+    settings = search(Pooled(SPACE, 0), lambda params: 0.5, 30, noise=0.0)
+    assert Pooled(SPACE, 0).leader(settings).estimate == pytest.approx(0.5, abs=1e-6)
+
+
+def test_very_many_settings_are_thinned_and_the_best_stay() -> None:
+    draws = np.random.default_rng(0)
+    settings = [
+        Setting({"x": float(x), "y": float(y)}, {j: bump({"x": x, "y": y}) + 0.1 * draws.normal() for j in range(2)})
+        for x, y in draws.random((600, 2))
+    ]
+    truths = [bump(row.params) for row in settings]
+    leader = Pooled(SPACE, 0).leader(settings)
+    assert truths[leader.setting] > np.quantile(truths, 0.98)
+    assert len(Pooled(SPACE, 0).choose(settings, 50)) == 50
+
+
+def test_a_fixed_design_fills_settings_before_it_begins_new_ones() -> None:
+    policy = FixedSeeds(SPACE, 0, seeds=3)
+    picks = policy.choose([], 5)
+    assert [type(pick) for pick in picks] == [New, Further, Further, New, Further]
+    settings = search(policy, bump, 12, at_once=5)
+    assert [len(row.objectives) for row in settings] == [3] * 5
+    spread = [tuple(row.params.values()) for row in settings]
+    assert all(math.dist(a, b) > 0.1 for a, b in itertools.combinations(spread, 2))  # type: ignore[arg-type]
