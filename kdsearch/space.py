@@ -137,13 +137,13 @@ def plain(dimension: Dimension) -> Range:
 
 def active(space: Mapping[str, Dimension], params: Mapping[str, Scalar]) -> list[str]:
     """Names of the dimensions whose conditions hold in ``params``; a condition on an idle dimension does not hold."""
-    found: list[str] = []
-    for name, dimension in space.items():
-        if not isinstance(dimension, Conditional) or (
-            dimension.on in found and params.get(dimension.on) in dimension.values
-        ):
-            found.append(name)
-    return found
+
+    def holds(dimension: Dimension) -> bool:
+        if not isinstance(dimension, Conditional):
+            return True
+        return params.get(dimension.on) in dimension.values and holds(space[dimension.on])
+
+    return [name for name, dimension in space.items() if holds(dimension)]
 
 
 def settled(
@@ -183,6 +183,11 @@ def dimension_from(identity: Mapping[str, Any]) -> Dimension:
     if identity["kind"] == "integer":
         return Integer(identity["low"], identity["high"], identity["log"])
     return Uniform(identity["low"], identity["high"], log=identity["kind"] == "log")
+
+
+def stored_space(settings: Mapping[str, Any]) -> dict[str, Dimension]:
+    """The space of a study's stored settings, in the study file's order: JSON in Postgres keeps none."""
+    return {name: dimension_from(settings["space"][name]) for name in settings["dimensions"]}
 
 
 def _is_number(value: Scalar) -> bool:

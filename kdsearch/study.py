@@ -219,6 +219,7 @@ class Study:
             "teachers": self.teachers if self.trained.has_teacher else "none",
             "teacher_parameters": list(self.trained.teacher_parameters),
             "space": {name: dimension.identity() for name, dimension in self.space.items()},
+            "dimensions": list(self.space),
         }
 
     def with_preset(self, name: str | None) -> Study:

@@ -29,5 +29,5 @@ def test_importing_is_light(statement: str) -> None:
 def test_an_unknown_name_says_what_there_is() -> None:
     import kdsearch
 
-    with pytest.raises(AttributeError, match="it has: Budget, Confirm"):
+    with pytest.raises(AttributeError, match="it has: Adaptive, Budget, Confirm"):
         kdsearch.studdy  # noqa: B018

@@ -25,18 +25,29 @@ def runs(
     study: StudyName,
     form: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
     output: Output = None,
+    table: Annotated[
+        Path | None, typer.Option("--table", help="Also write a compact .npz of all runs, which replay reads.")
+    ] = None,
     preset: Preset = None,
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Write every run of a study, one row each."""
+    """Write every run of a study, one row each: parameters, seed, pool, objective, score, curve, seconds."""
     from kdsearch.report.export import runs_csv
     from kdsearch.report.export import runs_json
+    from kdsearch.report.export import write_table
 
+    if table is not None and table.suffix != ".npz":
+        raise KdsearchError(f"--table writes a numpy archive: expected a name that ends in .npz, got {table}")
     if form not in ("csv", "json"):
         raise KdsearchError(f"expected --format csv or json, got {form!r}")
     ledger = connect(storage)
     results = ledger.results(find(ledger, study, preset).id)
+    if table is not None:
+        write_table(results, table)
+        if output is None:
+            print(f"{table}: {len(results.runs)} runs")
+            return
     text = runs_csv(results) if form == "csv" else runs_json(results)
     if output is None:
         print(text, end="" if text.endswith("\n") else "\n")

@@ -1,8 +1,6 @@
-"""What must be read before any number: no result, many failures, more fresh seeds after a look at the first ones."""
+"""What must be read before any number: no result, many failures."""
 
 from __future__ import annotations
-
-import re
 
 from kdsearch.ledger.records import Pool
 from kdsearch.report.captions import plural
@@ -10,32 +8,11 @@ from kdsearch.report.compared import void_primary
 from kdsearch.report.selection import Selection
 
 MANY_FAILED = 0.2
-# The words of ``kdsearch extend``, and those of a study file that asks for more.
-_EXTENDED = re.compile(r"confirm seeds extended from (\d+) to (\d+)|confirm\.seeds: (\d+) before, (\d+) now")
 
 
 def alarms(selection: Selection) -> list[str]:
     """Return the sentences that stand before all others; none where all is well."""
     return [*_no_result(selection), *_many_failed(selection)]
-
-
-def looked_between(selection: Selection) -> list[str]:
-    """Say that confirm seeds were extended after the winner was chosen: optional stopping has other error rates."""
-    if selection.choice is None:
-        return []
-    steps: list[tuple[str, str]] = []
-    for event in selection.events:
-        found = _EXTENDED.match(event.message)
-        if event.kind == "changed" and event.at > selection.choice.at and found:
-            before, after = (group for group in found.groups() if group is not None)
-            steps.append((before, after))
-    if not steps:
-        return []
-    first, *others = [f"from {before} to {after}" for before, after in steps]
-    return [
-        f"Confirm seeds were extended {', then '.join([first, *others])} after the winner was chosen: with looks in "
-        "between the verdicts' error rates are larger than stated."
-    ]
 
 
 def _no_result(selection: Selection) -> list[str]:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.alarms import alarms
-from kdsearch.report.alarms import looked_between
 from kdsearch.report.captions import data_line
 from kdsearch.report.captions import plural
+from kdsearch.report.primary import primary_sentence
 from kdsearch.report.sections.comparison import comparison
-from kdsearch.report.sections.comparison import primary_sentence
 from kdsearch.report.sections.cost import cost_line
 from kdsearch.report.sections.inflation import inflation
 from kdsearch.report.sections.instability import instability
@@ -76,7 +75,7 @@ def _confirmed(selection: Selection) -> list[str]:
         if selection.finished:
             return []  # the alarms say why
         return ["The winner is chosen, but none of its confirm runs has ended yet: there is no result."]
-    notes = [primary_sentence(selection), *looked_between(selection)]
+    notes = [primary_sentence(selection)]
     if not selection.finished:
         ended = sum(run.pool == "confirm" for run in selection.runs)
         notes.append(

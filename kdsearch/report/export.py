@@ -1,12 +1,17 @@
-"""All runs of a study as CSV or JSON, one row a run, for other programs."""
+"""All runs of a study as CSV, JSON or a compact table, one row a run, for other programs and for replay."""
 
 from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict
 from io import StringIO
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyResults
@@ -15,6 +20,7 @@ from kdsearch.report.selection import select
 
 HIDDEN = "hidden until the winner is chosen"
 SCORE_CURVES = ("score", "scores")
+TABLE_SCHEMA = "kdsearch.table/1"
 
 
 def runs_csv(results: StudyResults) -> str:
@@ -33,7 +39,7 @@ def runs_csv(results: StudyResults) -> str:
 
 
 def runs_json(results: StudyResults) -> str:
-    """Return ``{"schema": "kdsearch.runs/1", "study", "data", "metric", "chance", "phase", "runs": [...]}``.
+    """Return ``{"schema": "kdsearch.runs/1", "study", "data", "metric", "chance", "phase", "space", "runs": [...]}``.
 
     A run is flat as in CSV, with ``curve`` as lists. Numbers that are not finite are null. Test scores are left out
     until the winner is chosen.
@@ -46,9 +52,67 @@ def runs_json(results: StudyResults) -> str:
         "metric": study.metric,
         "chance": study.chance,
         "phase": study.phase,
+        "space": study.settings.get("space", {}),
         "runs": [_finite(record) for record in _records(results)],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+
+
+def write_table(
+    results: StudyResults, path: Path, *, provenance: Mapping[str, Any] | None = None, every_score: bool = False
+) -> None:
+    """Write all runs as a compressed numpy archive of columns, which ``kdsearch.search.replay`` reads.
+
+    Of R runs: ``configuration`` int32 [R], a position in ``meta["configurations"]`` (name, kind, params); ``seed``
+    int64 [R]; ``pool`` and ``state`` int8 [R], positions in ``meta["pools"]`` and ``meta["states"]``; ``objective``,
+    ``score`` and ``seconds`` float64 [R], nan where there is none; ``epochs`` int32 [R]; ``curve`` float32 [R, E], the
+    objective of each evaluation, padded with nan, and ``curve_epoch`` int32 [R, E], padded with -1. ``meta``: JSON as
+    UTF-8 bytes, also with study, data, metric, chance, space and ``provenance``. Test scores are nan until the winner
+    is chosen, unless ``every_score``: for a study that only records and chooses no winner.
+    """
+    runs = sorted(results.runs, key=lambda run: run.id)
+    kept = [results.configurations[id_] for id_ in dict.fromkeys(run.configuration_id for run in runs)]
+    position = {record.id: index for index, record in enumerate(kept)}
+    pools, states = (list(dict.fromkeys(getattr(run, name) for run in runs)) for name in ("pool", "state"))
+    hidden = select(results).searching and not every_score
+    study = results.study
+    meta = {
+        "schema": TABLE_SCHEMA,
+        "study": study.name,
+        "data": data_line(study),
+        "metric": study.metric,
+        "chance": study.chance,
+        "space": study.settings.get("space", {}),
+        "pools": pools,
+        "states": states,
+        "configurations": [{"name": row.name, "kind": row.kind, "params": dict(row.params)} for row in kept],
+        "provenance": dict(provenance or {}),
+    }
+    np.savez_compressed(
+        path,
+        meta=np.frombuffer(json.dumps(meta, ensure_ascii=False, allow_nan=False).encode(), np.uint8),
+        configuration=np.array([position[run.configuration_id] for run in runs], np.int32),
+        seed=np.array([run.seed for run in runs], np.int64),
+        pool=np.array([pools.index(run.pool) for run in runs], np.int8),
+        state=np.array([states.index(run.state) for run in runs], np.int8),
+        objective=_column([run.objective for run in runs]),
+        score=_column([None if hidden else run.score for run in runs]),
+        seconds=_column([run.seconds for run in runs]),
+        epochs=np.array([run.epochs or 0 for run in runs], np.int32),
+        curve=_padded([run.curve.get("objective", ()) for run in runs], np.nan).astype(np.float32),
+        curve_epoch=_padded([run.curve.get("epoch", ()) for run in runs], -1).astype(np.int32),
+    )
+
+
+def _column(values: Sequence[float | None]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def _padded(rows: Sequence[Sequence[float]], filler: float) -> np.ndarray[Any, np.dtype[np.float64]]:
+    padded = np.full((len(rows), max(map(len, rows), default=0)), filler)
+    for row, values in zip(padded, rows, strict=True):
+        row[: len(values)] = values
+    return padded
 
 
 def _records(results: StudyResults) -> list[dict[str, Any]]:

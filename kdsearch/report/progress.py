@@ -22,7 +22,6 @@ from kdsearch.report.tables import Column
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
 from kdsearch.search.expected import runs_expected
-from kdsearch.statistics import shrink
 from kdsearch.statistics import summarize
 
 STATES: tuple[State, ...] = get_args(State)
@@ -64,22 +63,19 @@ def runs_left(results: StudyResults) -> int:
 
 
 def _best(selection: Selection) -> str:
-    samples = selection.searched()
-    ids = [id_ for id_ in samples if len(samples[id_]) > 1]
-    if not ids:
+    rows = [row for row in selection.standings() if row.n > 1]
+    if not rows:
         return "No configuration has two search runs yet: none is ranked."
-    estimate = shrink(list(samples.values()))
-    means = dict(zip(samples, estimate.means, strict=True))
-    best = selection.study.winner_id
-    if best not in ids or best is None:
-        best = max(ids, key=lambda id_: float(means[id_]))
-    summary = summarize(samples[best])
+    best = next((row for row in rows if row.id == selection.study.winner_id), rows[0])
+    summary = summarize(best.objectives)
     words = objective_words(selection.study, selection.has_scores)
-    role = "Winner" if best == selection.study.winner_id else "Leading"
+    role = "Winner" if best.id == selection.study.winner_id else "Leading"
+    out = sum(row.out for row in rows)
     return (
-        f"{role}: {name_of(selection, best)}, search {words}, not a result: "
-        f"shrunken mean {fixed(float(means[best]), 4)}, raw {fixed(summary.mean, 4)} ± {fixed(summary.sd, 4)}, "
-        f"n = {summary.n}."
+        f"{role}: {name_of(selection, best.id)}, search {words}, not a result: "
+        f"estimate {fixed(best.estimate, 4)} (posterior sd {fixed(best.sd, 4)}), raw {fixed(summary.mean, 4)} ± "
+        f"{fixed(summary.sd, 4)}, n = {summary.n}. "
+        f"Out: {out} of {plural(len(rows), 'configuration')} with two runs or more."
     )
 
 

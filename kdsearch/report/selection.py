@@ -18,6 +18,8 @@ from kdsearch.ledger.records import Pool
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.records import StudyResults
+from kdsearch.search.standing import Standing
+from kdsearch.search.standing import standings
 
 UNKNOWN = "unknown"
 
@@ -104,6 +106,10 @@ class Selection:
             if run.pool == "search" and proposed and value is not None:
                 found.setdefault(id_, []).append(value)
         return found
+
+    def standings(self) -> list[Standing]:
+        """Return what the search believes of each searched configuration, from the runs counted here; best first."""
+        return standings(self.study, self.configurations, self.runs)
 
 
 def select(results: StudyResults, *, mix_code: bool = False) -> Selection:

@@ -10,16 +10,21 @@ from statistics import median
 from typing import Literal
 
 from kdsearch.statistics import Difference
+from kdsearch.statistics import Probability
 from kdsearch.statistics import Summary
 
-Kind = Literal["text", "count", "number", "estimate", "difference", "interval", "p", "parameter"]
+Kind = Literal["text", "count", "number", "estimate", "difference", "interval", "probability", "p", "parameter"]
 """How a column is written: ``estimate`` is mean ± sd with the interval of the mean, ``difference`` a signed value with
-its interval, ``interval`` a value with its interval, ``parameter`` a setting (number, text or switch)."""
+its interval, ``interval`` a value with its interval, ``probability`` the same in two decimals, ``parameter`` a setting
+(number, text or switch)."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its spread and 95 % interval; what is not known is ``nan``. ``n`` counts runs or pairs."""
+    """A value with its spread and interval; what is not known is ``nan``. ``n`` counts runs or pairs.
+
+    The interval is that of the column's ``confidence``.
+    """
 
     value: float
     low: float = math.nan
@@ -39,6 +44,11 @@ class Estimate:
         """Return the difference of two means."""
         return cls(difference.mean, difference.low, difference.high, difference.sd, difference.n)
 
+    @classmethod
+    def chance(cls, probability: Probability) -> Estimate:
+        """Return how often one beats the other."""
+        return cls(probability.value, probability.low, probability.high, n=probability.n)
+
 
 Cell = str | int | float | bool | Estimate | None
 
@@ -48,7 +58,7 @@ class Column:
     """One column.
 
     ``machine`` columns appear in CSV and JSON only, where width costs nothing. ``spare`` columns may be left out,
-    aloud, by a terminal too narrow for all, the last first.
+    aloud, by a terminal too narrow for all, the last first. ``confidence``: of the intervals in it.
     """
 
     key: str
@@ -56,6 +66,7 @@ class Column:
     kind: Kind = "text"
     machine: bool = False
     spare: bool = False
+    confidence: float = 0.95
 
 
 @dataclass(frozen=True)

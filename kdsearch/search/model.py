@@ -26,6 +26,7 @@ SHARED = 4
 """From so many settings with two seeds on, that share is estimated; before it is 0."""
 
 REFIT = 1.25
+SQUASH = 0.0
 """Hyperparameters are fitted again when the runs have grown by a quarter (or shrunk: of very many, some are taken)."""
 
 
@@ -61,7 +62,12 @@ class Models:
         runs = Runs.of(objectives)
         centre = float(np.median(runs.values))
         scale = float(runs.values.std()) or 1.0
-        runs = Runs((runs.values - centre) / scale, runs.setting, runs.seed, runs.k, runs.seeds)
+        values = (runs.values - centre) / scale
+        if SQUASH:
+            u = 1.4826 * float(np.median(values[values >= 0])) or 1.0
+            z = np.maximum(-values / u - SQUASH, 0)
+            values = np.where(z > 0, -u * (SQUASH + np.log1p(z)), values)
+        runs = Runs(values, runs.setting, runs.seed, runs.k, runs.seeds)
         if not self.fitted_to / REFIT < runs.values.size < REFIT * self.fitted_to:
             self._fit(runs, squared)
         return Model(Posterior.of(squared, reduce(runs, self.rho), self.theta), self.rho, centre, scale)

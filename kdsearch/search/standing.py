@@ -14,7 +14,7 @@ from kdsearch.search.fixed import FixedSeeds
 from kdsearch.search.policy import Search
 from kdsearch.search.policy import Setting
 from kdsearch.search.pooled import Pooled
-from kdsearch.space import dimension_from
+from kdsearch.space import stored_space
 
 OUT = 0.005
 """A configuration is shown as out where the posterior gives it a smaller chance to be better than the leader."""
@@ -55,7 +55,7 @@ class Standing:
 
 def policy_of(study: StudyRecord) -> Search:
     """The policy that a stored study is searched with."""
-    space = {name: dimension_from(identity) for name, identity in study.settings["space"].items()}
+    space = stored_space(study.settings)
     search = study.settings["search"]
     seed = int(study.identity["seed"])
     if search["policy"] == "fixed":

@@ -75,7 +75,8 @@ class VideoHashing:
     frames. ``margin`` belongs to ``bits``: a little more than a quarter of them. ``batch`` in clips, ``epochs`` at
     most, ``evaluate_every`` in epochs; ``patience`` (a searched parameter) counts evaluations, and the run ends at the
     plateau that comes after the learning rate has been reduced ``reductions`` times. ``size``: pixels, for images.
-    ``vary`` (a parameter) names the random streams that follow the run's seed. There is no augmentation, as in the original, so the teacher's outputs are constants and are cached exactly.
+    ``vary`` (a parameter) names the random streams that follow the run's seed. There is no augmentation, as in the
+    original, so the teacher's outputs are constants and are cached exactly.
     ``quirks``: names out of :data:`QUIRKS`. Raises :class:`~kdsearch.errors.StudyFileError` for unknown options.
     """
 

@@ -23,7 +23,7 @@ Built = TypeVar("Built")
 
 
 def varied(name: str, seed: int, vary: str) -> int:
-    """The seed of the stream ``name`` in a run of ``seed`` where ``vary`` (``"initialisation+order"``) names what varies.
+    """The seed of the stream ``name`` in a run of ``seed``; ``vary`` names what varies: ``"initialisation+order"``.
 
     ``"nothing"`` holds all streams at ``FIXED``: what such runs still differ by is the arithmetic of the device.
     Raises ``ValueError`` for a name that is no stream.

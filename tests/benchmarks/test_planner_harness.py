@@ -151,18 +151,18 @@ def test_intervals_cover_the_mean() -> None:
 def test_goals_are_met_missed_or_open() -> None:
     rows = [row("ours", index, [1.0, 2.0, 2.0 + 0.2 * (index % 2)]) for index in range(8)]
     rows += [row("tpe_x5", index, [0.0, 1.0, 1.5]) for index in range(8)]
-    said = list(table.goals(summary.gather(rows), "ours", "tpe_x5", ["tpe_x1"]))
+    said = list(table.goals(summary.gather(rows), "ours", "tpe_x5"))
     assert said[0].startswith("met     smooth-s1-r0: tpe_x5 at 200 reached with at most 66: needs 38 [38, 38]")
     assert "not behind tpe_x5 at 200" in said[1]
     assert said[2].startswith("missed  smooth-s1-r0: inflation")
     worse = [row("ours", index, [0.0, 0.0, 0.0]) for index in range(8)] + rows[8:]
-    assert [line.split()[0] for line in table.goals(summary.gather(worse), "ours", "tpe_x5", [])] == ["missed"] * 3
+    assert [line.split()[0] for line in table.goals(summary.gather(worse), "ours", "tpe_x5")] == ["missed"] * 3
 
 
 @pytest.mark.usefixtures("blind")
 def test_the_command_prints_one_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "results.jsonl"
-    given = ["--quick", "--output", str(output), "--processes", "1", "--reference", "single", "--one-seed", "single"]
+    given = ["--quick", "--output", str(output), "--processes", "1", "--reference", "single"]
     command.main(given)
     printed = capsys.readouterr().out
     assert "regret at 40" in printed

@@ -9,39 +9,47 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from support import ToyTask
 
+import kdsearch as kd
 from kdsearch.ledger.records import FIRST_CONFIRM_SEED
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.studies import plain
 
 TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 20
 CHANCE = 0.05
 FIRST_SEEDS = {"search": 0, "preflight": 1_000_000, "teacher": 2_000_000, "confirm": FIRST_CONFIRM_SEED}
-SETTINGS: dict[str, Any] = {
-    "title": "weights",
-    "budget": {"runs": 20},
-    "confirm": {"seeds": 3, "finalists": 2},
-    "min_effect": 0.01,
-    "preset": None,
-    "teachers": "one",
-    "teacher_parameters": ["alpha", "representation_weight"],
-    "published": [{"label": "KD & more", "value": 0.531, "note": "one run"}],
-    "space": {"alpha": {}},
-}
+DECLARED = kd.Study(
+    name="weights",
+    task=ToyTask(
+        label="poses-split1",
+        description="stand-in, not JHMDB: poses, split 1",
+        chance=CHANCE,
+        parameters={"alpha": 0, "representation_weight": 0, "epochs": 40},
+        teacher_parameters=("alpha", "representation_weight"),
+    ),
+    space={"alpha": kd.uniform(0, 1), "representation_weight": kd.log(1e-3, 30)},
+    baselines={"student alone": {}, "seed_1": {"representation_weight": 0.001}},
+    published=[kd.Published("KD & more", 0.531, "one run")],
+    budget=kd.Budget(runs=20),
+    confirm=kd.Confirm(seeds=3, finalists=2),
+)
+"""What the study file would say: identity and settings are those that the ledger would hold."""
 
 
 def study(phase: str, **changes: Any) -> StudyRecord:
     chosen = phase in ("confirm", "finished")
     record = StudyRecord(
         id=1,
-        name="weights@poses-split1",
+        name=DECLARED.stored_name,
         phase=phase,
-        identity={},
-        settings=SETTINGS,
-        description="stand-in, not JHMDB: poses, split 1",
-        metric="mAP",
+        identity=plain(DECLARED.identity()),
+        settings=plain(DECLARED.settings()),
+        description=DECLARED.trained.description,
+        metric=DECLARED.trained.metric,
         chance=CHANCE,
         data_hash="data",
         created_at=datetime(2026, 11, 1, tzinfo=UTC),

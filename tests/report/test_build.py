@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,7 @@ from kdsearch.report import render
 from kdsearch.report import runs_csv
 from kdsearch.report import runs_json
 from kdsearch.report.captions import MEAN_INTERVAL
+from kdsearch.report.selection import select
 
 Make = Callable[..., StudyResults]
 WINNER, ABLATION = 10, 20
@@ -38,24 +40,51 @@ def test_comparison_by_hand(results: Make) -> None:
     # 0.70, 0.72, 0.74: half = t[0.975, 2] * 0.02 / sqrt(3) = 0.049683
     assert (winner.value, winner.sd, winner.low) == pytest.approx((0.72, 0.02, 0.670317), abs=1e-6)
     primary = estimate(table.column("difference")[1])
-    # differences 0.01, 0.02, 0.03: half = 4.302653 * 0.01 / sqrt(3) = 0.024841
-    assert (primary.value, primary.low, primary.high) == pytest.approx((0.02, -0.004841, 0.044841), abs=1e-6)
+    # differences 0.01, 0.02, 0.03; the first look spends 0.80 of 5 %: half = t[0.98, 2] * 0.01 / sqrt(3)
+    # = 4.848732 * 0.0057735 = 0.027994
+    assert (primary.value, primary.low, primary.high) == pytest.approx((0.02, -0.007994, 0.047994), abs=1e-6)
     assert table.column("verdict") == [None, "undecided", "better", "undecided", "context"]
     assert table.column("flip_p") == [None] * 5  # three pairs
     t_p, adjusted = table.column("t_p"), table.column("holm_p")
+    # 0.09, 0.10, 0.10 against 0: t = 29 with 2 degrees of freedom, p = 0.0011869, at the first look p / 0.8
+    assert t_p[2] == pytest.approx(0.0011869 / 0.8, rel=1e-4)
     assert isinstance(t_p[2], float)
     assert adjusted[2] == pytest.approx(2 * t_p[2])  # two baselines
     assert adjusted[1] is None  # the primary comparison is not adjusted
     assert [row.context for row in table.rows] == [False, False, False, False, True]
 
 
+def test_probability_to_win_by_hand(results: Make) -> None:
+    table = build(results()).table("comparison")
+    # 3 wins of 3: at 96 % the lower bound solves p^3 = 0.02
+    primary = estimate(table.column("probability")[1])
+    assert (primary.value, primary.low, primary.high) == pytest.approx((1, 0.02 ** (1 / 3), 1))
+    # 0.70, 0.72, 0.74 against 0.71, 0.72, 0.73: one lost, one tied, one won
+    finalist = estimate(table.column("probability")[4])
+    assert finalist.value == 0.5
+    assert finalist.low == pytest.approx(1 - finalist.high)
+    assert math.isnan(finalist.sd)
+    assert (table.column("wins"), table.column("ties")) == ([None, 3, 3, 3, 1], [None, 0, 0, 0, 1])
+
+
 def test_primary_sentence(results: Make) -> None:
     sentence = next(note for note in build(results()).notes if note.startswith("Primary"))
-    # sd of differences 0.01, min_effect 0.01: d = 1, ten seeds
+    # sd of differences 0.01, min_effect 0.01: d = 1, ten seeds at 5 %; a second look, which is stricter, needs 16
     assert sentence == (
-        "Primary: winner against winner without distillation on 3 common fresh seeds: +0.0200 [-0.0048, +0.0448], "
-        "undecided; about 10 seeds would decide at min_effect 0.01 (power 0.8)."
+        "Primary: winner against winner without distillation on 3 common fresh seeds: +0.0200 [-0.0080, +0.0480], "
+        "undecided: not distinguishable from the winner without distillation; to resolve 0.01, about 16 seeds in all "
+        "(power 0.8)."
     )
+
+
+def test_undecided_baselines_are_named_with_the_seeds_they_take(results: Make) -> None:
+    notes = build(results()).table("comparison").notes
+    assert any(
+        re.match(r"seed_1: not distinguishable from the winner; to resolve 0.01, about [\d,]+ seeds", n) for n in notes
+    )
+    assert not any(note.startswith("student alone: not distinguishable") for note in notes)
+    going = build(results("confirm")).table("comparison").notes
+    assert not any("not distinguishable" in note for note in going)
 
 
 def test_diverged_counts_at_chance_and_is_shown(results: Make) -> None:
@@ -116,6 +145,8 @@ def test_winner_parameters(results: Make) -> None:
     assert table.rows[2].context
     assert "3 search seeds" in table.notes[0]
     assert "raw mean 0.8000 ± 0.0200" in table.notes[0]
+    believed = next(row for row in select(results()).standings() if row.id == WINNER)
+    assert f"estimate {believed.estimate:.4f} (posterior sd {believed.sd:.4f})" in table.notes[0]
 
 
 def test_published(results: Make) -> None:
@@ -146,13 +177,37 @@ def test_no_score_before_the_winner_is_chosen(results: Make, phase: str) -> None
     assert not {"comparison", "instability", "inflation", "published"} & {table.key for table in report.tables}
 
 
-def test_search_ranks_by_shrunken_mean_and_no_single_run(results: Make) -> None:
+def test_search_ranks_by_estimate_and_no_single_run(results: Make) -> None:
     report = build(results("search"))
     table = report.table("leading")
     assert [row.label for row in table.rows] == ["#10", "#11"]
+    assert table.column("standing") == ["leads", "open"]
+    believed = select(results("search")).standings()
+    for cell, row in zip(table.column("estimate"), believed, strict=False):
+        shown = estimate(cell)
+        assert (shown.value, shown.sd) == (row.estimate, row.sd)
+        assert shown.high - shown.low == pytest.approx(2 * 1.959964 * row.sd)
+    assert (table.column("better")[0], table.column("better")[1]) == (None, believed[1].better)
     assert "1 configuration with n = 1: not ranked, one run says too little." in table.notes
+    assert "Out: 0 of 2 configurations with two runs or more." in table.notes
     assert "not a result" in table.caption
     assert any("still runs (phase search): 6 of 20 search runs" in note for note in report.notes)
+
+
+def test_single_runs_alone_rank_nobody(results: Make) -> None:
+    full = results("search")
+    runs = tuple(run for run in full.runs if run.pool != "search" or run.seed == 0)
+    table = build(replace(full, runs=runs)).table("leading")
+    assert table.rows == ()
+    assert table.notes == ("3 configurations with n = 1: not ranked, one run says too little.",)
+
+
+def test_a_configuration_far_behind_is_out(results: Make) -> None:
+    full = results("search")
+    runs = tuple(replace(run, objective=0.5) if run.configuration_id == 11 else run for run in full.runs)
+    table = build(replace(full, runs=runs)).table("leading")
+    assert table.column("standing") == ["leads", "out"]
+    assert "Out: 1 of 2 configurations with two runs or more." in table.notes
 
 
 def test_verdicts_stay_open_while_confirm_runs(results: Make) -> None:

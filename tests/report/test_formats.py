@@ -35,31 +35,32 @@ TERMINAL = """\
 Comparison on confirm seeds
 stand-in, not JHMDB: poses, split 1; test mAP at the epoch chosen on validation, fresh confirm
 seeds; sd over student seeds with one teacher for all; n = runs, one a seed.
- configuration                n           test mAP        winner - row  Holm p  flip p  verdict
- ────────────────────────────────────────────────────────────────────────────────────────────────
- winner (#10)                 3    0.7200 ± 0.0200                   -       -       -  -
-                                  [0.6703, 0.7697]
- winner without distillation  3    0.7000 ± 0.0100             +0.0200       -       -  undecided
-                                  [0.6752, 0.7248]  [-0.0048, +0.0448]
- student alone                3    0.6233 ± 0.0153             +0.0967   0.002       -  better
-                                  [0.5854, 0.6613]  [+0.0823, +0.1110]
- seed_1                       3    0.4567 ± 0.3523             +0.2633   0.325       -  undecided
- 1/3 diverged                    [-0.4186, 1.3319]  [-0.6119, +1.1386]
+                                                                       P(winner >
+ configuration     n           test mAP        winner - row  Holm p          row)  flip p  verdict
+ ───────────────────────────────────────────────────────────────────────────────────────────────────
+ winner (#10)      3    0.7200 ± 0.0200                   -       -             -       -  -
+                       [0.6703, 0.7697]
+ winner without    3    0.7000 ± 0.0100             +0.0200       -          1.00       -  undecided
+ distillation          [0.6752, 0.7248]  [-0.0080, +0.0480]          [0.27, 1.00]
+ student alone     3    0.6233 ± 0.0153             +0.0967   0.003          1.00       -  better
+                       [0.5854, 0.6613]  [+0.0805, +0.1128]          [0.27, 1.00]
+ seed_1            3    0.4567 ± 0.3523             +0.2633   0.406          1.00       -  undecided
+ 1/3 diverged         [-0.4186, 1.3319]  [-0.7230, +1.2496]          [0.27, 1.00]
 """
 
 MARKDOWN = [
-    "| configuration | n | test mAP (mean ± sd) | 95 % interval | winner - row | 95 % interval | Holm p | flip p "
-    "| verdict |",
-    "|:---|---:|---:|---:|---:|---:|---:|---:|---:|",
-    "| winner (\\#10) | 3 | 0.7200 ± 0.0200 | [0.6703, 0.7697] | - |  | - | - | - |",
-    "| winner without distillation | 3 | 0.7000 ± 0.0100 | [0.6752, 0.7248] | +0.0200 | [-0.0048, +0.0448] | - | - "
-    "| undecided |",
+    "| configuration | n | test mAP (mean ± sd) | 95 % interval | winner - row | 96 % interval | Holm p "
+    "| P(winner \\> row) | 96 % interval | flip p | verdict |",
+    "|:---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
+    "| winner (\\#10) | 3 | 0.7200 ± 0.0200 | [0.6703, 0.7697] | - |  | - | - |  | - | - |",
+    "| winner without distillation | 3 | 0.7000 ± 0.0100 | [0.6752, 0.7248] | +0.0200 | [-0.0080, +0.0480] | - | 1.00 "
+    "| [0.27, 1.00] | - | undecided |",
 ]
 
 LATEX = [
-    r"winner (\#10) & 3 & 0.7200 $\pm$ 0.0200 & {[0.6703, 0.7697]} & - &  & - & - & - \\",
+    r"winner (\#10) & 3 & 0.7200 $\pm$ 0.0200 & {[0.6703, 0.7697]} & - &  & - & - &  & - & - \\",
     r"winner without distillation & 3 & 0.7000 $\pm$ 0.0100 & {[0.6752, 0.7248]} & +0.0200 "
-    r"& {[$-$0.0048, +0.0448]} & - & - & undecided \\",
+    r"& {[$-$0.0080, +0.0480]} & - & 1.00 & {[0.27, 1.00]} & - & undecided \\",
     r"KD \& more & 0.5310 &  & one run \\",
 ]
 
@@ -83,7 +84,16 @@ def test_terminal_is_not_mangled(results: Make, width: int, phase: str) -> None:
 
 def test_narrow_terminal_says_what_it_leaves_out(results: Make) -> None:
     assert "Left out" not in render(build(results()), "table", width=100)
-    assert "Left out, this terminal being narrow: flip p" in render(build(results()), "table", width=80)
+    assert "Left out, this terminal being narrow: P(winner > row), flip p" in render(
+        build(results()), "table", width=80
+    )
+    assert "Left out, this terminal being narrow: flip p" in render(build(results()), "table", width=92)
+
+
+def test_words_are_not_cut(results: Make) -> None:
+    for width in range(80, 121):
+        text = render(build(results()), "table", width=width)
+        assert len(re.findall(r"  (undecided|better|context)$", text, re.MULTILINE)) == 4
 
 
 def test_many_baselines_fit(results: Make) -> None:
@@ -139,6 +149,8 @@ def test_json_golden(results: Make) -> None:
     assert table["rows"][1]["cells"]["difference"]["value"] == pytest.approx(0.02)
     assert table["rows"][0]["cells"]["difference"] is None
     assert table["rows"][1]["cells"]["verdict"] == "undecided"
+    assert table["rows"][1]["cells"]["probability"]["low"] == pytest.approx(0.02 ** (1 / 3))
+    assert (table["rows"][1]["cells"]["wins"], table["rows"][1]["cells"]["ties"]) == (3, 0)
     assert [column["key"] for column in table["columns"]] == list(table["rows"][0]["cells"])
 
 
@@ -178,7 +190,7 @@ def test_status(results: Make) -> None:
     assert table.column("failed") == [0, 0, 1]
     assert table.notes[0] == "Phase: search."
     assert "Leading: #10" in table.notes[1]
-    assert "raw 0.8000 ± 0.0200, n = 3" in table.notes[1]
+    assert "raw 0.8000 ± 0.0200, n = 3. Out: 0 of 2 configurations with two runs or more." in table.notes[1]
     assert "Seconds per run: 36" in table.notes[2]
     # 20 - 7 search runs (a failed one is spent), and 3 seeds for winner, ablation, 2 baselines, 2 finalists
     assert table.notes[3] == "Left: about 31 runs, 9 min with 2 workers."

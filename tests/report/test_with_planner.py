@@ -10,10 +10,13 @@ from support import Loaded
 from support import declaration
 from support import toy_study
 
+import kdsearch as kd
+from kdsearch.cli.extend import extend
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.views import SearchState
+from kdsearch.report import Estimate
 from kdsearch.report import build
 from kdsearch.report.progress import runs_left
 from kdsearch.search.expected import runs_expected
@@ -74,3 +77,36 @@ def test_runs_added_to_a_finished_study_leave_its_report_as_it_was(ledger: Ledge
     assert "counted here" not in after.table("winner").notes[0]
     extended = {**results.study.settings, "confirm": {**results.study.settings["confirm"], "seeds": 6}}
     assert runs_left(replace(results, study=replace(results.study, settings=extended))) > 0
+
+
+def test_each_extension_of_fresh_seeds_is_a_look(ledger: Ledger, database_url: str) -> None:
+    study = toy_study()
+    study_id, _ = launch(ledger, study)
+    assert any(note.startswith("Look 1 at fresh seeds:") for note in notes_of(ledger, study_id))
+    extend("toy@toy", confirm_seeds=6, storage=database_url)
+    assert any(note.startswith("Look 1 at fresh seeds:") for note in notes_of(ledger, study_id)), "no new seed yet"
+    launch(ledger, study)
+    assert any(note.startswith("Look 2 at fresh seeds after 1 look at 4") for note in notes_of(ledger, study_id))
+    launch(ledger, toy_study(confirm=kd.Confirm(seeds=9, finalists=2)))  # the study file may ask for more as well
+    assert any(note.startswith("Look 3 at fresh seeds after 2 looks at 4, 6") for note in notes_of(ledger, study_id))
+
+
+def notes_of(ledger: Ledger, study_id: int) -> tuple[str, ...]:
+    return build(ledger.results(study_id)).table("comparison").notes
+
+
+def test_the_table_of_a_running_search_says_what_the_planner_believes(ledger: Ledger) -> None:
+    study = toy_study()
+    study_id, _ = launch(ledger, study)
+    results = ledger.results(study_id)
+    before = replace(results, study=replace(results.study, phase="search", winner_id=None), events=())
+    table = build(before).table("leading")
+    choice = next(event for event in results.events if event.kind == "winner")
+    first = table.column("estimate")[0]
+    assert isinstance(first, Estimate)
+    assert (first.value, first.sd, first.n) == pytest.approx(
+        (choice.data["estimate"], choice.data["estimate_sd"], choice.data["search_seeds"])
+    )
+    assert results.study.winner_id is not None
+    assert table.rows[0].label == results.configurations[results.study.winner_id].name
+    assert table.column("standing")[0] == "leads"

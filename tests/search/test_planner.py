@@ -28,7 +28,9 @@ from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyResults
 from kdsearch.search.evidence import settings_of
 from kdsearch.search.manual import add_configuration
+from kdsearch.search.policy import New
 from kdsearch.search.pooled import Pooled
+from kdsearch.space import stored_space
 
 NO_TEACHER = {"alpha": 0, "rate": 0.3}
 
@@ -104,6 +106,20 @@ def test_seeds_go_where_they_decide_and_are_common_to_all(ledger: Ledger) -> Non
         assert sorted(run.seed for run in pool(results, "search") if run.configuration_id == id_) == list(
             range(seeds[id_])
         ), "seeds are common to all configurations, so that comparisons are paired"
+
+
+def test_the_stored_space_keeps_its_order_and_its_conditions(ledger: Ledger) -> None:
+    space = {"rate": kd.uniform(0, 1), "alpha": kd.categorical([0.0, 0.5]), "Z": kd.when(kd.uniform(0, 1), alpha=0.5)}
+    parameters = {"alpha": 0.5, "rate": 0.3, "Z": 0.25}
+    study = toy_study(space=space, task=ToyTask(parameters=parameters), budget=kd.Budget(runs=24), baselines={})
+    results = finish(ledger, study)
+    assert list(stored_space(results.study.settings)) == ["rate", "alpha", "Z"]
+    searched = [row.params for row in results.configurations.values() if row.kind == "searched"]
+    assert {row["Z"] for row in searched if row["alpha"] == 0.0} == {0.25}, "an idle number keeps its default"
+    assert len({row["Z"] for row in searched if row["alpha"] == 0.5}) > 3
+    first = Pooled(space, 0, 24).choose([], 1)[0]
+    assert isinstance(first, New)
+    assert searched[0]["rate"] == first.params["rate"]
 
 
 def test_a_fixed_design_gives_every_setting_its_seeds(ledger: Ledger) -> None:

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import warnings
-import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

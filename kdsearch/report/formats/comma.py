@@ -7,6 +7,7 @@ import math
 from io import StringIO
 
 from kdsearch.report.tables import Cell
+from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Report
 from kdsearch.report.tables import Table
@@ -23,6 +24,7 @@ FIELDS = (
     "sd",
     "low",
     "high",
+    "confidence",
     "n",
     "text",
     "caption",
@@ -32,10 +34,10 @@ FIELDS = (
 def render(report: Report) -> str:
     """Return the report as tidy CSV with the columns ``FIELDS``.
 
-    ``table`` and ``column`` hold keys, ``row`` the label. A number stands in ``value`` with ``sd``, 95 % interval
-    ``low`` and ``high`` (of a mean: t below n = 20, BCa from there on), and ``n`` where it has them; words stand in
-    ``text``. What is not known is empty. Sentences are lines whose ``column`` is ``note``. ``data`` repeats the
-    description on each line, so that no line loses a stand-in's name.
+    ``table`` and ``column`` hold keys, ``row`` the label. A number stands in ``value`` with ``sd``, interval
+    ``low`` and ``high`` (of a mean: t below n = 20, BCa from there on) of ``confidence``, and ``n`` where it has them;
+    words stand in ``text``. What is not known is empty. Sentences are lines whose ``column`` is ``note``. ``data``
+    repeats the description on each line, so that no line loses a stand-in's name.
     """
     out = StringIO()
     writer = csv.DictWriter(out, FIELDS, restval="", lineterminator="\n")
@@ -56,7 +58,7 @@ def _records(table: Table) -> list[dict[str, str]]:
             "remark": row.remark,
             "context": "1" if row.context else "0",
             "column": column.key,
-            **_fields(cell),
+            **_fields(cell, column),
         }
         for row in table.rows
         for column, cell in zip(table.columns, row.cells, strict=True)
@@ -65,10 +67,13 @@ def _records(table: Table) -> list[dict[str, str]]:
     return records + [{"column": "note", "text": note} for note in table.notes]
 
 
-def _fields(cell: Cell) -> dict[str, str]:
+def _fields(cell: Cell, column: Column) -> dict[str, str]:
     if isinstance(cell, Estimate):
         numbers = {"value": cell.value, "sd": cell.sd, "low": cell.low, "high": cell.high}
-        return {**{key: _number(value) for key, value in numbers.items()}, "n": str(cell.n)}
+        fields = {key: _number(value) for key, value in numbers.items()}
+        if fields["low"]:
+            fields["confidence"] = f"{column.confidence:.6g}"
+        return {**fields, "n": str(cell.n)}
     if isinstance(cell, bool | str):
         return {"text": str(cell)}
     return {"value": _number(cell)} if cell is not None else {}

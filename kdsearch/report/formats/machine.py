@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 from kdsearch.report.tables import Cell
+from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Report
 from kdsearch.report.tables import Table
@@ -18,10 +19,10 @@ def render(report: Report) -> str:
     """Return the report as JSON of the schema ``kdsearch.report/1``.
 
     Top level: ``schema``, ``title``, ``study``, ``data`` (the description), ``notes``, ``tables``, ``closing``. A
-    table: ``key``, ``title``, ``caption``, ``columns`` (``key``, ``title``, ``kind``), ``rows``, ``notes``. A row:
-    ``label``, ``remark``, ``context``, ``cells`` by column key. A cell: null, number, text, switch, or an estimate
-    ``{"value", "sd", "low", "high", "n"}`` with the 95 % interval (of a mean: t below n = 20, BCa from
-    there on); what is not known is null.
+    table: ``key``, ``title``, ``caption``, ``columns`` (``key``, ``title``, ``kind``, and ``confidence`` of its
+    intervals, null where it has none), ``rows``, ``notes``. A row: ``label``, ``remark``, ``context``, ``cells`` by
+    column key. A cell: null, number, text, switch, or an estimate ``{"value", "sd", "low", "high", "n"}`` with its
+    interval (of a mean: t below n = 20, BCa from there on); what is not known is null.
     """
     document = {
         "schema": SCHEMA,
@@ -40,7 +41,7 @@ def _table(table: Table) -> dict[str, Any]:
         "key": table.key,
         "title": table.title,
         "caption": table.caption,
-        "columns": [{"key": column.key, "title": column.title, "kind": column.kind} for column in table.columns],
+        "columns": [_column(table, column) for column in table.columns],
         "rows": [
             {
                 "label": row.label,
@@ -52,6 +53,12 @@ def _table(table: Table) -> dict[str, Any]:
         ],
         "notes": list(table.notes),
     }
+
+
+def _column(table: Table, column: Column) -> dict[str, Any]:
+    bounded = any(isinstance(cell, Estimate) and math.isfinite(cell.low) for cell in table.column(column.key))
+    confidence = round(column.confidence, 6) if bounded else None
+    return {"key": column.key, "title": column.title, "kind": column.kind, "confidence": confidence}
 
 
 def _cell(cell: Cell) -> Any:

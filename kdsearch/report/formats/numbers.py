@@ -47,6 +47,8 @@ def cell_lines(cell: Cell, column: Column, digits: int) -> tuple[str, str]:
 
 def _estimate_lines(cell: Estimate, column: Column, digits: int) -> tuple[str, str]:
     signed = column.kind == "difference"
+    if column.kind == "probability":
+        digits = 2
     value = fixed(cell.value, digits, signed=signed)
     if column.kind == "estimate" and math.isfinite(cell.sd):
         value += f" ± {fixed(cell.sd, digits)}"
@@ -81,7 +83,8 @@ def flat(table: Table) -> tuple[list[str], list[list[str]]]:
     wide = {index: has_interval(table, index) for index, _ in human_columns(table)}
     for index, column in human_columns(table):
         suffix = " (mean ± sd)" if column.kind == "estimate" else ""
-        headings += [column.title + suffix, "95 % interval"] if wide[index] else [column.title + suffix]
+        interval = [f"{100 * column.confidence:.3g} % interval"] if wide[index] else []
+        headings += [column.title + suffix, *interval]
     rows = []
     for row in table.rows:
         texts = [label(row)]

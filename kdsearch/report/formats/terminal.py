@@ -79,9 +79,16 @@ def _grid(table: Table, columns: list[tuple[int, Column]]) -> RichTable:
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False)
     grid.add_column(table.stub, min_width=_longest_word(table))
     for index, column in columns:
-        left = column.kind in ("text", "parameter")
-        width = None if column.kind == "text" else _width(table, index, column)
-        grid.add_column(_heading(table, index, column), justify="left" if left else "right", min_width=width)
+        words = column.kind in ("text", "parameter")
+        width = min(24, _width(table, index, column)) if column.kind == "text" else _width(table, index, column)
+        # Where all do not fit, rich narrows whatever may wrap, below its least width too: numbers may not.
+        grid.add_column(
+            _heading(table, index, column),
+            justify="left" if words else "right",
+            min_width=width,
+            no_wrap=not words,
+            overflow="fold",
+        )
     for position, row in enumerate(table.rows):
         if row.context and position and not table.rows[position - 1].context:
             grid.add_section()

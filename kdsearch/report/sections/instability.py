@@ -10,6 +10,7 @@ from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import Compared
 from kdsearch.report.compared import compared
 from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.sections.seeds import seed_sentences
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import present
 from kdsearch.report.tables import Cell
@@ -44,7 +45,7 @@ def instability(selection: Selection) -> Table | None:
         caption=caption(selection.study, test_measure(selection.study, selection.has_scores)),
         columns=columns,
         rows=tuple(_row(selection, row) for row in rows),
-        notes=tuple(_notes(selection, rows[0])),
+        notes=(*_notes(selection, rows[0]), *seed_sentences(selection, rows)),
     )
 
 

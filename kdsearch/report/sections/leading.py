@@ -1,4 +1,4 @@
-"""While the search runs: the leading configurations by shrunken mean of the objective. Not a result."""
+"""While the search runs: the leading configurations by what the search believes of them. Not a result."""
 
 from __future__ import annotations
 
@@ -7,38 +7,26 @@ from kdsearch.report.captions import caption
 from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
-from kdsearch.report.compared import name_of
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
-from kdsearch.statistics import shrink
+from kdsearch.search.standing import OUT
+from kdsearch.search.standing import Standing
 from kdsearch.statistics import summarize
 
 MOST = 10
+NORMAL = 1.959964
+"""Half a 95 % interval of a normal posterior, in its standard deviations."""
 
 
 def leading(selection: Selection) -> Table | None:
     """Return the best configurations with two or more search runs; ``None`` where no search run has ended."""
-    samples = selection.searched()
-    if not samples:
+    standings = selection.standings()
+    if not standings:
         return None
-    estimate = shrink(list(samples.values()))
-    ids = list(samples)
-    ranked = sorted(
-        (index for index, id_ in enumerate(ids) if len(samples[id_]) > 1), key=lambda index: -estimate.means[index]
-    )
-    rows = []
-    for index in ranked[:MOST]:
-        values = samples[ids[index]]
-        cells = (
-            len(values),
-            Estimate.of(summarize(values)),
-            float(estimate.means[index]),
-            float(estimate.se[index]),
-        )
-        rows.append(Row(name_of(selection, ids[index]), cells, selection.diverged(ids[index], "search")))
+    shown = [row for row in standings if row.n > 1]
     words = objective_words(selection.study, selection.has_scores)
     return Table(
         key="leading",
@@ -47,21 +35,39 @@ def leading(selection: Selection) -> Table | None:
         columns=(
             Column("n", "n", "count"),
             Column("objective", objective_title(selection.study, selection.has_scores), "estimate"),
-            Column("shrunken", "shrunken mean", "number"),
-            Column("se", "± se", "number"),
+            Column("estimate", "estimate", "interval"),
+            Column("better", "P(better)", "p"),
+            Column("standing", "standing", "text", spare=True),
         ),
-        rows=tuple(rows),
-        notes=(*_notes(samples, len(ranked), estimate.noise_known), MEAN_INTERVAL),
+        rows=tuple(_row(selection, place, row) for place, row in enumerate(shown[:MOST])),
+        notes=tuple(_notes(standings, shown)),
     )
 
 
-def _notes(samples: dict[int, list[float]], ranked: int, noise_known: bool) -> list[str]:
-    notes = ["Ranked by the mean shrunken towards the mean of all configurations: a lead from few seeds counts little."]
-    single = len(samples) - ranked
+def _row(selection: Selection, place: int, row: Standing) -> Row:
+    word = "leads" if place == 0 else "out" if row.out else "open"
+    cells = (
+        row.n,
+        Estimate.of(summarize(row.objectives)),
+        Estimate(row.estimate, row.estimate - NORMAL * row.sd, row.estimate + NORMAL * row.sd, row.sd, row.n),
+        None if place == 0 else row.better,
+        word,
+    )
+    return Row(row.configuration.name or f"#{row.id}", cells, selection.diverged(row.id, "search"))
+
+
+def _notes(standings: list[Standing], shown: list[Standing]) -> list[str]:
+    notes = []
+    if shown:
+        notes += [
+            "estimate: the true objective as one model of all runs has it, neighbours in the space included, with its "
+            "95 % interval; a lead from few seeds moves it little, and it decides the order. P(better): chance to be "
+            f"truly better than the leader. out: that chance is below {OUT:g}; open: it is not.",
+            f"Out: {sum(row.out for row in shown)} of {plural(len(shown), 'configuration')} with two runs or more.",
+        ]
+    if len(shown) > MOST:
+        notes.append(f"Shown: the first {MOST} of {len(shown)}.")
+    single = len(standings) - len(shown)
     if single:
         notes.append(f"{plural(single, 'configuration')} with n = 1: not ranked, one run says too little.")
-    if ranked > MOST:
-        notes.append(f"The first {MOST} of {ranked} ranked.")
-    if not noise_known:
-        notes.append("No configuration has two runs yet: the spread over seeds is not known.")
-    return notes
+    return [*notes, MEAN_INTERVAL] if shown else notes

@@ -49,19 +49,17 @@ def _chosen(selection: Selection) -> list[str]:
     own = samples.get(study.winner_id, [])
     estimate = shrink(list(samples.values()))
     notes = []
-    seeds, mean = _decided(selection)
-    if seeds is None and own:
-        seeds, mean = len(own), float(estimate.means[list(samples).index(study.winner_id)])
-    if seeds is not None:
-        raw = ""
+    seeds, believed = _decided(selection, len(own))
+    if seeds:
         if own:
             summary = summarize(own)
             of = f" of the {len(own)} counted here" if len(own) != seeds else ""
-            raw = f", raw mean{of} {fixed(summary.mean, 4)}" + (f" ± {fixed(summary.sd, 4)}" if summary.n > 1 else "")
-        shrunken = f": shrunken mean {fixed(mean, 4)}" if mean is not None else ""
+            sd = f" ± {fixed(summary.sd, 4)}" if summary.n > 1 else ""
+            believed = [*believed, f"raw mean{of} {fixed(summary.mean, 4)}{sd}"]
+        told = f": {', '.join(believed)}" if believed else ""
         notes.append(
             f"{name_of(selection, study.winner_id)} was chosen on the {objective_words(study, selection.has_scores)} "
-            f"of {plural(seeds, 'search seed')}, before any confirm seed ran{shrunken}{raw}."
+            f"of {plural(seeds, 'search seed')}, before any confirm seed ran{told}."
         )
     if not own:
         return [*notes, "No search run of the winner is among the runs that this report counts."]
@@ -72,8 +70,19 @@ def _chosen(selection: Selection) -> list[str]:
     return notes
 
 
-def _decided(selection: Selection) -> tuple[int | None, float | None]:
-    """Return the search seeds and the shrunken mean that the choice rested on, as its event holds them."""
+def _decided(selection: Selection, counted: int) -> tuple[int, list[str]]:
+    """Return the search seeds that the choice rested on and what was believed then, as its event holds both.
+
+    Where no event tells, all that is ``counted`` was there, and the same model is asked again.
+    """
     data = selection.choice.data if selection.choice is not None else {}
-    seeds, mean = data.get("search_seeds"), data.get("shrunken_mean")
-    return None if seeds is None else int(seeds), None if mean is None else float(mean)
+    if "search_seeds" not in data:
+        rows = selection.standings() if counted else []
+        return counted, [_words(row.estimate, row.sd) for row in rows if row.id == selection.study.winner_id]
+    if data.get("estimate") is None:
+        return int(data["search_seeds"]), []
+    return int(data["search_seeds"]), [_words(float(data["estimate"]), data.get("estimate_sd"))]
+
+
+def _words(estimate: float, sd: float | None) -> str:
+    return f"estimate {fixed(estimate, 4)}" + ("" if sd is None else f" (posterior sd {fixed(float(sd), 4)})")

@@ -1,0 +1,105 @@
+"""How often fresh seeds were looked at: what each look may claim depends on all of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from kdsearch.report.captions import plural
+from kdsearch.report.selection import Selection
+from kdsearch.statistics import Difference
+from kdsearch.statistics import look_level
+from kdsearch.statistics import look_p
+from kdsearch.statistics import seeds_needed
+
+ALPHA = 0.05
+"""What all looks at one comparison may err in together."""
+
+# The words of ``kdsearch extend``, and those of a study file that asks for more.
+_EXTENDED = re.compile(r"confirm seeds extended from (\d+) to (\d+)|confirm\.seeds: (\d+) before, (\d+) now")
+
+
+def earlier_looks(selection: Selection) -> tuple[int, ...]:
+    """Return the numbers of confirm seeds that the study had when it was extended, rising: each was a look.
+
+    Only extensions after the winner was chosen count. One that came before all runs had ended counts as a look too:
+    the tables could be read then, though without verdicts.
+    """
+    if selection.choice is None:
+        return ()
+    found: list[int] = []
+    for event in selection.events:
+        match = _EXTENDED.match(event.message)
+        if event.kind == "changed" and event.at > selection.choice.at and match:
+            found.append(int(match.group(1) or match.group(3)))
+    return tuple(sorted(set(found)))
+
+
+def looks_at(selection: Selection, n: int) -> tuple[int, ...]:
+    """Return all looks up to the present one with ``n`` seeds; none where ``n`` is too small to judge."""
+    if n < 2:
+        return ()
+    return (*(look for look in earlier_looks(selection) if 2 <= look < n), n)
+
+
+def confidence_at(looks: tuple[int, ...]) -> float:
+    """Return the confidence of the intervals that the present look may show; 95 % where nothing is judged."""
+    return 1 - (look_level(looks, ALPHA) if looks else ALPHA)
+
+
+def at_look(difference: Difference, looks: tuple[int, ...]) -> Difference:
+    """Return the difference as the present look may state it: wider interval, larger p values, the same mean.
+
+    Both ways say the same: ``p`` falls below 0.05 where the interval excludes 0. It is to be shown; verdicts are made
+    of the difference as it came, for they adjust by themselves.
+    """
+    if not looks:
+        return difference
+    low, high = difference.interval(confidence_at(looks))
+    flips = None if difference.sign_flip_p is None else look_p(difference.sign_flip_p, looks)
+    return replace(difference, low=low, high=high, p=look_p(difference.p, looks), sign_flip_p=flips)
+
+
+def seeds_for_next_look(difference: Difference, effect: float, looks: tuple[int, ...], family: int = 1) -> int:
+    """Return the fresh seeds in total with which a true difference of ``effect`` is found with power 0.8.
+
+    ``difference.n`` or fewer where the present look has them already, else those of one more look. ``family``: how
+    many comparisons share the error rate (Bonferroni: Holm needs no more seeds than this).
+    """
+    alpha = ALPHA / family
+    seeds = seeds_needed(difference.sd, effect, alpha=look_level(looks, alpha))
+    if seeds <= difference.n:
+        return seeds
+    for _ in range(4):  # the level of a look depends on its seeds, and hardly so
+        seeds = max(difference.n + 1, seeds_needed(difference.sd, effect, alpha=look_level((*looks, seeds), alpha)))
+    return seeds
+
+
+def resolving(difference: Difference, effect: float, looks: tuple[int, ...], family: int = 1) -> str:
+    """Say what an undecided comparison would take: ``to resolve 0.01, about 48 seeds in all (power 0.8)``."""
+    if effect <= 0 or not difference.sd >= 0 or not looks:
+        return ""
+    seeds = seeds_for_next_look(difference, effect, looks, family)
+    if seeds <= difference.n:
+        return f"{difference.n} seeds find a true difference of {effect:g} with power 0.8, so it may well be smaller"
+    return f"to resolve {effect:g}, about {seeds:,} seeds in all (power 0.8)"
+
+
+def looks_sentence(selection: Selection, looks: tuple[int, ...]) -> str:
+    """Say which look this is and what its intervals and p values hold."""
+    if not looks:
+        return "Differences have no interval: fewer than two common fresh seeds have ended."
+    share = f"{100 * confidence_at(looks):.3g} %"
+    before = ""
+    if len(looks) > 1:
+        before = f" after {plural(len(looks) - 1, 'look')} at {', '.join(map(str, looks[:-1]))} seeds"
+    if not selection.finished:
+        return (
+            f"Confirm runs are still going{before}, so this is no look yet: intervals of winner - row and of "
+            f"P(winner > row) are {share}, and will change."
+        )
+    return (
+        f"Look {len(looks)} at fresh seeds{before}: intervals of winner - row and of P(winner > row) are {share} and "
+        "this table's p values are adjusted, so that all looks together, also later ones after kdsearch extend, err "
+        f"in at most {100 * ALPHA:g} %."
+    )

@@ -1,0 +1,62 @@
+"""What a simulated search runs in: a space with a known truth, noise by seed and a price by run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Protocol
+
+from kdsearch.space import Dimension
+from kdsearch.tasks.base import Scalar
+
+Place = Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]
+
+
+class World(Protocol):
+    """Settings whose true objective is known. Everything is a function of the world's own seed and the arguments.
+
+    ``best``: truth of the best setting, or of the best of 4096 fixed points where there is no end of settings (then a
+    search may do a little better). ``sigma``: sd of one run around its setting's truth. ``tau``: sd of the truths over
+    the space. ``rho``: share of ``sigma^2`` that all settings of one seed have in common.
+    """
+
+    @property
+    def name(self) -> str:
+        """Which world this is."""
+
+    @property
+    def space(self) -> Mapping[str, Dimension]:
+        """Name to dimension."""
+
+    @property
+    def best(self) -> float:
+        """See above."""
+
+    @property
+    def sigma(self) -> float:
+        """See above."""
+
+    @property
+    def tau(self) -> float:
+        """See above."""
+
+    @property
+    def rho(self) -> float:
+        """See above."""
+
+    def truth(self, params: Mapping[str, Scalar]) -> float:
+        """The mean of ``run`` over seeds."""
+
+    def run(self, params: Mapping[str, Scalar], seed: int) -> float:
+        """The objective of one run."""
+
+    def cost(self, params: Mapping[str, Scalar], seed: int) -> float:
+        """How long that run takes, in seconds of the virtual clock."""
+
+    def placement(self) -> Place:
+        """How one search's new settings come to lie on settings that this world has; its state is that search's."""
+
+
+def anywhere(params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+    """The placement of a world that has every setting of its space."""
+    return params

@@ -1,0 +1,57 @@
+"""A policy without any sense, and a table small enough to check by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+import numpy as np
+
+from kdsearch.search.encoding import Encoding
+from kdsearch.search.policy import Further
+from kdsearch.search.policy import Leader
+from kdsearch.search.policy import New
+from kdsearch.search.policy import Pick
+from kdsearch.search.policy import Setting
+from kdsearch.search.replay import Table
+from kdsearch.space import Dimension
+from kdsearch.space import Integer
+from kdsearch.space import Uniform
+
+
+class Blind:
+    """Random settings, ``seeds`` runs each; leads with the highest raw mean."""
+
+    def __init__(self, space: Mapping[str, Dimension], seed: int, seeds: int = 2) -> None:
+        self.encoding = Encoding(space)
+        self.rng = np.random.default_rng(seed)
+        self.seeds = seeds
+        self.asked: list[int] = []
+
+    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+        self.asked.append(wanted)
+        picks: list[Pick] = []
+        count = len(settings)
+        for _ in range(wanted):
+            ordered = sum(len(row.objectives) + len(row.pending) for row in settings) + len(picks)
+            if ordered % self.seeds:
+                picks.append(Further(count - 1))
+            else:
+                picks.append(New(self.encoding.params(self.rng.random(len(self.encoding.names)))))
+                count += 1
+        return picks
+
+    def leader(self, settings: Sequence[Setting]) -> Leader:
+        means = [np.mean(list(row.objectives.values())) if row.objectives else -np.inf for row in settings]
+        best = int(np.argmax(means))
+        return Leader(best, float(means[best]))
+
+
+SPACE: dict[str, Dimension] = {"x": Uniform(0.0, 10.0), "k": Integer(1, 2)}
+
+
+def small_table() -> Table:
+    """Means 1, 4 and 2; residuals (-1, 1), (2, -2), (0, 0)."""
+    params = ({"x": 0.0, "k": 1}, {"x": 5.0, "k": 1}, {"x": 10.0, "k": 2})
+    values = np.array([[0.0, 2.0], [6.0, 2.0], [2.0, 2.0]])
+    return Table("small", SPACE, params, values, np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
