@@ -26,8 +26,25 @@ SHARED = 4
 """From so many settings with two seeds on, that share is estimated; before it is 0."""
 
 REFIT = 1.25
-SQUASH = 0.0
 """Hyperparameters are fitted again when the runs have grown by a quarter (or shrunk: of very many, some are taken)."""
+
+
+TAIL = 2.0
+"""How far below the median, in sds of the upper half, values begin to be drawn together."""
+
+
+def squashed(values: Floats) -> Floats:
+    """Values ``[n]`` with median 0, those of the lower tail drawn together; order and upper part stay.
+
+    Below ``-TAIL u``: ``-u (TAIL + log(1 + z))`` with ``z = -v / u - TAIL`` and ``u`` 1.4826 times the median of the
+    values above 0. How bad a bad setting is tells nothing of the best ones, but one model of one noise and one
+    smoothness would bend to it.
+    """
+    unit = 1.4826 * float(np.median(values[values >= 0]))
+    if unit <= 0:
+        return values
+    beyond = np.maximum(-values / unit - TAIL, 0)
+    return np.where(beyond > 0, -unit * (TAIL + np.log1p(beyond)), values)
 
 
 @dataclass(frozen=True)
@@ -62,11 +79,7 @@ class Models:
         runs = Runs.of(objectives)
         centre = float(np.median(runs.values))
         scale = float(runs.values.std()) or 1.0
-        values = (runs.values - centre) / scale
-        if SQUASH:
-            u = 1.4826 * float(np.median(values[values >= 0])) or 1.0
-            z = np.maximum(-values / u - SQUASH, 0)
-            values = np.where(z > 0, -u * (SQUASH + np.log1p(z)), values)
+        values = squashed((runs.values - centre) / scale)
         runs = Runs(values, runs.setting, runs.seed, runs.k, runs.seeds)
         if not self.fitted_to / REFIT < runs.values.size < REFIT * self.fitted_to:
             self._fit(runs, squared)

@@ -135,12 +135,16 @@ class StudyPlanner:
             else:
                 place = places[pick.setting]
             target, params = targets[place]
-            index = next(index for index in range(len(used[place]) + 1) if search_seed(index) not in used[place])
+            index = _next_seed(used[place]) if used[place] or not isinstance(pick, New) else pick.seed
             seed = search_seed(index)
-            used[place].add(seed)
+            used[place].add(index)
             more, needs = teachers.for_run(params, seed)
             orders += [*more, NewRun(target, "search", seed, needs=needs)]  # type: ignore[arg-type]
         return orders
+
+
+def _next_seed(used: set[int]) -> int:
+    return Setting({}, pending=frozenset(used)).next_seed
 
 
 def _next_number(records: Sequence[ConfigurationRecord]) -> int:

@@ -26,9 +26,10 @@ class Setting:
 
     @property
     def next_seed(self) -> int:
-        """The smallest seed index that was never asked for: settings share seeds, so that comparisons are paired."""
-        index = 0
-        while index in self.objectives or index in self.pending or index in self.failed:
+        """The first seed index, from the lowest it has on, that was never asked for."""
+        used = {*self.objectives, *self.pending, *self.failed}
+        index = min(used, default=0)
+        while index in used:
             index += 1
         return index
 
@@ -42,9 +43,10 @@ class Further:
 
 @dataclass(frozen=True)
 class New:
-    """A new setting, with its first seed."""
+    """A new setting, with the index of its first seed."""
 
     params: Mapping[str, Scalar]
+    seed: int = 0
 
 
 Pick = Further | New

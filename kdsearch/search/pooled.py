@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 START = 10  # settings of a Sobol sequence with one seed each (fewer where the budget is less than four times that),
 SECOND = 5  # of which the best get a second: without repeats, noise and a setting's own part look alike
 CONTENDERS = 60  # known settings that may get a further seed
+STRIDE, SEEDS = 64, 900_000  # between the first seeds of two settings; how many the search may use
 MODELLED = 400  # settings in the model, whose cost grows with their cube
 
 
@@ -55,11 +56,16 @@ class _View:
 class Pooled:
     """Gaussian process over all runs with augmented expected improvement; its leader has the highest posterior mean.
 
-    ``seed`` makes the proposals; ``budget``: runs that the search has in all, where that is known. Between calls it
-    keeps hyperparameters to start from; nothing else.
+    ``seed`` makes the proposals; ``budget``: runs that the search has in all, where that is known. ``common_seeds``:
+    let all settings have the same seeds. By default each has its own: one seed may do the same to all settings of a
+    neighbourhood, which a model of neighbours would take for the truth. Between calls it keeps hyperparameters to
+    start from; nothing else.
     """
 
-    def __init__(self, space: Mapping[str, Dimension], seed: int, budget: int | None = None) -> None:
+    def __init__(
+        self, space: Mapping[str, Dimension], seed: int, budget: int | None = None, *, common_seeds: bool = False
+    ) -> None:
+        self.common_seeds = common_seeds
         self.encoding = Encoding(space)
         self.seed = seed
         self.start = START if budget is None else max(2, min(START, budget // 4))
@@ -111,7 +117,9 @@ class Pooled:
         """The first settings, then second seeds for the best of them; Sobol points while no result is in."""
         ended = [i for i, row in enumerate(settings) if row.objectives]
         new = wanted if len(ended) < 2 else max(0, min(self.start - len(settings), wanted))
-        picks: list[Pick] = [New(params) for params in sobol(self.encoding, self.seed, len(settings), new)]
+        first = len(settings)
+        fresh = sobol(self.encoding, self.seed, first, new)
+        picks: list[Pick] = [New(params, self._first_seed(first + i)) for i, params in enumerate(fresh)]
         twice = sum(len(row.objectives) + len(row.pending) >= 2 for row in settings)
         once = [i for i in ended if len(settings[i].objectives) + len(settings[i].pending) == 1]
         once.sort(key=lambda i: -max(settings[i].objectives.values()))
@@ -151,7 +159,8 @@ class Pooled:
             if best in place:
                 picks.append(Further(place[best]))
             else:
-                picks.append(New(self.encoding.params(view.fresh[best - len(view.names)])))
+                params = self.encoding.params(view.fresh[best - len(view.names)])
+                picks.append(New(params, self._first_seed(following)))
                 place[best] = following
                 following += 1
             view.run(best)
@@ -184,6 +193,10 @@ class Pooled:
             squared = self.encoding.squared(units, units)
             self._last = counts, self._models.of([settings[i].objectives for i in known], squared), units
         return self._last[1:]
+
+    def _first_seed(self, number: int) -> int:
+        """Where the seeds of a new setting begin."""
+        return 0 if self.common_seeds else number * STRIDE % SEEDS
 
     def _draws(self, settings: Sequence[Setting], purpose: int) -> np.random.Generator:
         """Random numbers that the ledger's state alone decides."""

@@ -27,7 +27,7 @@ _JITTER = 1e-8
 # part, of a setting's own part and of the noise, in units of the variance of all runs.
 PRIOR_LENGTH = (math.log(0.7), 0.8)
 PRIOR_SMOOTH = (math.log(0.3), 1.0)
-PRIOR_OWN = (math.log(0.15), 1.0)
+PRIOR_OWN = (math.log(0.05), 1.5)
 PRIOR_NOISE = (math.log(0.6), 1.0)
 _BOUND = 6.0
 

@@ -60,7 +60,9 @@ def policy_of(study: StudyRecord) -> Search:
     seed = int(study.identity["seed"])
     if search["policy"] == "fixed":
         return FixedSeeds(space, seed, int(search["seeds"]))
-    return Pooled(space, seed, study.settings["budget"].get("runs"))
+    # A teacher a seed is trained for every seed that occurs: then settings share them.
+    common = study.settings["teachers"] == "per-seed"
+    return Pooled(space, seed, study.settings["budget"].get("runs"), common_seeds=common)
 
 
 def standings(

@@ -13,6 +13,7 @@ from scipy.special import kv
 from scipy.stats import multivariate_normal
 
 from kdsearch.search.model import Models
+from kdsearch.search.model import squashed
 from kdsearch.search.posterior import MEAN_VARIANCE
 from kdsearch.search.posterior import Hyperparameters
 from kdsearch.search.posterior import Posterior
@@ -149,6 +150,14 @@ def test_a_strong_seed_effect_is_noticed_and_none_is_not() -> None:
         found[rho] = models.rho
     assert found[0.0] <= 0.1
     assert found[0.45] >= 0.3
+
+
+def test_the_lower_tail_is_drawn_together_by_hand() -> None:
+    # median of the upper half 1: u = 1.4826; below -2.9652 values follow the logarithm
+    values = np.array([-2.9652 - 1.4826, -2.9652, -1.0, 0.0, 1.0, 2.0])
+    expected = [-1.4826 * (2 + math.log(2)), -2.9652, -1.0, 0.0, 1.0, 2.0]
+    assert squashed(values) == pytest.approx(expected)
+    assert squashed(np.array([-3.0, 0.0, 0.0])).tolist() == [-3.0, 0.0, 0.0], "no upper half to measure by"
 
 
 def test_values_in_other_units_give_the_same_model_in_those_units() -> None:

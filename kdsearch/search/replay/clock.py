@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kdsearch.search.policy import Further
+from kdsearch.search.policy import New
 from kdsearch.search.policy import Pick
 from kdsearch.search.policy import Policy
 from kdsearch.search.policy import Setting
@@ -126,7 +127,8 @@ class _Simulation:
         for pick in picks:
             setting = self._position(pick, positions)
             row = self.settings[setting]
-            seed = row.next_seed
+            begun = row.objectives or row.pending or row.failed
+            seed = pick.seed if isinstance(pick, New) and not begun else row.next_seed
             self.settings[setting] = Setting(row.params, row.objectives, row.pending | {seed}, row.failed)
             self.queue.append((setting, seed))
         self.ordered += len(picks)

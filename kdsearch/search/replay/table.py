@@ -97,7 +97,7 @@ def assemble(name: str, space: Mapping[str, Dimension], rows: Sequence[Row]) -> 
     if best is None:
         raise ValueError(
             f"{name}: no two settings of the space share two seeds (found {len(cells)} settings, {len(seeds)} seeds); "
-            "record more seeds of the same settings"
+            "an adaptive search gives each setting seeds of its own: record a table with search=kd.Fixed(seeds=...)"
         )
     kept = [found for found in cells.values() if all(seed in found for seed in seeds[:best])]
     grid = [[found[seed] for seed in seeds[:best]] for found in kept]

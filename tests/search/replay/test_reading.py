@@ -30,7 +30,7 @@ from kdsearch.search.replay import read_table
 def results(ledger: Ledger) -> StudyResults:
     from support import Loaded
 
-    study = toy_study(task=ToyTask(diverges_above=0.9))
+    study = toy_study(task=ToyTask(diverges_above=0.9), search=kd.Fixed(seeds=4))
     record, _ = ledger.open_study(declaration(study))
     DebugEngine(Coordinator(ledger, study, record, 4), Loaded(study)).run()  # type: ignore[arg-type]
     return ledger.results(record.id)
