@@ -65,9 +65,15 @@ def _chosen(selection: Selection) -> list[str]:
         return [*notes, "No search run of the winner is among the runs that this report counts."]
     notes.append(
         f"Search: {plural(len(samples), 'configuration')}, {plural(sum(map(len, samples.values())), 'run')}; "
-        f"sd over seeds {fixed(estimate.sd, 4)}, sd of true means between configurations {fixed(estimate.tau, 4)}."
+        f"sd over seeds {fixed(estimate.sd, 4)}, {_between(estimate.tau)}."
     )
     return notes
+
+
+def _between(tau: float) -> str:
+    if tau < 5e-5:
+        return "and the configurations that were tried differ by less than that lets one see"
+    return f"sd of true means between the configurations that were tried {fixed(tau, 4)}"
 
 
 def _decided(selection: Selection, counted: int) -> tuple[int, list[str]]:
