@@ -155,10 +155,14 @@ class Study:
     def complete(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """All parameters of the task: its defaults, then those of ``params`` whose conditions hold."""
         complete = settled(self.space, params, self.defaults)
-        if VARY in self.trained.parameters:  # in one order, so that equal sets are equal configurations
-            named = str(complete[VARY]).split("+")
-            complete[VARY] = "+".join(name for name in self._streams if name in named) or "nothing"
-        return complete
+        return {**complete, **self._vary(complete)}
+
+    def _vary(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """The streams that vary in one order, so that equal sets are equal configurations."""
+        if VARY not in params or VARY not in self.trained.parameters:
+            return {}
+        named = str(params[VARY]).split("+")
+        return {VARY: "+".join(name for name in self._streams if name in named) or "nothing"}
 
     @property
     def defaults(self) -> dict[str, Scalar]:
@@ -184,9 +188,14 @@ class Study:
                 wanted = dimension.identity() if dimension is not None else "a finite number"
                 raise StudyFileError(f"{name}={value!r} cannot be used: expected {wanted}")
 
+    def explicit(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        """All parameters of the task, where each of ``params`` stands as somebody wrote it, also where it is idle."""
+        return {**self.complete(params), **params, **self._vary(params)}
+
     def without_teacher(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The same numbers with every teacher weight 0."""
-        return {**params, **dict.fromkeys(self.trained.teacher_parameters, 0)}
+        """The same numbers with every teacher weight 0, and at its default what only mattered with a teacher."""
+        zeros = dict.fromkeys(self.trained.teacher_parameters, 0)
+        return {**self.complete({**params, **zeros}), **zeros}
 
     def uses_teacher(self, params: Mapping[str, Scalar]) -> bool:
         """Whether any teacher weight is not 0."""

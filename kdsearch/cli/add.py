@@ -35,7 +35,7 @@ def add(
     loaded, record = load_stored(ledger, study, preset)
     given = parse_settings(set_, list(loaded.study.trained.parameters))
     loaded.study.check(given, inside=True)
-    params = loaded.study.complete(given)
+    params = loaded.study.explicit(given)
     name = add_configuration(ledger, loaded.study, record.id, params, seeds)
     late = "" if record.winner_id is None else " The winner is chosen already: these runs cannot change it."
     print(f"{record.name}: {name} has {seeds} search seeds queued or done; launch the study to train them.{late}")

@@ -35,7 +35,7 @@ def train(
     task = study.trained
     given = parse_settings(set_, list(task.parameters))
     study.check(given)
-    params = study.complete(given)
+    params = study.explicit(given)
     print(task.description)
     print(", ".join(f"{name}={value}" for name, value in params.items()) + f", seed={seed}")
     teacher = None

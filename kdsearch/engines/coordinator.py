@@ -128,7 +128,8 @@ class Coordinator:
 
 def leader(state: SearchState, policy: Search | None = None) -> tuple[str, float, Summary] | None:
     """Name, posterior mean and summary of the best configuration with two seeds or more, from objectives alone."""
-    rows = standings(state.study, state.configurations, state.runs, policy)
-    if not rows or rows[0].n < 2:
+    rows = [row for row in standings(state.study, state.configurations, state.runs, policy) if row.n > 1]
+    if not rows:
         return None
-    return rows[0].configuration.name, rows[0].estimate, summarize(rows[0].objectives)
+    best = next((row for row in rows if row.id == state.study.winner_id), rows[0])
+    return best.configuration.name, best.estimate, summarize(best.objectives)

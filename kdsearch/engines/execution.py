@@ -57,7 +57,7 @@ def execute(
     teacher = artifacts.fetch(lease.teacher_artifact) if lease.teacher_artifact else None
     request = RunRequest(
         role="teacher" if lease.pool == "teacher" else "student",
-        params=study.complete(lease.params),
+        params={**study.defaults, **lease.params},
         seed=lease.seed,
         teacher=teacher,
     )

@@ -41,7 +41,7 @@ class LoadedStudy:
             chance=task.chance,
             data_hash=task.fingerprint(),
             code_hash=self.code_hash,
-            baselines={name: study.complete(values) for name, values in study.baselines.items()},
+            baselines={name: study.explicit(values) for name, values in study.baselines.items()},
             source_file=str(self.path),
             source_text=self.path.read_text(errors="replace"),
         )

@@ -16,7 +16,7 @@ def choice_of(results: StudyResults) -> EventRecord | None:
 
 
 def runs_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
-    """Return the search runs that took no part in the choice: those that ended after it, or have not ended yet.
+    """Return the searched configurations' search runs that took no part in the choice: ended after it, or not yet.
 
     The choice waits for all search runs, so one that is still open was added, or queued again, later. An ended run
     without a time counts as earlier.
@@ -28,6 +28,7 @@ def runs_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
         run
         for run in results.runs
         if run.pool == "search"
+        and _searched(results, run)
         and (run.state in ("queued", "leased") or (run.finished_at is not None and run.finished_at > choice.at))
     )
 
@@ -40,3 +41,8 @@ def runs_before_choice(results: StudyResults) -> tuple[RunRecord, ...]:
     """
     late = {run.id for run in runs_after_choice(results)}
     return tuple(run for run in results.runs if run.id not in late)
+
+
+def _searched(results: StudyResults, run: RunRecord) -> bool:
+    record = results.configurations.get(run.configuration_id)
+    return record is None or record.kind == "searched"

@@ -116,8 +116,8 @@ def _masked(text: str) -> str:
 
 
 def _engine(url: URL) -> Engine:
-    # One connection for work and one for the thread that renews leases: a hundred workers stay below the server's
-    # default of 100 connections only with a pooler, but tens of them do without.
+    # One connection for work and one for the thread that renews leases: the embedded server takes 500, a server of
+    # the user's own 100 by default, which tens of workers do not reach.
     return sa.create_engine(
         url,
         pool_size=1,

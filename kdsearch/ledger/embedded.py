@@ -107,7 +107,7 @@ def _handle(folder: Path) -> PostgresServer:
 
 
 def _configure(server: PostgresServer, folder: Path) -> None:
-    """Write our settings before the first start; a folder that has them, or whose server runs, is left as it is."""
+    """Write our settings, which hold from the next start on; a folder that has them is left as it is."""
     with server._lock:  # the library's own, between processes: another starter may be at it
         server.ensure_pgdata_inited()
         file = folder / "postgresql.conf"

@@ -131,7 +131,6 @@ sa.Index(
     "ix_run_claimable", run.c.study_id, run.c.priority, run.c.id, postgresql_where=run.c.state.in_(("queued", "leased"))
 )
 sa.Index("ix_run_study_state", run.c.study_id, run.c.state)
-sa.Index("ix_run_finished", run.c.study_id, run.c.finished_at)
 
 event = sa.Table(
     "event",

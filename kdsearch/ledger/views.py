@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
-from datetime import datetime
-from datetime import timedelta
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import RowMapping
 
 from kdsearch.ledger import schema
+from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import EventRecord
 from kdsearch.ledger.records import RunRecord
@@ -66,20 +66,18 @@ def study_of_run(connection: Connection, run_id: int) -> StudyRecord | None:
     return None if row is None else _study(row)
 
 
+_IDS = ARRAY(sa.BigInteger)
+
+
 @dataclass
 class Memory:
     """What one reader of a study remembers between reads: what is fixed once it is there, or once it has ended well.
 
-    A cache: without it the next read is whole. ``seen``: the latest end of a run that was read.
+    A cache: without it the next read is whole.
     """
 
     configurations: dict[int, ConfigurationRecord] = field(default_factory=dict)
     runs: dict[int, SearchRun] = field(default_factory=dict)
-    seen: datetime | None = None
-
-
-_OVERLAP = timedelta(minutes=2)
-"""A transaction may commit after others that read the clock later; what ended so long before is read again."""
 
 
 def search_state(connection: Connection, study_id: int, memory: Memory | None = None) -> SearchState:
@@ -91,13 +89,16 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
     fresh_hidden = sa.case((schema.run.c.pool == "confirm", None), else_=schema.run.c.objective).label("objective")
     columns = [fresh_hidden if column.name == "objective" else column for column in _SEARCH_COLUMNS]
     wanted = schema.run.c.study_id == study_id
-    if memory.seen is not None:
-        well = schema.run.c.state.in_(("done", "diverged"))
-        wanted &= sa.or_(~well, schema.run.c.finished_at >= memory.seen - _OVERLAP)
+    if memory.runs:
+        # No clock here: what was not ended well when last seen, what is not now, and what is new. Runs are made under
+        # the study's lock, so what is new has a higher id.
+        open_then = [id_ for id_, run in memory.runs.items() if run.state not in ENDED]
+        open_now = schema.run.c.state.in_(("queued", "leased", "failed", "cancelled"))
+        wanted &= sa.or_(
+            open_now, schema.run.c.id > max(memory.runs), schema.run.c.id == sa.any_(sa.literal(open_then, _IDS))
+        )
     for row in connection.execute(sa.select(*columns).where(wanted).order_by(schema.run.c.id)):
         memory.runs[row[0]] = SearchRun(*row)
-    ends = [run.finished_at for run in memory.runs.values() if run.finished_at is not None]
-    memory.seen = max(ends, default=None)
     runs = tuple(memory.runs[id_] for id_ in sorted(memory.runs))
     kinds = connection.execute(sa.select(schema.event.c.kind).where(schema.event.c.study_id == study_id).distinct())
     # Under the study's lock, or in one go with it, ids grow: what is newer has a higher one.

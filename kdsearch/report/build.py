@@ -14,12 +14,13 @@ from kdsearch.report.sections.instability import instability
 from kdsearch.report.sections.leading import leading
 from kdsearch.report.sections.preflight import preflight
 from kdsearch.report.sections.published import published
+from kdsearch.report.sections.sources import sources
 from kdsearch.report.sections.winner import winner
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import select
 from kdsearch.report.tables import Report
 
-AFTER_CHOICE = (comparison, winner, inflation, published, instability, preflight)
+AFTER_CHOICE = (comparison, winner, inflation, published, instability, sources, preflight)
 DURING_SEARCH = (leading, preflight)
 
 

@@ -20,17 +20,19 @@ _EXTENDED = re.compile(r"confirm seeds extended from (\d+) to (\d+)|confirm\.see
 
 
 def earlier_looks(selection: Selection) -> tuple[int, ...]:
-    """Return the numbers of confirm seeds that the study had when it was extended, rising: each was a look.
+    """Return the numbers of confirm seeds at which the study could be read, rising: each was a look.
 
-    Only extensions after the winner was chosen count. One that came before all runs had ended counts as a look too:
-    the tables could be read then, though without verdicts.
+    The planner notes one whenever all confirm runs have ended. An extension after the choice counts as one too, also
+    where it came before that: the tables could be read then, though without verdicts.
     """
     if selection.choice is None:
         return ()
     found: list[int] = []
     for event in selection.events:
         match = _EXTENDED.match(event.message)
-        if event.kind == "changed" and event.at > selection.choice.at and match:
+        if event.kind == "look":
+            found.append(int(event.data["seeds"]))
+        elif event.kind == "changed" and event.at > selection.choice.at and match:
             found.append(int(match.group(1) or match.group(3)))
     return tuple(sorted(set(found)))
 

@@ -7,8 +7,11 @@ from kdsearch.ledger.orders import ChooseWinner
 from kdsearch.ledger.orders import EnterPhase
 from kdsearch.ledger.orders import NewConfiguration
 from kdsearch.ledger.orders import NewRun
+from kdsearch.ledger.orders import Note
 from kdsearch.ledger.orders import Order
+from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import Kind
+from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.views import SearchState
 from kdsearch.search.evidence import by_pool
 from kdsearch.search.evidence import pending
@@ -30,7 +33,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing]) -> list[Or
     winner, *others = ranking
     made, ablation = _ablation(study, state, winner)
     evidence = {
-        "rule": "highest posterior mean of the objective over search seeds",
+        "rule": "highest posterior mean of the objective over search seeds, of those with two seeds or more",
         "estimate": winner.estimate,
         "estimate_sd": winner.sd,
         "search_seeds": winner.n,
@@ -41,7 +44,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing]) -> list[Or
         ChooseWinner(
             winner=winner.id,
             ablation=ablation,
-            finalists=tuple(row.id for row in others[: int(state.study.settings["confirm"]["finalists"])]),
+            finalists=tuple(row.id for row in others if row.n > 1)[: int(state.study.settings["confirm"]["finalists"])],
             evidence=evidence,
         ),
     ]
@@ -91,4 +94,14 @@ def orders(study: Study, state: SearchState, seeds: int) -> list[Order]:
     if placed or pending(state.runs):
         back = [EnterPhase("confirm")] if record.phase == "finished" else []  # extended, or runs added by hand
         return [*back, *placed]
-    return [] if record.phase == "finished" else [EnterPhase("finished")]
+    return [] if record.phase == "finished" else [_look(state, runs), EnterPhase("finished")]
+
+
+def _look(state: SearchState, runs: list[SearchRun]) -> Note:
+    """From now on the verdict can be read: how many seeds winner and ablation have in common is what it rests on."""
+    ended = {
+        id_: {run.seed for run in runs if run.configuration_id == id_ and run.state in ENDED}
+        for id_ in (state.study.winner_id, state.study.ablation_id)
+    }
+    seeds = len(set.intersection(*ended.values()))
+    return Note("look", f"all confirm runs have ended: a look at {seeds} common fresh seeds", {"seeds": seeds})

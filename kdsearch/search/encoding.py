@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 
@@ -41,13 +42,14 @@ class Encoding:
 
     def unit(self, params: Sequence[Mapping[str, Scalar]]) -> Floats:
         """Coordinates ``[n, d]`` of ``n`` settings."""
-        rows = [self._row(row, position) for position, row in enumerate(params)]
+        rows = [self._row(row) for row in params]
         return np.array(rows, dtype=np.float64).reshape(len(params), len(self.names))
 
-    def _row(self, params: Mapping[str, Scalar], position: int) -> list[float]:
+    def _row(self, params: Mapping[str, Scalar]) -> list[float]:
         named = active(self.space, params)
         if not all(self.space[name].contains(params[name]) for name in named):
-            return [FAR * (2 + position)] * len(self.names)
+            key = repr(sorted((name, params.get(name)) for name in self.names))
+            return [FAR * (2 + zlib.crc32(key.encode()))] * len(self.names)
         return [
             _to_unit(dimension, params[name]) if name in named else 0.5
             for name, dimension in zip(self.names, self.ranges, strict=True)
@@ -75,7 +77,9 @@ class Encoding:
         """Squared distances by dimension, ``[d, n, m]`` of ``a [n, d]`` and ``b [m, d]``; 1 between two choices."""
         gaps: Floats = (a.T[:, :, None] - b.T[:, None, :]) ** 2
         if self.categorical.any():
-            gaps[self.categorical] = gaps[self.categorical] > 0
+            inside = (np.abs(a).T[:, :, None] <= 1) & (np.abs(b).T[:, None, :] <= 1)
+            differ = np.where(inside, gaps > 0, gaps)
+            gaps[self.categorical] = differ[self.categorical]
         return gaps
 
 

@@ -30,7 +30,7 @@ def runs_expected(
     there = [run for run in runs if run.state != "cancelled"]
     if study.phase == "finished" and study.winner_id is None:
         return len(there)
-    to_come = _before_search(study, there) + _search(study, there)
+    to_come = _before_search(study, there) + _search(study, configurations, there)
     return len(there) + to_come + _confirm(study, configurations, there)
 
 
@@ -40,11 +40,16 @@ def _before_search(study: StudyRecord, runs: Sequence[SearchRun]) -> int:
     return TEACHER_CANDIDATES + int((study.settings.get("preflight") or {}).get("seeds", 0))
 
 
-def _search(study: StudyRecord, runs: Sequence[SearchRun]) -> int:
+def _searched(configurations: Mapping[int, ConfigurationRecord], run: SearchRun) -> bool:
+    record = configurations.get(run.configuration_id)
+    return record is None or record.kind == "searched"
+
+
+def _search(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
     if study.winner_id is not None:
         return 0
     budget = study.settings.get("budget") or {}
-    search = [run for run in runs if run.pool == "search"]
+    search = [run for run in runs if run.pool == "search" and _searched(configurations, run)]
     left = runs_left(budget, search)
     timed = [run.seconds for run in search if run.seconds]
     if left == 0 or not timed:

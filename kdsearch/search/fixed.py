@@ -29,12 +29,13 @@ class FixedSeeds:
         self.seeds = seeds
 
     def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
-        """See ``Policy.choose``: fills up begun settings, then begins new ones."""
+        """See ``Policy.choose``: fills up begun settings, then begins new ones; nothing where the space has no more."""
         counts = [len(row.objectives) + len(row.pending) + len(row.failed) for row in settings]
         missing = [i for i, count in enumerate(counts) for _ in range(self.seeds - count)]
         picks: list[Pick] = [Further(i) for i in missing[:wanted]]
         first = len(settings)
-        new = sobol(self.encoding, self.seed, first, -(-(wanted - len(picks)) // self.seeds))
+        known = [row.params for row in settings]
+        new = sobol(self.encoding, self.seed, known, -(-(wanted - len(picks)) // self.seeds))
         for position, params in enumerate(new):
             picks += [New(params), *[Further(first + position)] * (self.seeds - 1)]
         return picks[:wanted]
@@ -45,7 +46,8 @@ class FixedSeeds:
         if not known:
             return []
         estimate = shrink([list(settings[i].objectives.values()) for i in known])
-        order = np.argsort(-estimate.means, kind="stable")
+        single = np.array([len(settings[i].objectives) < 2 for i in known])
+        order = np.lexsort((-estimate.means, single))
         lead = order[0]
         gap = estimate.means - estimate.means[lead]
         error = np.hypot(estimate.se, estimate.se[lead])

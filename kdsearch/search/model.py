@@ -47,6 +47,15 @@ def squashed(values: Floats) -> Floats:
     return np.where(beyond > 0, -unit * (TAIL + np.log1p(beyond)), values)
 
 
+def spread(values: Floats) -> float:
+    """The sd of values, or 1 where they differ by no more than rounding."""
+    sd = float(values.std())
+    return sd if sd > ROUNDING * max(1.0, float(np.abs(values).max())) else 1.0
+
+
+ROUNDING = 1e-12
+
+
 @dataclass(frozen=True)
 class Model:
     """The posterior of ``k`` settings, in standardised units; ``centre`` and ``scale`` lead back to the objective."""
@@ -78,9 +87,9 @@ class Models:
         """The posterior from ``objectives[i][seed]``, at least one each, and squared distances ``[d, k, k]``."""
         runs = Runs.of(objectives)
         centre = float(np.median(runs.values))
-        scale = float(runs.values.std()) or 1.0
-        values = squashed((runs.values - centre) / scale)
-        runs = Runs(values, runs.setting, runs.seed, runs.k, runs.seeds)
+        values = squashed(runs.values - centre)  # before the scale is taken: one exploded value would be all of it
+        scale = spread(values)
+        runs = Runs(values / scale, runs.setting, runs.seed, runs.k, runs.seeds)
         if not self.fitted_to / REFIT < runs.values.size < REFIT * self.fitted_to:
             self._fit(runs, squared)
         return Model(Posterior.of(squared, reduce(runs, self.rho), self.theta), self.rho, centre, scale)

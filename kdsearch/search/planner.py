@@ -87,7 +87,10 @@ class StudyPlanner:
             policy = self.policy(state)
             reason = self._enough(state, policy, settings)
             if not reason:
-                return self._orders(state, records, settings, policy.choose(settings, wanted))
+                orders = self._orders(state, records, settings, policy.choose(settings, wanted))
+                if orders or pending(search):
+                    return orders
+                reason = "the space holds no further setting"
         if pending(search):
             return []
         # A fresh policy: the choice must follow from the ledger alone, not from what this process has cached.

@@ -81,14 +81,14 @@ class Policy(Protocol):
         """Up to ``wanted`` runs, in order of their worth; fewer (even none) means: wait for results."""
 
     def leader(self, settings: Sequence[Setting]) -> Leader:
-        """The best setting so far among those with a result. Raises ``ValueError`` without any."""
+        """The best setting so far, of two seeds or more if any has. Raises ``ValueError`` without a result."""
 
 
 class Search(Policy, Protocol):
     """A policy that the planner can run a study with: it ranks all settings, and may know when to end."""
 
     def beliefs(self, settings: Sequence[Setting]) -> list[Belief]:
-        """All settings with a result, highest estimate first. Empty without any."""
+        """All settings with a result: those of two seeds or more by estimate, then the others. Empty without any."""
 
     def gain_left(self, settings: Sequence[Setting]) -> float | None:
         """What further runs could still add to the leader's true objective, on average; ``None``: not known."""

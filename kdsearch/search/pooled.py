@@ -14,6 +14,7 @@ from kdsearch.search.acquisition import after_run
 from kdsearch.search.acquisition import augmented_improvement
 from kdsearch.search.acquisition import expected_gain
 from kdsearch.search.encoding import Encoding
+from kdsearch.search.model import ROUNDING
 from kdsearch.search.model import Model
 from kdsearch.search.model import Models
 from kdsearch.search.policy import Belief
@@ -59,7 +60,7 @@ class Pooled:
     ``seed`` makes the proposals; ``budget``: runs that the search has in all, where that is known. ``common_seeds``:
     let all settings have the same seeds. By default each has its own: one seed may do the same to all settings of a
     neighbourhood, which a model of neighbours would take for the truth. Between calls it keeps hyperparameters to
-    start from; nothing else.
+    start from and nothing else; picks may differ from a fresh object's by them, beliefs of a fresh object do not.
     """
 
     def __init__(
@@ -70,13 +71,14 @@ class Pooled:
         self.seed = seed
         self.start = START if budget is None else max(2, min(START, budget // 4))
         self.second = min(SECOND, self.start)
+        self.most = MODELLED if budget is None else budget // 4
         self._models = Models(len(space))
         self._last: tuple[tuple[tuple[int, int], ...], Model, Floats] | None = None
 
     def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
         """See ``Policy.choose``: first a start without a model, then the runs of highest worth."""
         picks = self._start(settings, wanted)
-        if len(picks) < wanted:
+        if len(picks) < wanted and sum(bool(row.objectives) for row in settings) >= 2:
             view = self._view(settings, picks)
             picks += self._greedy(view, len(settings) + _new(picks), wanted - len(picks))
         return picks
@@ -88,7 +90,7 @@ class Pooled:
             return []
         model, _ = self._model(settings, known)
         mean, sd = model.posterior.mean, model.posterior.sd
-        order = np.argsort(-mean, kind="stable")
+        order = _order(settings, known, mean)
         gap, error = model.posterior.against(int(order[0]))
         better = ndtr(gap / error)
         return [
@@ -101,32 +103,48 @@ class Pooled:
         if not known:
             raise ValueError("no setting has a result yet")
         model, _ = self._model(settings, known)
-        best = int(np.argmax(model.posterior.mean))
+        best = int(_order(settings, known, model.posterior.mean)[0])
         return Leader(known[best], model.raw(float(model.posterior.mean[best])))
 
     def gain_left(self, settings: Sequence[Setting]) -> float | None:
-        """See ``Search.gain_left``: expected best of all known and 100 new settings, less the leader's mean."""
-        if sum(len(row.objectives) >= 2 for row in settings) < self.second:
-            return None
+        """See ``Search.gain_left``: expected best of known and 100 new settings, less the highest posterior mean.
+
+        Not known before some settings have two seeds, nor where all runs are equal: then there is no scale.
+        """
         known = self._known(settings)
+        values = [value for i in known for value in settings[i].objectives.values()]
+        if sum(len(row.objectives) >= 2 for row in settings) < self.second or _equal(values):
+            return None
         view = self._view(settings, [])
         model, _ = self._model(settings, known)
         return model.scale * expected_gain(view.mean, view.covariance, self._draws(settings, 1))
 
     def _start(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
-        """The first settings, then second seeds for the best of them; Sobol points while no result is in."""
-        ended = [i for i, row in enumerate(settings) if row.objectives]
-        new = wanted if len(ended) < 2 else max(0, min(self.start - len(settings), wanted))
-        first = len(settings)
-        fresh = sobol(self.encoding, self.seed, first, new)
+        """The first settings, then second seeds: for the best of them, or for any while no result is in.
+
+        While nothing is known, idle workers get new settings too, as many as the budget bears.
+        """
+        first, ended = len(settings), [i for i, row in enumerate(settings) if row.objectives]
+        most = self.start if len(ended) >= 2 else max(self.start, self.most)
+        fresh = sobol(self.encoding, self.seed, [row.params for row in settings], min(most - first, wanted))
         picks: list[Pick] = [New(params, self._first_seed(first + i)) for i, params in enumerate(fresh)]
-        twice = sum(len(row.objectives) + len(row.pending) >= 2 for row in settings)
-        once = [i for i in ended if len(settings[i].objectives) + len(settings[i].pending) == 1]
-        once.sort(key=lambda i: -max(settings[i].objectives.values()))
+        counts = [len(row.objectives) + len(row.pending) for row in settings]
+        waiting = [i for i, row in enumerate(settings) if row.pending] if len(ended) < 2 else []
+        once = [i for i in dict.fromkeys([*ended, *waiting]) if counts[i] == 1]
+        once.sort(key=lambda i: -max(settings[i].objectives.values(), default=0.0))
+        if len(ended) < 2:
+            once += range(first, first + len(fresh))
+        twice = sum(count >= 2 for count in counts)
         return [*picks, *(Further(i) for i in once[: max(0, min(self.second - twice, wanted - len(picks)))])]
 
     def _view(self, settings: Sequence[Setting], picked: Sequence[Pick]) -> _View:
-        """The joint posterior, with runs in flight and those ``picked`` before counted as made."""
+        """The joint posterior, with runs in flight and those ``picked`` before counted as made.
+
+        A setting of which every run failed counts as one with the worst value seen: its neighbours may fail too. It
+        gets no further run.
+        """
+        broken = _broken(settings)
+        settings = _imputed(settings, broken)
         known = self._known(settings)
         model, units = self._model(settings, known)
         flying = [i for i, row in enumerate(settings) if not row.objectives and row.pending]
@@ -134,7 +152,7 @@ class Pooled:
         waiting = self.encoding.unit([*(settings[i].params for i in flying), *started])
         fresh = propose(self.encoding, units, model.posterior.mean, waiting, self._draws(settings, 0))
         points = np.concatenate([waiting, fresh])
-        rows = self._contenders(model, settings, known)
+        rows = self._contenders(model, settings, known, broken)
         mean, covariance = model.posterior.joint(
             rows, self.encoding.squared(units, points), self.encoding.squared(points, points)
         )
@@ -166,12 +184,14 @@ class Pooled:
             view.run(best)
         return picks
 
-    def _contenders(self, model: Model, settings: Sequence[Setting], known: list[int]) -> NDArray[np.intp]:
-        """Settings of the highest upper bounds, and all that have runs in flight."""
+    def _contenders(
+        self, model: Model, settings: Sequence[Setting], known: list[int], broken: frozenset[int]
+    ) -> NDArray[np.intp]:
+        """Settings of the highest upper bounds, but none ``broken``, and all that have runs in flight."""
         upper = model.posterior.mean + 2 * model.posterior.sd
-        best = np.argsort(-upper, kind="stable")[:CONTENDERS]
+        best = [row for row in np.argsort(-upper, kind="stable").tolist() if known[row] not in broken][:CONTENDERS]
         flying = [row for row, i in enumerate(known) if settings[i].pending]
-        return np.array(list(dict.fromkeys([*best.tolist(), *flying])), dtype=np.intp)
+        return np.array(list(dict.fromkeys([*best, *flying])), dtype=np.intp)
 
     def _known(self, settings: Sequence[Setting]) -> list[int]:
         """Positions of the settings that are modelled: all with results, or the best and some others of very many."""
@@ -206,3 +226,28 @@ class Pooled:
 
 def _new(picks: Sequence[Pick]) -> int:
     return sum(isinstance(pick, New) for pick in picks)
+
+
+def _order(settings: Sequence[Setting], known: Sequence[int], mean: Floats) -> NDArray[np.intp]:
+    """Places in ``known``: those with two seeds or more by mean, then the others. One seed leads nobody."""
+    single = np.array([len(settings[i].objectives) < 2 for i in known])
+    return np.lexsort((-mean, single))
+
+
+def _broken(settings: Sequence[Setting]) -> frozenset[int]:
+    """Settings of which every run so far has failed."""
+    return frozenset(i for i, row in enumerate(settings) if row.failed and not row.objectives and not row.pending)
+
+
+def _imputed(settings: Sequence[Setting], broken: frozenset[int]) -> Sequence[Setting]:
+    if not broken:
+        return settings
+    worst = min(value for row in settings for value in row.objectives.values())
+    return [
+        Setting(row.params, {min(row.failed): worst}, row.pending, row.failed) if i in broken else row
+        for i, row in enumerate(settings)
+    ]
+
+
+def _equal(values: Sequence[float]) -> bool:
+    return not values or max(values) - min(values) <= ROUNDING * max(1.0, abs(max(values)))

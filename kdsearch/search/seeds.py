@@ -1,4 +1,4 @@
-"""Which seed numbers a pool uses: common to all configurations, so that comparisons are paired."""
+"""Which seed numbers a pool uses. Fresh seeds are common to all that is compared, so that differences are paired."""
 
 from __future__ import annotations
 

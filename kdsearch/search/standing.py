@@ -80,8 +80,8 @@ def standings(
 
 
 def ranked(records: list[ConfigurationRecord], settings: list[Setting], policy: Search) -> list[Standing]:
-    """See ``standings``."""
-    rows = [
+    """See ``standings``: policies rank settings with one seed last."""
+    return [
         Standing(
             records[belief.setting],
             tuple(settings[belief.setting].objectives.values()),
@@ -91,4 +91,3 @@ def ranked(records: list[ConfigurationRecord], settings: list[Setting], policy: 
         )
         for belief in policy.beliefs(settings)
     ]
-    return sorted(rows, key=lambda row: row.n < 2)

@@ -47,7 +47,8 @@ def test_budget_may_grow_and_is_logged(ledger: Ledger) -> None:
 
 def test_what_extend_added_stands_when_the_file_is_launched_again(ledger: Ledger) -> None:
     record, _ = ledger.open_study(declaration(toy_study()))
-    ledger.change_settings(record.id, {"budget": {"runs": 100}}, "search runs extended to 100")
+    larger = {**record.settings["budget"], "runs": 100}
+    ledger.change_settings(record.id, {"budget": larger}, "search runs extended to 100")
     again, changes = ledger.open_study(declaration(toy_study()))
     assert again.settings["budget"]["runs"] == 100
     assert changes == ["budget.runs: 40 in the file, 100 in the ledger stands"]

@@ -55,3 +55,12 @@ def test_a_setting_outside_the_space_is_far_from_all_and_from_another_one() -> N
     unit = encoding.unit([{"rate": 0.1}, {"rate": 0.0}, {"rate": 7.0}])
     gaps = np.sqrt(encoding.squared(unit, unit)[0])
     assert gaps[~np.eye(3, dtype=bool)].min() > 1000
+
+
+def test_outside_settings_have_one_place_whoever_stands_beside_them() -> None:
+    encoding = Encoding({"rate": kd.log(1e-2, 1), "mode": kd.categorical(["a", "b"])})
+    outside, other = {"rate": 0.0, "mode": "a"}, {"rate": 7.0, "mode": "a"}
+    inside = {"rate": 0.1, "mode": "a"}
+    assert encoding.unit([outside])[0] == pytest.approx(encoding.unit([inside, outside])[1])
+    gaps = encoding.squared(encoding.unit([outside]), encoding.unit([other, inside]))
+    assert gaps.min() > 1e6, "in a dimension of choices too"

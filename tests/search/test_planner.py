@@ -455,3 +455,65 @@ def test_the_whole_study_may_vary_one_stream(ledger: Ledger) -> None:
     assert {row.params["vary"] for row in students} == {"order"}
     with pytest.raises(StudyFileError, match="out of initialisation, order; got 'weather'"):
         toy_study(task=ToyTask(parameters=numbers), vary=("weather",))
+
+
+def test_a_plan_from_memory_sees_a_run_whatever_its_clock_says(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(runs=8))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    coordinator.tick()
+    for run in ledger.claim(record.id, "trains the teacher", limit=20):
+        ledger.finish([Outcome(run, "done", {"objective": 0.7, "artifact": "weights"})])
+    coordinator.tick()
+    (held,) = ledger.claim(record.id, "slow worker")
+    coordinator.tick()  # remembers it as leased
+    ledger.finish([Outcome(held, "done", {"objective": 0.5})])
+    with ledger.database.engine.begin() as connection:
+        early = "UPDATE kdsearch.run SET finished_at = finished_at - interval '1 hour' WHERE id = :id"
+        connection.execute(sa.text(early), {"id": held.run_id})
+    seen: list[Any] = []
+    ledger.decide(record.id, lambda state: seen.append(state) or [], coordinator._memory)  # type: ignore[func-returns-value]
+    assert next(run for run in seen[0].runs if run.id == held.run_id).state == "done"
+    assert seen[0] == ledger.search_state(record.id)
+
+
+def test_a_conditional_teacher_weight_is_zero_in_the_ablation_and_stays_so_in_training(ledger: Ledger) -> None:
+    space = {"mode": kd.categorical(["kd", "off"]), "alpha": kd.when(kd.uniform(0.2, 1), mode="kd")}
+    task = ToyTask(parameters={"alpha": 0.5, "rate": 0.3, "mode": "kd"})
+    study = toy_study(task=task, space=space, baselines={}, budget=kd.Budget(runs=24))
+    assert study.without_teacher({"alpha": 0.7, "rate": 0.3, "mode": "off"})["alpha"] == 0
+    results = finish(ledger, study)
+    alone = next(row for row in results.configurations.values() if row.name == "student alone (pre-flight)")
+    assert alone.params["alpha"] == 0
+    runs = [run for run in results.runs if run.configuration_id == alone.id]
+    assert runs
+    assert all(run.needs is None and run.state == "done" for run in runs)
+
+
+def test_finalists_have_two_seeds_or_more_so_that_the_best_trial_is_the_winner(ledger: Ledger) -> None:
+    for seed in range(3):
+        results = finish(ledger, toy_study(name=f"s{seed}", seed=seed, budget=kd.Budget(runs=12)))
+        seeds = Counter(run.configuration_id for run in pool(results, "search"))
+        assert results.study.winner_id is not None
+        assert all(seeds[id_] > 1 for id_ in (results.study.winner_id, *results.study.finalist_ids))
+
+
+def test_a_small_space_is_tried_whole_and_ends(ledger: Ledger) -> None:
+    space = {"rate": kd.categorical([0.1, 0.3, 0.6])}
+    task = ToyTask(parameters={"alpha": 0, "rate": 0.3})
+    fixed = toy_study(task=task, space=space, baselines={}, budget=kd.Budget(runs=50), search=kd.Fixed(seeds=3))
+    results = finish(ledger, fixed)
+    assert Counter(run.configuration_id for run in pool(results, "search")).most_common() == [
+        (row.id, 3) for row in results.configurations.values() if row.kind == "searched"
+    ]
+    (event,) = [event for event in results.events if event.kind == "search ended"]
+    assert "the space holds no further setting" in event.message
+
+
+def test_each_time_all_confirm_runs_have_ended_is_a_look(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(runs=12))
+    before = finish(ledger, study)
+    confirm = {**before.study.settings["confirm"], "seeds": 6}
+    ledger.change_settings(before.study.id, {"confirm": confirm}, "confirm seeds extended from 4 to 6")
+    after = finish(ledger, toy_study(budget=kd.Budget(runs=12), confirm=kd.Confirm(seeds=6, finalists=2)))
+    assert [event.data["seeds"] for event in after.events if event.kind == "look"] == [4, 6]

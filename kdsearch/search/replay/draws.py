@@ -9,10 +9,12 @@ from collections.abc import Hashable
 from collections.abc import Mapping
 
 from kdsearch.space import Dimension
+from kdsearch.space import active
 from kdsearch.tasks.base import Scalar
 
 _WORDS = struct.Struct("<QQ")
 _HALF = 2.0**-53
+_IDLE = "idle"
 
 
 def normal(*key: Hashable) -> float:
@@ -28,8 +30,13 @@ def choice(count: int, *key: Hashable) -> int:
 
 
 def key_of(space: Mapping[str, Dimension], params: Mapping[str, Scalar]) -> tuple[float | str, ...]:
-    """The searched numbers in the space's order. 3 and 3.0 are one setting: a database may return either."""
-    return tuple(value if isinstance(value := params[name], str) else float(value) for name in space)
+    """The searched numbers in the space's order, idle ones apart. 3 and 3.0 are one: a database may return either."""
+    named = set(active(space, params))
+    return tuple(_plain(params[name]) if name in named else _IDLE for name in space)
+
+
+def _plain(value: Scalar) -> float | str:
+    return value if isinstance(value, str) else float(value)
 
 
 def _digest(key: tuple[Hashable, ...]) -> bytes:

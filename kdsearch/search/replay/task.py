@@ -10,6 +10,7 @@ import numpy as np
 from kdsearch.search.encoding import Encoding
 from kdsearch.search.replay import surfaces
 from kdsearch.search.replay.world import World
+from kdsearch.space import plain
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.function import FunctionTask
 
@@ -31,7 +32,7 @@ def task(world: World) -> FunctionTask:
         return objective
 
     encoding = Encoding(world.space)
-    middle = encoding.params(np.full(len(world.space), 0.5))
+    middle = {name: Encoding({name: plain(row)}).params(np.array([0.5]))[name] for name, row in world.space.items()}
     return FunctionTask(
         replayed,
         parameters=middle,

@@ -149,7 +149,6 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('queued', 'leased')"),
     )
     op.create_index("ix_run_study_state", "run", ["study_id", "state"], unique=False, schema="kdsearch")
-    op.create_index("ix_run_finished", "run", ["study_id", "finished_at"], unique=False, schema="kdsearch")
 
 
 def downgrade() -> None:
