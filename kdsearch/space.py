@@ -157,6 +157,23 @@ def settled(
     return {**defaults, **{name: value for name, value in params.items() if name not in idle}}
 
 
+def middle(dimension: Dimension) -> Scalar:
+    """A value in the middle of the range (of its logarithm, where that is what is searched), or the first choice."""
+    inner = plain(dimension)
+    if isinstance(inner, Categorical):
+        return inner.choices[0]
+    value = math.sqrt(inner.low * inner.high) if inner.log else (inner.low + inner.high) / 2
+    return round(value) if isinstance(inner, Integer) else value
+
+
+def words(dimension: Dimension) -> str:
+    """What may stand there, for messages: ``a number from 0 to 1``."""
+    inner = plain(dimension)
+    if isinstance(inner, Categorical):
+        return f"one of {', '.join(map(repr, inner.choices))}"
+    return f"a {'whole ' if isinstance(inner, Integer) else ''}number from {inner.low:g} to {inner.high:g}"
+
+
 def check_conditions(space: Mapping[str, Dimension]) -> None:
     """Raise ``ValueError`` where a condition names no earlier dimension, or a value that it never takes."""
     before: dict[str, Dimension] = {}

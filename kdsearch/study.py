@@ -19,9 +19,12 @@ from typing import cast
 from kdsearch.errors import StudyFileError
 from kdsearch.space import Categorical
 from kdsearch.space import Dimension
+from kdsearch.space import active
 from kdsearch.space import check_conditions
+from kdsearch.space import middle
 from kdsearch.space import plain
 from kdsearch.space import settled
+from kdsearch.space import words
 from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.base import Task
@@ -184,12 +187,17 @@ class Study:
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
             if dimension is not None and isinstance(plain(dimension), Categorical):
                 numeric = False
-            if (numeric and not number) or (inside and dimension is not None and not dimension.contains(value)):
-                wanted = dimension.identity() if dimension is not None else "a finite number"
+            bound = inside or (dimension is not None and isinstance(plain(dimension), Categorical))
+            if (numeric and not number) or (bound and dimension is not None and not dimension.contains(value)):
+                wanted = words(dimension) if dimension is not None else "a finite number"
                 raise StudyFileError(f"{name}={value!r} cannot be used: expected {wanted}")
 
     def explicit(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """All parameters of the task, where each of ``params`` stands as somebody wrote it, also where it is idle."""
+        """All parameters of the task, where each of ``params`` stands as somebody wrote it, also where it is idle.
+
+        Raises ``StudyFileError`` where a bare function, which has no defaults, would be called with a made-up number.
+        """
+        _all_set(self.space, getattr(self.task, "must_set", ()), params, f"study {self.name!r}")
         return {**self.complete(params), **params, **self._vary(params)}
 
     def without_teacher(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -247,16 +255,28 @@ class Study:
 
 
 def _function_task(study: Study) -> FunctionTask:
+    """A bare function has no defaults: baselines must set all that is not idle; an idle number is a middle one."""
     assert callable(study.task)
     names = dict.fromkeys([*study.space, *(name for values in study.baselines.values() for name in values)])
     for label, values in study.baselines.items():
-        missing = [name for name in names if name not in values]
-        if missing:
-            raise StudyFileError(
-                f"study {study.name!r}, baseline {label!r}: a bare function has no defaults and nothing is set for "
-                f"{', '.join(missing)}; set them, or pass kd.tasks.FunctionTask(function, parameters={{name: default}})"
-            )
-    return FunctionTask(study.task, parameters=dict.fromkeys(names, 0.0))
+        _all_set(study.space, names, values, f"study {study.name!r}, baseline {label!r}")
+    defaults = {name: middle(study.space[name]) if name in study.space else 0.0 for name in names}
+    return FunctionTask(study.task, parameters=defaults, must_set=tuple(names))
+
+
+def _all_set(space: Mapping[str, Dimension], names: Iterable[str], values: Mapping[str, Scalar], where: str) -> None:
+    idle = set(space) - set(active(space, values))
+    missing = [name for name in names if name not in values and name not in idle]
+    if not missing:
+        return
+    for unknown in (name for name in values if name not in space):
+        near = difflib.get_close_matches(unknown, missing, n=1)
+        if near:
+            raise StudyFileError(f"{where}: unknown parameter {unknown!r}; did you mean {near[0]!r}?")
+    raise StudyFileError(
+        f"{where}: a bare function has no defaults and nothing is set for {', '.join(missing)}; set them, or pass "
+        "kd.tasks.FunctionTask(function, parameters={name: default})"
+    )
 
 
 def _check(study: Study) -> None:

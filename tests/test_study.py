@@ -103,3 +103,18 @@ def test_dimensions(dimension: Any, inside: list[Any], outside: list[Any]) -> No
 def test_impossible_ranges_are_refused(make: Any) -> None:
     with pytest.raises(ValueError, match=r"range|categorical"):
         make()
+
+
+def test_an_idle_number_of_a_bare_function_need_not_be_set_and_is_a_possible_one() -> None:
+    space = {"loss": kd.categorical(["kl", "mse"]), "temperature": kd.when(kd.log(1, 16), loss="kl")}
+    study = kd.Study("s", lambda params, seed, report: 0.0, space, baselines={"paper": {"loss": "mse"}})
+    assert study.explicit(study.baselines["paper"]) == {"loss": "mse", "temperature": 4.0}
+    with pytest.raises(StudyFileError, match="nothing is set for temperature"):
+        study.explicit({"loss": "kl"})
+    with pytest.raises(StudyFileError, match="loss='hinge' cannot be used: expected one of 'kl', 'mse'"):
+        study.check({"loss": "hinge"})
+
+
+def test_a_misspelt_baseline_of_a_bare_function_is_named() -> None:
+    with pytest.raises(StudyFileError, match="unknown parameter 'rte'; did you mean 'rate'"):
+        kd.Study("s", lambda params, seed, report: 0.0, {"rate": kd.uniform(0, 1)}, baselines={"paper": {"rte": 0.1}})

@@ -78,10 +78,10 @@ def model(
         if run.configuration_id == record.winner_id and run.seed == confirm_seed(seed)
     ]
     if not found or found[0].artifact is None:
-        raise KdsearchError(
-            f"no weights of the winner's fresh seed {seed}: its run is {found[0].state if found else 'not ordered'}"
-            " or its task keeps none"
-        )
+        why = "that seed was not ordered"
+        if found:
+            why = "its task keeps no weights" if found[0].state == "done" else f"its run is {found[0].state}"
+        raise KdsearchError(f"no weights of the winner's fresh seed {seed}: {why}")
     shutil.copyfile(fetch(found[0].artifact), output)
     score = f", test {record.metric} {found[0].score:.4f}" if found[0].score is not None else ""
     print(f"{output}: winner of {record.name}, fresh seed {seed} (run {found[0].id}){score}")

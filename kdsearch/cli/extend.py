@@ -58,7 +58,9 @@ def extend(
             {"confirm": {**confirm, "seeds": confirm_seeds}},
             f"confirm seeds extended from {confirm['seeds']} to {confirm_seeds}{when}",
         )
-    print(f"{record.name} is extended; launch it again to go on.")
+    grown_to = [describe(record.settings["budget"] | asked)] if asked else []
+    grown_to += [f"{confirm_seeds} fresh seeds"] if confirm_seeds is not None else []
+    print(f"{record.name} is extended to {' and '.join(grown_to)}; launch it again to go on.")
 
 
 def _grow(now: float, asked: float, what: str) -> None:

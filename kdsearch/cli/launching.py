@@ -95,12 +95,13 @@ def _announce(
     console.print(f"study     {record.name}" + (f" (preset {study.preset})" if study.preset else ""))
     console.print(f"data      {study.trained.description}")
     confirm = record.settings["confirm"]
+    compared = 1 + study.trained.has_teacher + len(study.baselines) + confirm["finalists"]
     console.print(
         f"budget    {describe(record.settings['budget'])} over {', '.join(study.space)}; then "
-        f"{confirm['seeds']} fresh seeds for each of up to {2 + len(study.baselines) + confirm['finalists']} "
+        f"{confirm['seeds']} fresh seeds for each of up to {compared} "
         "configurations"
     )
-    where = "in this process" if engine == "debug" else f"{workers} worker processes"
+    where = "in this process" if engine == "debug" else f"{workers} worker process{'' if workers == 1 else 'es'}"
     console.print(f"engine    {engine}, {where}")
     for change in changes:
         console.print(f"changed   {change}")

@@ -73,7 +73,8 @@ class View:
         parts = []
         if progress.leader is not None:
             name, _, summary = progress.leader
-            parts.append(f"leader {name}: {summary.mean:.4f} ± {summary.sd:.4f} (n={summary.n}, objective)")
+            role = "winner" if progress.phase in ("confirm", "finished") else "leader"
+            parts.append(f"{role} {name}: {summary.mean:.4f} ± {summary.sd:.4f} (n={summary.n}, objective)")
         left = progress.seconds_left(self._at_once)
         if left is not None and progress.phase != "finished":
             parts.append(f"about {duration(left)} left")

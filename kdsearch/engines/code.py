@@ -12,15 +12,15 @@ def code_hash(sources: Iterable[Path], study_file: Path | None = None) -> str:
     """Twelve hexadecimal digits over names and contents of all Python files in ``sources`` (files or folders).
 
     Of the study file itself, where a user's own function stands beside the declaration, the statement that makes the
-    ``Study`` is left out: a larger budget is no other trainer.
+    ``Study`` is left out, and its name: a larger budget is no other trainer, nor is a copy.
     """
     digest = hashlib.sha256()
     for source in sources:
         for file in [source] if source.is_file() else sorted(source.rglob("*.py")):
-            content = file.read_bytes()
+            content, name = file.read_bytes(), file.relative_to(source.parent).as_posix()
             if study_file is not None and file.resolve() == study_file.resolve():
-                content = _without_declaration(content)
-            digest.update(file.relative_to(source.parent).as_posix().encode() + b"\0")
+                content, name = _without_declaration(content), "study file"
+            digest.update(name.encode() + b"\0")
             digest.update(content + b"\0")
     return digest.hexdigest()[:12]
 

@@ -27,7 +27,12 @@ def primary_sentence(selection: Selection) -> str:
         none = "no common fresh seed ended well" if selection.finished else "no common fresh seed has ended yet"
         return f"Primary: winner against winner without distillation: {none}."
     seeds = plural(primary.difference.n, "common fresh seed")
-    text = f"Primary: winner against winner without distillation on {seeds}: {signed(primary.difference)}"
+    metric = f"test {selection.study.metric}" if selection.has_scores else selection.study.metric
+    sure = f"{100 * outcome.confidence:.3g} % interval"
+    text = (
+        f"Primary: {metric} of winner minus winner without distillation on {seeds}: {signed(primary.difference)} "
+        f"({sure})"
+    )
     if primary.verdict == OPEN:
         return f"{text}; confirm runs are still going, no verdict before they end."
     return f"{text}, {primary.verdict}{_meaning(primary, min_effect(selection.study), outcome.looks)}."

@@ -29,7 +29,8 @@ class Selection:
     """What the tables are made from. ``runs`` have ended, and search runs among them before the winner was chosen.
 
     ``left_out``: ended runs of other code hashes; ``failures``: failed runs; ``late``: how many search runs came after
-    the choice (in none of the others); ``choice``: the event that chose the winner, with what it rested on.
+    the choice (in none of the others); ``confirming``: whether confirm runs are queued or train; ``choice``: the event
+    that chose the winner, with what it rested on.
     """
 
     study: StudyRecord
@@ -39,6 +40,7 @@ class Selection:
     left_out: tuple[RunRecord, ...] = ()
     failures: tuple[RunRecord, ...] = ()
     late: int = 0
+    confirming: bool = False
     choice: EventRecord | None = None
     events: tuple[EventRecord, ...] = ()
 
@@ -49,8 +51,9 @@ class Selection:
 
     @property
     def finished(self) -> bool:
-        """Whether all confirm runs have ended."""
-        return self.study.phase == "finished"
+        """Whether all confirm runs have ended; search runs that were added afterwards change nothing of that."""
+        looked = any(event.kind == "look" for event in self.events)
+        return self.study.phase == "finished" or (looked and not self.confirming)
 
     @cached_property
     def has_scores(self) -> bool:
@@ -133,6 +136,7 @@ def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
         left_out=tuple(run for run in ended if code_of(run) not in kept),
         failures=tuple(run for run in decided if run.state == "failed"),
         late=len(runs_after_choice(results)),
+        confirming=any(run.pool == "confirm" and run.state in ("queued", "leased") for run in results.runs),
         choice=choice_of(results),
         events=results.events,
     )

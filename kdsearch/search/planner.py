@@ -35,6 +35,7 @@ from kdsearch.tasks.base import Scalar
 
 HOPELESS = 6
 HOPELESS_SHARE = 0.5
+DIVERGED = 16
 
 
 class Planner(Protocol):
@@ -58,6 +59,8 @@ class StudyPlanner:
     def plan(self, state: SearchState) -> Sequence[Order]:
         """See ``Planner.plan``. Raises ``KdsearchError`` when runs fail in a way that more runs cannot mend."""
         _refuse_hopeless(state)
+        if state.study.winner_id is None:
+            _refuse_all_diverged(state)
         if orphans := _orphans(state):
             return orphans
         if state.study.phase == "teacher":
@@ -166,6 +169,16 @@ def _refuse_hopeless(state: SearchState) -> None:
         raise KdsearchError(
             f"{len(failed)} of {len(students)} runs failed, so the study stops here. See why with: "
             f"kdsearch logs {failed[-1].id}; mend the cause and launch with --retry-failed."
+        )
+
+
+def _refuse_all_diverged(state: SearchState) -> None:
+    """Stop where nothing but divergence has come back: chance level on all sides is no search."""
+    ended = [run for run in state.runs if run.pool == "search" and run.state in ("done", "diverged", "failed")]
+    if len(ended) >= DIVERGED and all(run.state == "diverged" for run in ended):
+        raise KdsearchError(
+            f"all of the first {len(ended)} search runs diverged (their objective was not finite), so the study stops "
+            f"here. See one with: kdsearch logs {ended[-1].id}; mend the task or the space."
         )
 
 

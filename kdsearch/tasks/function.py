@@ -30,7 +30,7 @@ class FunctionTask:
     The callable gets ``params`` (dict), ``seed`` (int) and ``report(epoch, objective)``, which it may call after each
     evaluation. A value that is not finite makes the run ``diverged``, with ``chance`` as its objective. Where it
     returns no score, reports compare objectives on fresh seeds.
-    ``parameters``: every name it reads, with its default.
+    ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a place holder.
     """
 
     function: Callable[..., Any]
@@ -40,6 +40,7 @@ class FunctionTask:
     label: str = "function"
     description: str = ""
     data_version: str = "none"
+    must_set: tuple[str, ...] = ()
     teacher_parameters: tuple[str, ...] = field(default=(), init=False)
     has_teacher: bool = field(default=False, init=False)
 

@@ -87,3 +87,13 @@ def test_settings_that_cannot_work_are_said(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setenv("KDSEARCH_HOME", str(tmp_path / "file" / "below"))
     with pytest.raises(KdsearchError, match="expected a folder that can be written"):
         settings.home()
+
+
+def test_a_copy_of_a_study_file_under_another_name_is_the_same_trainer(tmp_path: Path) -> None:
+    text = "import kdsearch as kd\ndef train(params, seed, report):\n    return 1.0\nstudy = kd.Study('s', train, {})\n"
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    one.write_text(text)
+    other.write_text(text.replace("{})", "{}, budget=kd.Budget(runs=9))"))
+    assert code_hash([one], one) == code_hash([other], other)
+    other.write_text(text.replace("1.0", "2.0"))
+    assert code_hash([one], one) != code_hash([other], other)

@@ -71,7 +71,8 @@ def test_primary_sentence(results: Make) -> None:
     sentence = next(note for note in build(results()).notes if note.startswith("Primary"))
     # sd of differences 0.01, min_effect 0.01: d = 1, ten seeds at 5 %; a second look, which is stricter, needs 16
     assert sentence == (
-        "Primary: winner against winner without distillation on 3 common fresh seeds: +0.0200 [-0.0080, +0.0480], "
+        "Primary: test mAP of winner minus winner without distillation on 3 common fresh seeds: +0.0200 [-0.0080, "
+        "+0.0480] (96 % interval), "
         "undecided: not distinguishable from the winner without distillation; to resolve 0.01, about 16 seeds in all "
         "(power 0.8)."
     )

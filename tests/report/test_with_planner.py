@@ -64,6 +64,8 @@ def test_runs_added_to_a_finished_study_leave_its_report_as_it_was(ledger: Ledge
     params = ledger.results(study_id).configurations[winner].params
     add_configuration(ledger, study, study_id, params, 12)
     add_configuration(ledger, study, study_id, {**params, "rate": 0.123}, 4)
+    queued = build(ledger.results(study_id))
+    assert queued.table("comparison") == before.table("comparison"), "search runs that wait open no verdict"
     launch(ledger, study)
     results = ledger.results(study_id)
     assert results.study.phase == "finished"

@@ -517,3 +517,12 @@ def test_each_time_all_confirm_runs_have_ended_is_a_look(ledger: Ledger) -> None
     ledger.change_settings(before.study.id, {"confirm": confirm}, "confirm seeds extended from 4 to 6")
     after = finish(ledger, toy_study(budget=kd.Budget(runs=12), confirm=kd.Confirm(seeds=6, finalists=2)))
     assert [event.data["seeds"] for event in after.events if event.kind == "look"] == [4, 6]
+
+
+def test_a_search_in_which_all_diverge_stops_instead_of_crowning_one(ledger: Ledger) -> None:
+    def broken(params: dict[str, Any], seed: int, report: Any) -> float:
+        return float("nan")
+
+    study = kd.Study("nan", broken, {"x": kd.uniform(0, 1)}, budget=kd.Budget(runs=60))
+    with pytest.raises(KdsearchError, match="all of the first 1[6-9] search runs diverged"):
+        finish(ledger, study)

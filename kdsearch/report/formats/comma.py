@@ -80,4 +80,5 @@ def _fields(cell: Cell, column: Column) -> dict[str, str]:
 
 
 def _number(value: float) -> str:
-    return repr(value) if math.isfinite(value) else ""
+    # An integer stays one; numpy's numbers would write their type's name.
+    return repr(value if isinstance(value, int) else float(value)) if math.isfinite(value) else ""

@@ -50,8 +50,9 @@ def instability(selection: Selection) -> Table | None:
 
 
 def shows_best_epoch(selection: Selection) -> bool:
-    """Say whether the best epoch on test tells more than the results do: there is a test, and they stand elsewhere."""
-    return selection.has_scores and not epoch_on_test(selection.study)
+    """Say whether the best epoch on test tells more than the results do: it was measured, and they stand elsewhere."""
+    measured = any("best_on_test" in run.scores for run in selection.runs)
+    return selection.has_scores and measured and not epoch_on_test(selection.study)
 
 
 def best_epoch(selection: Selection, run: RunRecord) -> float | None:
@@ -117,6 +118,8 @@ def _optimistic(selection: Selection) -> str:
             "Every score here stands at the best epoch on test already, as this study asks for; the best run is picked "
             "on the test set once more: optimistic, never to be reported as results."
         )
+    if not shows_best_epoch(selection):
+        return "The best run is picked on the test set itself: optimistic, never to be reported as a result."
     return "Best run and best epoch are picked on the test set itself: optimistic, never to be reported as results."
 
 

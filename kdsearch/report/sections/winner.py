@@ -72,7 +72,7 @@ def _chosen(selection: Selection) -> list[str]:
 
 def _between(tau: float) -> str:
     if tau < 5e-5:
-        return "and the configurations that were tried differ by less than that lets one see"
+        return "next to which differences between the configurations that were tried cannot be seen"
     return f"sd of true means between the configurations that were tried {fixed(tau, 4)}"
 
 
