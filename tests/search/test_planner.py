@@ -524,5 +524,5 @@ def test_a_search_in_which_all_diverge_stops_instead_of_crowning_one(ledger: Led
         return float("nan")
 
     study = kd.Study("nan", broken, {"x": kd.uniform(0, 1)}, budget=kd.Budget(runs=60))
-    with pytest.raises(KdsearchError, match="all of the first 1[6-9] search runs diverged"):
+    with pytest.raises(KdsearchError, match=r"all of the first 1[6-9] search runs diverged"):
         finish(ledger, study)
