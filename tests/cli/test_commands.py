@@ -108,7 +108,7 @@ def test_export_runs(finished: Path, tmp_path: Path) -> None:
         assert archive["objective"].size == len(rows)
     code, output = run_program("export", "model", "noisy_quadratic", "-o", str(tmp_path / "m.pt"), home=finished)
     assert code == 1
-    assert "keeps none" in output
+    assert "its task keeps no weights" in output
 
 
 def test_db_commands(finished: Path) -> None:
