@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from kdsearch.search.encoding import Encoding
+from kdsearch.search.modelled import ordered
 from kdsearch.search.policy import Belief
 from kdsearch.search.policy import Further
 from kdsearch.search.policy import Leader
@@ -46,8 +47,7 @@ class FixedSeeds:
         if not known:
             return []
         estimate = shrink([list(settings[i].objectives.values()) for i in known])
-        single = np.array([len(settings[i].objectives) < 2 for i in known])
-        order = np.lexsort((-estimate.means, single))
+        order = ordered(settings, known, estimate.means)
         lead = order[0]
         gap = estimate.means - estimate.means[lead]
         error = np.hypot(estimate.se, estimate.se[lead])

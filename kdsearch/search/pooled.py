@@ -14,9 +14,14 @@ from kdsearch.search.acquisition import after_run
 from kdsearch.search.acquisition import augmented_improvement
 from kdsearch.search.acquisition import expected_gain
 from kdsearch.search.encoding import Encoding
-from kdsearch.search.model import ROUNDING
 from kdsearch.search.model import Model
 from kdsearch.search.model import Models
+from kdsearch.search.modelled import MODELLED
+from kdsearch.search.modelled import broken_in
+from kdsearch.search.modelled import equal
+from kdsearch.search.modelled import imputed
+from kdsearch.search.modelled import modelled
+from kdsearch.search.modelled import ordered
 from kdsearch.search.policy import Belief
 from kdsearch.search.policy import Further
 from kdsearch.search.policy import Leader
@@ -33,7 +38,6 @@ START = 10  # settings of a Sobol sequence with one seed each (fewer where the b
 SECOND = 5  # of which the best get a second: without repeats, noise and a setting's own part look alike
 CONTENDERS = 60  # known settings that may get a further seed
 STRIDE, SEEDS = 64, 900_000  # between the first seeds of two settings; how many the search may use
-MODELLED = 400  # settings in the model, whose cost grows with their cube
 
 
 @dataclass
@@ -85,12 +89,12 @@ class Pooled:
 
     def beliefs(self, settings: Sequence[Setting]) -> list[Belief]:
         """See ``Search.beliefs``."""
-        known = self._known(settings)
+        known = modelled(settings, self.seed)
         if not known:
             return []
         model, _ = self._model(settings, known)
         mean, sd = model.posterior.mean, model.posterior.sd
-        order = _order(settings, known, mean)
+        order = ordered(settings, known, mean)
         gap, error = model.posterior.against(int(order[0]))
         better = ndtr(gap / error)
         return [
@@ -99,11 +103,11 @@ class Pooled:
 
     def leader(self, settings: Sequence[Setting]) -> Leader:
         """See ``Policy.leader``."""
-        known = self._known(settings)
+        known = modelled(settings, self.seed)
         if not known:
             raise ValueError("no setting has a result yet")
         model, _ = self._model(settings, known)
-        best = int(_order(settings, known, model.posterior.mean)[0])
+        best = int(ordered(settings, known, model.posterior.mean)[0])
         return Leader(known[best], model.raw(float(model.posterior.mean[best])))
 
     def gain_left(self, settings: Sequence[Setting]) -> float | None:
@@ -111,9 +115,9 @@ class Pooled:
 
         Not known before some settings have two seeds, nor where all runs are equal: then there is no scale.
         """
-        known = self._known(settings)
+        known = modelled(settings, self.seed)
         values = [value for i in known for value in settings[i].objectives.values()]
-        if sum(len(row.objectives) >= 2 for row in settings) < self.second or _equal(values):
+        if sum(len(row.objectives) >= 2 for row in settings) < self.second or equal(values):
             return None
         view = self._view(settings, [])
         model, _ = self._model(settings, known)
@@ -143,9 +147,9 @@ class Pooled:
         A setting of which every run failed counts as one with the worst value seen: its neighbours may fail too. It
         gets no further run.
         """
-        broken = _broken(settings)
-        settings = _imputed(settings, broken)
-        known = self._known(settings)
+        broken = broken_in(settings)
+        settings = imputed(settings, broken)
+        known = modelled(settings, self.seed)
         model, units = self._model(settings, known)
         flying = [i for i, row in enumerate(settings) if not row.objectives and row.pending]
         started = [pick.params for pick in picked if isinstance(pick, New)]
@@ -158,10 +162,10 @@ class Pooled:
         )
         names = [*(known[row] for row in rows), *flying, *(len(settings) + i for i in range(len(started)))]
         view = _View(mean, covariance, names, fresh, model.noise_variance)
-        ordered = [pick.setting for pick in picked if isinstance(pick, Further)]
+        repeated = [pick.setting for pick in picked if isinstance(pick, Further)]
         for position, name in enumerate(names):
             pending = len(settings[name].pending) if name < len(settings) else 1
-            for _ in range(pending + ordered.count(name)):
+            for _ in range(pending + repeated.count(name)):
                 view.run(position)
         return view
 
@@ -193,18 +197,6 @@ class Pooled:
         flying = [row for row, i in enumerate(known) if settings[i].pending]
         return np.array(list(dict.fromkeys([*best, *flying])), dtype=np.intp)
 
-    def _known(self, settings: Sequence[Setting]) -> list[int]:
-        """Positions of the settings that are modelled: all with results, or the best and some others of very many."""
-        known = [i for i, row in enumerate(settings) if row.objectives]
-        if len(known) <= MODELLED:
-            return known
-        counts = np.array([len(settings[i].objectives) for i in known])
-        means = np.array([sum(settings[i].objectives.values()) for i in known]) / counts
-        order = np.argsort(-(means - means.mean()) * counts / (counts + 1), kind="stable")
-        best, others = order[: MODELLED * 3 // 4], order[MODELLED * 3 // 4 :]
-        some = np.random.default_rng([self.seed, len(known)]).choice(others, MODELLED // 4, replace=False)
-        return sorted(known[int(row)] for row in [*best, *some])
-
     def _model(self, settings: Sequence[Setting], known: list[int]) -> tuple[Model, Floats]:
         """The posterior of the known settings and their coordinates; the last one is kept for the next question."""
         counts = tuple((i, len(settings[i].objectives)) for i in known)
@@ -220,34 +212,9 @@ class Pooled:
 
     def _draws(self, settings: Sequence[Setting], purpose: int) -> np.random.Generator:
         """Random numbers that the ledger's state alone decides."""
-        ordered = sum(len(row.objectives) + len(row.pending) + len(row.failed) for row in settings)
-        return np.random.default_rng([self.seed, len(settings), ordered, purpose])
+        asked = sum(len(row.objectives) + len(row.pending) + len(row.failed) for row in settings)
+        return np.random.default_rng([self.seed, len(settings), asked, purpose])
 
 
 def _new(picks: Sequence[Pick]) -> int:
     return sum(isinstance(pick, New) for pick in picks)
-
-
-def _order(settings: Sequence[Setting], known: Sequence[int], mean: Floats) -> NDArray[np.intp]:
-    """Places in ``known``: those with two seeds or more by mean, then the others. One seed leads nobody."""
-    single = np.array([len(settings[i].objectives) < 2 for i in known])
-    return np.lexsort((-mean, single))
-
-
-def _broken(settings: Sequence[Setting]) -> frozenset[int]:
-    """Settings of which every run so far has failed."""
-    return frozenset(i for i, row in enumerate(settings) if row.failed and not row.objectives and not row.pending)
-
-
-def _imputed(settings: Sequence[Setting], broken: frozenset[int]) -> Sequence[Setting]:
-    if not broken:
-        return settings
-    worst = min(value for row in settings for value in row.objectives.values())
-    return [
-        Setting(row.params, {min(row.failed): worst}, row.pending, row.failed) if i in broken else row
-        for i, row in enumerate(settings)
-    ]
-
-
-def _equal(values: Sequence[float]) -> bool:
-    return not values or max(values) - min(values) <= ROUNDING * max(1.0, abs(max(values)))
