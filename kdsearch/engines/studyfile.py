@@ -86,7 +86,8 @@ def _import(path: Path) -> dict[str, object]:
     except KdsearchError:
         raise
     except Exception as error:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        own = path.resolve()
+        frames = [row for row in traceback.extract_tb(error.__traceback__) if Path(row.filename).resolve() == own]
         where = f"{path}, line {frames[-1].lineno}: {frames[-1].line}" if frames else str(path)
         if isinstance(error, SyntaxError):
             where = f"{path}, line {error.lineno}: {(error.text or '').strip()}"

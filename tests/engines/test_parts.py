@@ -13,7 +13,9 @@ from kdsearch import settings
 from kdsearch.engines import artifacts
 from kdsearch.engines import devices
 from kdsearch.engines.code import code_hash
+from kdsearch.engines.studyfile import load
 from kdsearch.errors import KdsearchError
+from kdsearch.errors import StudyFileError
 
 
 def test_a_worker_is_dead_only_when_its_very_process_is_gone() -> None:
@@ -97,3 +99,13 @@ def test_a_copy_of_a_study_file_under_another_name_is_the_same_trainer(tmp_path:
     assert code_hash([one], one) == code_hash([other], other)
     other.write_text(text.replace("1.0", "2.0"))
     assert code_hash([one], one) != code_hash([other], other)
+
+
+def test_an_error_in_a_study_file_names_its_line_however_the_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wrong.py").write_text("import kdsearch as kd\n\nspace = kd.log(0, 1)\n")
+    monkeypatch.chdir(tmp_path)
+    for path in (Path("wrong.py"), tmp_path / "wrong.py"):
+        with pytest.raises(StudyFileError, match=r"line 3: space = kd\.log\(0, 1\)"):
+            load(path)
