@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve
 from scipy.linalg import cholesky
 from scipy.linalg import solve_triangular
-from scipy.optimize import minimize
 
 from kdsearch.search.reduction import Reduced
 
@@ -115,6 +114,8 @@ def objective(vector: Floats, squared: Floats, data: Reduced) -> tuple[float, Fl
 
 def fit(squared: Floats, data: Reduced, start: Hyperparameters, steps: int = 20) -> tuple[Hyperparameters, float]:
     """Hyperparameters of the highest posterior density from ``start``, and its negative logarithm."""
+    from scipy.optimize import minimize
+
     centres, widths = _priors(start.log_lengths.size)
     bounds = list(zip(centres - _BOUND * widths, centres + _BOUND * widths, strict=True))
     found = minimize(

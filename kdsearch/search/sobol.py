@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 
-from scipy.stats import qmc
-
 from kdsearch.search.encoding import Encoding
 from kdsearch.tasks.base import Scalar
 
@@ -20,6 +18,8 @@ def sobol(encoding: Encoding, seed: int, taken: Iterable[Mapping[str, Scalar]], 
     """
     if count <= 0:
         return []
+    from scipy.stats import qmc  # slow to load, and a report asks for no new settings
+
     known = {tuple(row) for row in encoding.unit(list(taken)).tolist()}
     size = (count + len(known) - 1).bit_length() + _SPARE
     found: list[dict[str, Scalar]] = []
