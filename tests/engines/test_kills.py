@@ -74,12 +74,23 @@ def check_complete(home: Path) -> StudyResults:
     return found
 
 
+def killed_while_training(home: Path) -> bool:
+    """Freeze a worker that holds a run and, if it still holds it then, kill it."""
+    held = [run.worker for run in results(home).runs if run.state == "leased" and run.worker]
+    if not held:
+        return False
+    pid = int(held[0].split(":")[2])
+    os.kill(pid, signal.SIGSTOP)
+    holds = any(run.state == "leased" and run.worker == held[0] for run in results(home).runs)
+    os.kill(pid, signal.SIGKILL if holds else signal.SIGCONT)
+    return holds
+
+
 def test_a_killed_worker_is_replaced_and_its_run_trained_again(own_home: Path) -> None:
     launch = program("launch", str(NOISY), home=own_home)
     wait_for(lambda: done(own_home) >= 4, what="four runs")
-    workers = workers_of(launch.pid)
-    assert len(workers) == 2
-    os.kill(workers[0], signal.SIGKILL)
+    assert len(workers_of(launch.pid)) == 2
+    wait_for(lambda: killed_while_training(own_home), what="a worker that holds a run")
     output, _ = launch.communicate(timeout=120)
     assert launch.returncode == 0, output
     found = check_complete(own_home)
