@@ -115,6 +115,7 @@ def test_a_killed_launcher_leaves_a_study_that_goes_on(own_home: Path) -> None:
 def test_killed_with_all_its_workers_the_study_goes_on_without_waiting_for_leases(own_home: Path) -> None:
     launch = program("launch", str(NOISY), home=own_home, KDSEARCH_LEASE_SECONDS="600")
     wait_for(lambda: done(own_home) >= 4, what="four runs")
+    wait_for(lambda: any(run.state == "leased" for run in results(own_home).runs), what="a run that is held")
     for pid in [launch.pid, *workers_of(launch.pid)]:
         os.kill(pid, signal.SIGKILL)
     launch.communicate(timeout=30)
