@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import EventRecord
 from kdsearch.ledger.records import RunRecord
+from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyResults
 
 
@@ -28,7 +32,7 @@ def runs_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
         run
         for run in results.runs
         if run.pool == "search"
-        and _searched(results, run)
+        and searched(results.configurations, run)
         and (run.state in ("queued", "leased") or (run.finished_at is not None and run.finished_at > choice.at))
     )
 
@@ -43,6 +47,7 @@ def runs_before_choice(results: StudyResults) -> tuple[RunRecord, ...]:
     return tuple(run for run in results.runs if run.id not in late)
 
 
-def _searched(results: StudyResults, run: RunRecord) -> bool:
-    record = results.configurations.get(run.configuration_id)
+def searched(configurations: Mapping[int, ConfigurationRecord], run: SearchRun) -> bool:
+    """Whether a run is of a configuration that the search may choose; others may have runs in its pool too."""
+    record = configurations.get(run.configuration_id)
     return record is None or record.kind == "searched"

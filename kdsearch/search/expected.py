@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from collections.abc import Sequence
 
+from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
@@ -40,16 +41,11 @@ def _before_search(study: StudyRecord, runs: Sequence[SearchRun]) -> int:
     return TEACHER_CANDIDATES + int((study.settings.get("preflight") or {}).get("seeds", 0))
 
 
-def _searched(configurations: Mapping[int, ConfigurationRecord], run: SearchRun) -> bool:
-    record = configurations.get(run.configuration_id)
-    return record is None or record.kind == "searched"
-
-
 def _search(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
     if study.winner_id is not None:
         return 0
     budget = study.settings.get("budget") or {}
-    search = [run for run in runs if run.pool == "search" and _searched(configurations, run)]
+    search = [run for run in runs if run.pool == "search" and searched(configurations, run)]
     left = runs_left(budget, search)
     timed = [run.seconds for run in search if run.seconds]
     if left == 0 or not timed:

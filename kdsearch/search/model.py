@@ -28,9 +28,11 @@ SHARED = 4
 REFIT = 1.25
 """Hyperparameters are fitted again when the runs have grown by a quarter (or shrunk: of very many, some are taken)."""
 
-
 TAIL = 2.0
 """How far below the median, in sds of the upper half, values begin to be drawn together."""
+
+ROUNDING = 1e-12
+"""Relative to the largest value: what differs by less is equal."""
 
 
 def squashed(values: Floats) -> Floats:
@@ -51,9 +53,6 @@ def spread(values: Floats) -> float:
     """The sd of values, or 1 where they differ by no more than rounding."""
     sd = float(values.std())
     return sd if sd > ROUNDING * max(1.0, float(np.abs(values).max())) else 1.0
-
-
-ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from kdsearch.errors import KdsearchError
+from kdsearch.ledger.choice import searched
 from kdsearch.ledger.orders import FailRun
 from kdsearch.ledger.orders import NewConfiguration
 from kdsearch.ledger.orders import NewRun
@@ -76,8 +77,7 @@ class StudyPlanner:
         return self._policy
 
     def _search(self, state: SearchState) -> Sequence[Order]:
-        searched = {row.id for row in state.configurations.values() if row.kind == "searched"}
-        search = [run for run in by_pool(state)["search"] if run.configuration_id in searched]
+        search = [run for run in by_pool(state)["search"] if searched(state.configurations, run)]
         queued = sum(run.state == "queued" for run in search)
         # Whoever trains, here or elsewhere, shall find a next run: as many wait as train.
         wanted = max(self.capacity, sum(run.state == "leased" for run in search)) - queued

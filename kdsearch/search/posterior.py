@@ -2,7 +2,8 @@
 
 ``y_ij = m + g(x_i) + r_i + b_j + e_ij`` for setting i and seed j: ``g`` a Gaussian process with a Matern-5/2 kernel and
 one length scale a dimension, ``r_i ~ N(0, tr2)`` the setting's own part, ``b_j`` and ``e_ij`` as in ``reduction``,
-``m ~ N(0, 4)``. What is ranked is ``theta_i = m + g(x_i) + r_i``. Values are standardised by median and sd of all runs.
+``m ~ N(0, 4)``. What is ranked is ``theta_i = m + g(x_i) + r_i``. Values are centred by the median of all
+runs and scaled by their sd, once ``model`` has drawn their lower tail together.
 """
 
 from __future__ import annotations
