@@ -10,6 +10,7 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import InitVar
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
@@ -115,7 +116,8 @@ class Study:
     ``teachers``: one teacher for the study, the best of three by objective, or one a seed. ``search``: how the budget
     is spent. ``min_effect``: the smallest difference of the metric that matters to you. ``vary``: the random streams
     that follow a run's seed, where not all shall; the others are held. ``presets``: name to fields of this study
-    (``task`` as options of the task) that it replaces.
+    (``task`` as options of the task) that it replaces. ``chance``: of a bare function, what a run that diverges counts
+    as; without it 0, and the study ends where the function returns less.
     """
 
     name: str
@@ -133,8 +135,9 @@ class Study:
     preflight_seeds: int = 3
     search: Adaptive | Fixed = field(default_factory=Adaptive)
     seed: int = 0
+    chance: InitVar[float | None] = field(default=None, kw_only=True)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, chance: float | None) -> None:
         # Not isinstance: on a protocol it would read every property, and some read data.
         if not hasattr(type(self.task), "train"):
             if not callable(self.task):
@@ -142,7 +145,12 @@ class Study:
                     f"study {self.name!r}: task must be a task of kdsearch.tasks or a callable "
                     f"(params, seed, report) -> objective, got {type(self.task).__name__}"
                 )
-            object.__setattr__(self, "task", _function_task(self))
+            object.__setattr__(self, "task", _function_task(self, chance))
+        elif chance is not None:
+            raise StudyFileError(
+                f"study {self.name!r}: chance is for a bare function, got chance={chance!r} beside a task that says it "
+                "itself; leave it out here"
+            )
         _check(self)
 
     @property
@@ -254,14 +262,20 @@ class Study:
         return dataclasses.replace(self, task=task, preset=name, **changes)
 
 
-def _function_task(study: Study) -> FunctionTask:
+def _function_task(study: Study, chance: float | None) -> FunctionTask:
     """A bare function has no defaults: baselines must set all that is not idle; an idle number is a middle one."""
     assert callable(study.task)
     names = dict.fromkeys([*study.space, *(name for values in study.baselines.values() for name in values)])
     for label, values in study.baselines.items():
         _all_set(study.space, names, values, f"study {study.name!r}, baseline {label!r}")
     defaults = {name: middle(study.space[name]) if name in study.space else 0.0 for name in names}
-    return FunctionTask(study.task, parameters=defaults, must_set=tuple(names))
+    return FunctionTask(
+        study.task,
+        parameters=defaults,
+        chance=0.0 if chance is None else float(chance),
+        chance_assumed=chance is None,
+        must_set=tuple(names),
+    )
 
 
 def _all_set(space: Mapping[str, Dimension], names: Iterable[str], values: Mapping[str, Scalar], where: str) -> None:
@@ -275,7 +289,7 @@ def _all_set(space: Mapping[str, Dimension], names: Iterable[str], values: Mappi
             raise StudyFileError(f"{where}: unknown parameter {unknown!r}; did you mean {near[0]!r}?")
     raise StudyFileError(
         f"{where}: a bare function has no defaults and nothing is set for {', '.join(missing)}; set them, or pass "
-        "kd.tasks.FunctionTask(function, parameters={name: default})"
+        "kd.tasks.FunctionTask(function, parameters={name: default}, chance=0.0)"
     )
 
 

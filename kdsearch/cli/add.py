@@ -26,9 +26,11 @@ def add(
 ) -> None:
     """Queue runs of a configuration that you choose; parameters that are not set have the task's defaults.
 
-    It takes part in the search and counts in its budget. After the winner is chosen it is context only. With
-    --set vary=order (or initialisation, or nothing) it takes no part: the report then says what the spread comes from.
+    It takes part in the search and counts in its budget. After the winner is chosen it is context only, in a table of
+    its own. With --set vary=order (or initialisation, or nothing) it takes no part: the report then says what the
+    spread comes from.
     """
+    from kdsearch.report.sections.added import TITLE
     from kdsearch.search.manual import add_configuration
 
     ledger = connect(storage)
@@ -37,5 +39,7 @@ def add(
     loaded.study.check(given, inside=True)
     params = loaded.study.explicit(given)
     name = add_configuration(ledger, loaded.study, record.id, params, seeds)
-    late = "" if record.winner_id is None else " The winner is chosen already: these runs cannot change it."
+    late = ""
+    if record.winner_id is not None:
+        late = f" The winner is chosen already: these runs cannot change it; the report shows them under '{TITLE}'."
     print(f"{record.name}: {name} has {seeds} search seeds queued or done; launch the study to train them.{late}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -31,6 +33,23 @@ app = typer.Typer(
     help="Search the weights, temperature, alpha and patience of knowledge distillation, with seeds where they decide "
     "something and results that are not luck.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"kdsearch {version('kdsearch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
 app.command("launch")(launch.launch)
 app.command("worker")(worker.worker)
 app.command("report")(report.report)

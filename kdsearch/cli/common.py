@@ -68,29 +68,39 @@ def connect(storage: str | None = None, *, patience: float = 10.0) -> Ledger:
 
 def find(ledger: Ledger, study: str, preset: str | None = None) -> StudyRecord:
     """The stored study of a name or of a study file."""
-    path = Path(study)
-    if path.suffix == ".py" or path.is_file():
+    if is_file(study):
         from kdsearch.engines.studyfile import load
 
-        return ledger.study(load(path, preset).study.stored_name)
+        return ledger.study(load(Path(study), preset).study.stored_name)
     return ledger.study(study)
+
+
+def is_file(study: str) -> bool:
+    """Whether what a user typed is a study file, or else a study's name."""
+    return Path(study).suffix == ".py" or Path(study).is_file()
+
+
+def launched_from(record: StudyRecord) -> tuple[Path, str]:
+    """The file and the preset that a stored study was launched with; ``StudyFileError`` where the file is not here."""
+    source, preset = Path(record.source_file), str(record.settings["preset"] or "none")
+    if not source.is_file():
+        raise StudyFileError(
+            f"expected the file that the study {record.name} was launched from, {source}, but there is none on this "
+            f"machine. Give the path of a copy in place of the name, with --preset {preset}"
+        )
+    return source, preset
 
 
 def load_stored(ledger: Ledger, study: str, preset: str | None = None) -> tuple[LoadedStudy, StudyRecord]:
     """A stored study with its study file: the one named, or the one that it was launched from."""
     from kdsearch.engines.studyfile import load
 
-    path = Path(study)
-    if path.suffix == ".py" or path.is_file():
-        loaded = load(path, preset)
+    if is_file(study):
+        loaded = load(Path(study), preset)
         return loaded, ledger.study(loaded.study.stored_name)
     record = ledger.study(study)
-    source = Path(record.source_file)
-    if not source.is_file():
-        raise StudyFileError(
-            f"the study {record.name} was launched from {source}, which is gone; name its file instead"
-        )
-    loaded = load(source, preset or record.settings["preset"] or "none")
+    source, stored = launched_from(record)
+    loaded = load(source, preset or stored)
     if loaded.study.stored_name != record.name:
         raise StudyFileError(
             f"{source} now makes the study {loaded.study.stored_name}, not {record.name}: "

@@ -47,7 +47,7 @@ def launch(
         _retry(console, ledger, record)
     coordinator = Coordinator(ledger, loaded.study, record, capacity=max(2, len(places)))
     begin = time.monotonic()
-    with View(console, ledger, record.id, at_once=max(1, len(places))) as view:
+    with View(console, ledger, record.id) as view:
         try:
             if engine == "debug":
                 use_slot(places[0].device)

@@ -14,6 +14,8 @@ from rich.progress import TimeElapsedColumn
 from kdsearch.engines.coordinator import Progress
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.report.progress import duration
+from kdsearch.report.remaining import Remaining
+from kdsearch.report.remaining import remaining
 
 _LINE_SECONDS = 15.0
 _EVENT_SECONDS = 1.0
@@ -23,11 +25,10 @@ _SHOWN_EVENTS = ("preflight", "winner", "exception", "lease lost", "worker died"
 class View:
     """Shows how far a study is, and each event worth a line, as long as the block lasts."""
 
-    def __init__(self, console: Console, ledger: Ledger, study_id: int, at_once: int) -> None:
+    def __init__(self, console: Console, ledger: Ledger, study_id: int) -> None:
         self._console = console
         self._ledger = ledger
         self._study_id = study_id
-        self._at_once = at_once
         self._last_event = max((event.id for event in ledger.events_after(study_id, 0)), default=0)
         self._events_read = self._line_printed = time.monotonic()
         self._bar = Bar(
@@ -60,31 +61,31 @@ class View:
         if now - self._events_read > _EVENT_SECONDS:
             self._events()
             self._events_read = now
-        note = self._note(progress)
-        self._bar.update(
-            self._task, description=progress.phase, completed=progress.ended, total=progress.expected, note=note
-        )
+        state = progress.state
+        left = remaining(state.study, state.configurations, state.runs)
+        note, total = _note(progress, left), progress.ended + left.runs
+        self._bar.update(self._task, description=progress.phase, completed=progress.ended, total=total, note=note)
         if not self._console.is_terminal and now - self._line_printed > _LINE_SECONDS:
             self._line_printed = now
-            line = f"{progress.phase}: {progress.ended}/{progress.expected} runs"
+            line = f"{progress.phase}: {progress.ended}/{total} runs"
             self._console.print(f"{line}, {note}" if note else line)
-
-    def _note(self, progress: Progress) -> str:
-        parts = []
-        if progress.leader is not None:
-            name, _, summary = progress.leader
-            role = "winner" if progress.phase in ("confirm", "finished") else "leader"
-            parts.append(f"{role} {name}: {summary.mean:.4f} ± {summary.sd:.4f} (n={summary.n}, objective)")
-        left = progress.seconds_left(self._at_once)
-        if left is not None and progress.phase != "finished":
-            parts.append(f"about {duration(left)} left")
-        failed = progress.counts.get("failed", 0)
-        if failed:
-            parts.append(f"{failed} failed")
-        return ", ".join(parts)
 
     def _events(self) -> None:
         for event in self._ledger.events_after(self._study_id, self._last_event):
             self._last_event = event.id
             if event.kind in _SHOWN_EVENTS:
                 self._console.print(event.message)
+
+
+def _note(progress: Progress, left: Remaining) -> str:
+    parts = []
+    if progress.leader is not None:
+        name, _, summary = progress.leader
+        role = "winner" if progress.phase in ("confirm", "finished") else "leader"
+        parts.append(f"{role} {name}: {summary.mean:.4f} ± {summary.sd:.4f} (n={summary.n}, objective)")
+    if left.seconds is not None and progress.phase != "finished":
+        parts.append(f"about {duration(left.seconds)} left")
+    failed = progress.counts.get("failed", 0)
+    if failed:
+        parts.append(f"{failed} failed")
+    return ", ".join(parts)

@@ -18,5 +18,5 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
     ledger = connect(storage)
     record = find(ledger, study, preset)
     holders = ledger.lease_holders(record.id)
-    print(render_table(table(ledger.results(record.id), workers=max(1, len(holders))), width=100))
+    print(render_table(table(ledger.results(record.id, curves=False)), width=100))
     print(f"workers holding runs: {', '.join(holders) if holders else 'none'}")

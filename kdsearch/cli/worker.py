@@ -9,11 +9,14 @@ import typer
 from kdsearch.cli.common import Data
 from kdsearch.cli.common import Preset
 from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyFile
+from kdsearch.cli.common import StudyName
+from kdsearch.cli.common import connect
+from kdsearch.cli.common import is_file
+from kdsearch.cli.common import load_stored
 
 
 def worker(
-    study_file: StudyFile,
+    study: StudyName,
     preset: Preset = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default cuda where there is a GPU.")] = None,
     data: Data = None,
@@ -21,6 +24,7 @@ def worker(
 ) -> None:
     """Train runs of a launched study in this process until it is finished. Ctrl-C hands back the run in hand.
 
+    A study's name stands for the file and the preset that it was launched with, where that file is on this machine.
     From another machine, name the database with --storage: the embedded server has no TCP and serves one machine.
     """
     from kdsearch.engines.devices import gpus
@@ -28,12 +32,19 @@ def worker(
     from kdsearch.engines.process import WorkerArguments
     from kdsearch.engines.process import work
 
-    use_slot(device or ("cuda" if gpus() else "cpu"))
+    where = device or ("cuda" if gpus() else "cpu")
+    use_slot(where)
+    path = study
+    if not is_file(study):
+        ledger = connect(storage)
+        loaded, record = load_stored(ledger, study, preset)
+        ledger.database.dispose()
+        path, preset = str(loaded.path), record.settings["preset"] or "none"
     work(
         WorkerArguments(
-            study_file=str(study_file),
+            study_file=path,
             preset=preset or "",
-            device=device or ("cuda" if gpus() else "cpu"),
+            device=where,
         ),
         say=lambda line: print(line, flush=True),
     )

@@ -17,7 +17,6 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.views import Memory
 from kdsearch.ledger.views import SearchState
-from kdsearch.search.expected import runs_expected
 from kdsearch.search.planner import StudyPlanner
 from kdsearch.search.policy import Search
 from kdsearch.search.standing import standings
@@ -36,20 +35,13 @@ class Progress:
 
     phase: str
     counts: Mapping[str, int]
-    expected: int
     leader: tuple[str, float, Summary] | None
-    seconds_a_run: float | None
+    state: SearchState
 
     @property
     def ended(self) -> int:
         """Runs that came to an end, with or without a value."""
         return sum(self.counts.get(state, 0) for state in ("done", "diverged", "failed"))
-
-    def seconds_left(self, at_once: int) -> float | None:
-        """Time left at the present pace, in seconds."""
-        if self.seconds_a_run is None or at_once < 1:
-            return None
-        return max(0, self.expected - self.ended) * self.seconds_a_run / at_once
 
 
 class Coordinator:
@@ -100,17 +92,10 @@ class Coordinator:
     def _progress(self, state: SearchState) -> Progress:
         """Count runs; the leader is found anew only when a search run has ended."""
         counts: Counter[str] = Counter(run.state for run in state.runs)
-        timed = [run.seconds for run in state.runs if run.seconds is not None and run.pool in ("search", "confirm")]
         ended = sum(run.pool == "search" and run.objective is not None for run in state.runs)
         if ended != self._led_by[0]:
             self._led_by = ended, leader(state, self.planner.policy(state))
-        return Progress(
-            phase=state.study.phase,
-            counts=dict(counts),
-            expected=runs_expected(state.study, state.configurations, state.runs),
-            leader=self._led_by[1],
-            seconds_a_run=sum(timed) / len(timed) if timed else None,
-        )
+        return Progress(phase=state.study.phase, counts=dict(counts), leader=self._led_by[1], state=state)
 
     def _mirror_now(self) -> bool:
         """One pass of the mirror. It is a picture of the ledger and can be drawn anew: it never ends a study."""

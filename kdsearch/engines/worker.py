@@ -17,6 +17,7 @@ from kdsearch.engines.studyfile import LoadedStudy
 from kdsearch.errors import KdsearchError
 from kdsearch.errors import LedgerError
 from kdsearch.errors import RunInterrupted
+from kdsearch.errors import StudyFileError
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
@@ -149,8 +150,8 @@ class Worker:
             )
         except RunInterrupted:
             return None  # released by close(), or lost already; the checkpoint stays
-        except (LedgerError, MissingArtifact):
-            raise  # faults of the place: this worker ends, the run goes back to the queue untouched
+        except (LedgerError, MissingArtifact, StudyFileError):
+            raise  # faults of the place or of the file: this worker ends, the run goes back to the queue untouched
         except OSError as error:
             if error.errno in _DISK_FULL:
                 raise KdsearchError(

@@ -19,8 +19,8 @@ def choice_of(results: StudyResults) -> EventRecord | None:
     return next((event for event in results.events if event.kind == "winner"), None)
 
 
-def runs_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
-    """Return the searched configurations' search runs that took no part in the choice: ended after it, or not yet.
+def runs_added_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
+    """Return the runs on search seeds that ended after the choice, or not yet.
 
     The choice waits for all search runs, so one that is still open was added, or queued again, later. An ended run
     without a time counts as earlier.
@@ -32,9 +32,13 @@ def runs_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
         run
         for run in results.runs
         if run.pool == "search"
-        and searched(results.configurations, run)
         and (run.state in ("queued", "leased") or (run.finished_at is not None and run.finished_at > choice.at))
     )
+
+
+def runs_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
+    """Return the searched configurations' runs among ``runs_added_after_choice``: the search, but for the choice."""
+    return tuple(run for run in runs_added_after_choice(results) if searched(results.configurations, run))
 
 
 def runs_before_choice(results: StudyResults) -> tuple[RunRecord, ...]:

@@ -7,6 +7,8 @@ from kdsearch.report.alarms import alarms
 from kdsearch.report.captions import data_line
 from kdsearch.report.captions import plural
 from kdsearch.report.primary import primary_sentence
+from kdsearch.report.sections.added import TITLE as ADDED
+from kdsearch.report.sections.added import added
 from kdsearch.report.sections.comparison import comparison
 from kdsearch.report.sections.cost import cost_line
 from kdsearch.report.sections.inflation import inflation
@@ -20,7 +22,7 @@ from kdsearch.report.selection import Selection
 from kdsearch.report.selection import select
 from kdsearch.report.tables import Report
 
-AFTER_CHOICE = (comparison, winner, inflation, published, instability, sources, preflight)
+AFTER_CHOICE = (comparison, winner, inflation, published, instability, sources, added, preflight)
 DURING_SEARCH = (leading, preflight)
 
 
@@ -92,8 +94,7 @@ def _warnings(selection: Selection, results: StudyResults) -> list[str]:
         notes.append(f"{plural(len(selection.failures), 'run')} failed, not counted; see kdsearch logs.")
     if selection.late:
         notes.append(
-            f"{plural(selection.late, 'search run')} came after the choice and "
-            f"{'is' if selection.late == 1 else 'are'} left out here."
+            f"{plural(selection.late, 'search run')} came after the choice: shown under '{ADDED}', in no other table."
         )
     if selection.left_out:
         others = plural(len(selection.left_out), "ended run")

@@ -16,21 +16,23 @@ from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
 from kdsearch.report.compared import name_of
 from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.modelled import modelled_sentences
+from kdsearch.report.remaining import remaining
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import select
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
-from kdsearch.search.expected import runs_expected
+from kdsearch.search.budget import describe
 from kdsearch.statistics import summarize
 
 STATES: tuple[State, ...] = get_args(State)
 
 
-def status(results: StudyResults, workers: int = 1) -> Table:
+def status(results: StudyResults) -> Table:
     """Summarize a study for ``kdsearch status``: one row a pool, one column a state; the rest in notes.
 
-    ``workers``: runs trained at the same time, for the time left. No test score is read.
+    No test score is read.
     """
     study = results.study
     counts = Counter((run.pool, run.state) for run in results.runs)
@@ -44,7 +46,7 @@ def status(results: StudyResults, workers: int = 1) -> Table:
     )
     selection = select(results)
     stop = ", asked to stop" if study.stop_requested else ""
-    notes = [f"Phase: {study.phase}{stop}.", _best(selection), *_time(results, selection, workers)]
+    notes = [f"Phase: {study.phase}{stop}.", *_best(selection), *_time(results)]
     return Table(
         key="status",
         title=study.name,
@@ -56,38 +58,37 @@ def status(results: StudyResults, workers: int = 1) -> Table:
     )
 
 
-def runs_left(results: StudyResults) -> int:
-    """Return how many runs the study still needs: those expected in all, less those that came to an end."""
-    expected = runs_expected(results.study, results.configurations, results.runs)
-    return expected - sum(run.state in ENDED or run.state == "failed" for run in results.runs)
-
-
-def _best(selection: Selection) -> str:
-    rows = [row for row in selection.standings() if row.n > 1]
+def _best(selection: Selection) -> list[str]:
+    standings = selection.standings()
+    rows = [row for row in standings if row.n > 1]
     if not rows:
-        return "No configuration has two search runs yet: none is ranked."
+        return ["No configuration has two search runs yet: none is ranked."]
     best = next((row for row in rows if row.id == selection.study.winner_id), rows[0])
     summary = summarize(best.objectives)
     words = objective_words(selection.study, selection.has_scores)
     role = "Winner" if best.id == selection.study.winner_id else "Leading"
     out = sum(row.out for row in rows)
-    return (
+    sentence = (
         f"{role}: {name_of(selection, best.id)}, search {words}, not a result: "
         f"estimate {fixed(best.estimate, 4)} (posterior sd {fixed(best.sd, 4)}), raw {fixed(summary.mean, 4)} ± "
         f"{fixed(summary.sd, 4)}, n = {summary.n}. "
         f"Out: {out} of {plural(len(rows), 'configuration')} with two runs or more."
     )
+    return [sentence, *modelled_sentences(selection, standings)]
 
 
-def _time(results: StudyResults, selection: Selection, workers: int) -> list[str]:
+def _time(results: StudyResults) -> list[str]:
     seconds = _seconds([run for run in results.runs if run.state in ENDED])
-    left = runs_left(results)
-    if seconds is None:
-        return [f"About {plural(left, 'run')} left; none has ended yet, so the time is not known."] if left else []
-    notes = [f"Seconds per run: {seconds:.3g} (mean of ended student runs)."]
-    if left:
-        at = max(1, workers)
-        notes.append(f"Left: about {plural(left, 'run')}, {duration(left * seconds / at)} with {plural(at, 'worker')}.")
+    left = remaining(results.study, results.configurations, results.runs)
+    notes = [] if seconds is None else [f"Seconds per run: {seconds:.3g} (mean of ended student runs)."]
+    if left.runs and left.seconds is None:
+        budget = results.study.settings.get("budget") or {}
+        uncounted = results.study.winner_id is None and budget.get("runs") is None
+        search = f" and a search of {describe(budget)}" if uncounted else ""
+        notes.append(f"About {plural(left.runs, 'run')} left{search}; none has ended yet, so the time is not known.")
+    elif left.runs and left.seconds is not None:
+        pace = "at the pace of the runs that ended last"
+        notes.append(f"Left: about {plural(left.runs, 'run')}, {duration(left.seconds)} {pace}.")
     return notes
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kdsearch.ledger.choice import choice_of
-from kdsearch.ledger.choice import runs_after_choice
+from kdsearch.ledger.choice import runs_added_after_choice
 from kdsearch.ledger.choice import runs_before_choice
+from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import EventRecord
@@ -28,9 +29,9 @@ UNKNOWN = "unknown"
 class Selection:
     """What the tables are made from. ``runs`` have ended, and search runs among them before the winner was chosen.
 
-    ``left_out``: ended runs of other code hashes; ``failures``: failed runs; ``late``: how many search runs came after
-    the choice (in none of the others); ``confirming``: whether confirm runs are queued or train; ``choice``: the event
-    that chose the winner, with what it rested on.
+    ``left_out``: ended runs of other code hashes; ``failures``: failed runs; ``added``: runs on search seeds that came
+    after the choice, ended or not, of any code; ``mixed``: whether runs of all code hashes count; ``confirming``:
+    whether confirm runs are queued or train; ``choice``: the event that chose the winner, with what it rested on.
     """
 
     study: StudyRecord
@@ -39,7 +40,8 @@ class Selection:
     hashes: tuple[str, ...]
     left_out: tuple[RunRecord, ...] = ()
     failures: tuple[RunRecord, ...] = ()
-    late: int = 0
+    added: tuple[RunRecord, ...] = ()
+    mixed: bool = False
     confirming: bool = False
     choice: EventRecord | None = None
     events: tuple[EventRecord, ...] = ()
@@ -48,6 +50,11 @@ class Selection:
     def searching(self) -> bool:
         """Whether the winner is still to be chosen: no test score may be shown."""
         return self.study.phase in ("teacher", "search") or self.study.winner_id is None
+
+    @property
+    def late(self) -> int:
+        """How many runs of the search came after the choice: they are in none of the others but ``added``."""
+        return sum(searched(self.configurations, run) for run in self.added)
 
     @property
     def finished(self) -> bool:
@@ -135,7 +142,8 @@ def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
         hashes=kept,
         left_out=tuple(run for run in ended if code_of(run) not in kept),
         failures=tuple(run for run in decided if run.state == "failed"),
-        late=len(runs_after_choice(results)),
+        added=runs_added_after_choice(results),
+        mixed=mix_code,
         confirming=any(run.pool == "confirm" and run.state in ("queued", "leased") for run in results.runs),
         choice=choice_of(results),
         events=results.events,

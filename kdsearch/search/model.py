@@ -14,6 +14,7 @@ from kdsearch.search.posterior import Hyperparameters
 from kdsearch.search.posterior import Posterior
 from kdsearch.search.posterior import fit
 from kdsearch.search.posterior import objective
+from kdsearch.search.priors import Prior
 from kdsearch.search.reduction import Runs
 from kdsearch.search.reduction import reduce
 
@@ -75,10 +76,11 @@ class Model:
 
 
 class Models:
-    """Fits models as runs come in. What it keeps is a cache: hyperparameters to start from."""
+    """Fits models under ``prior`` as runs come in. What it keeps is a cache: hyperparameters to start from."""
 
-    def __init__(self, dimensions: int) -> None:
-        self.theta = Hyperparameters.prior(dimensions)
+    def __init__(self, dimensions: int, prior: Prior) -> None:
+        self.prior = prior
+        self.theta = Hyperparameters.of(prior.centres(dimensions))
         self.rho = 0.0
         self.fitted_to = 0
 
@@ -96,12 +98,12 @@ class Models:
     def _fit(self, runs: Runs, squared: Floats) -> None:
         repeated = int(np.count_nonzero(np.bincount(runs.setting, minlength=runs.k) >= 2))
         if repeated >= SHARED:
-            self.theta, _ = fit(squared, reduce(runs, self.rho), self.theta)
+            self.theta, _ = fit(squared, reduce(runs, self.rho), self.theta, self.prior)
             self.rho = max(RHOS, key=lambda pair: self._evidence(runs, squared, *pair))[0]
-        self.theta, _ = fit(squared, reduce(runs, self.rho), self.theta)
+        self.theta, _ = fit(squared, reduce(runs, self.rho), self.theta, self.prior)
         self.fitted_to = runs.values.size
 
     def _evidence(self, runs: Runs, squared: Floats, rho: float, prior: float) -> float:
         data = reduce(runs, rho)
-        value, _ = objective(self.theta.vector(), squared, data)
+        value, _ = objective(self.theta.vector(), squared, data, self.prior)
         return math.log(prior) - value - 0.5 * data.log_det

@@ -28,11 +28,15 @@ from kdsearch.search.policy import Leader
 from kdsearch.search.policy import New
 from kdsearch.search.policy import Pick
 from kdsearch.search.policy import Setting
+from kdsearch.search.priors import HOPEFUL
+from kdsearch.search.priors import SCEPTICAL
+from kdsearch.search.priors import Prior
 from kdsearch.search.proposals import propose
 from kdsearch.search.sobol import sobol
 from kdsearch.space import Dimension
 
 Floats = NDArray[np.float64]
+_Counts = tuple[tuple[int, int], ...]
 
 START = 10  # settings of a Sobol sequence with one seed each (fewer where the budget is less than four times that),
 SECOND = 5  # of which the best get a second: without repeats, noise and a setting's own part look alike
@@ -76,14 +80,15 @@ class Pooled:
         self.start = START if budget is None else max(2, min(START, budget // 4))
         self.second = min(SECOND, self.start)
         self.most = MODELLED if budget is None else budget // 4
-        self._models = Models(len(space))
-        self._last: tuple[tuple[tuple[int, int], ...], Model, Floats] | None = None
+        self._searching = Models(len(space), HOPEFUL)
+        self._last: dict[Prior, tuple[_Counts, Model, Floats]] = {}
 
     def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
         """See ``Policy.choose``: first a start without a model, then the runs of highest worth."""
         picks = self._start(settings, wanted)
         if len(picks) < wanted and sum(bool(row.objectives) for row in settings) >= 2:
             view = self._view(settings, picks)
+            picks += self._unproven(view, settings)
             picks += self._greedy(view, len(settings) + _new(picks), wanted - len(picks))
         return picks
 
@@ -92,7 +97,7 @@ class Pooled:
         known = modelled(settings, self.seed)
         if not known:
             return []
-        model, _ = self._model(settings, known)
+        model, _ = self._model(settings, known, SCEPTICAL)
         mean, sd = model.posterior.mean, model.posterior.sd
         order = ordered(settings, known, mean)
         gap, error = model.posterior.against(int(order[0]))
@@ -106,7 +111,7 @@ class Pooled:
         known = modelled(settings, self.seed)
         if not known:
             raise ValueError("no setting has a result yet")
-        model, _ = self._model(settings, known)
+        model, _ = self._model(settings, known, SCEPTICAL)
         best = int(ordered(settings, known, model.posterior.mean)[0])
         return Leader(known[best], model.raw(float(model.posterior.mean[best])))
 
@@ -169,6 +174,18 @@ class Pooled:
                 view.run(position)
         return view
 
+    def _unproven(self, view: _View, settings: Sequence[Setting]) -> list[Pick]:
+        """A second seed for the setting of the highest mean, where it has but one: till then it leads nobody."""
+        ended = [place for place, i in enumerate(view.names) if i < len(settings) and settings[i].objectives]
+        if not ended:
+            return []
+        best = max(ended, key=lambda place: float(view.mean[place]))
+        row = settings[view.names[best]]
+        if len(row.objectives) + len(row.pending) > 1:
+            return []
+        view.run(best)
+        return [Further(view.names[best])]
+
     def _greedy(self, view: _View, following: int, wanted: int) -> list[Pick]:
         """The run of highest worth, counted as made, then the next; ``following``: position of the next new setting."""
         place = dict(enumerate(view.names))
@@ -197,14 +214,18 @@ class Pooled:
         flying = [row for row, i in enumerate(known) if settings[i].pending]
         return np.array(list(dict.fromkeys([*best, *flying])), dtype=np.intp)
 
-    def _model(self, settings: Sequence[Setting], known: list[int]) -> tuple[Model, Floats]:
-        """The posterior of the known settings and their coordinates; the last one is kept for the next question."""
+    def _model(self, settings: Sequence[Setting], known: list[int], prior: Prior = HOPEFUL) -> tuple[Model, Floats]:
+        """The posterior of the known settings and their coordinates; the last one is kept for the next question.
+
+        What is stated is fitted from nothing, so that it follows from the results alone, not from earlier fits.
+        """
         counts = tuple((i, len(settings[i].objectives)) for i in known)
-        if self._last is None or self._last[0] != counts:
+        if prior not in self._last or self._last[prior][0] != counts:
             units = self.encoding.unit([settings[i].params for i in known])
             squared = self.encoding.squared(units, units)
-            self._last = counts, self._models.of([settings[i].objectives for i in known], squared), units
-        return self._last[1:]
+            models = self._searching if prior == HOPEFUL else Models(len(squared), prior)
+            self._last[prior] = counts, models.of([settings[i].objectives for i in known], squared), units
+        return self._last[prior][1:]
 
     def _first_seed(self, number: int) -> int:
         """Where the seeds of a new setting begin."""

@@ -17,19 +17,13 @@ from scipy.linalg import cho_solve
 from scipy.linalg import cholesky
 from scipy.linalg import solve_triangular
 
+from kdsearch.search.priors import Prior
 from kdsearch.search.reduction import Reduced
 
 Floats = NDArray[np.float64]
 
 MEAN_VARIANCE = 4.0
 _JITTER = 1e-8
-# Log-normal priors, centre and sd of the logarithm: of a length scale (unit cube), and of the variances of the smooth
-# part, of a setting's own part and of the noise, in units of the variance of all runs.
-PRIOR_LENGTH = (math.log(0.7), 0.8)
-PRIOR_SMOOTH = (math.log(0.3), 1.0)
-PRIOR_OWN = (math.log(0.05), 1.5)
-PRIOR_NOISE = (math.log(0.6), 1.0)
-_BOUND = 6.0
 
 
 @dataclass(frozen=True)
@@ -40,11 +34,6 @@ class Hyperparameters:
     log_smooth: float
     log_own: float
     log_noise: float
-
-    @staticmethod
-    def prior(dimensions: int) -> Hyperparameters:
-        """The centre of the priors."""
-        return Hyperparameters(np.full(dimensions, PRIOR_LENGTH[0]), PRIOR_SMOOTH[0], PRIOR_OWN[0], PRIOR_NOISE[0])
 
     @property
     def smooth(self) -> float:
@@ -77,7 +66,7 @@ def matern(squared: Floats, log_lengths: Floats) -> Floats:
     return np.asarray((1 + a + a * a / 3) * np.exp(-a))
 
 
-def objective(vector: Floats, squared: Floats, data: Reduced) -> tuple[float, Floats]:
+def objective(vector: Floats, squared: Floats, data: Reduced, prior: Prior) -> tuple[float, Floats]:
     """Negative log posterior of the hyperparameters and its gradient ``[d + 3]``.
 
     ``.5 y'S^-1 y + .5 log|S| + .5 (N - k) log s2 + .5 Q / s2`` minus the log priors, with ``S = ts2 Matern + tr2 I +
@@ -108,34 +97,27 @@ def objective(vector: Floats, squared: Floats, data: Reduced) -> tuple[float, Fl
     gradient[d + 1] = 0.5 * theta.own * float(np.trace(pull))
     gradient[d + 2] = 0.5 * theta.noise * float(np.sum(pull * data.noise))
     gradient[d + 2] += 0.5 * (data.runs - k) - 0.5 * data.within / theta.noise
-    centres, widths = _priors(d)
-    off = (vector - centres) / widths
+    widths = prior.widths(d)
+    off = (vector - prior.centres(d)) / widths
     return value + 0.5 * float(off @ off), gradient + off / widths
 
 
-def fit(squared: Floats, data: Reduced, start: Hyperparameters, steps: int = 20) -> tuple[Hyperparameters, float]:
+def fit(
+    squared: Floats, data: Reduced, start: Hyperparameters, prior: Prior, steps: int = 20
+) -> tuple[Hyperparameters, float]:
     """Hyperparameters of the highest posterior density from ``start``, and its negative logarithm."""
     from scipy.optimize import minimize
 
-    centres, widths = _priors(start.log_lengths.size)
-    bounds = list(zip(centres - _BOUND * widths, centres + _BOUND * widths, strict=True))
     found = minimize(
         objective,
         start.vector(),
-        args=(squared, data),
+        args=(squared, data, prior),
         jac=True,
         method="L-BFGS-B",
-        bounds=bounds,
+        bounds=prior.bounds(start.log_lengths.size),
         options={"maxiter": steps},
     )
     return Hyperparameters.of(found.x), float(found.fun)
-
-
-def _priors(dimensions: int) -> tuple[Floats, Floats]:
-    rest = (PRIOR_SMOOTH, PRIOR_OWN, PRIOR_NOISE)
-    centres = np.array([PRIOR_LENGTH[0]] * dimensions + [centre for centre, _ in rest])
-    widths = np.array([PRIOR_LENGTH[1]] * dimensions + [width for _, width in rest])
-    return centres, widths
 
 
 @dataclass(frozen=True)

@@ -30,21 +30,30 @@ class FunctionTask:
     The callable gets ``params`` (dict), ``seed`` (int) and ``report(epoch, objective)``, which it may call after each
     evaluation. A value that is not finite makes the run ``diverged``, with ``chance`` as its objective. Where it
     returns no score, reports compare objectives on fresh seeds.
+    ``chance``: required; what a model that has learnt nothing reaches, and no more than any run that went well.
+    ``chance_assumed``: nobody has said it, so that a value below it ends the study: diverging would be better.
     ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a place holder.
     """
 
     function: Callable[..., Any]
     parameters: Mapping[str, Scalar] = field(default_factory=dict)
-    chance: float = 0.0
+    chance: float = field(default=math.nan, kw_only=True)
     metric: str = "objective"
     label: str = "function"
     description: str = ""
     data_version: str = "none"
     must_set: tuple[str, ...] = ()
+    chance_assumed: bool = False
     teacher_parameters: tuple[str, ...] = field(default=(), init=False)
     has_teacher: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
+        if not math.isfinite(self.chance):
+            raise StudyFileError(
+                f"function task {self._name}: expected chance=NUMBER, the value that a run which diverges counts as, "
+                f"got {'none' if math.isnan(self.chance) else self.chance}; give what a model that has learnt nothing "
+                "reaches, such as chance=0.0 for an accuracy, and a number below all good runs for a negative metric"
+            )
         if not self.description:
             object.__setattr__(self, "description", f"values of {self._name}, as it returns them")
 
@@ -73,8 +82,9 @@ class FunctionTask:
 
     def with_options(self, **options: Any) -> Task:
         """The same task with other fields."""
+        said = {"chance_assumed": False} if "chance" in options else {}
         try:
-            return replace(self, **options)
+            return replace(self, **{**said, **options})
         except TypeError as error:
             raise StudyFileError(f"a function task has no such option: {error}") from error
 
@@ -91,6 +101,8 @@ class FunctionTask:
         value = self.function(dict(request.params), request.seed, report)
         objective, score = _split(value, self._name)
         finite = math.isfinite(objective) and (score is None or math.isfinite(score))
+        if finite and self.chance_assumed and min(objective, objective if score is None else score) < self.chance:
+            raise StudyFileError(_below_chance(self._name, value))
         return RunResult(
             state="done" if finite else "diverged",
             objective=objective if finite else self.chance,
@@ -101,6 +113,14 @@ class FunctionTask:
             seconds=time.perf_counter() - begin,
             device=context.device,
         )
+
+
+def _below_chance(name: str, value: Any) -> str:
+    return (
+        f"{name} returned {value!r}; expected no value below 0, since the study does not say what a run that diverges "
+        "counts as: 0 is assumed, which would be better than this. Say it by kd.Study(..., chance=NUMBER), a number "
+        "below all good runs; a study that was launched needs a new name then, for chance is part of what it is"
+    )
 
 
 def _split(value: Any, name: str) -> tuple[float, float | None]:

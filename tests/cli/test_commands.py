@@ -11,6 +11,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,21 @@ def test_status_list_and_logs(finished: Path) -> None:
     code, output = run_program("logs", "99999", home=finished)
     assert code == 1
     assert "no run 99999" in output
+
+
+def test_a_worker_takes_a_study_by_its_name_too(finished: Path) -> None:
+    for study in ("noisy_quadratic", str(NOISY)):
+        code, output = run_program("worker", study, home=finished)
+        assert code == 0, output
+        assert output.startswith("working on noisy_quadratic@function as ")
+        assert output.endswith("noisy_quadratic@function is finished\n")
+    code, output = run_program("worker", "noisy_quadratics", home=finished)
+    assert code == 1
+    assert "no study 'noisy_quadratics'" in output
+
+
+def test_the_version_is_told(tmp_path: Path) -> None:
+    assert run_program("--version", home=tmp_path) == (0, f"kdsearch {version('kdsearch')}\n")
 
 
 def test_export_runs(finished: Path, tmp_path: Path) -> None:
@@ -285,3 +301,6 @@ def test_a_task_that_fails_is_said_with_its_last_words(own_home: Path, tmp_path:
     code, output = run_program("logs", "1", home=own_home)
     assert code == 0
     assert "ValueError: no such layer" in output
+    attempts = output.count(" exception: run 1 attempt ")
+    assert output.count("Traceback (most recent call last)") == 1
+    assert attempts == 1 or f"attempts 1 to {attempts}: the same" in output

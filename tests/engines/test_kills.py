@@ -180,10 +180,11 @@ def test_ctrl_c_ends_cleanly_and_hands_back_every_run(own_home: Path) -> None:
 
 
 def test_a_second_launch_and_a_worker_join(own_home: Path) -> None:
-    first = program("launch", str(NOISY), "--workers", "1", home=own_home)
+    slow = {"NOISY_SECONDS": "1"}  # the search must last until the third has begun
+    first = program("launch", str(NOISY), "--workers", "1", home=own_home, **slow)
     wait_for(lambda: done(own_home) >= 1, what="a run")
-    second = program("launch", str(NOISY), "--workers", "1", home=own_home)
-    third = program("worker", str(NOISY), home=own_home)
+    second = program("launch", str(NOISY), "--workers", "1", home=own_home, **slow)
+    third = program("worker", str(NOISY), home=own_home, **slow)
     for process in (first, second, third):
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output

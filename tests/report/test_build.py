@@ -142,7 +142,15 @@ def test_preflight(results: Make) -> None:
 def test_winner_parameters(results: Make) -> None:
     table = build(results()).table("winner")
     assert [row.label for row in table.rows] == ["alpha", "representation_weight", "epochs"]
-    assert table.rows[0].cells == (0.25, 0, 0)
+    assert [column.title for column in table.columns] == [
+        "winner (#10)",
+        "winner without distillation",
+        "student alone",
+        "seed_1",
+    ]
+    assert table.rows[0].cells == (0.25, 0, 0, 0)
+    assert table.rows[1].cells == (0.5, 0, 0, 0.001)
+    assert not table.columns[1].spare, "no terminal is too narrow for it"
     assert table.rows[2].context
     assert "3 search seeds" in table.notes[0]
     assert "raw mean 0.8000 ± 0.0200" in table.notes[0]

@@ -46,8 +46,10 @@ def test_runs_added_later_change_no_evidence(results: Make) -> None:
     before = build(chosen(results()))
     full = chosen(results(), *added(8), *[replace(run, id=run.id + 50) for run in added(4, SECOND, objective=0.99)])
     after = build(full)
-    assert after.tables == before.tables
-    assert "12 search runs came after the choice and are left out here." in after.notes
+    assert [table for table in after.tables if table.key != "added"] == list(before.tables)
+    assert "12 search runs came after the choice: shown under 'Added after the choice', in no other table." in (
+        after.notes
+    )
     assert not any("came after the choice" in note for note in before.notes)
 
 
@@ -86,4 +88,4 @@ def test_open_and_retried_search_runs_are_later(results: Make) -> None:
 def test_runs_added_to_a_code_hash_of_their_own_are_not_counted_as_left_out(results: Make) -> None:
     notes = build(chosen(results(), *added(50, code_hash="cccc"))).notes
     assert not any("other code hashes" in note for note in notes)
-    assert "50 search runs came after the choice and are left out here." in notes
+    assert any(note.startswith("50 search runs came after the choice") for note in notes)

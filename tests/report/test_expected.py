@@ -13,13 +13,17 @@ from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report.progress import runs_left
+from kdsearch.report.remaining import remaining
 from kdsearch.search import expected
 from kdsearch.search import preflight
 from kdsearch.search.expected import runs_expected
 
 Make = Callable[..., StudyResults]
 TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 20
+
+
+def runs_left(results: StudyResults) -> int:
+    return remaining(results.study, results.configurations, results.runs).runs
 
 
 def bare(phase: str, results: Make, **settings: Any) -> StudyRecord:

@@ -5,6 +5,9 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC
+from datetime import datetime
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -121,6 +124,7 @@ def test_latex_golden(results: Make) -> None:
     text = render(build(results()), "latex")
     for line in LATEX:
         assert line in text.splitlines()
+    assert text.count(r"\caption{Comparison on confirm seeds.}") == 1
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 6
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 6
     body = "\n".join(line for line in text.splitlines() if not line.startswith("%"))
@@ -184,7 +188,12 @@ def test_escaping() -> None:
 
 
 def test_status(results: Make) -> None:
-    table = status(results("search"), workers=2)
+    full = results("search")
+    at = datetime(2026, 11, 2, tzinfo=UTC)  # two workers: of 9 runs of 36 s two end at once
+    ended = [
+        replace(run, finished_at=at + timedelta(seconds=36 * (index // 2))) for index, run in enumerate(full.runs[3:])
+    ]
+    table = status(replace(full, runs=(*full.runs[:3], *ended)))
     assert [row.label for row in table.rows] == ["teacher", "preflight", "search"]
     assert table.column("done") == [3, 3, 6]
     assert table.column("failed") == [0, 0, 1]
@@ -193,7 +202,8 @@ def test_status(results: Make) -> None:
     assert "raw 0.8000 ± 0.0200, n = 3. Out: 0 of 2 configurations with two runs or more." in table.notes[1]
     assert "Seconds per run: 36" in table.notes[2]
     # 20 - 7 search runs (a failed one is spent), and 3 seeds for winner, ablation, 2 baselines, 2 finalists
-    assert table.notes[3] == "Left: about 31 runs, 9 min with 2 workers."
+    # and 9 runs took 5 * 36 s
+    assert table.notes[3] == "Left: about 31 runs, 10 min at the pace of the runs that ended last."
     text = render_table(table)
     assert "stand-in, not JHMDB" in text
     assert "0.33" not in text

@@ -32,7 +32,7 @@ def noisy(params: dict[str, Any], seed: int, report: Any) -> tuple[float, float]
 
 
 def test_shares_of_initialisation_and_order_are_told(ledger: Ledger) -> None:
-    task = FunctionTask(noisy, parameters={"x": 0.5, "vary": "initialisation+order"})
+    task = FunctionTask(noisy, parameters={"x": 0.5, "vary": "initialisation+order"}, chance=0.0)
     study = kd.Study(
         "streams", task, {"x": kd.uniform(0, 1)}, budget=kd.Budget(runs=16), confirm=kd.Confirm(seeds=24, finalists=0)
     )

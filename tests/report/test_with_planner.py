@@ -15,13 +15,18 @@ from kdsearch.cli.extend import extend
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import StudyResults
 from kdsearch.ledger.views import SearchState
 from kdsearch.report import Estimate
 from kdsearch.report import build
-from kdsearch.report.progress import runs_left
+from kdsearch.report.remaining import remaining
 from kdsearch.search.expected import runs_expected
 from kdsearch.search.manual import add_configuration
 from kdsearch.study import Study
+
+
+def runs_left(results: StudyResults) -> int:
+    return remaining(results.study, results.configurations, results.runs).runs
 
 
 def launch(ledger: Ledger, study: Study) -> tuple[int, list[tuple[SearchState, int]]]:
@@ -65,6 +70,7 @@ def test_runs_added_to_a_finished_study_leave_its_report_as_it_was(ledger: Ledge
     add_configuration(ledger, study, study_id, params, 12)
     add_configuration(ledger, study, study_id, {**params, "rate": 0.123}, 4)
     queued = build(ledger.results(study_id))
+    assert [row.remark for row in queued.table("added").rows][-1] == "4 to come"
     assert queued.table("comparison") == before.table("comparison"), "search runs that wait open no verdict"
     launch(ledger, study)
     results = ledger.results(study_id)
@@ -72,8 +78,19 @@ def test_runs_added_to_a_finished_study_leave_its_report_as_it_was(ledger: Ledge
     late = sum(run.pool == "search" for run in results.runs) - 40
     assert late > 4
     after = build(results)
-    assert after.tables == before.tables
-    assert f"{late} search runs came after the choice and are left out here." in after.notes
+    assert [table for table in after.tables if table.key != "added"] == list(before.tables)
+    assert f"{late} search runs came after the choice: shown under 'Added after the choice', in no other table." in (
+        after.notes
+    )
+    shown = after.table("added")
+    assert sum(int(str(count)) for count in shown.column("n")) == late
+    mine = next(row for row in results.configurations.values() if row.origin == "user")
+    own = [run.objective for run in results.runs if run.configuration_id == mine.id and run.objective is not None]
+    (row,) = [row for row in shown.rows if row.label == mine.name]
+    estimate = row.cells[1]
+    assert isinstance(estimate, Estimate)
+    assert (row.cells[0], estimate.value) == (4, pytest.approx(sum(own) / 4))
+    assert row.cells[-1] == 0.123
     choice = next(event for event in results.events if event.kind == "winner")
     assert f"of {choice.data['search_seeds']} search seeds" in after.table("winner").notes[0]
     assert "counted here" not in after.table("winner").notes[0]

@@ -20,6 +20,9 @@ from kdsearch.search.posterior import Posterior
 from kdsearch.search.posterior import fit
 from kdsearch.search.posterior import matern
 from kdsearch.search.posterior import objective
+from kdsearch.search.priors import HOPEFUL
+from kdsearch.search.priors import SCEPTICAL
+from kdsearch.search.priors import Prior
 from kdsearch.search.reduction import Runs
 from kdsearch.search.reduction import reduce
 
@@ -108,7 +111,7 @@ def test_evidence_differs_between_rhos_as_the_density_of_all_runs_does() -> None
     ours = []
     for rho in (0.1, 0.3):
         data = reduce(runs, rho)
-        value, _ = objective(THETA.vector(), gaps, data)
+        value, _ = objective(THETA.vector(), gaps, data, HOPEFUL)
         ours.append(-value - 0.5 * data.log_det)
     expected = [brute(runs, units, rho)[2] for rho in (0.1, 0.3)]
     assert ours[1] - ours[0] == pytest.approx(expected[1] - expected[0], abs=1e-6)
@@ -119,20 +122,24 @@ def test_gradient_against_differences(rho: float) -> None:
     objectives, units = example(2)
     gaps, data = squared(units, units), reduce(Runs.of(objectives), rho)
     error = check_grad(
-        lambda v: objective(v, gaps, data)[0], lambda v: objective(v, gaps, data)[1], THETA.vector(), epsilon=1e-6
+        lambda v: objective(v, gaps, data, HOPEFUL)[0],
+        lambda v: objective(v, gaps, data, HOPEFUL)[1],
+        THETA.vector(),
+        epsilon=1e-6,
     )
     assert error < 1e-4
 
 
-def test_fit_climbs_and_finds_the_noise_of_many_repeats() -> None:
+@pytest.mark.parametrize("prior", [HOPEFUL, SCEPTICAL])
+def test_fit_climbs_and_finds_the_noise_of_many_repeats(prior: Prior) -> None:
     draws = np.random.default_rng(5)
     units = draws.random((12, 2))
     truth = np.sin(3 * units[:, 0])
     objectives = [{j: float(value + 0.5 * draws.normal()) for j in range(20)} for value in truth]
     gaps, data = squared(units, units), reduce(Runs.of(objectives), 0.0)
-    start = Hyperparameters.prior(2)
-    found, value = fit(gaps, data, start, steps=60)
-    assert value < objective(start.vector(), gaps, data)[0]
+    start = Hyperparameters.of(prior.centres(2))
+    found, value = fit(gaps, data, start, prior, steps=60)
+    assert value < objective(start.vector(), gaps, data, prior)[0]
     assert math.sqrt(found.noise) == pytest.approx(0.5, rel=0.1)
     assert found.log_lengths[1] > found.log_lengths[0]  # the second dimension does nothing
 
@@ -145,7 +152,7 @@ def test_a_strong_seed_effect_is_noticed_and_none_is_not() -> None:
         objectives = [
             {j: float(u[0] + common[j] + math.sqrt(1 - rho) * draws.normal()) for j in range(40)} for u in units
         ]
-        models = Models(2)
+        models = Models(2, HOPEFUL)
         models.of(objectives, squared(units, units))
         found[rho] = models.rho
     assert found[0.0] <= 0.1
@@ -163,7 +170,7 @@ def test_the_lower_tail_is_drawn_together_by_hand() -> None:
 def test_values_in_other_units_give_the_same_model_in_those_units() -> None:
     objectives, units = example(4)
     gaps = squared(units, units)
-    plain = Models(2).of(objectives, gaps)
-    moved = Models(2).of([{j: 5 + 0.01 * y for j, y in row.items()} for row in objectives], gaps)
+    plain = Models(2, HOPEFUL).of(objectives, gaps)
+    moved = Models(2, HOPEFUL).of([{j: 5 + 0.01 * y for j, y in row.items()} for row in objectives], gaps)
     for ours, theirs in zip(plain.posterior.mean, moved.posterior.mean, strict=True):
         assert moved.raw(float(theirs)) == pytest.approx(5 + 0.01 * plain.raw(float(ours)), abs=1e-7)

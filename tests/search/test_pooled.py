@@ -23,6 +23,8 @@ from kdsearch.search.policy import New
 from kdsearch.search.policy import Pick
 from kdsearch.search.policy import Setting
 from kdsearch.search.pooled import Pooled
+from kdsearch.search.priors import HOPEFUL
+from kdsearch.search.priors import SCEPTICAL
 from kdsearch.space import Dimension
 
 SPACE: dict[str, Dimension] = {"x": kd.uniform(0, 1), "y": kd.uniform(0, 1)}
@@ -225,6 +227,34 @@ def test_one_seed_leads_nobody() -> None:
     assert beliefs[-1].setting == 6
     assert Pooled(SPACE, 0).leader(settings).setting == beliefs[0].setting != 6
     assert beliefs[0].better == pytest.approx(0.5), "it is against the leader that is shown"
+
+
+def test_what_looks_best_by_one_run_gets_its_second_at_once() -> None:
+    settings = [Setting({"x": 0.1 * i, "y": 0.5}, {0: 0.5, 1: 0.55}) for i in range(9)]
+    settings += [Setting({"x": 0.1 * i, "y": 0.1}, {0: 0.5}) for i in range(2)]
+    settings.append(Setting({"x": 0.9, "y": 0.9}, {0: 0.75}))
+    assert Pooled(SPACE, 0).choose(settings, 1) == [Further(11)]
+    settings[-1] = Setting(settings[-1].params, {0: 0.75}, pending=frozenset({1}))
+    assert Further(11) not in Pooled(SPACE, 0).choose(settings, 1), "it is under way"
+
+
+def test_what_is_stated_is_less_than_what_is_hoped_for() -> None:
+    draws = np.random.default_rng(2)
+    settings = [
+        Setting({"x": float(x), "y": float(y)}, {j: float(x + draws.normal()) for j in range(2)})
+        for x, y in draws.random((40, 2))
+    ]
+    policy, known = Pooled(SPACE, 0), list(range(len(settings)))
+    hoped, _ = policy._model(settings, known, HOPEFUL)
+    stated, _ = policy._model(settings, known, SCEPTICAL)
+    assert stated.raw(stated.posterior.mean.max()) < hoped.raw(hoped.posterior.mean.max())
+    assert policy.leader(settings).estimate == pytest.approx(stated.raw(stated.posterior.mean.max()))
+
+
+def test_beliefs_follow_from_the_results_alone_not_from_earlier_fits() -> None:
+    kept = Pooled(SPACE, 3)
+    settings = search(kept, bump, 30)
+    assert kept.beliefs(settings) == Pooled(SPACE, 3).beliefs(settings)
 
 
 def test_a_whole_budget_in_flight_at_once_still_repeats_settings() -> None:

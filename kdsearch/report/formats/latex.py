@@ -38,9 +38,9 @@ def render(report: Report) -> str:
 
 
 def table_text(table: Table) -> str:
-    """Return one table; its caption holds title, caption and notes, context rows stand under a rule of their own."""
-    caption = " ".join([f"{table.title}.", *(_sentence(text) for text in (table.caption, *table.notes))])
-    lines = [r"\begin{table}", r"\centering\small", rf"\caption{{{escape(caption)}}}", rf"\label{{tab:{table.key}}}"]
+    """Return one table under its title; caption and notes stand below, context rows under a rule of their own."""
+    title = escape(_sentence(table.title))
+    lines = [r"\begin{table}", r"\centering\small", rf"\caption{{{title}}}", rf"\label{{tab:{table.key}}}"]
     if table.rows:
         headings, rows = flat(table)
         lines += [rf"\begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}", r"\toprule", _row(headings), r"\midrule"]
@@ -49,7 +49,13 @@ def table_text(table: Table) -> str:
                 lines.append(r"\midrule")
             lines.append(_row(texts))
         lines += [r"\bottomrule", r"\end{tabular}"]
-    return "\n".join([*lines, r"\end{table}"])
+    return "\n".join([*lines, *_below([table.caption, *table.notes]), r"\end{table}"])
+
+
+def _below(texts: list[str]) -> list[str]:
+    """A paragraph of the table's width in small print, one source line a sentence."""
+    begin = [r"\par\medskip", r"\begin{minipage}{\linewidth}\footnotesize"]
+    return [*begin, *(escape(_sentence(text)) for text in texts), r"\end{minipage}"]
 
 
 def escape(text: str) -> str:

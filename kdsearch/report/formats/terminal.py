@@ -25,6 +25,7 @@ from kdsearch.report.tables import Table
 from kdsearch.report.tables import decimals
 
 GAP = 2
+_LONG = 16
 STYLES = {"better": "green", "worse": "red", "equivalent": "cyan"}
 
 
@@ -120,6 +121,8 @@ def _width(table: Table, index: int, column: Column) -> int:
 
 def _cell(row: Row, index: int, column: Column, digits: int) -> Text:
     value, interval = cell_lines(row.cells[index], column, digits)
+    if column.kind == "parameter" and len(value) > _LONG:
+        value = value.replace("+", "\n+")  # a set, such as that of the streams that vary: one line a member
     text = Text(value, style=STYLES.get(value, ""))
     if interval:
         text.append(f"\n{interval}", style="dim")

@@ -7,6 +7,7 @@ from kdsearch.report.captions import caption
 from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
+from kdsearch.report.modelled import modelled_sentences
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
@@ -40,7 +41,7 @@ def leading(selection: Selection) -> Table | None:
             Column("standing", "standing", "text", spare=True),
         ),
         rows=tuple(_row(selection, place, row) for place, row in enumerate(shown[:MOST])),
-        notes=tuple(_notes(standings, shown)),
+        notes=(*_notes(standings, shown), *modelled_sentences(selection, standings)),
     )
 
 

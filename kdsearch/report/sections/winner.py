@@ -1,4 +1,4 @@
-"""The winner's numbers beside the baselines', and how it was chosen."""
+"""The winner's numbers beside those without distillation and the baselines', and how it was chosen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from kdsearch.statistics import summarize
 
 def winner(selection: Selection) -> Table | None:
     """Return one row a parameter, one column a configuration; ``None`` before a winner is chosen."""
-    shown = [row for row in compared(selection) if row.part in ("winner", "baseline")]
+    shown = [row for row in compared(selection) if row.part != "context"]
     if selection.study.winner_id is None or not shown:
         return None
     space = selection.study.settings.get("space") or {}
@@ -34,7 +34,7 @@ def winner(selection: Selection) -> Table | None:
         title="Winner",
         caption=f"{data_line(selection.study)}; parameters; one column a configuration, no runs behind these numbers.",
         columns=tuple(
-            Column(f"configuration_{row.id}", row.label, "parameter", spare=row.part != "winner") for row in shown
+            Column(f"configuration_{row.id}", row.label, "parameter", spare=row.part == "baseline") for row in shown
         ),
         rows=rows,
         notes=tuple(_chosen(selection)),

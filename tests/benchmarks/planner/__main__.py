@@ -27,7 +27,7 @@ from .worlds import families
 
 RESULTS = Path(__file__).resolve().parents[3] / "build" / "planner.jsonl"
 REFERENCE = "tpe_x5"
-SLOW_ON = ("jhmdb", "smooth-s1-r0", "left-tailed-s2-r0")
+SLOW_ON = ("jhmdb", "smooth-s1-r0", "left-tailed-s2-r0.3")
 QUICK_ON = ("independent-s1-r0.3", "smooth-s2-r0")
 
 

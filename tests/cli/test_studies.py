@@ -1,0 +1,69 @@
+"""Looking for studies: names in ``kdsearch list`` are whole, and a name finds the file that it was launched from."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from support import declaration
+from support import run_program
+from support import toy_study
+
+from kdsearch.cli.common import launched_from
+from kdsearch.cli.studies import table_of
+from kdsearch.errors import StudyFileError
+from kdsearch.ledger import embedded
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import StudyRecord
+from kdsearch.report.formats.terminal import plain
+
+NAME = "a_study_with_a_long_name_for_a_narrow_terminal@poses-split1+silhouettes"
+DATA = "JHMDB poses, 609 clips of 14 of 21 classes, official split 1: 433 train (database), 176 test"
+
+
+def record(name: str) -> StudyRecord:
+    at = datetime(2026, 11, 2, tzinfo=UTC)
+    return StudyRecord(1, name, "finished", {}, {}, DATA, "mAP", 0.1, "data", at)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 104, 105, 120, 200])
+def test_names_are_never_cut(width: int) -> None:
+    lines = plain(table_of([record(NAME), record("short@toy")], width), width).splitlines()
+    assert all(len(line) <= width for line in lines)
+    (column,) = [line.index("phase") for line in lines if "phase" in line]
+    assert "…" not in "".join(lines)
+    assert NAME in "".join(line[:column].strip() for line in lines)
+    assert any(line.startswith(NAME) for line in lines) == (width >= len(NAME) + 34)
+
+
+def test_other_programs_read_whole_names(home: Path) -> None:
+    folder = home / "postgres"
+    try:
+        ledger = Ledger.connect(embedded.start(folder))
+        ledger.open_study(replace(declaration(toy_study()), name=NAME))
+        code, output = run_program("list", home=home, COLUMNS="40")
+        assert code == 0, output
+        assert NAME in output
+    finally:
+        embedded.stop(folder)
+
+
+def test_a_name_whose_file_is_not_here_says_which_file_it_takes(ledger: Ledger) -> None:
+    study, _ = ledger.open_study(replace(declaration(toy_study()), source_file="/elsewhere/toy.py"))
+    with pytest.raises(StudyFileError) as refused:
+        launched_from(study)
+    assert str(refused.value) == (
+        "expected the file that the study toy@toy was launched from, /elsewhere/toy.py, but there is none on this "
+        "machine. Give the path of a copy in place of the name, with --preset none"
+    )
+
+
+def test_a_name_finds_file_and_preset(ledger: Ledger, tmp_path: Path) -> None:
+    file = tmp_path / "toy.py"
+    file.write_text("")
+    study = toy_study(presets={"smoke": {}}).with_preset("smoke")
+    stored, _ = ledger.open_study(replace(declaration(study), source_file=str(file)))
+    assert launched_from(stored) == (file, "smoke")
