@@ -18,9 +18,11 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.report.export import write_table
 from kdsearch.search.replay import read_table
 from tests.benchmarks.planner import __main__ as command
+from tests.benchmarks.planner import bound
 from tests.benchmarks.planner import measure
 from tests.benchmarks.planner import policies
 from tests.benchmarks.planner import record_jhmdb
+from tests.benchmarks.planner import stop
 from tests.benchmarks.planner import summary
 from tests.benchmarks.planner import table
 from tests.benchmarks.planner import worlds
@@ -209,3 +211,20 @@ def test_the_design_grows_by_adding() -> None:
         study.check({name: params[name] for name in study.space}, inside=True)
     assert many["defaults"]["representation_weight"] == 1e-3, "0 is not in a logarithmic range"
     assert len({params["patience"] for params in many.values()}) == 10
+
+
+def test_an_early_end_is_noted_where_little_is_left_to_gain() -> None:
+    runs, regret, late, early = stop.study("smooth-s1-r0", 60, 20.0, 0)
+    assert early
+    assert 15 <= runs < 60
+    assert regret >= late - 0.5
+    runs, regret, late, early = stop.study("smooth-s1-r0", 30, 1e-3, 0)
+    assert not early
+    assert (runs, regret) == (30, late)
+
+
+def test_who_knows_the_prior_is_ahead_of_five_seeds_each_at_the_same_price() -> None:
+    informed, five = bound.compare(1.0, 40, 40, 200)
+    assert informed.low > five.high
+    noiseless, _ = bound.compare(1e-6, 20, 20, 400)
+    assert noiseless.value == pytest.approx(1.867, abs=0.15), "the expected best of 20 standard normals"
