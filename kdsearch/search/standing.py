@@ -16,7 +16,7 @@ from kdsearch.search.policy import Setting
 from kdsearch.search.pooled import Pooled
 from kdsearch.space import stored_space
 
-OUT = 0.005
+OUT = 0.002
 """A configuration is shown as out where the posterior gives it a smaller chance to be better than the leader."""
 
 OUT_SEEDS = 2
