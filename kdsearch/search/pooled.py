@@ -97,13 +97,14 @@ class Pooled:
         known = modelled(settings, self.seed)
         if not known:
             return []
-        model, _ = self._model(settings, known, SCEPTICAL)
+        model, _ = self._model(settings, known)
         mean, sd = model.posterior.mean, model.posterior.sd
         order = ordered(settings, known, mean)
         gap, error = model.posterior.against(int(order[0]))
-        better = ndtr(gap / error)
+        better, excess = ndtr(gap / error), self._optimism(settings, known, int(order[0]))
         return [
-            Belief(known[i], model.raw(float(mean[i])), model.scale * float(sd[i]), float(better[i])) for i in order
+            Belief(known[i], model.raw(float(mean[i])) - excess, model.scale * float(sd[i]), float(better[i]))
+            for i in order
         ]
 
     def leader(self, settings: Sequence[Setting]) -> Leader:
@@ -111,9 +112,20 @@ class Pooled:
         known = modelled(settings, self.seed)
         if not known:
             raise ValueError("no setting has a result yet")
-        model, _ = self._model(settings, known, SCEPTICAL)
+        model, _ = self._model(settings, known)
         best = int(ordered(settings, known, model.posterior.mean)[0])
-        return Leader(known[best], model.raw(float(model.posterior.mean[best])))
+        stated = model.raw(float(model.posterior.mean[best])) - self._optimism(settings, known, best)
+        return Leader(known[best], stated)
+
+    def _optimism(self, settings: Sequence[Setting], known: list[int], best: int) -> float:
+        """How far the hopeful mean of the leader, at ``best`` in ``known``, lies above its sceptical one.
+
+        It is taken off all that is stated: the order stays that of the choice, and what is said of the winner is what
+        a prior says that expects nothing special of it.
+        """
+        hopeful, _ = self._model(settings, known)
+        sceptical, _ = self._model(settings, known, SCEPTICAL)
+        return hopeful.raw(float(hopeful.posterior.mean[best])) - sceptical.raw(float(sceptical.posterior.mean[best]))
 
     def gain_left(self, settings: Sequence[Setting]) -> float | None:
         """See ``Search.gain_left``: expected best of known and 100 new settings, less the highest posterior mean.
@@ -217,7 +229,7 @@ class Pooled:
     def _model(self, settings: Sequence[Setting], known: list[int], prior: Prior = HOPEFUL) -> tuple[Model, Floats]:
         """The posterior of the known settings and their coordinates; the last one is kept for the next question.
 
-        What is stated is fitted from nothing, so that it follows from the results alone, not from earlier fits.
+        The sceptical one is asked for seldom and fitted from nothing.
         """
         counts = tuple((i, len(settings[i].objectives)) for i in known)
         if prior not in self._last or self._last[prior][0] != counts:

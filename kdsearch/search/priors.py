@@ -41,12 +41,12 @@ class Prior:
 
 
 HOPEFUL = Prior(length=(math.log(0.7), 0.8))
-"""Decides what is run: every number matters, and each setting may have something of its own. Being wrong costs runs."""
+"""Decides what is run and which setting leads: every number matters, and each setting may be special."""
 
 SCEPTICAL = Prior(length=(math.log(4.0), 2.0), own=(math.log(0.003), 2.0))
-"""Decides what is said: no number matters and no setting is special until runs show it.
+"""Decides how good the leader is said to be: no number matters and no setting is special until runs show it.
 
-Under the hopeful prior the winner's posterior mean lay 0.10 to 0.15 sigma above its truth where two of five numbers
-matter: it takes noise along the other three, and what is left of a setting's luck, for effects. Under this one it lies
-within 0.05 there (tests/benchmarks/planner). To search with it costs regret: it stops looking too early.
+Where two of five numbers matter, the leader's hopeful mean lay 0.10 to 0.15 noise sds above its truth: it takes noise
+along the other three, and what is left of the setting's luck, for effects. Its sceptical mean lay within 0.05
+(tests/benchmarks/planner). To search or to choose by the sceptical one costs regret: it stops looking too early.
 """
