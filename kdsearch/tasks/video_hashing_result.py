@@ -15,8 +15,8 @@ from kdsearch.tasks.base import RunResult
 from kdsearch.tasks.video_hashing_data import Dataset
 from kdsearch.training.files import save_atomically
 from kdsearch.training.loop import Evaluate
-from kdsearch.training.loop import Progress
-from kdsearch.training.loop import Recipe
+from kdsearch.training.members import Progress
+from kdsearch.training.members import Recipe
 from kdsearch.training.memory import peak_memory
 from kdsearch.training.steppers import Stepper
 
@@ -35,15 +35,16 @@ def make_evaluate(task: VideoHashing, data: Dataset) -> Evaluate:
     ]
     stable = "stable_ties" in task.quirks
 
-    def evaluate(stepper: Stepper) -> tuple[float, float]:
-        codes = stepper.outputs(needed).codes
-        if not bool(codes.isfinite().all()):
-            return float("nan"), float("nan")
-        objective, score = (
-            float(mean_average_precision(codes[queries], codes[base], relevant, stable_ties=stable))
+    def evaluate(stepper: Stepper, slots: list[int]) -> list[tuple[float, float]]:
+        codes = stepper.outputs(slots, needed).codes
+        columns = [
+            mean_average_precision(codes[:, queries], codes[:, base], relevant, stable_ties=stable)
             for queries, base, relevant in parts
-        )
-        return objective, score
+        ]
+        # NaN becomes a sign like any other: what is not finite must be told from codes that are bad.
+        broken = ~codes.isfinite().flatten(1).all(1)
+        table = torch.stack(columns, 1).masked_fill_(broken.unsqueeze(1), torch.nan)
+        return [(objective, score) for objective, score in table.tolist()]
 
     return evaluate
 

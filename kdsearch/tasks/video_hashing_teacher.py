@@ -38,31 +38,50 @@ def build_network(task: VideoHashing, role: Role, classes: int) -> HashingNetwor
     return HashingNetwork(encoder, task.bits, classes)
 
 
+def needs_teacher(params: Mapping[str, Scalar]) -> bool:
+    """Whether any teacher weight of a run is not 0."""
+    return float(params["alpha"]) * float(params["classification_weight"]) != 0 or (
+        float(params["representation_weight"]) != 0
+    )
+
+
 def find_teacher(
     task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar], device: str
 ) -> Callable[[Tensor], TeacherOutputs] | None:
     """The teacher's outputs for clips of a batch; ``None`` where every teacher weight is 0: then no file is read."""
-    soft = float(params["alpha"]) * float(params["classification_weight"])
-    if soft == 0 and float(params["representation_weight"]) == 0:
-        return None
-    if request.teacher is None:
-        raise ValueError(
-            "this run needs a teacher (representation_weight or alpha is not 0) but its request names none"
-        )
-    path, data = request.teacher, dataset(task, "teacher", device)
-    if "teacher_train_mode" in task.quirks:
-        live = load_network(task, path, data.classes).to(device).train()
+    if needs_teacher(params) and "teacher_train_mode" in task.quirks:
+        data = dataset(task, "teacher", device)
+        live = load_network(task, _file(request), data.classes).to(device).train()
 
         def ask(clips: Tensor) -> TeacherOutputs:
             with torch.no_grad():
                 return TeacherOutputs(*live(data.inputs.index_select(0, clips)))
 
         return ask
-    options = task.network("teacher")
+    kept = cached_teacher(task, request, params, device)
+    if kept is None:
+        return None
+    return lambda clips: TeacherOutputs(kept.codes.index_select(0, clips), kept.logits.index_select(0, clips))
+
+
+def cached_teacher(
+    task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar], device: str
+) -> TeacherOutputs | None:
+    """The teacher's outputs of all clips in evaluation mode; ``None`` where every teacher weight is 0."""
+    if not needs_teacher(params):
+        return None
+    path, data, options = _file(request), dataset(task, "teacher", device), task.network("teacher")
     network = f"{task.encoder_name('teacher')}, width {options.width}, {task.bits} bits, size {task.size}"
     key = CacheKey(file_hash(path), task.fingerprint(), network, options.frames, "float32", device)
-    kept = TEACHERS.get(key, lambda: teacher_outputs(load_network(task, path, data.classes).to(device), data.inputs))
-    return lambda clips: TeacherOutputs(kept.codes.index_select(0, clips), kept.logits.index_select(0, clips))
+    return TEACHERS.get(key, lambda: teacher_outputs(load_network(task, path, data.classes).to(device), data.inputs))
+
+
+def _file(request: RunRequest) -> Path:
+    if request.teacher is None:
+        raise ValueError(
+            "this run needs a teacher (representation_weight or alpha is not 0) but its request names none"
+        )
+    return request.teacher
 
 
 def load_network(task: VideoHashing, path: Path, classes: int) -> HashingNetwork:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import Tensor
 
@@ -14,12 +15,14 @@ from kdsearch.distillation.representation import representation_mse_mean
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
 from kdsearch.distillation.soft_targets import soft_targets_kl_batchmean
 from kdsearch.distillation.triplet import triplet_mean
+from kdsearch.errors import RunInterrupted
 from kdsearch.models.hashing import HashingOutput
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.video_hashing import DEFAULTS
+from kdsearch.tasks.video_hashing_data import Dataset
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.tasks.video_hashing_result import make_evaluate
 from kdsearch.tasks.video_hashing_result import make_result
@@ -27,8 +30,10 @@ from kdsearch.tasks.video_hashing_teacher import build_network
 from kdsearch.tasks.video_hashing_teacher import find_teacher
 from kdsearch.training.checkpoints import Checkpoint
 from kdsearch.training.files import file_hash
-from kdsearch.training.loop import Recipe
-from kdsearch.training.loop import train_loop
+from kdsearch.training.loop import serve
+from kdsearch.training.members import Alone
+from kdsearch.training.members import Member
+from kdsearch.training.members import Recipe
 from kdsearch.training.memory import reset_peak_memory
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import build_seeded
@@ -47,17 +52,32 @@ def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunRe
     params = run_params(task, request)
     data = dataset(task, request.role, context.device)
     teacher = find_teacher(task, request, params, context.device)
-    vary = str(params["vary"])
-    initial = varied("initialisation", request.seed, vary)
+    initial = varied("initialisation", request.seed, str(params["vary"]))
     model = build_seeded(initial, lambda: build_network(task, request.role, data.classes)).to(context.device)
-    quirks = task.quirks
     stepper = PlainStepper(
         model,
         make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"])),
         data.inputs,
         make_loss(task, params, data.labels, teacher),
-        skip_zero_loss="skip_zero_loss" in quirks,
+        skip_zero_loss="skip_zero_loss" in task.quirks,
     )
+    member = make_member(task, request, context, params, data)
+    serve(stepper, make_evaluate(task, data), Alone(member))
+    if member.interrupted:
+        raise RunInterrupted
+    return make_result(task, request, context, member.recipe, member.progress)
+
+
+def make_member(
+    task: VideoHashing,
+    request: RunRequest,
+    context: RunContext,
+    params: Mapping[str, Scalar],
+    data: Dataset,
+    entrant: Any = None,
+) -> Member:
+    """The run as the loop sees it: recipe, schedule, checkpoint."""
+    quirks = task.quirks
     plateau = Plateau(
         float(params["learning_rate"]),
         int(params["patience"]),
@@ -65,7 +85,7 @@ def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunRe
         plateau_input="best_before" if "plateau_on_running_best" in quirks else "current",
     )
     recipe = Recipe(
-        seed=varied("order", request.seed, vary),
+        seed=varied("order", request.seed, str(params["vary"])),
         clips=data.train,
         batch=task.batch,
         epochs=(request.role == "teacher" and task.network("teacher").epochs) or task.epochs,
@@ -74,8 +94,7 @@ def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunRe
         choose="score" if "best_epoch_on_test" in quirks else "objective",
     )
     checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
-    progress = train_loop(stepper, make_evaluate(task, data), plateau, recipe, checkpoint, context.report)
-    return make_result(task, request, context, recipe, progress)
+    return Member(recipe, plateau, checkpoint, context.report, entrant)
 
 
 def run_params(task: VideoHashing, request: RunRequest) -> dict[str, Scalar]:

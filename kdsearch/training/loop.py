@@ -1,139 +1,137 @@
-"""The one training loop: epochs, evaluation, plateau, checkpoints, result. How a step is made is the stepper's."""
+"""The one training loop: epochs, evaluation, schedules, checkpoints, refill. How a step is made is the stepper's."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from dataclasses import field
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from kdsearch.errors import RunInterrupted
 from kdsearch.training import randomness
-from kdsearch.training.checkpoints import Checkpoint
-from kdsearch.training.schedules import Plateau
+from kdsearch.training.members import Member
+from kdsearch.training.members import Progress
+from kdsearch.training.members import Source
 from kdsearch.training.steppers import Stepper
 
-Evaluate = Callable[[Stepper], tuple[float, float]]
-"""Objective and score of the stepper's present weights; NaN where its outputs are not finite."""
-
-_COLUMNS = ("epoch", "objective", "score", "loss", "learning_rate")
+Evaluate = Callable[[Stepper, list[int]], list[tuple[float, float]]]
+"""Objective and score of the present weights in each of these slots; NaN where outputs are not finite."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How long and on what: ``clips`` are the indices ``[n]`` that give gradients, ``batch`` and ``epochs`` counts.
+def serve(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
+    """Train what ``source`` gives, as many at once as the stepper has slots, until it gives nothing and all have ended.
 
-    ``evaluate_every`` counts epochs; the last epoch is evaluated too. ``keep_weights``: hold a copy of the weights of
-    the chosen epoch. ``choose`` names the curve whose best epoch is chosen for score and weights: ``objective``, or
-    ``score`` for the original's optimistic rule. What is reported and what the plateau sees is the objective always.
+    A run ends with its last epoch, when its schedule is exhausted, when a loss, a weight or an output is not finite
+    (diverged), or when its ``report`` raises :class:`~kdsearch.errors.RunInterrupted` at an evaluation: then a
+    checkpoint of that epoch is left. A checkpoint that is found is continued, bitwise on the same machine.
+
+    A run that ends frees its slot at the epoch's boundary, and the next one begins there at its own epoch 0, or where
+    its checkpoint left it. All must agree in clips and batch; everything else may differ.
     """
-
-    seed: int
-    clips: Tensor
-    batch: int
-    epochs: int
-    evaluate_every: int
-    keep_weights: bool = False
-    choose: str = "objective"
-
-
-@dataclass
-class Progress:
-    """What has happened so far: the part of a run's state that belongs to the loop."""
-
-    epoch: int = 0
-    seconds: float = 0.0
-    diverged: bool = False
-    best: float = -math.inf
-    best_weights: dict[str, Tensor] = field(default_factory=dict)
-    curve: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})
-
-    def best_row(self, column: str) -> int:
-        """Index of the first evaluation with the highest value of ``column``."""
-        values = self.curve[column]
-        return values.index(max(values))
+    slots: list[Member | None] = [None] * stepper.width
+    while True:
+        _fill(stepper, slots, source)
+        members = {slot: member for slot, member in enumerate(slots) if member is not None}
+        if not members:
+            return
+        begin = time.perf_counter()
+        losses = _epoch(stepper, slots)
+        _evaluations(stepper, evaluate, members, losses)
+        share = (time.perf_counter() - begin) / len(members)
+        for slot, member in members.items():
+            member.progress.seconds += share
+            _boundary(stepper, slot, member)
+        _leave(slots, source)
 
 
-def train_loop(
-    stepper: Stepper,
-    evaluate: Evaluate,
-    plateau: Plateau,
-    recipe: Recipe,
-    checkpoint: Checkpoint,
-    report: Callable[[int, float], None],
-) -> Progress:
-    """Train until the last epoch, a plateau that ends the run, or divergence.
-
-    Continues the checkpoint where there is one, bitwise on the same machine. ``report`` hears every evaluation; when it
-    raises :class:`~kdsearch.errors.RunInterrupted` a checkpoint of that epoch is left and the exception passes through.
-    A loss, a weight or an output that is not finite ends the run as diverged.
-    """
-    started = time.perf_counter()
-    progress = _restore(checkpoint, stepper, plateau)
-    before = progress.seconds
-    while progress.epoch < recipe.epochs and not plateau.exhausted and not progress.diverged:
-        loss = _epoch(stepper, recipe, progress.epoch + 1, plateau.learning_rate)
-        progress.epoch += 1
-        progress.diverged = not math.isfinite(loss)
-        evaluated = progress.epoch % recipe.evaluate_every == 0 or progress.epoch == recipe.epochs
-        if evaluated and not progress.diverged:
-            _evaluation(stepper, evaluate, plateau, recipe, progress, loss)
-        progress.seconds = before + time.perf_counter() - started
-        if checkpoint.due():
-            checkpoint.save(_snapshot(stepper, plateau, progress))
-        if evaluated and not progress.diverged:
-            try:
-                report(progress.epoch, progress.curve["objective"][-1])
-            except RunInterrupted:
-                checkpoint.save(_snapshot(stepper, plateau, progress))
-                raise
-    return progress
+def _fill(stepper: Stepper, slots: list[Member | None], source: Source) -> None:
+    """Give every free slot a run, as long as there are some; one whose checkpoint is at its end leaves at once."""
+    while free := [slot for slot, member in enumerate(slots) if member is None]:
+        claimed = source.claim(len(free))
+        if not claimed:
+            return
+        for slot, member in zip(free, claimed, strict=False):
+            stepper.enter(slot, member.entrant)
+            _restore(stepper, slot, member)
+            slots[slot] = member
+        _leave(slots, source)
 
 
-def _epoch(stepper: Stepper, recipe: Recipe, epoch: int, learning_rate: float) -> float:
-    """One pass over the clips in the epoch's own order; the mean loss a clip. One look at the device, at the end."""
-    permutation = torch.from_numpy(randomness.order(recipe.seed, epoch, len(recipe.clips)))
-    clips = recipe.clips[permutation.to(recipe.clips.device)]
-    batches = list(torch.split(clips, recipe.batch))
-    if len(batches) > 1 and len(batches[-1]) == 1:
+def _leave(slots: list[Member | None], source: Source) -> None:
+    over = {slot: member for slot, member in enumerate(slots) if member is not None and member.over}
+    for slot in over:
+        slots[slot] = None
+    if over:
+        source.ended(list(over.values()))
+
+
+def _epoch(stepper: Stepper, slots: Sequence[Member | None]) -> list[float]:
+    """One pass over the clips, each member in its own order; mean losses a clip. One look at the device, at the end."""
+    live = [member for member in slots if member is not None]
+    clips, batch = live[0].recipe.clips, live[0].recipe.batch
+    # A free slot trains along on the first member's clips: shapes stay, and nothing of it is kept.
+    orders = [randomness.order(m.recipe.seed, m.progress.epoch + 1, len(clips)) for m in (m or live[0] for m in slots)]
+    batches = list(torch.split(clips[torch.from_numpy(np.stack(orders)).to(clips.device)], batch, 1))
+    if len(batches) > 1 and batches[-1].shape[1] == 1:
         # Batch norm has no statistics of one clip: the left-over one joins the batch before it.
-        batches[-2:] = [torch.cat(batches[-2:])]
-    losses = [stepper.step(batch, learning_rate) * len(batch) for batch in batches]
-    return float(torch.stack(losses).sum()) / len(clips)
+        batches[-2:] = [torch.cat(batches[-2:], 1)]
+    stepper.begin([m.schedule.learning_rate if m else 0.0 for m in slots], [m is not None for m in slots])
+    losses = [stepper.step(part) * part.shape[1] for part in batches]
+    total: list[float] = (torch.stack(losses).sum(0) / len(clips)).tolist()
+    return total
 
 
-def _evaluation(
-    stepper: Stepper, evaluate: Evaluate, plateau: Plateau, recipe: Recipe, progress: Progress, loss: float
-) -> None:
-    """Evaluate, write the curve's next row, keep the weights if they are the chosen ones, step the plateau."""
-    objective, score = evaluate(stepper)
+def _evaluations(stepper: Stepper, evaluate: Evaluate, members: dict[int, Member], losses: list[float]) -> None:
+    """Count the epoch, evaluate the members that are due, write their curves' next rows, step their schedules."""
+    for slot, member in members.items():
+        member.progress.epoch += 1
+        member.progress.diverged = not math.isfinite(losses[slot])
+    due = [slot for slot, member in members.items() if member.due and not member.progress.diverged]
+    if due:
+        for slot, (objective, score) in zip(due, evaluate(stepper, due), strict=True):
+            _take(stepper, slot, members[slot], (objective, score, losses[slot]))
+    for member in members.values():
+        member.schedule.epoch_ended(member.progress.epoch)
+
+
+def _take(stepper: Stepper, slot: int, member: Member, row: tuple[float, float, float]) -> None:
+    """One evaluation: the curve's next row, the weights if they are the chosen ones, the schedule."""
+    progress, objective = member.progress, row[0]
     if not math.isfinite(objective):
         progress.diverged = True
         return
-    row = (float(progress.epoch), objective, score, loss, plateau.learning_rate)
-    for name, value in zip(_COLUMNS, row, strict=True):
-        progress.curve[name].append(value)
-    chosen = progress.curve[recipe.choose][-1]
+    progress.append(float(progress.epoch), *row, member.schedule.learning_rate)
+    chosen = progress.curve[member.recipe.choose][-1]
     if chosen > progress.best:
         progress.best = chosen
-        if recipe.keep_weights:
-            progress.best_weights = stepper.weights()
-    plateau.step(objective)
+        if member.recipe.keep_weights:
+            progress.best_weights = stepper.weights(slot)
+    member.schedule.step(objective)
 
 
-def _snapshot(stepper: Stepper, plateau: Plateau, progress: Progress) -> dict[str, Any]:
-    return {"stepper": stepper.state(), "plateau": plateau.state(), "progress": vars(progress)}
+def _boundary(stepper: Stepper, slot: int, member: Member) -> None:
+    """Write the checkpoint if it is time, then tell of the evaluation; who hears it may end the run."""
+    if member.checkpoint.due():
+        member.checkpoint.save(_snapshot(stepper, slot, member))
+    if member.due and not member.progress.diverged:
+        try:
+            member.report(member.progress.epoch, member.progress.curve["objective"][-1])
+        except RunInterrupted:
+            member.checkpoint.save(_snapshot(stepper, slot, member))
+            member.interrupted = True
 
 
-def _restore(checkpoint: Checkpoint, stepper: Stepper, plateau: Plateau) -> Progress:
-    state = checkpoint.load()
-    if state is None:
-        return Progress()
-    stepper.load(state["stepper"])
-    plateau.load(state["plateau"])
-    return Progress(**state["progress"])
+def _snapshot(stepper: Stepper, slot: int, member: Member) -> dict[str, Any]:
+    return {"stepper": stepper.state(slot), "schedule": member.schedule.state(), "progress": vars(member.progress)}
+
+
+def _restore(stepper: Stepper, slot: int, member: Member) -> None:
+    state = member.checkpoint.load()
+    if state is not None:
+        stepper.load(slot, state["stepper"])
+        member.schedule.load(state["schedule"])
+        member.progress = Progress(**state["progress"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 from typing import Protocol
 
@@ -17,21 +18,34 @@ _CHUNK_VALUES = 1 << 22
 
 
 class Stepper(Protocol):
-    """What the loop needs of a way to train."""
+    """What the loop needs of a way to train: ``width`` slots, each with one run or free."""
 
-    def step(self, clips: Tensor, learning_rate: float) -> Tensor:
-        """One optimizer step on the clips of these indices ``[B]``; the batch's loss, detached, still on the device."""
+    @property
+    def width(self) -> int:
+        """How many runs train at once."""
 
-    def outputs(self, clips: Tensor) -> HashingOutput:
-        """Outputs of the clips of these indices in evaluation mode, without a graph."""
+    def enter(self, slot: int, entrant: Any) -> None:
+        """Make a slot that of a new run, at its very beginning; ``entrant`` is what the run's task made for it."""
 
-    def weights(self) -> dict[str, Tensor]:
-        """Copies of parameters and buffers by name."""
+    def begin(self, learning_rates: Sequence[float], live: Sequence[bool]) -> None:
+        """An epoch begins: the slots' learning rates, and which of them hold a run. The others must not move."""
 
-    def state(self) -> dict[str, Any]:
-        """All that continuing needs, as ``torch.load(weights_only=True)`` reads it."""
+    def step(self, clips: Tensor) -> Tensor:
+        """One optimizer step of all slots on the clips of these indices ``[W, B]``.
 
-    def load(self, state: dict[str, Any]) -> None:
+        Returns the slots' losses ``[W]``, detached, still on the device.
+        """
+
+    def outputs(self, slots: list[int], clips: Tensor) -> HashingOutput:
+        """Outputs ``[S, n, ...]`` of some slots for the clips of these indices ``[n]``: evaluation mode, no graph."""
+
+    def weights(self, slot: int) -> dict[str, Tensor]:
+        """Copies of a run's parameters and buffers by name."""
+
+    def state(self, slot: int) -> dict[str, Any]:
+        """All that continuing a run needs, as ``torch.load(weights_only=True)`` reads it."""
+
+    def load(self, slot: int, state: dict[str, Any]) -> None:
         """Continue from :meth:`state`."""
 
 
@@ -61,31 +75,40 @@ class PlainStepper:
         self.loss = loss
         self.skip_zero_loss = skip_zero_loss
 
-    def step(self, clips: Tensor, learning_rate: float) -> Tensor:
+    width = 1
+
+    def enter(self, slot: int, entrant: Any) -> None:
+        """Nothing: it was made for its one run."""
+
+    def begin(self, learning_rates: Sequence[float], live: Sequence[bool]) -> None:
+        """The learning rate of an epoch, see :class:`Stepper`."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rates[0]
+
+    def step(self, clips: Tensor) -> Tensor:
         """One optimizer step, see :class:`Stepper`."""
-        loss = self.loss(self.model(self.inputs.index_select(0, clips)), clips)
+        batch = clips[0]
+        loss = self.loss(self.model(self.inputs.index_select(0, batch)), batch)
         if self.skip_zero_loss and not loss.detach():
-            return loss.detach()
+            return loss.detach().unsqueeze(0)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
         self.optimizer.step()
-        return loss.detach()
+        return loss.detach().unsqueeze(0)
 
-    def outputs(self, clips: Tensor) -> HashingOutput:
+    def outputs(self, slots: list[int], clips: Tensor) -> HashingOutput:
         """Outputs in evaluation mode, see :class:`Stepper`."""
-        return forward_all(self.model, self.inputs, clips)
+        return HashingOutput(*(part.unsqueeze(0) for part in forward_all(self.model, self.inputs, clips)))
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self, slot: int) -> dict[str, Tensor]:
         """Copies of parameters and buffers, see :class:`Stepper`."""
         return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
 
-    def state(self) -> dict[str, Any]:
+    def state(self, slot: int) -> dict[str, Any]:
         """Weights and optimizer, see :class:`Stepper`."""
         return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, slot: int, state: dict[str, Any]) -> None:
         """Continue, see :class:`Stepper`."""
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -43,14 +43,14 @@ class Watched(PlainStepper):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        self.first = self.weights()
+        self.first = self.weights(0)
         self.batches: list[list[int]] = []
         self.losses: list[float] = []
         self.without_gradient: set[str] = set()
 
-    def step(self, clips: Tensor, learning_rate: float) -> Tensor:
-        loss = super().step(clips, learning_rate)
-        self.batches.append(clips.tolist())
+    def step(self, clips: Tensor) -> Tensor:
+        loss = super().step(clips)
+        self.batches += clips.tolist()
         self.losses.append(float(loss))
         for name, parameter in self.model.named_parameters():
             if parameter.grad is None or not float(parameter.grad.abs().sum()) > 0:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +12,45 @@ from torch import Tensor
 from kdsearch.errors import RunInterrupted
 from kdsearch.models.hashing import HashingOutput
 from kdsearch.training.checkpoints import Checkpoint
-from kdsearch.training.loop import Progress
-from kdsearch.training.loop import Recipe
-from kdsearch.training.loop import train_loop
+from kdsearch.training.loop import serve
+from kdsearch.training.members import Alone
+from kdsearch.training.members import Member
+from kdsearch.training.members import Progress
+from kdsearch.training.members import Recipe
 from kdsearch.training.schedules import Plateau
 
 
 class Recorder:
-    """A stepper that learns nothing and remembers what it was asked."""
+    """A stepper of one slot that learns nothing and remembers what it was asked."""
+
+    width = 1
 
     def __init__(self, losses: dict[int, float] | None = None) -> None:
         self.batches: list[list[int]] = []
         self.rates: list[float] = []
         self.losses = losses or {}
 
-    def step(self, clips: Tensor, learning_rate: float) -> Tensor:
-        self.batches.append(clips.tolist())
-        self.rates.append(learning_rate)
-        return torch.tensor(self.losses.get(len(self.batches), 1.0))
+    def enter(self, slot: int, entrant: Any) -> None:
+        assert not self.batches
 
-    def outputs(self, clips: Tensor) -> HashingOutput:
+    def begin(self, learning_rates: Sequence[float], live: Sequence[bool]) -> None:
+        assert live == [True]
+        self.rates += learning_rates
+
+    def step(self, clips: Tensor) -> Tensor:
+        self.batches += clips.tolist()
+        return torch.tensor([self.losses.get(len(self.batches), 1.0)])
+
+    def outputs(self, slots: list[int], clips: Tensor) -> HashingOutput:
         raise NotImplementedError
 
-    def weights(self) -> dict[str, Tensor]:
+    def weights(self, slot: int) -> dict[str, Tensor]:
         return {"steps": torch.tensor(len(self.batches))}
 
-    def state(self) -> dict[str, Any]:
+    def state(self, slot: int) -> dict[str, Any]:
         return {"batches": self.batches, "rates": self.rates}
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, slot: int, state: dict[str, Any]) -> None:
         self.batches, self.rates = state["batches"], state["rates"]
 
 
@@ -64,14 +75,14 @@ def run(
         if epoch == stop_at:
             raise RunInterrupted
 
-    def evaluate(_: Any) -> tuple[float, float]:
+    def evaluate(_: Any, slots: list[int]) -> list[tuple[float, float]]:
         value = next(values)
-        return value, 1 - value
+        return [(value, 1 - value)]
 
-    progress = train_loop(
-        stepper, evaluate, plateau or Plateau(1.0, 99), given or recipe(), Checkpoint(workspace, "key"), report
-    )
-    return progress, told
+    member = Member(given or recipe(), plateau or Plateau(1.0, 99), Checkpoint(workspace, "key"), report)
+    serve(stepper, evaluate, Alone(member))
+    assert member.interrupted == (stop_at is not None and told[-1][0] == stop_at)
+    return member.progress, told
 
 
 def test_every_clip_once_an_epoch_and_evaluations_on_time(tmp_path: Path) -> None:
@@ -134,8 +145,7 @@ def test_an_objective_that_is_not_finite_ends_the_run(tmp_path: Path) -> None:
 def test_an_interrupted_run_continues_where_it_was(tmp_path: Path) -> None:
     whole = Recorder()
     want, _ = run(whole, [0.1, 0.3, 0.2], tmp_path / "whole", recipe(keep_weights=True))
-    with pytest.raises(RunInterrupted):
-        run(Recorder(), [0.1, 0.3, 0.2], tmp_path / "cut", recipe(keep_weights=True), stop_at=4)
+    run(Recorder(), [0.1, 0.3, 0.2], tmp_path / "cut", recipe(keep_weights=True), stop_at=4)
     again = Recorder()
     got, told = run(again, [0.2], tmp_path / "cut", recipe(keep_weights=True))
     assert told == [(6, 0.2)]
@@ -145,8 +155,7 @@ def test_an_interrupted_run_continues_where_it_was(tmp_path: Path) -> None:
 
 
 def test_a_finished_run_is_not_trained_on(tmp_path: Path) -> None:
-    with pytest.raises(RunInterrupted):
-        run(Recorder(), [0.1, 0.2, 0.3], tmp_path, stop_at=6)
+    run(Recorder(), [0.1, 0.2, 0.3], tmp_path, stop_at=6)
     progress, told = run(Recorder(), [], tmp_path)
     assert told == []
     assert progress.curve["objective"] == [0.1, 0.2, 0.3]

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
+from torch.optim import lr_scheduler
 
+from kdsearch.training.schedules import Cosine
 from kdsearch.training.schedules import Plateau
+from kdsearch.training.schedules import Schedule
+from kdsearch.training.schedules import StepDecay
 
 
 def rates_of_torch(values: list[float], patience: int, learning_rate: float) -> list[float]:
@@ -79,3 +86,110 @@ def test_state_continues() -> None:
     for value in values[13:]:
         second.step(value)
     assert second == whole
+
+
+def test_a_plateau_takes_no_notice_of_epochs() -> None:
+    plateau, untouched = Plateau(0.1, 0), Plateau(0.1, 0)
+    for epoch in range(1, 5):
+        plateau.epoch_ended(epoch)
+    assert plateau == untouched
+
+
+OfTorch = Callable[[torch.optim.Optimizer], lr_scheduler.LRScheduler]
+
+
+def rates_by_epoch(schedule: Schedule, epochs: int) -> list[float]:
+    rates = []
+    for epoch in range(1, epochs + 1):
+        rates.append(schedule.learning_rate)
+        schedule.step(0.5)
+        schedule.epoch_ended(epoch)
+        assert not schedule.exhausted
+    return rates
+
+
+def torchs_by_epoch(make: OfTorch, epochs: int, learning_rate: float) -> list[float]:
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=learning_rate)
+    schedule = make(optimizer)
+    rates = []
+    for _ in range(epochs):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+@pytest.mark.parametrize("every", [1, 3, 7])
+@pytest.mark.parametrize("factor", [0.1, 0.5])
+def test_steps_equal_torchs(every: int, factor: float) -> None:
+    expected = torchs_by_epoch(lambda o: lr_scheduler.StepLR(o, every, factor), 20, 0.03)
+    assert rates_by_epoch(StepDecay(0.03, every, factor=factor), 20) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("milestones", [(4, 9), (1,), (9, 4), (3, 3, 5), ()])
+def test_milestones_equal_torchs(milestones: tuple[int, ...]) -> None:
+    expected = torchs_by_epoch(lambda o: lr_scheduler.MultiStepLR(o, list(milestones), 0.2), 12, 0.03)
+    assert rates_by_epoch(StepDecay(0.03, milestones=milestones, factor=0.2), 12) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("least", [0.0, 0.004])
+@pytest.mark.parametrize("epochs", [1, 2, 15])
+def test_the_cosine_equals_torchs(epochs: int, least: float) -> None:
+    expected = torchs_by_epoch(lambda o: lr_scheduler.CosineAnnealingLR(o, epochs, least), epochs, 0.03)
+    assert rates_by_epoch(Cosine(0.03, epochs, least), epochs) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("epochs", "warmup"), [(15, 1), (15, 5), (6, 5)])
+def test_the_warm_up_equals_torchs_linear_rise_and_then_the_cosine(epochs: int, warmup: int) -> None:
+    rise = torchs_by_epoch(lambda o: lr_scheduler.LinearLR(o, 1 / (warmup + 1), total_iters=warmup), warmup, 0.03)
+    fall = torchs_by_epoch(lambda o: lr_scheduler.CosineAnnealingLR(o, epochs - warmup, 0.001), epochs - warmup, 0.03)
+    assert rates_by_epoch(Cosine(0.03, epochs, 0.001, warmup), epochs) == pytest.approx(rise + fall, rel=1e-12)
+
+
+def test_rates_by_hand() -> None:
+    assert rates_by_epoch(StepDecay(1.0, 2, factor=0.5), 6) == [1, 1, 0.5, 0.5, 0.25, 0.25]
+    assert rates_by_epoch(StepDecay(1.0, milestones=(1, 4), factor=0.5), 6) == [1, 0.5, 0.5, 0.5, 0.25, 0.25]
+    # Half way down after half the epochs; the least rate is what would come next, and it stays.
+    assert rates_by_epoch(Cosine(1.0, 4, 0.2), 7) == pytest.approx(
+        [1, 0.6 + 0.4 * 0.5**0.5, 0.6, 0.6 - 0.4 * 0.5**0.5, 0.2, 0.2, 0.2]
+    )
+    assert rates_by_epoch(Cosine(1.0, 5, warmup=3), 6) == pytest.approx([0.25, 0.5, 0.75, 1, 0.5, 0])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda rate: Plateau(rate, 1),
+        lambda rate: StepDecay(rate, 3),
+        lambda rate: StepDecay(rate, milestones=(2, 6)),
+        lambda rate: Cosine(rate, 12, 1e-4, 4),
+    ],
+)
+@pytest.mark.parametrize("ended", [2, 5])
+def test_a_checkpoint_continues(make: Callable[[float], Schedule], ended: int) -> None:
+    whole, first = make(0.1), make(0.1)
+    values = np.random.default_rng(1).random(12).tolist()
+    for epoch, value in enumerate(values, start=1):
+        for schedule in (whole, first) if epoch <= ended else (whole,):
+            schedule.step(value)
+            schedule.epoch_ended(epoch)
+    file = io.BytesIO()
+    torch.save(first.state(), file)
+    file.seek(0)
+    second = make(99.0)
+    second.load(torch.load(file, weights_only=True))
+    for epoch, value in list(enumerate(values, start=1))[ended:]:
+        second.step(value)
+        second.epoch_ended(epoch)
+    assert second == whole
+
+
+def test_what_makes_no_schedule() -> None:
+    for given in ({}, {"every": 2, "milestones": (1,)}):
+        with pytest.raises(ValueError, match="StepDecay takes every or milestones, not"):
+            StepDecay(0.1, **given)
+    with pytest.raises(ValueError, match="StepDecay takes every as epochs, 1 or more, not 0"):
+        StepDecay(0.1, 0)
+    for warmup in (-1, 5):
+        with pytest.raises(ValueError, match="Cosine needs a warmup of fewer than its 5 epochs, not of"):
+            Cosine(0.1, 5, warmup=warmup)

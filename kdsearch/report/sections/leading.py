@@ -62,9 +62,9 @@ def _notes(standings: list[Standing], shown: list[Standing]) -> list[str]:
     if shown:
         notes += [
             "estimate: the true objective as one model of all runs has it, neighbours in the space included, with its "
-            "95 % interval; a lead from few seeds moves it little, and it decides the order. What a sceptical prior takes "
-            "off the first row is taken off all. P(better): chance to be "
-            f"truly better than the leader. out: that chance is below {OUT:g}; open: it is not.",
+            "95 % interval; a lead from few seeds moves it little, and it decides the order. What a sceptical prior "
+            "takes off the first row is taken off all. P(better): chance to be truly better than the leader. out: that "
+            f"chance is below {OUT:g}; open: it is not.",
             f"Out: {sum(row.out for row in shown)} of {plural(len(shown), 'configuration')} with two runs or more.",
         ]
     if len(shown) > MOST:

@@ -1,0 +1,115 @@
+"""Runs that train in the slots of one stepper: what one is, where they come from and where they go."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from typing import Any
+from typing import Protocol
+
+from torch import Tensor
+
+from kdsearch.training.checkpoints import Checkpoint
+from kdsearch.training.schedules import Schedule
+
+_COLUMNS = ("epoch", "objective", "score", "loss", "learning_rate")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and on what: ``clips`` are the indices ``[n]`` that give gradients, ``batch`` and ``epochs`` counts.
+
+    ``evaluate_every`` counts epochs; the last epoch is evaluated too. ``keep_weights``: hold a copy of the weights of
+    the chosen epoch. ``choose`` names the curve whose best epoch is chosen for score and weights: ``objective``, or
+    ``score`` for the original's optimistic rule. What is reported and what the schedule sees is the objective always.
+    """
+
+    seed: int
+    clips: Tensor
+    batch: int
+    epochs: int
+    evaluate_every: int
+    keep_weights: bool = False
+    choose: str = "objective"
+
+
+@dataclass
+class Progress:
+    """What has happened so far: the part of a run's state that belongs to the loop.
+
+    ``seconds``: the run's own; where several trained at once, its share of the time that passed.
+    """
+
+    epoch: int = 0
+    seconds: float = 0.0
+    diverged: bool = False
+    best: float = -math.inf
+    best_weights: dict[str, Tensor] = field(default_factory=dict)
+    curve: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})
+
+    def best_row(self, column: str) -> int:
+        """Index of the first evaluation with the highest value of ``column``."""
+        values = self.curve[column]
+        return values.index(max(values))
+
+    def append(self, *row: float) -> None:
+        """The curve's next row: epoch, objective, score, loss, learning rate."""
+        for name, value in zip(_COLUMNS, row, strict=True):
+            self.curve[name].append(value)
+
+
+@dataclass
+class Member:
+    """One run: its recipe, its schedule, its checkpoint and whom it tells of evaluations.
+
+    ``report(epoch, objective)`` raises ``RunInterrupted`` to end it early. ``entrant`` is what its task's stepper needs
+    to make room for it. ``interrupted``: it was ended early and left a checkpoint.
+    """
+
+    recipe: Recipe
+    schedule: Schedule
+    checkpoint: Checkpoint
+    report: Callable[[int, float], None]
+    entrant: Any = None
+    progress: Progress = field(default_factory=Progress)
+    interrupted: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to train."""
+        done = self.progress.epoch >= self.recipe.epochs or self.schedule.exhausted
+        return done or self.progress.diverged or self.interrupted
+
+    @property
+    def due(self) -> bool:
+        """Whether the epoch that has just ended is to be evaluated."""
+        epoch = self.progress.epoch
+        return epoch % self.recipe.evaluate_every == 0 or epoch == self.recipe.epochs
+
+
+class Source(Protocol):
+    """Where the loop's runs come from, and where they go."""
+
+    def claim(self, free: int) -> Sequence[Member]:
+        """At most so many runs for free slots; none where there is nothing to train at the moment."""
+
+    def ended(self, members: Sequence[Member]) -> None:
+        """All runs that ended at one boundary: last epoch, schedule, divergence or interruption."""
+
+
+class Alone:
+    """The source of one run."""
+
+    def __init__(self, member: Member) -> None:
+        self.waiting = [member]
+
+    def claim(self, free: int) -> Sequence[Member]:
+        """The run, once."""
+        claimed, self.waiting = self.waiting[:free], self.waiting[free:]
+        return claimed
+
+    def ended(self, members: Sequence[Member]) -> None:
+        """Nothing: who made the member still holds it."""

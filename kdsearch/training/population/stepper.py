@@ -1,0 +1,163 @@
+"""Many runs in one step: stacked weights, one backward, one optimizer, and slots that are filled anew in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch import nn
+
+from kdsearch.models.hashing import HashingOutput
+from kdsearch.training.population.forward import Forward
+from kdsearch.training.population.optimizers import RowOptimizer
+from kdsearch.training.population.rows import Rows
+
+_CHUNK_VALUES = 1 << 22
+"""Values of inputs times members in one forward of an evaluation."""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A new run: the ``state`` that its network begins with, its ``optimizer`` numbers, and what its ``terms`` need."""
+
+    state: Mapping[str, Tensor]
+    optimizer: Mapping[str, float]
+    terms: Any
+
+
+class MemberTerms(Protocol):
+    """The weighted sums of all members' terms; weights and all else that differs between members are kept by slot."""
+
+    def put(self, slot: int, terms: Any) -> None:
+        """Take the numbers of a new run."""
+
+    def reads(self, terms: Any) -> frozenset[str]:
+        """Which outputs of the network a run's terms depend on, by the field's name."""
+
+    def __call__(self, outputs: HashingOutput, clips: Tensor) -> Tensor:
+        """Losses ``[M]`` with a graph, of outputs ``[M, B, ...]`` for clips ``[M, B]``."""
+
+
+class PopulationStepper:
+    """``rows.members`` runs of one architecture, each with numbers of its own.
+
+    ``forward`` is one of the two forms that :mod:`~kdsearch.training.population.forward` makes of ``skeleton``.
+    ``inputs`` ``[N, ...]`` is the whole prepared dataset on the device. ``skip_zero_loss``: as ``PlainStepper``'s, for
+    each member by itself, and without looking at the device.
+
+    One backward of the sum of losses gives each member the gradient that it would have alone: members share nothing.
+    A parameter that no term of its run depends on does not move, as torch's optimizers leave alone what has no
+    gradient: here it has one of zeros, by which weight decay and Adam would move it.
+    """
+
+    def __init__(
+        self,
+        skeleton: nn.Module,
+        forward: Forward,
+        rows: Rows,
+        optimizer: RowOptimizer,
+        inputs: Tensor,
+        terms: MemberTerms,
+        *,
+        skip_zero_loss: bool = False,
+    ) -> None:
+        self.skeleton = skeleton
+        self.forward = forward
+        self.rows = rows
+        self.optimizer = optimizer
+        self.inputs = inputs
+        self.terms = terms
+        self.skip_zero_loss = skip_zero_loss
+        self.rates = torch.zeros(rows.members, dtype=torch.float64, device=rows.weights.device)
+        self.live = torch.zeros(rows.members, dtype=torch.bool, device=rows.weights.device)
+        self.all_live = False
+        self.reach = _reach(skeleton, self._inputs(torch.zeros(2, dtype=torch.int64)))
+        self.still: dict[int, Tensor] = {}
+
+    @property
+    def width(self) -> int:
+        """How many runs train at once."""
+        return self.rows.members
+
+    def enter(self, slot: int, entrant: Any) -> None:
+        """Weights, optimizer and terms of a slot become those of a new run, in place."""
+        self.rows.put(slot, entrant.state)
+        self.optimizer.reset(slot)
+        self.optimizer.put(slot, entrant.optimizer)
+        self.terms.put(slot, entrant.terms)
+        moved = torch.stack([self.reach[name] for name in sorted(self.terms.reads(entrant.terms))] or [self._nothing()])
+        self.still.pop(slot, None)
+        if not bool(moved.any(0).all()):
+            self.still[slot] = (~moved.any(0)).nonzero().squeeze(1)
+
+    def begin(self, learning_rates: Sequence[float], live: Sequence[bool]) -> None:
+        """Learning rates and live slots of an epoch, see ``Stepper``."""
+        self.rates.copy_(torch.tensor(learning_rates, dtype=torch.float64))
+        self.live.copy_(torch.tensor(live))
+        self.all_live = all(live)
+
+    def step(self, clips: Tensor) -> Tensor:
+        """One step of all members, see ``Stepper``."""
+        self.skeleton.train()
+        weights = self.rows.weights
+        losses = self.terms(self.forward(self.rows.views(), self.rows.buffers, self._inputs(clips)), clips)
+        active = self.live & (losses != 0) if self.skip_zero_loss else self.live
+        assert weights.grad is not None
+        weights.grad.zero_()
+        torch.where(active, losses, 0).sum().backward()  # type: ignore[no-untyped-call]
+        kept = {slot: weights.detach()[slot, places] for slot, places in self.still.items()}
+        rest = None if self.all_live and not self.skip_zero_loss else active
+        self.optimizer.step(weights, weights.grad, self.rates, rest)
+        for slot, values in kept.items():
+            weights.detach()[slot, self.still[slot]] = values
+        return losses.detach()
+
+    @torch.no_grad()
+    def outputs(self, slots: list[int], clips: Tensor) -> HashingOutput:
+        """Outputs in evaluation mode, see ``Stepper``."""
+        self.skeleton.eval()
+        views, buffers = self.rows.of(slots)
+        size = max(1, _CHUNK_VALUES // max(1, len(slots) * self.inputs[0].numel()))
+        parts = [self.forward(views, buffers, self._inputs(part), shared=True) for part in torch.split(clips, size)]
+        return HashingOutput(*(torch.cat(column, 1) for column in zip(*parts, strict=True)))
+
+    def _inputs(self, clips: Tensor) -> Tensor:
+        """Clips ``[..., *shape]`` of the dataset."""
+        gathered = self.inputs.index_select(0, clips.flatten().to(self.inputs.device))
+        return gathered.view(*clips.shape, *self.inputs.shape[1:])
+
+    def _nothing(self) -> Tensor:
+        return torch.zeros(self.rows.weights.shape[1], dtype=torch.bool, device=self.rows.weights.device)
+
+    def weights(self, slot: int) -> dict[str, Tensor]:
+        """Copies of a run's parameters and buffers, see ``Stepper``."""
+        return self.rows.take(slot)
+
+    def state(self, slot: int) -> dict[str, Any]:
+        """Weights and optimizer of a run, see ``Stepper``."""
+        return {"model": self.rows.take(slot), "optimizer": self.optimizer.state(slot)}
+
+    def load(self, slot: int, state: dict[str, Any]) -> None:
+        """Continue a run, see ``Stepper``."""
+        self.rows.put(slot, state["model"])
+        self.optimizer.load(slot, state["optimizer"])
+
+
+def _reach(skeleton: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
+    """By output: which of a row's numbers ``[P]`` it depends on, bool. The skeleton's buffers stay as they were."""
+    parameters = list(skeleton.parameters())
+    skeleton.eval()
+    found = {}
+    for name, output in skeleton(inputs)._asdict().items():
+        gradients = torch.autograd.grad(output.sum(), parameters, allow_unused=True, retain_graph=True)
+        reached = [
+            torch.full((parameter.numel(),), gradient is not None, device=parameter.device)
+            for parameter, gradient in zip(parameters, gradients, strict=True)
+        ]
+        found[name] = torch.cat(reached)
+    return found

@@ -1,0 +1,178 @@
+"""A member of a population is the run alone: in any slot, refilled, resumed, beside one that diverges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kdsearch.data import jhmdb
+from kdsearch.errors import RunInterrupted
+from kdsearch.tasks.base import RunContext
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.tasks.video_hashing_population import Form
+from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
+from kdsearch.tasks.video_hashing_result import make_evaluate
+from kdsearch.tasks.video_hashing_teacher import build_network
+from kdsearch.tasks.video_hashing_teacher import find_teacher
+from kdsearch.tasks.video_hashing_training import make_loss
+from kdsearch.tasks.video_hashing_training import make_member
+from kdsearch.tasks.video_hashing_training import run_params
+from kdsearch.training.loop import serve
+from kdsearch.training.members import Alone
+from kdsearch.training.members import Member
+from kdsearch.training.optimizers import make_optimizer
+from kdsearch.training.randomness import build_seeded
+from kdsearch.training.steppers import PlainStepper
+from kdsearch.training.teacher_cache import TeacherOutputs
+
+EXACT = 1e-12
+RUNS: list[dict[str, Any]] = [
+    {"params": {"learning_rate": 1e-3, "patience": 1}, "seed": 1},
+    {"params": {"representation_weight": 2.0, "learning_rate": 3e-3, "weight_decay": 1e-2}, "seed": 2},
+    {"params": {"alpha": 0.7, "temperature": 3.0, "triplet_weight": 0.0}, "seed": 3},
+    {"params": {"alpha": 0.3, "temperature": 8.0, "representation_weight": 0.5, "patience": 2}, "seed": 4},
+    {"params": {"triplet_weight": 0.2}, "seed": 4},
+]
+
+
+class Queue:
+    """A source of runs that are there from the beginning."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.waiting = list(members)
+        self.boundaries: list[int] = []
+
+    def claim(self, free: int) -> Sequence[Member]:
+        claimed, self.waiting = self.waiting[:free], self.waiting[free:]
+        return claimed
+
+    def ended(self, members: Sequence[Member]) -> None:
+        self.boundaries.append(len(members))
+
+
+def task(root: Path, **options: Any) -> VideoHashing:
+    """Drawn figures: ``root`` holds no data. Short runs, so that some end by their plateau and some do not."""
+    networks = {"teacher": {"frames": 20, "width": 8}, "student": {"frames": 10, "width": 4}}
+    usual = {"epochs": 4, "evaluate_every": 1, "batch": 40, "reductions": 0}
+    return VideoHashing(jhmdb(root=root), **{**networks, **usual, **options})
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("teacher")
+    result = task(folder, epochs=1).train(RunRequest("teacher", {}, 9), RunContext(folder))
+    assert result.weights is not None
+    return result.weights
+
+
+def context(workspace: Path, report: Any = lambda epoch, objective: None) -> RunContext:
+    return RunContext(workspace, keep_weights=True, report=report)
+
+
+def alone(given: VideoHashing, request: RunRequest, workspace: Path) -> Member:
+    """The run by itself in float64: one module, torch's optimizer."""
+    params, data = run_params(given, request), dataset(given, "student", "cpu")
+    taught = find_teacher(given, request, params, "cpu")
+    model = build_seeded(request.seed, lambda: build_network(given, "student", data.classes)).double()
+    stepper = PlainStepper(
+        model,
+        make_optimizer(given.optimizer, model.parameters(), float(params["weight_decay"])),
+        data.inputs.double(),
+        # The teacher's float32 outputs as float64, as the population takes them.
+        make_loss(
+            given, params, data.labels, taught and (lambda clips: TeacherOutputs(*(x.double() for x in taught(clips))))
+        ),
+        skip_zero_loss="skip_zero_loss" in given.quirks,
+    )
+    member = make_member(given, request, context(workspace), params, data)
+    serve(stepper, make_evaluate(given, data), Alone(member))
+    return member
+
+
+def requests(teacher: Path, runs: Sequence[dict[str, Any]] = RUNS) -> list[RunRequest]:
+    return [RunRequest("student", row["params"], row["seed"], teacher) for row in runs]
+
+
+def same(found: Member, wanted: Member) -> None:
+    assert found.progress.curve["epoch"] == wanted.progress.curve["epoch"]
+    assert found.progress.curve["learning_rate"] == wanted.progress.curve["learning_rate"]
+    for name in ("objective", "score", "loss"):
+        assert found.progress.curve[name] == pytest.approx(wanted.progress.curve[name], rel=EXACT, abs=EXACT)
+    for name, value in wanted.progress.best_weights.items():
+        torch.testing.assert_close(found.progress.best_weights[name], value, rtol=EXACT, atol=EXACT)
+
+
+@pytest.mark.parametrize("form", ["vmapped", "looped"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_each_member_is_the_run_alone_also_in_a_slot_filled_anew(
+    tmp_path: Path, teacher: Path, form: Form, optimizer: str
+) -> None:
+    given = task(tmp_path, optimizer=optimizer)
+    population = VideoHashingPopulation(given, "cpu", 2, form, torch.float64)
+    members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(requests(teacher))]
+    queue = Queue(members)
+    population.serve(queue)
+    assert sum(queue.boundaries) == len(RUNS)
+    for i, row in enumerate(requests(teacher)):
+        wanted = alone(given, row, tmp_path / f"a{i}")
+        assert wanted.progress.epoch == members[i].progress.epoch > 1
+        same(members[i], wanted)
+
+
+@pytest.mark.parametrize("form", ["vmapped", "looped"])
+def test_steps_without_loss_are_skipped_by_each_member_for_itself(tmp_path: Path, teacher: Path, form: Form) -> None:
+    nothing = {"params": {"triplet_weight": 0.0, "classification_weight": 0.0}, "seed": 5}
+    given = task(tmp_path, quirks=("skip_zero_loss",), epochs=2)
+    population = VideoHashingPopulation(given, "cpu", 2, form, torch.float64)
+    rows = requests(teacher, [nothing, RUNS[0]])
+    members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
+    before = {name: value.double() for name, value in members[0].entrant.state.items()}
+    population.serve(Queue(members))
+    unmoved = members[0].progress.best_weights
+    assert all(torch.equal(unmoved[name], before[name]) for name in population.stepper.rows.layout.names)
+    same(members[1], alone(given, rows[1], tmp_path / "alone"))
+
+
+@pytest.mark.parametrize("form", ["vmapped", "looped"])
+def test_divergence_of_one_member_touches_no_other(tmp_path: Path, teacher: Path, form: Form) -> None:
+    given = task(tmp_path)
+    population = VideoHashingPopulation(given, "cpu", 3, form, torch.float64)
+    explodes = {"params": {"learning_rate": math.inf}, "seed": 6}
+    rows = requests(teacher, [RUNS[0], explodes, RUNS[3], RUNS[1]])
+    members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
+    population.serve(Queue(members))
+    assert [member.progress.diverged for member in members] == [False, True, False, False]
+    for i in (0, 2, 3):
+        same(members[i], alone(given, rows[i], tmp_path / f"a{i}"))
+
+
+def test_an_interrupted_member_goes_on_in_another_slot_as_if_unbroken(tmp_path: Path, teacher: Path) -> None:
+    given = task(tmp_path)
+
+    def interrupt(epoch: int, objective: float) -> None:
+        if epoch == 2:
+            raise RunInterrupted
+
+    population = VideoHashingPopulation(given, "cpu", 2, "vmapped", torch.float64)
+    first, second = requests(teacher, RUNS[1:3])
+    cut = population.member(second, context(tmp_path / "cut", interrupt))
+    whole = population.member(first, context(tmp_path / "whole"))
+    population.serve(Queue([whole, cut]))
+    assert cut.interrupted
+    assert cut.progress.epoch == 2
+    again = population.member(second, context(tmp_path / "cut"))
+    population.serve(Queue([again]))
+    same(again, alone(given, second, tmp_path / "a"))
+    same(whole, alone(given, first, tmp_path / "b"))
+
+
+def test_a_teacher_that_answers_batches_trains_alone(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="one by one"):
+        VideoHashingPopulation(task(tmp_path, quirks=("teacher_train_mode",)), "cpu", 2, "vmapped")
