@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch import nn
 
+from kdsearch.models.batch_norm import BatchNorm1d
+
 _MOTION_SCALE = 3.0
 """Differences of neighbouring frames are several times smaller than positions; Adam moves both weights alike."""
 
@@ -45,7 +47,11 @@ class TemporalConv(nn.Module):
         frames, batch, inputs = x.shape
         rows = x.reshape(frames * batch, inputs)
         y = rows @ self.weight[1]
-        if frames > 1:
+        if frames > 1 and torch._C._functorch.is_batchedtensor(y):
+            # vmap has no rule for addmm_ and would go through the members in turn, far more slowly than a loop.
+            y[batch:] += rows[:-batch] @ self.weight[0]
+            y[:-batch] += rows[batch:] @ self.weight[2]
+        elif frames > 1:
             y[batch:].addmm_(rows[:-batch], self.weight[0])
             y[:-batch].addmm_(rows[batch:], self.weight[2])
         return y.view(frames, batch, -1)
@@ -61,7 +67,7 @@ class PoseConv(nn.Module):
         super().__init__()
         self.features = width
         self.convolutions = nn.ModuleList(TemporalConv(n, width) for n in (channels, width, width))
-        self.norms = nn.ModuleList(nn.BatchNorm1d(width) for _ in range(3))
+        self.norms = nn.ModuleList(BatchNorm1d(width) for _ in range(3))
 
     def forward(self, clips: Tensor) -> Tensor:
         """Embeddings ``[B, width]`` of a batch."""

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch import nn
 
+from kdsearch.models.batch_norm import BatchNorm3d
+
 
 def prepare(inputs: NDArray[np.generic]) -> Tensor:
     """Grey clips ``[N, T, H, W]``, bytes of any scale, to bytes ``[N, 1, T, H, W]`` in 0..255.
@@ -36,7 +38,7 @@ class SilhouetteConv(nn.Module):
         self.convolutions = nn.ModuleList(
             nn.Conv3d(channels[i], channels[i + 1], 3, stride=strides[i], padding=1, bias=False) for i in range(3)
         )
-        self.norms = nn.ModuleList(nn.BatchNorm3d(n) for n in channels[1:])
+        self.norms = nn.ModuleList(BatchNorm3d(n) for n in channels[1:])
 
     def forward(self, clips: Tensor) -> Tensor:
         """Embeddings ``[B, 4 width]`` of a batch."""

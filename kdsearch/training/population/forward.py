@@ -16,9 +16,9 @@ from torch.func import vmap
 from torch.utils import _pytree as pytree
 
 Tensors = dict[str, Tensor]
+_Given = tuple[Tensors, Tensors, Any]
 
-
-_STACKS = {
+_INSTEAD = {
     "LSTM": "kdsearch.models.recurrent.LSTM",
     "GRU": "kdsearch.models.recurrent.GRU",
     "Dropout": "kdsearch.models.dropout.StreamDropout",
@@ -48,14 +48,15 @@ def looped(skeleton: nn.Module) -> Forward:
     def forward(
         views: Tensors, buffers: Tensors, inputs: Any, *, shared: bool = False, chunk: int | None = None
     ) -> Any:
-        names, members = [*views], len(pytree.tree_leaves((views, buffers, inputs))[0])
+        members = len(pytree.tree_leaves((views, buffers, inputs))[0])
         # By one unbind: its backward is one stack, where each member's index would write a gradient of all M.
-        columns = [value.unbind(0) for value in views.values()]
+        columns = {name: value.unbind(0) for name, value in views.items()}
         outputs = []
         for k in range(members):
-            row = {name: column[k] for name, column in zip(names, columns, strict=True)}
-            own = inputs if shared else pytree.tree_map(lambda value, k=k: value[k], inputs)
-            outputs.append(_member(skeleton, row, {name: value[k] for name, value in buffers.items()}, own))
+            row = {name: column[k] for name, column in columns.items()}
+            state = {name: _own(value[k]) for name, value in buffers.items()}
+            given = inputs if shared else pytree.tree_map(lambda value, k=k: _own(value[k]), inputs)
+            outputs.append(_member(skeleton, shared, row, state, given))
         return pytree.tree_map(lambda *values: torch.stack(values), *outputs)
 
     return forward
@@ -69,14 +70,21 @@ def vmapped(skeleton: nn.Module) -> Forward:
     ) -> Any:
         dims = (0, 0, None if shared else 0)
         # "error", because what "different" draws would depend on the slot: a refilled member were not the same run.
-        stacked = vmap(partial(_member, skeleton), in_dims=dims, randomness="error", chunk_size=chunk)
+        stacked = vmap(partial(_member, skeleton, shared), in_dims=dims, randomness="error", chunk_size=chunk)
         return stacked(views, buffers, inputs)
 
     return forward
 
 
-def _member(skeleton: nn.Module, views: Tensors, buffers: Tensors, inputs: Any) -> Any:
+def _own(value: Tensor) -> Tensor:
+    """The same memory with a version counter of its own: one member may write where another's graph has read."""
+    return value.clone() if value.requires_grad else value.data
+
+
+def _member(skeleton: nn.Module, shared: bool, views: Tensors, buffers: Tensors, inputs: Any) -> Any:
     """One member's outputs; its buffers are written into."""
+    if shared:  # a network may write into its input, which is the next member's too
+        inputs = pytree.tree_map(torch.clone, inputs)
     state = views | buffers
     outputs = functional_call(skeleton, state, (inputs,))
     for name, buffer in buffers.items():
@@ -95,45 +103,37 @@ def check(skeleton: nn.Module, views: Tensors, buffers: Tensors, inputs: Any) ->
     """
     given = (views, buffers, inputs)
     if min(len(value) for value in pytree.tree_leaves(given)) < 2:
-        raise ValueError(
-            "the test of both forms needs two members or more; give views, buffers and inputs [M >= 2, ...]"
-        )
+        raise ValueError("the test of both forms needs two members or more; give each tensor as [M >= 2, ...]")
     devices = {value.device for value in pytree.tree_leaves(given) if value.is_cuda}
     with torch.random.fork_rng(devices=list(devices)):  # a network with plain dropout draws in the looped form
         try:
-            return _sentence(skeleton, pytree.tree_map(_double, given), 1e-9)
+            return _sentence(skeleton, pytree.tree_map(partial(_pair, dtype=torch.float64), given), 1e-9)
         except Exception:  # a dtype may be fixed in the network's code
             return _sentence(skeleton, pytree.tree_map(_pair, given), 1e-3)
 
 
-def _pair(value: Tensor) -> Tensor:
-    return value[:2].detach()
+def _pair(value: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+    return value[:2].detach().to(dtype if value.is_floating_point() else None, copy=True)
 
 
-def _double(value: Tensor) -> Tensor:
-    return _pair(value).double() if value.is_floating_point() else _pair(value)
-
-
-def _sentence(skeleton: nn.Module, given: tuple[Tensors, Tensors, Any], tolerance: float) -> str | None:
-    views, buffers, inputs = given
-    reason = _fault(skeleton, views, buffers, inputs, tolerance)
+def _sentence(skeleton: nn.Module, given: _Given, tolerance: float) -> str | None:
+    reason = _fault(skeleton, given, tolerance)
     if reason is None:
         return None
     where, instead = f"the network's own forward ({type(skeleton).__name__})", None
     modules = dict(skeleton.named_modules())
-    for path, alone, stacked in _calls(skeleton, views, buffers, inputs):
-        prefix = path + "."
-        own = [
-            {"module." + n.removeprefix(prefix): v for n, v in d.items() if n.startswith(prefix)}
-            for d in (views, buffers)
-        ]
+    for path, alone, stacked in _calls(skeleton, given):
+        views, buffers = (
+            {"module" + n.removeprefix(path): v for n, v in part.items() if n.startswith(path + ".")}
+            for part in given[:2]
+        )
         try:
-            inner = _fault(alone, own[0], own[1], stacked, tolerance)
+            inner = _fault(alone, (views, buffers, stacked), tolerance)
         except Exception:  # not to be tested by itself; the module around it will be named
             continue
         if inner is not None:
             name = type(modules[path]).__name__
-            where, reason, instead = f"{path} ({name})", inner, _STACKS.get(name)
+            where, reason, instead = f"{path} ({name})", inner, _INSTEAD.get(name)
             break
     return f"{where}: {reason}; it trains as a loop" + (f", {instead} would stack" if instead else "")
 
@@ -156,9 +156,7 @@ class _Alone(nn.Module):
         return [leaf for leaf in pytree.tree_leaves(self.module(*args, **kwargs)) if isinstance(leaf, Tensor)]
 
 
-def _calls(
-    skeleton: nn.Module, views: Tensors, buffers: Tensors, inputs: Any
-) -> Iterator[tuple[str, _Alone, list[Tensor]]]:
+def _calls(skeleton: nn.Module, given: _Given) -> Iterator[tuple[str, _Alone, list[Tensor]]]:
     """Each call of a module inside the network, inner ones first: its name, itself alone, tensors ``[2, ...]``."""
     done: list[tuple[str, tuple[list[Any], pytree.TreeSpec]]] = []
     entered: list[tuple[list[Any], pytree.TreeSpec]] = []
@@ -176,7 +174,7 @@ def _calls(
     handles = [m.register_forward_pre_hook(enter, prepend=True, with_kwargs=True) for m in modules.values()]
     handles += [module.register_forward_hook(partial(leave, path)) for path, module in modules.items()]
     try:
-        looped(skeleton)(views, {name: value.clone() for name, value in buffers.items()}, inputs)
+        looped(skeleton)(*pytree.tree_map(torch.clone, given))
     finally:
         for handle in handles:
             handle.remove()
@@ -189,11 +187,11 @@ def _calls(
         yield path, _Alone(modules[path], leaves, spec), [torch.stack(pair) for pair in tensors]
 
 
-def _fault(module: nn.Module, views: Tensors, buffers: Tensors, inputs: Any, tolerance: float) -> str | None:
+def _fault(module: nn.Module, given: _Given, tolerance: float) -> str | None:
     """What vmap says, or what differs between the forms; raises what the looped form raises."""
-    want = _trace(looped(module), views, buffers, inputs)
+    want = _trace(looped(module), *given)
     try:
-        got = _trace(vmapped(module), views, buffers, inputs)
+        got = _trace(vmapped(module), *given)
     except Exception as error:
         return _reason(error)
     for kind, values in want.items():

@@ -372,6 +372,18 @@ def test_networks_that_train_alike_pass(name: str) -> None:
     torch.testing.assert_close([views, own], before, rtol=0, atol=0)
 
 
+def test_a_layer_that_writes_into_its_input_does_not_write_into_what_is_given() -> None:
+    def build() -> nn.Module:
+        return nn.Sequential(nn.ReLU(inplace=True), nn.Linear(3, 3), Function(either))
+
+    _, views, buffers = stack(members(build, 2))
+    given = ROWS.clone()
+    sentence = check(build(), views, buffers, given)
+    assert sentence is not None
+    assert sentence.startswith("2 (Function): vmap fails with: It looks like")
+    assert torch.equal(given, ROWS)
+
+
 def test_a_network_in_float32_by_its_code_is_tested_in_float32() -> None:
     def build() -> nn.Module:
         return Function(lambda x: F.linear(x, torch.eye(3)))
@@ -412,3 +424,38 @@ def test_random_numbers_in_the_network_are_refused_by_vmap() -> None:
     _, views, buffers = stack(members(build, 2))
     with pytest.raises(RuntimeError, match="randomness error mode"):
         vmapped(build())(views, buffers, ROWS)
+
+
+class Scaling(nn.Module):
+    """Writes into its input, and into a buffer that its graph reads afterwards."""
+
+    calls: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+        self.register_buffer("calls", torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls.add_(1)
+        return self.linear(x.mul_(3)) * self.calls
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("shared", [False, True])
+def test_networks_may_write_into_their_input(form: Callable[[nn.Module], Forward], shared: bool) -> None:
+    networks = members(Scaling)
+    leaf, views, buffers = stack(networks)
+    x = draw(4, 3)
+    given = x.clone() if shared else x.repeat(3, 1, 1)
+    want = torch.stack([network(x.clone()) for network in networks])
+    got = form(Scaling().double())(views, buffers, given, shared=shared)
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-12)
+    if shared:
+        assert torch.equal(given, x)
+    got.square().sum().backward()
+    want.square().sum().backward()
+    row = torch.cat([torch.cat([p.grad.flatten() for p in network.parameters()]) for network in networks])
+    assert leaf.grad is not None
+    torch.testing.assert_close(leaf.grad, row.view(3, -1), rtol=1e-12, atol=1e-12)
+    assert buffers["calls"].tolist() == [1, 1, 1]
