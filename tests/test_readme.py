@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,6 +60,40 @@ def test_the_study_file_example_can_be_launched(home: Path) -> None:
     embedded.stop(home / "postgres")
     assert code == 0, output
     assert "Comparison on confirm seeds" in output
+
+
+def test_the_replay_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    records = [
+        {"name": f"c{i}", "kind": "searched", "params": {"rate": rate}} for i, rate in enumerate((0.1, 0.2, 0.3))
+    ]
+    space = {"rate": {"kind": "uniform", "low": 0.0, "high": 1.0}}
+    meta = {"study": "mine", "space": space, "pools": ["search"], "states": ["done"], "configurations": records}
+    np.savez_compressed(
+        tmp_path / "runs.npz",
+        configuration=np.repeat(np.arange(3, dtype=np.int32), 2),
+        seed=np.tile(np.arange(2), 3),
+        pool=np.zeros(6, np.int8),
+        state=np.zeros(6, np.int8),
+        objective=np.array([0.5, 0.6, 0.7, 0.8, 0.2, 0.3]),
+        seconds=np.ones(6),
+        meta=np.frombuffer(json.dumps(meta).encode(), np.uint8),
+    )
+    monkeypatch.chdir(tmp_path)
+    made: dict[str, Any] = {}
+    exec(example("replay.TableWorld"), made)
+    assert made["world"].truth({"rate": 0.2}) == pytest.approx(0.75)
+    assert list(made["study"].space) == ["rate"]
+    assert made["study"].stored_name.startswith("replayed@replay")
+
+
+def test_options_named_in_readme_exist() -> None:
+    for command, option in (("export runs", "--table"), ("add", "--set"), ("extend", "--confirm-seeds")):
+        assert option in README
+        asked = [sys.executable, "-m", "kdsearch", *command.split(), "--help"]
+        environment = {**os.environ, "COLUMNS": "200"}
+        assert option in subprocess.run(asked, capture_output=True, text=True, check=True, env=environment).stdout
+    assert "vary=nothing" in README
+    assert '"Where the spread comes from"' in (ROOT / "kdsearch/report/sections/sources.py").read_text()
 
 
 def test_links_lead_somewhere() -> None:

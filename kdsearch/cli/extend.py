@@ -22,7 +22,10 @@ def extend(
     hours: Annotated[float | None, typer.Option("--hours", help="Hours of search in total.")] = None,
     gpu_hours: Annotated[float | None, typer.Option("--gpu-hours", help="GPU-hours of search in total.")] = None,
     confirm_seeds: Annotated[
-        int | None, typer.Option("--confirm-seeds", min=2, help="Fresh seeds of each compared configuration in total.")
+        int | None,
+        typer.Option(
+            "--confirm-seeds", "--confirm", min=2, help="Fresh seeds of each compared configuration in total."
+        ),
     ] = None,
     preset: Preset = None,
     data: Data = None,

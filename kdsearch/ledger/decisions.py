@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection
 from kdsearch.ledger import schema
 from kdsearch.ledger import studies
 from kdsearch.ledger import views
+from kdsearch.ledger.orders import CancelRun
 from kdsearch.ledger.orders import ChooseTeacher
 from kdsearch.ledger.orders import ChooseWinner
 from kdsearch.ledger.orders import EnterPhase
@@ -61,7 +62,9 @@ class _Applier:
             elif isinstance(order, EnterPhase):
                 self._update_study(phase=order.phase)
             elif isinstance(order, FailRun):
-                self._fail(order)
+                self._end(order.run_id, state="failed", error=order.error)
+            elif isinstance(order, CancelRun):
+                self._end(order.run_id, state="cancelled")
             elif isinstance(order, Note) and not (order.once and order.kind in self.state.events):
                 studies.log_event(self.connection, self.study_id, order.kind, order.message, order.data)
 
@@ -112,10 +115,11 @@ class _Applier:
         name = self.state.configurations[order.winner].name
         studies.log_event(self.connection, self.study_id, "winner", f"winner chosen: {name}", order.evidence)
 
-    def _fail(self, order: FailRun) -> None:
+    def _end(self, run_id: int, **values: str) -> None:
+        """End a run that nobody has claimed meanwhile."""
         table = schema.run
-        waiting = sa.and_(table.c.id == order.run_id, table.c.state == "queued")
-        self.connection.execute(table.update().where(waiting).values(state="failed", error=order.error))
+        waiting = sa.and_(table.c.id == run_id, table.c.state == "queued")
+        self.connection.execute(table.update().where(waiting).values(**values))
 
     def _id(self, configuration: int | tuple[str, str]) -> int:
         return configuration if isinstance(configuration, int) else self.configurations[configuration]  # type: ignore[index]

@@ -83,4 +83,11 @@ class FailRun:
     error: str
 
 
-Order = NewConfiguration | NewRun | ChooseTeacher | ChooseWinner | EnterPhase | FailRun | Note
+@dataclass(frozen=True)
+class CancelRun:
+    """Take back a queued run: the budget ended before it was claimed."""
+
+    run_id: int
+
+
+Order = NewConfiguration | NewRun | ChooseTeacher | ChooseWinner | EnterPhase | FailRun | CancelRun | Note

@@ -6,6 +6,7 @@ from kdsearch.ledger.records import StudyResults
 from kdsearch.report.alarms import alarms
 from kdsearch.report.captions import data_line
 from kdsearch.report.captions import plural
+from kdsearch.report.ended import ended_sentences
 from kdsearch.report.primary import primary_sentence
 from kdsearch.report.sections.added import TITLE as ADDED
 from kdsearch.report.sections.added import added
@@ -41,17 +42,18 @@ def build(results: StudyResults, *, mix_code: bool = False) -> Report:
         title=f"{title} ({study.name})" if title != study.name else title,
         study=study.name,
         description=data_line(study),
-        notes=(*alarms(selection), f"{data_line(study)}.", *_state(selection), *_warnings(selection, results)),
+        notes=(*alarms(selection), f"{data_line(study)}.", *_state(selection, results), *_warnings(selection, results)),
         tables=tables,
         closing=(cost_line(results),),
     )
 
 
-def _state(selection: Selection) -> list[str]:
+def _state(selection: Selection, results: StudyResults) -> list[str]:
     study = selection.study
     notes = []
     if study.settings.get("preset"):
         notes.append(f"Preset {study.settings['preset']}.")
+    notes += ended_sentences(results)
     searched = selection.searched()
     if study.phase == "teacher":
         notes.append("The study still runs (phase teacher): nothing is searched yet, there is no result.")
@@ -64,7 +66,10 @@ def _state(selection: Selection) -> list[str]:
             + (": test scores are not shown before the winner is chosen." if selection.has_scores else ".")
         )
     elif study.winner_id is None:
-        notes.append("The study ended without a winner: there is no result. See its events by kdsearch logs.")
+        look = f"; see why with kdsearch logs {selection.failures[-1].id}" if selection.failures else ""
+        notes.append(
+            f"The study ended without a winner: there is no result. kdsearch status counts its runs by state{look}."
+        )
     else:
         notes += _confirmed(selection)
     if selection.searching and study.phase != "teacher" and not searched:
@@ -91,7 +96,8 @@ def _confirmed(selection: Selection) -> list[str]:
 def _warnings(selection: Selection, results: StudyResults) -> list[str]:
     notes = []
     if selection.failures:
-        notes.append(f"{plural(len(selection.failures), 'run')} failed, not counted; see kdsearch logs.")
+        failed, first = plural(len(selection.failures), "run"), selection.failures[0].id
+        notes.append(f"{failed} failed, not counted; see kdsearch logs {first}.")
     if selection.late:
         notes.append(
             f"{plural(selection.late, 'search run')} came after the choice: shown under '{ADDED}', in no other table."

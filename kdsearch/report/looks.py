@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from kdsearch.report.captions import plural
+from kdsearch.report.compared import compared
 from kdsearch.report.selection import Selection
 from kdsearch.statistics import Difference
 from kdsearch.statistics import look_level
@@ -87,8 +88,15 @@ def resolving(difference: Difference, effect: float, looks: tuple[int, ...], fam
     return f"to resolve {effect:g}, about {seeds:,} seeds in all (power 0.8)"
 
 
+def alone(selection: Selection) -> bool:
+    """Whether the winner has no other configuration beside it."""
+    return all(row.part == "winner" for row in compared(selection))
+
+
 def looks_sentence(selection: Selection, looks: tuple[int, ...]) -> str:
     """Say which look this is and what its intervals and p values hold."""
+    if alone(selection):
+        return "There is nothing to compare the winner with: no baseline, nothing without distillation, no finalist."
     if not looks:
         return "Differences have no interval: fewer than two common fresh seeds have ended."
     share = f"{100 * confidence_at(looks):.3g} %"

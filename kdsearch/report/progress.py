@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
@@ -15,6 +16,7 @@ from kdsearch.report.captions import data_line
 from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
 from kdsearch.report.compared import name_of
+from kdsearch.report.ended import ended_sentences
 from kdsearch.report.formats.numbers import fixed
 from kdsearch.report.modelled import modelled_sentences
 from kdsearch.report.remaining import remaining
@@ -24,6 +26,7 @@ from kdsearch.report.tables import Column
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
 from kdsearch.search.budget import describe
+from kdsearch.search.standing import Standing
 from kdsearch.statistics import summarize
 
 STATES: tuple[State, ...] = get_args(State)
@@ -46,7 +49,7 @@ def status(results: StudyResults) -> Table:
     )
     selection = select(results)
     stop = ", asked to stop" if study.stop_requested else ""
-    notes = [f"Phase: {study.phase}{stop}.", *_best(selection), *_time(results)]
+    notes = [f"Phase: {study.phase}{stop}.", *ended_sentences(results), *_best(selection), *_time(results)]
     return Table(
         key="status",
         title=study.name,
@@ -61,20 +64,31 @@ def status(results: StudyResults) -> Table:
 def _best(selection: Selection) -> list[str]:
     standings = selection.standings()
     rows = [row for row in standings if row.n > 1]
-    if not rows:
+    winner_id = selection.study.winner_id
+    # A winner that was chosen on one seed, where none had two, is the winner all the same.
+    shown = rows[:1] if winner_id is None else [row for row in standings if row.id == winner_id]
+    if not shown and winner_id is not None:
+        return [f"Winner: {name_of(selection, winner_id)}; none of its search runs is among those counted here."]
+    if not shown:
         return ["No configuration has two search runs yet: none is ranked."]
-    best = next((row for row in rows if row.id == selection.study.winner_id), rows[0])
+    best = shown[0]
     summary = summarize(best.objectives)
     words = objective_words(selection.study, selection.has_scores)
-    role = "Winner" if best.id == selection.study.winner_id else "Leading"
-    out = sum(row.out for row in rows)
+    role = "Leading" if winner_id is None else "Winner"
+    sd = "" if best.n < 2 else f" ± {fixed(summary.sd, 4)}"
     sentence = (
         f"{role}: {name_of(selection, best.id)}, search {words}, not a result: "
-        f"estimate {fixed(best.estimate, 4)} (posterior sd {fixed(best.sd, 4)}), raw {fixed(summary.mean, 4)} ± "
-        f"{fixed(summary.sd, 4)}, n = {summary.n}. "
-        f"Out: {out} of {plural(len(rows), 'configuration')} with two runs or more."
+        f"estimate {fixed(best.estimate, 4)} ({_uncertainty(best)}), raw {fixed(summary.mean, 4)}{sd}, n = {summary.n}."
     )
+    out = sum(row.out for row in rows)
+    sentence += f" Out: {out} of {plural(len(rows), 'configuration')} with two runs or more." if rows else ""
+    if winner_id is not None and best.n < 2 and selection.choice is not None and "rule" in selection.choice.data:
+        sentence += f" Chosen by the {selection.choice.data['rule']}."
     return [sentence, *modelled_sentences(selection, standings)]
+
+
+def _uncertainty(row: Standing) -> str:
+    return "posterior sd not known" if math.isnan(row.sd) else f"posterior sd {fixed(row.sd, 4)}"
 
 
 def _time(results: StudyResults) -> list[str]:

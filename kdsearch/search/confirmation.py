@@ -33,7 +33,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing]) -> list[Or
     winner, *others = ranking
     made, ablation = _ablation(study, state, winner)
     evidence = {
-        "rule": "highest posterior mean of the objective over search seeds, of those with two seeds or more",
+        "rule": f"highest posterior mean of the objective over search seeds{_among(winner)}",
         "estimate": winner.estimate,
         "estimate_sd": winner.sd,
         "search_seeds": winner.n,
@@ -48,6 +48,11 @@ def choose(study: Study, state: SearchState, ranking: list[Standing]) -> list[Or
             evidence=evidence,
         ),
     ]
+
+
+def _among(winner: Standing) -> str:
+    """A budget may end before any configuration has two seeds; then one run is all there is to choose by."""
+    return ", of those with two seeds or more" if winner.n > 1 else "; none has two seeds: it is chosen by one run"
 
 
 def _ablation(study: Study, state: SearchState, winner: Standing) -> tuple[list[Order], int | tuple[Kind, str]]:

@@ -24,6 +24,8 @@ from kdsearch.statistics.shrinkage import shrink
 class FixedSeeds:
     """Every setting gets ``seeds`` seeds; beliefs are means shrunken towards the mean of all settings."""
 
+    drops = False
+
     def __init__(self, space: Mapping[str, Dimension], seed: int, seeds: int) -> None:
         self.encoding = Encoding(space)
         self.seed = seed

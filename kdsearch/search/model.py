@@ -29,25 +29,30 @@ SHARED = 4
 REFIT = 1.25
 """Hyperparameters are fitted again when the runs have grown by a quarter (or shrunk: of very many, some are taken)."""
 
-TAIL = 2.0
-"""How far below the median, in sds of the upper half, values begin to be drawn together."""
+TAIL = 10.0
+"""How far below the median, in sds of the upper half, settings begin to be drawn together.
+
+Far beyond what a metric between 0 and 1 has: only exploded values are, and a diverged run costs its full price."""
 
 ROUNDING = 1e-12
 """Relative to the largest value: what differs by less is equal."""
 
 
-def squashed(values: Floats) -> Floats:
-    """Values ``[n]`` with median 0, those of the lower tail drawn together; order and upper part stay.
+def squashed(values: Floats, setting: NDArray[np.intp]) -> Floats:
+    """Runs ``[N]`` with median 0, those of settings in the lower tail drawn together; ``setting [N]``: whose they are.
 
-    Below ``-TAIL u``: ``-u (TAIL + log(1 + z))`` with ``z = -v / u - TAIL`` and ``u`` 1.4826 times the median of the
-    values above 0. How bad a bad setting is tells nothing of the best ones, but one model of one noise and one
-    smoothness would bend to it.
+    A setting of mean ``m < -TAIL u`` goes to ``-u (TAIL + log(1 + z))`` with ``z = -m / u - TAIL``, its runs around it
+    with the slope there, ``1 / (1 + z)``; ``u`` is 1.4826 times the median of the values above 0. How bad a bad setting
+    is tells nothing of the best ones, but one model of one noise and one smoothness would bend to it. Means keep their
+    order and those above the tail their values: a setting of which some runs diverge is as bad as their mean says.
     """
     unit = 1.4826 * float(np.median(values[values >= 0]))
     if unit <= 0:
         return values
-    beyond = np.maximum(-values / unit - TAIL, 0)
-    return np.where(beyond > 0, -unit * (TAIL + np.log1p(beyond)), values)
+    means = np.bincount(setting, values) / np.bincount(setting)
+    beyond = np.maximum(-means / unit - TAIL, 0)
+    drawn = np.where(beyond > 0, -unit * (TAIL + np.log1p(beyond)), means)
+    return np.asarray(drawn[setting] + (values - means[setting]) / (1 + beyond[setting]))
 
 
 def spread(values: Floats) -> float:
@@ -88,7 +93,9 @@ class Models:
         """The posterior from ``objectives[i][seed]``, at least one each, and squared distances ``[d, k, k]``."""
         runs = Runs.of(objectives)
         centre = float(np.median(runs.values))
-        values = squashed(runs.values - centre)  # before the scale is taken: one exploded value would be all of it
+        values = squashed(
+            runs.values - centre, runs.setting
+        )  # before the scale is taken: one exploded value would be all of it
         scale = spread(values)
         runs = Runs(values / scale, runs.setting, runs.seed, runs.k, runs.seeds)
         if not self.fitted_to / REFIT < runs.values.size < REFIT * self.fitted_to:

@@ -8,12 +8,14 @@ from typing import Protocol
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.choice import searched
+from kdsearch.ledger.orders import CancelRun
 from kdsearch.ledger.orders import FailRun
 from kdsearch.ledger.orders import NewConfiguration
 from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Note
 from kdsearch.ledger.orders import Order
 from kdsearch.ledger.records import ConfigurationRecord
+from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.views import SearchState
 from kdsearch.search import confirmation
 from kdsearch.search import preflight
@@ -84,6 +86,8 @@ class StudyPlanner:
         left = runs_left(state.study.settings["budget"], search)
         if left is not None:
             wanted = min(wanted, left)
+        if left == 0 and (late := _late(state, search)):
+            return late
         records, settings = settings_of(state.configurations, state.runs)
         reason = f"the budget of {describe(state.study.settings['budget'])} is spent"
         if wanted > 0:
@@ -147,6 +151,15 @@ class StudyPlanner:
             more, needs = teachers.for_run(params, seed)
             orders += [*more, NewRun(target, "search", seed, needs=needs)]  # type: ignore[arg-type]
         return orders
+
+
+def _late(state: SearchState, search: Sequence[SearchRun]) -> list[CancelRun]:
+    """Runs that the planner queued before a limit in hours was reached; those that somebody added are trained."""
+    limit = state.study.settings["budget"]
+    if limit.get("hours") is None and limit.get("gpu_hours") is None:
+        return []
+    ours = {row.id for row in state.configurations.values() if row.origin == "sampler"}
+    return [CancelRun(run.id) for run in search if run.state == "queued" and run.configuration_id in ours]
 
 
 def _next_seed(used: set[int]) -> int:

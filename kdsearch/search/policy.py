@@ -87,6 +87,10 @@ class Policy(Protocol):
 class Search(Policy, Protocol):
     """A policy that the planner can run a study with: it ranks all settings, and may know when to end."""
 
+    @property
+    def drops(self) -> bool:
+        """Whether settings are left for others, and shown as out: a plain design gives all the same."""
+
     def beliefs(self, settings: Sequence[Setting]) -> list[Belief]:
         """All settings with a result: those of two seeds or more by estimate, then the others. Empty without any."""
 

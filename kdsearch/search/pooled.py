@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -48,7 +49,8 @@ STRIDE, SEEDS = 64, 900_000  # between the first seeds of two settings; how many
 class _View:
     """Settings that may get a run, in one joint posterior: known ones, then those in flight, then new ones.
 
-    ``names``: positions of the first of them among all settings; the others are ``fresh [p, d]``.
+    ``names``: positions of the first of them among all settings; the others are ``fresh [p, d]``. ``noise``: variance
+    of a run. All in standardised units, of which one is ``scale`` of the objective.
     """
 
     mean: Floats
@@ -56,6 +58,7 @@ class _View:
     names: list[int]
     fresh: Floats
     noise: float
+    scale: float
 
     def run(self, position: int) -> None:
         """Count a run as made, its value unknown."""
@@ -70,6 +73,8 @@ class Pooled:
     neighbourhood, which a model of neighbours would take for the truth. Between calls it keeps hyperparameters to
     start from and nothing else; picks may differ from a fresh object's by them, beliefs of a fresh object do not.
     """
+
+    drops = True
 
     def __init__(
         self, space: Mapping[str, Dimension], seed: int, budget: int | None = None, *, common_seeds: bool = False
@@ -137,8 +142,7 @@ class Pooled:
         if sum(len(row.objectives) >= 2 for row in settings) < self.second or equal(values):
             return None
         view = self._view(settings, [])
-        model, _ = self._model(settings, known)
-        return model.scale * expected_gain(view.mean, view.covariance, self._draws(settings, 1))
+        return view.scale * expected_gain(view.mean, view.covariance, self._draws(settings, 1))
 
     def _start(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
         """The first settings, then second seeds: for the best of them, or for any while no result is in.
@@ -152,7 +156,7 @@ class Pooled:
         counts = [len(row.objectives) + len(row.pending) for row in settings]
         waiting = [i for i, row in enumerate(settings) if row.pending] if len(ended) < 2 else []
         once = [i for i in dict.fromkeys([*ended, *waiting]) if counts[i] == 1]
-        once.sort(key=lambda i: -max(settings[i].objectives.values(), default=0.0))
+        once.sort(key=lambda i: -max(settings[i].objectives.values(), default=-math.inf))
         if len(ended) < 2:
             once += range(first, first + len(fresh))
         twice = sum(count >= 2 for count in counts)
@@ -178,7 +182,7 @@ class Pooled:
             rows, self.encoding.squared(units, points), self.encoding.squared(points, points)
         )
         names = [*(known[row] for row in rows), *flying, *(len(settings) + i for i in range(len(started)))]
-        view = _View(mean, covariance, names, fresh, model.noise_variance)
+        view = _View(mean, covariance, names, fresh, model.noise_variance, model.scale)
         repeated = [pick.setting for pick in picked if isinstance(pick, Further)]
         for position, name in enumerate(names):
             pending = len(settings[name].pending) if name < len(settings) else 1

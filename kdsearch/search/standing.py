@@ -28,7 +28,7 @@ class Standing:
     """One configuration: seeds ``n``, posterior ``estimate`` and ``sd`` of its true objective, and its chance.
 
     ``better``: probability that it is truly better than the leader. ``out``: so improbable that it is shown as out;
-    it stays in the model, and may return.
+    it stays in the model, and may return. ``drops``: whether the search leaves settings at all.
     """
 
     configuration: ConfigurationRecord
@@ -36,6 +36,7 @@ class Standing:
     estimate: float
     sd: float
     better: float
+    drops: bool = True
 
     @property
     def id(self) -> int:
@@ -50,7 +51,7 @@ class Standing:
     @property
     def out(self) -> bool:
         """Whether it is shown as out."""
-        return self.n >= OUT_SEEDS and self.better < OUT
+        return self.drops and self.n >= OUT_SEEDS and self.better < OUT
 
 
 def policy_of(study: StudyRecord) -> Search:
@@ -88,6 +89,7 @@ def ranked(records: list[ConfigurationRecord], settings: list[Setting], policy: 
             belief.estimate,
             belief.sd,
             belief.better,
+            policy.drops,
         )
         for belief in policy.beliefs(settings)
     ]

@@ -22,7 +22,8 @@ class SeedEffect:
     ``rho = seed_variance / (seed_variance + residual_variance)`` is the correlation of two configurations over common
     seeds: pairing needs ``1 - rho`` times the seeds that unpaired comparison needs. Nothing is clipped: true zeros are
     estimated below zero half of the time, and a negative ``rho`` is possible. All are ``nan`` where
-    configurations share too few seeds to tell; ``low`` and ``high`` also where nothing is left unexplained.
+    configurations share too few seeds to tell; ``low`` and ``high`` also where nothing is left unexplained, and where
+    the seeds explain nothing at all: there the interval shrinks to its edge, a point that no data could support.
     """
 
     configurations: int
@@ -88,6 +89,8 @@ def seed_effect(table: ArrayLike, confidence: float = 0.95) -> SeedEffect:
     seed = (between - rank * residual) / (runs - k)
     if residual == 0:
         return SeedEffect(k, s, runs, seed, residual, 1.0 if seed > 0 else math.nan, math.nan, math.nan)
+    if between <= 1e-12 * total:
+        return SeedEffect(k, s, runs, seed, residual, seed / (seed + residual), math.nan, math.nan)
     tail = (1 - confidence) / 2
     low, high = (
         _ratio(strengths, contrasts**2 / (rank * residual), float(special.fdtri(rank, df, level)))

@@ -15,6 +15,8 @@ from kdsearch.statistics.summaries import sd_interval
 from kdsearch.statistics.summaries import values_of
 
 DRAWS = 20_000
+MARGIN = 0.25
+"""Shares are said to add up to 1 only where the whole interval of what remains lies within so much of 0."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ class Sources:
             return f"The shares add up to more than 1 ({interval}): streams act together, and each counts that."
         if self.low > 0:
             return f"The shares add up to less than 1 ({interval}): the seed held fixed is a quiet one, try others."
-        return f"The shares add up to 1 within their error ({interval})."
+        if self.low >= -MARGIN and self.high <= MARGIN:
+            return f"The shares add up to 1 within {MARGIN:g} ({interval})."
+        return f"These runs cannot tell whether the shares add up to 1: {interval}."
 
 
 def variance_sources(groups: Mapping[frozenset[str], Sequence[float]], confidence: float = 0.95) -> Sources:

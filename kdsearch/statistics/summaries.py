@@ -20,6 +20,9 @@ Method = Literal["t", "BCa"]
 BCA_FROM = 20
 """From so many values on the interval of a mean is the bootstrap's; below, BCa covers too little."""
 
+ROUNDING = 1e-12
+"""A spread smaller than this part of the values is what floating point made of equal ones."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -88,7 +91,8 @@ def summarize(values: Sequence[float] | Floats, confidence: float = 0.95) -> Sum
     """Summarize the values ``[n]`` of one configuration, one a seed.
 
     The mean's interval is Student's t below 20 values and BCa (``bca_interval``) from 20 on; that of the sd is
-    chi-square. ``sd`` has ``n - 1`` in its denominator. Raises ``ValueError`` on a value that is not finite.
+    chi-square. ``sd`` has ``n - 1`` in its denominator, and is exactly 0 where it is rounding. Raises
+    ``ValueError`` on a value that is not finite.
     """
     array = values_of(values)
     nan = math.nan
@@ -98,6 +102,8 @@ def summarize(values: Sequence[float] | Floats, confidence: float = 0.95) -> Sum
     if array.size == 1:
         return Summary(1, mean, nan, nan, nan, nan, nan, minimum, maximum)
     sd = float(array.std(ddof=1))
+    if sd <= ROUNDING * max(abs(minimum), abs(maximum)):  # rounding of equal values is not a spread
+        sd, mean = 0.0, min(max(mean, minimum), maximum)
     method: Method = "t" if array.size < BCA_FROM else "BCa"
     t = mean_interval(mean, sd, array.size, confidence)
     low, high = (float(t[0]), float(t[1])) if method == "t" else bca_interval(array, confidence)

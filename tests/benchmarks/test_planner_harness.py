@@ -228,3 +228,12 @@ def test_who_knows_the_prior_is_ahead_of_five_seeds_each_at_the_same_price() -> 
     assert informed.low > five.high
     noiseless, _ = bound.compare(1e-6, 20, 20, 400)
     assert noiseless.value == pytest.approx(1.867, abs=0.15), "the expected best of 20 standard normals"
+
+
+def test_a_policy_needs_no_more_runs_than_it_had_to_reach_its_own_regret() -> None:
+    draws = np.random.default_rng(3)
+    runs = (10, 50, 100, 200, 400)
+    regret = 1 / np.sqrt(np.array(runs)) * np.exp(draws.normal(size=(30, 5)))
+    curves = summary.Curves(tuple(range(30)), runs, regret, regret, regret, 0.1)
+    for count in runs:
+        assert summary.runs_needed(curves, curves, count).value <= count

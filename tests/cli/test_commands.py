@@ -32,6 +32,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     home = tmp_path_factory.mktemp("cli") / "home"
     code, output = run_program("launch", str(NOISY), "--engine", "debug", home=home)
     assert code == 0, output
+    assert "search ended: " in output
     assert "winner chosen" in output
     assert "Comparison on confirm seeds" in output
     yield home
@@ -84,6 +85,7 @@ def test_status_list_and_logs(finished: Path) -> None:
     code, output = run_program("status", str(NOISY), home=finished)
     assert code == 0, output
     assert "finished" in output
+    assert "Search: 24 of 24 runs; the budget of 24 search runs is spent." in output
     code, output = run_program("list", home=finished)
     assert "noisy_quadratic@function" in output
     code, output = run_program("logs", "1", home=finished)
@@ -146,6 +148,9 @@ def test_extend_stop_and_add(own_home: Path) -> None:
     assert launch.returncode == 0, printed
     assert "asked to stop" in printed
 
+    code, output = run_program("extend", str(NOISY), "--confirm", "2", home=own_home, **environment)
+    assert code == 1
+    assert "confirm seeds; extend takes a larger total, got 2" in output
     code, output = run_program("extend", str(NOISY), "--runs", "10", home=own_home, **environment)
     assert code == 1
     assert "larger total" in output

@@ -100,7 +100,7 @@ def test_diverged_counts_at_chance_and_is_shown(results: Make) -> None:
 
 def test_failed_runs_are_not_counted_but_said(results: Make) -> None:
     report = build(results())
-    assert "1 run failed, not counted; see kdsearch logs." in report.notes
+    assert "1 run failed, not counted; see kdsearch logs 13." in report.notes
     assert estimate(report.table("inflation").column("search")[0]).n == 3
     assert "1 failed" in report.closing[0]
 

@@ -160,11 +160,21 @@ def test_a_strong_seed_effect_is_noticed_and_none_is_not() -> None:
 
 
 def test_the_lower_tail_is_drawn_together_by_hand() -> None:
-    # median of the upper half 1: u = 1.4826; below -2.9652 values follow the logarithm
-    values = np.array([-2.9652 - 1.4826, -2.9652, -1.0, 0.0, 1.0, 2.0])
-    expected = [-1.4826 * (2 + math.log(2)), -2.9652, -1.0, 0.0, 1.0, 2.0]
-    assert squashed(values) == pytest.approx(expected)
-    assert squashed(np.array([-3.0, 0.0, 0.0])).tolist() == [-3.0, 0.0, 0.0], "no upper half to measure by"
+    # median of the upper half 1: u = 1.4826; below -14.826 values follow the logarithm
+    values = np.array([-14.826 - 1.4826, -14.826, -1.0, 0.0, 1.0, 2.0])
+    expected = [-1.4826 * (10 + math.log(2)), -14.826, -1.0, 0.0, 1.0, 2.0]
+    assert squashed(values, np.arange(6)) == pytest.approx(expected)
+    alone = np.arange(3)
+    assert squashed(np.array([-3.0, 0.0, 0.0]), alone).tolist() == [-3.0, 0.0, 0.0], "no upper half to measure by"
+
+
+def test_what_is_drawn_together_is_a_settings_mean_not_a_run() -> None:
+    # u = 1.4826: a mean above -14.826 stays, whatever a run of it is; one below moves its runs by the slope there
+    low = -14.826 - 1.4826
+    values, setting = np.array([1.0, 1.0, -18.0, 2.0, low - 1, low + 1]), np.array([0, 0, 1, 1, 2, 2])
+    centre = -1.4826 * (10 + math.log(2))
+    expected = [1.0, 1.0, -18.0, 2.0, centre - 0.5, centre + 0.5]
+    assert squashed(values, setting) == pytest.approx(expected)
 
 
 def test_values_in_other_units_give_the_same_model_in_those_units() -> None:

@@ -153,6 +153,26 @@ def test_a_budget_of_gpu_hours_ends_the_search(ledger: Ledger) -> None:
     assert "GPU-hours is spent" in event.message
 
 
+def test_queued_runs_are_taken_back_once_the_hours_are_spent(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(gpu_hours=1e-9))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 6)
+    coordinator.advance()
+    for run in ledger.claim(record.id, "trains the teacher", limit=20):
+        ledger.finish([Outcome(run, "done", {"objective": 0.7, "artifact": "weights"})])
+    while ledger.study_by_id(record.id).phase != "search":
+        coordinator.advance()
+    coordinator.advance()
+    (held,) = ledger.claim(record.id, "worker")
+    ledger.finish([Outcome(held, "done", {"objective": 0.5, "seconds": 10.0})])
+    coordinator.advance()
+    counts = Counter(run.state for run in pool(ledger.results(record.id), "search"))
+    assert counts == {"done": 1, "cancelled": 5}
+    coordinator.advance()
+    (event,) = [event for event in ledger.results(record.id).events if event.kind == "winner"]
+    assert "chosen by one run" in event.data["rule"]
+
+
 def test_no_decision_reads_a_score_or_a_confirm_objective(ledger: Ledger) -> None:
     study = toy_study()
     record, _ = ledger.open_study(declaration(study))

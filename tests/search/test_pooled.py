@@ -220,6 +220,36 @@ def test_one_exploded_value_does_not_hide_the_rest() -> None:
     assert bump(settings[Pooled(SPACE, 0).leader(settings).setting].params) > 0.75
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_region_in_which_some_runs_diverge_is_as_good_as_its_mean(seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    settings = []
+    for place, (x, y) in enumerate(draws.random((24, 2))):
+        values = (0.76 if x > 0.5 else 0.70) + 0.01 * draws.normal(size=8)
+        if x > 0.5:
+            values[place % 8] = values[(place + 3) % 8] = 0.1  # a quarter at chance: mean 0.595
+        settings.append(Setting({"x": float(x), "y": float(y)}, dict(enumerate(values.tolist()))))
+    leader = Pooled(SPACE, seed).leader(settings)
+    assert settings[leader.setting].params["x"] <= 0.5
+    assert leader.estimate == pytest.approx(0.70, abs=0.03)
+
+
+def test_gain_left_is_in_units_of_the_objective_also_with_settings_that_failed() -> None:
+    draws = np.random.default_rng(0)
+    settings = [
+        Setting({"x": float(x), "y": float(y)}, {j: float(x + 0.3 * draws.normal()) for j in range(2)})
+        for x, y in draws.random((12, 2))
+    ]
+    settings.append(Setting({"x": 0.99, "y": 0.01}, {}, failed=frozenset({0})))
+    small = [
+        Setting(row.params, {seed: 0.01 * value for seed, value in row.objectives.items()}, failed=row.failed)
+        for row in settings
+    ]
+    gain, scaled = Pooled(SPACE, 0).gain_left(settings), Pooled(SPACE, 0).gain_left(small)
+    assert gain is not None
+    assert scaled == pytest.approx(0.01 * gain, rel=1e-6)
+
+
 def test_one_seed_leads_nobody() -> None:
     settings = [Setting({"x": 0.1 * i, "y": 0.5}, {0: 0.5, 1: 0.55}) for i in range(6)]
     settings.append(Setting({"x": 0.9, "y": 0.9}, {0: 3.0}))

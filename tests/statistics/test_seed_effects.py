@@ -103,3 +103,14 @@ def test_coverage_of_rho(gaps: float, rho: float) -> None:
         estimates.append(got.seed_variance)
     assert 0.93 < covered / 1_000 < 0.97
     assert np.mean(estimates) == pytest.approx(rho, abs=0.05)  # no clipping, hence no bias
+
+
+@pytest.mark.parametrize("table", [[[1, 2], [2, 1]], [[0.1, 0.2, 0.3], [0.3, 0.2, 0.1]]])
+def test_seeds_that_explain_nothing_give_no_interval(table: list[list[float]]) -> None:
+    got = seed_effect(table)
+    assert got.seed_variance < 0
+    assert math.isnan(got.low)
+    assert math.isnan(got.high)
+    assert got.rho == pytest.approx(-1)
+    little = seed_effect([[1, 2], [2, 1.1]])  # a trace of an effect, and there is an interval
+    assert little.low < little.rho < little.high

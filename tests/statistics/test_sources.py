@@ -22,7 +22,7 @@ def test_by_hand() -> None:
     assert (got.parts[0].low, got.parts[0].high) == pytest.approx((0.25 / 647.789, 0.25 * 647.789), rel=1e-5)
     assert got.remainder == pytest.approx(0.25)
     assert (got.whole.share, got.whole.sd) == pytest.approx((1.0, math.sqrt(8)))
-    assert "1 within their error" in got.note
+    assert got.note.startswith("These runs cannot tell whether the shares add up to 1: remainder +0.25 [-")
     assert variance_sources({ALL: [0.0, 4.0], INITIALISATION: [0.0, 2.0], ORDER: [0.0, 3.0]}).remainder == (
         pytest.approx((8 - 2 - 4.5) / 8)
     )
@@ -43,6 +43,17 @@ def test_says_when_shares_do_not_add_up() -> None:
     narrow, wide = list(r.normal(0, 1, 200)), list(r.normal(0, 2, 200))
     assert "more than 1" in variance_sources({ALL: wide, INITIALISATION: wide, ORDER: wide}).note
     assert "less than 1" in variance_sources({ALL: wide, INITIALISATION: narrow, ORDER: narrow}).note
+
+
+def test_shares_add_up_only_where_the_interval_of_the_remainder_is_narrow() -> None:
+    r = np.random.default_rng(5)
+
+    def note(n: int) -> str:
+        one, other = r.normal(0, 1, n), r.normal(0, 1, n)
+        return variance_sources({ALL: r.normal(0, math.sqrt(2), n), INITIALISATION: one, ORDER: other}).note
+
+    assert note(2_000).startswith("The shares add up to 1 within 0.25 (remainder ")
+    assert note(8).startswith("These runs cannot tell whether the shares add up to 1: remainder ")
 
 
 def test_streams_that_act_together_count_twice() -> None:

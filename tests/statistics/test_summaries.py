@@ -60,3 +60,12 @@ def test_intervals_cover_what_they_say(n: int) -> None:
     assert 0.93 < np.mean((low <= 0.7) & (high >= 0.7)) < 0.97
     low, high = sd_interval(sd, n)
     assert 0.93 < np.mean((low <= 0.02) & (high >= 0.02)) < 0.97
+
+
+@pytest.mark.parametrize("values", [[0.1] * 3, [0.3, 0.1 + 0.2, 0.3], [0.1] * 23, [1e-20] * 3])
+def test_rounding_is_no_spread(values: list[float]) -> None:
+    got = summarize(values)
+    assert (got.sd, got.sd_low, got.sd_high) == (0, 0, 0)
+    assert min(values) <= got.mean <= max(values)
+    assert got.low == pytest.approx(got.mean, rel=1e-12)
+    assert summarize([1e-13, 2e-13]).sd == pytest.approx(1e-13 / math.sqrt(2))

@@ -13,6 +13,7 @@ from kdsearch.report.judged import OPEN
 from kdsearch.report.judged import Judged
 from kdsearch.report.judged import Outcome
 from kdsearch.report.judged import judge
+from kdsearch.report.looks import alone
 from kdsearch.report.looks import looks_sentence
 from kdsearch.report.looks import resolving
 from kdsearch.report.selection import Selection
@@ -86,10 +87,13 @@ def _row(selection: Selection, row: Compared, judged: Judged | None) -> Row:
 
 def _notes(selection: Selection, rows: list[Compared], outcome: Outcome) -> list[str]:
     effect = min_effect(selection.study)
-    notes = [
+    differences = (
         "winner - row: paired over common seeds, t interval. P(winner > row): how often the winner's run is the better "
         "one on a common seed, a tie counting half; exact interval. Verdicts are the winner's: better or worse where "
-        f"the t test rejects 0, equivalent where two one-sided tests put the difference within {effect:g}.",
+        f"the t test rejects 0, equivalent where two one-sided tests put the difference within {effect:g}."
+    )
+    notes = [
+        *(() if alone(selection) else (differences,)),
         looks_sentence(selection, outcome.looks),
         *_undecided(rows, outcome, effect),
     ]

@@ -12,8 +12,13 @@ from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
+from kdsearch.space import active
+from kdsearch.space import stored_space
+from kdsearch.statistics import Shrinkage
 from kdsearch.statistics import shrink
 from kdsearch.statistics import summarize
+
+IDLE = "idle"
 
 
 def winner(selection: Selection) -> Table | None:
@@ -21,14 +26,21 @@ def winner(selection: Selection) -> Table | None:
     shown = [row for row in compared(selection) if row.part != "context"]
     if selection.study.winner_id is None or not shown:
         return None
-    space = selection.study.settings.get("space") or {}
+    space = stored_space(selection.study.settings)
+    idle = {row.id: set(space) - set(active(space, row.record.params)) for row in shown}
     names = list(dict.fromkeys([*space, *(name for row in shown for name in row.record.params)]))
     # Searched parameters first; what is fixed and equal everywhere is context.
     moving = [name for name in names if name in space or len({row.record.params.get(name) for row in shown}) > 1]
     ordered = [*moving, *(name for name in names if name not in moving)]
     rows = tuple(
-        Row(name, tuple(row.record.params.get(name) for row in shown), context=name not in moving) for name in ordered
+        Row(
+            name,
+            tuple(IDLE if name in idle[row.id] else row.record.params.get(name) for row in shown),
+            context=name not in moving,
+        )
+        for name in ordered
     )
+    unread = [f"{IDLE}: nothing reads this number there, for what it depends on has another value."]
     return Table(
         key="winner",
         title="Winner",
@@ -37,7 +49,7 @@ def winner(selection: Selection) -> Table | None:
             Column(f"configuration_{row.id}", row.label, "parameter", spare=row.part == "baseline") for row in shown
         ),
         rows=rows,
-        notes=tuple(_chosen(selection)),
+        notes=(*(unread if any(idle.values()) else ()), *_chosen(selection)),
         stub="parameter",
     )
 
@@ -65,15 +77,21 @@ def _chosen(selection: Selection) -> list[str]:
         return [*notes, "No search run of the winner is among the runs that this report counts."]
     notes.append(
         f"Search: {plural(len(samples), 'configuration')}, {plural(sum(map(len, samples.values())), 'run')}; "
-        f"sd over seeds {fixed(estimate.sd, 4)}, {_between(estimate.tau)}."
+        f"{_spreads(estimate)}."
     )
     return notes
 
 
-def _between(tau: float) -> str:
-    if tau < 5e-5:
-        return "next to which differences between the configurations that were tried cannot be seen"
-    return f"sd of true means between the configurations that were tried {fixed(tau, 4)}"
+def _spreads(estimate: Shrinkage) -> str:
+    if not estimate.noise_known:  # what ``shrink`` then holds is a guess: half noise, half signal
+        return (
+            "no configuration has two of them: sd over seeds not known, sd of true means between the configurations "
+            "that were tried not known"
+        )
+    over = f"sd over seeds {fixed(estimate.sd, 4)}"
+    if estimate.tau < 5e-5:
+        return f"{over}, next to which differences between the configurations that were tried cannot be seen"
+    return f"{over}, sd of true means between the configurations that were tried {fixed(estimate.tau, 4)}"
 
 
 def _decided(selection: Selection, counted: int) -> tuple[int, list[str]]:

@@ -22,7 +22,9 @@ from typing import Any
 from kdsearch.search.replay import World
 from kdsearch.search.replay import simulate
 
+from .policies import OURS
 from .policies import Factory
+from .policies import code
 from .policies import policies
 from .worlds import families
 
@@ -48,16 +50,16 @@ class Job:
 
 
 def jobs(
-    worlds: Sequence[str], budgets: Mapping[str, int], count: Mapping[str, int], workers: int = 1
+    worlds: Sequence[str], budgets: Mapping[str, int], count: Mapping[str, int], workers: int = 1, first: int = 0
 ) -> Iterator[Job]:
     """Every search of a comparison, by index first: what is there when it is killed is balanced.
 
-    ``budgets`` and ``count``: runs and number of worlds of each policy.
+    ``budgets`` and ``count``: runs and number of worlds of each policy; ``first``: index of the first world.
     """
-    for index in range(max(count.values(), default=0)):
+    for index in range(first, first + max(count.values(), default=0)):
         for world in worlds:
             for policy, budget in budgets.items():
-                if index < count[policy]:
+                if index - first < count[policy]:
                     yield Job(world, policy, index, budget, workers)
 
 
@@ -66,7 +68,7 @@ def measure(wanted: Iterable[Job], path: Path, processes: int = 1, say: Callable
 
     A search that raises is stored with its traceback, counted, and tried again next time.
     """
-    done = {key_of(row) for row in read(path) if "error" not in row}
+    done = {key_of(row) for row in read(path) if "error" not in row and current(row)}
     missing = [job for job in wanted if job.key not in done]
     failed, begin = 0, time.monotonic()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +95,11 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
         for line in file:
             with contextlib.suppress(json.JSONDecodeError):
                 yield json.loads(line)
+
+
+def current(row: Mapping[str, Any]) -> bool:
+    """Whether a result is of the present code: peers are other people's, the planner changes."""
+    return row["policy"] != OURS or row.get("code") == code()
 
 
 def forget(path: Path, names: Sequence[str]) -> None:
@@ -123,6 +130,7 @@ def _search(job: Job, world: World, factory: Factory, begin: float) -> dict[str,
     trace = simulate(policy, world, job.budget, job.workers, checkpoints=looks)
     return {
         **asdict(job),
+        **({"code": code()} if job.policy == OURS else {}),
         "best": round(world.best, 5),
         "sigma": round(world.sigma, 5),
         "tau": round(world.tau, 5),

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
 
+import kdsearch
 from kdsearch.search.policy import Policy
 from kdsearch.space import Dimension
 
@@ -12,6 +16,18 @@ from . import peers
 
 Factory = Callable[[Mapping[str, Dimension], int, int], Policy]
 OURS = "ours"
+PARTS = (
+    "acquisition",
+    "encoding",
+    "model",
+    "modelled",
+    "pooled",
+    "posterior",
+    "priors",
+    "proposals",
+    "reduction",
+    "sobol",
+)
 
 
 def policies() -> dict[str, Factory]:
@@ -19,6 +35,13 @@ def policies() -> dict[str, Factory]:
     from kdsearch.search.pooled import Pooled
 
     return {OURS: lambda space, seed, budget: Pooled(space, seed), **peers.PEERS}
+
+
+@lru_cache(maxsize=1)
+def code() -> str:
+    """Hash of the sources that ours is made of: what another version of them found is not ours."""
+    root = Path(kdsearch.__file__).parent / "search"
+    return sha256(b"".join((root / f"{name}.py").read_bytes() for name in PARTS)).hexdigest()[:12]
 
 
 def slow() -> frozenset[str]:

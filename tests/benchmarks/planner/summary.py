@@ -108,22 +108,31 @@ def paired(ours: Curves, peer: Curves, runs: int) -> Estimate:
 def runs_needed(ours: Curves, reference: Curves, runs: int) -> Estimate:
     """How many runs our mean regret needs to come down to the reference's mean regret at ``runs``.
 
-    Mean regrets between checkpoints are interpolated, after isotonic regression so that a lucky checkpoint does not
-    count as arrival. Infinite where the last checkpoint is still above; at or below the first checkpoint it is that
-    checkpoint's number, an upper bound. Target and curve are drawn from the same worlds in each resample.
+    Mean regrets between checkpoints are interpolated, after isotonic regression of both curves so that a lucky
+    checkpoint counts neither as arrival nor as target. Infinite where the last checkpoint is still above; at or below
+    the first checkpoint it is that checkpoint's number, an upper bound. Both curves are drawn from the same worlds in
+    each resample.
     """
     common = [i for i in ours.index if i in set(reference.index)]
     first, second = ours.of(common), reference.of(common)
     weights = _weights(len(common))
-    targets = weights @ second.at(second.regret, runs)
-    drawn = [_arrival(first.runs, curve, target) for curve, target in zip(weights @ first.regret, targets, strict=True)]
-    value = _arrival(first.runs, first.regret.mean(0), float(second.at(second.regret, runs).mean()))
-    return _estimate(value, np.array(drawn))
+    column = second.runs.index(runs)
+
+    def needed(curve: Floats, target: Floats) -> float:
+        return _arrival(first.runs, curve, float(_falling(target)[column]))
+
+    drawn = [needed(*pair) for pair in zip(weights @ first.regret, weights @ second.regret, strict=True)]
+    return _estimate(needed(first.regret.mean(0), second.regret.mean(0)), np.array(drawn))
+
+
+def _falling(curve: Floats) -> Floats:
+    values: Floats = isotonic_regression(curve, increasing=False).x
+    return values
 
 
 def _arrival(runs: tuple[int, ...], curve: Floats, target: float) -> float:
-    falling = isotonic_regression(curve, increasing=False).x
-    below = np.flatnonzero(falling <= target)
+    falling = _falling(curve)
+    below = np.flatnonzero(falling <= target + 1e-12)
     if below.size == 0:
         return math.inf
     last = int(below[0])
