@@ -45,7 +45,7 @@ def launch(
     _announce(console, loaded, record, changes, engine, len(places))
     if retry_failed:
         _retry(console, ledger, record)
-    coordinator = Coordinator(ledger, loaded.study, record, capacity=max(2, len(places)))
+    coordinator = Coordinator(ledger, loaded.study, record, capacity=max(2, len(places)), ahead=engine == "local")
     begin = time.monotonic()
     with View(console, ledger, record.id) as view:
         try:

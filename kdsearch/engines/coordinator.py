@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections import Counter
+from collections import deque
+from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
+from statistics import median
 
 import sqlalchemy as sa
 from optuna.exceptions import OptunaError
@@ -14,19 +21,30 @@ from kdsearch.engines.devices import is_dead
 from kdsearch.engines.mirror import Mirror
 from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import ENDED
+from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.views import Memory
 from kdsearch.ledger.views import SearchState
 from kdsearch.search.planner import StudyPlanner
-from kdsearch.search.policy import Search
 from kdsearch.search.standing import standings
 from kdsearch.statistics.summaries import Summary
 from kdsearch.statistics.summaries import summarize
 from kdsearch.study import Study
 
+_PLANNING_SECONDS = 2.0
 _MIRROR_SECONDS = 3.0
-_MIRROR_SHARE = 10.0
+_LEADER_SECONDS = 0.0
+_ASIDE_SHARE = 10.0
 _LAST_MIRRORS = 10
+_REMEMBERED = 4
+_AHEAD = 2
+_AHEAD_OF_EMPTY = 4
+_MOST_AHEAD = 1000
+_RECENT = 30
+
+
+_Led = tuple[tuple[int, int | None], tuple[str, float, Summary] | None]
 
 
 @dataclass(frozen=True)
@@ -44,27 +62,77 @@ class Progress:
         return sum(self.counts.get(state, 0) for state in ("done", "diverged", "failed"))
 
 
-class Coordinator:
-    """One per launcher; several may serve one study, since every decision is made under the study's lock."""
+class Aside:
+    """Work beside planning: one call at a time, in a thread, and the next only after ten times as long a pause.
 
-    def __init__(self, ledger: Ledger, study: Study, record: StudyRecord, capacity: int) -> None:
+    An exception in it is printed with its traceback and ends nothing.
+    """
+
+    def __init__(self, name: str, least: float) -> None:
+        self._name = name
+        self._least = least
+        self._thread: threading.Thread | None = None
+        self._next = float("-inf")
+
+    def start(self, work: Callable[[], object]) -> bool:
+        """Begin ``work`` unless the last call still runs or has ended too short a while ago; returns whether."""
+        if (self._thread is not None and self._thread.is_alive()) or time.monotonic() < self._next:
+            return False
+
+        def timed() -> None:
+            begin = time.monotonic()
+            try:
+                work()
+            finally:
+                now = time.monotonic()
+                self._next = now + max(self._least, _ASIDE_SHARE * (now - begin))
+
+        self._thread = threading.Thread(target=timed, name=f"kdsearch-{self._name}", daemon=True)
+        self._thread.start()
+        return True
+
+    def wait(self) -> None:
+        """Return once nothing runs."""
+        if self._thread is not None:
+            self._thread.join()
+
+
+class Coordinator:
+    """One per launcher; several may serve one study, since every decision is made under the study's lock.
+
+    ``capacity``: search runs to keep queued at least. ``ahead``: workers take runs while this one decides, so that
+    twice as many shall wait as were taken between two of its last decisions.
+    """
+
+    def __init__(
+        self, ledger: Ledger, study: Study, record: StudyRecord, capacity: int, *, ahead: bool = False
+    ) -> None:
         self.ledger = ledger
         self.study = study
         self.record = record
         self.planner = StudyPlanner(study, capacity)
-        self.mirror = Mirror(ledger, record)
+        self.mirror = Mirror(ledger, record, apart=True)
+        self._least = capacity
+        self._ahead = ahead
+        self._claims = self._waiting = 0
+        self._read_at = 0.0
+        self._needed: deque[int] = deque(maxlen=_REMEMBERED)
         self._memory = Memory()
         self._state: SearchState | None = None
-        self._led_by: tuple[int, tuple[str, float, Summary] | None] = (0, None)
-        self._mirror_at = 0.0
+        self._led_by: _Led = (0, None), None
+        self._leading = Aside("leader", _LEADER_SECONDS)
+        self._mirroring = Aside("mirror", _MIRROR_SECONDS)
 
     def tick(self) -> Progress:
-        """Recover leases, plan until the plan has nothing to add, and mirror every few seconds."""
+        """Recover leases and plan until the plan has nothing to add; mirror every few seconds, beside that.
+
+        Where runs are taken as fast as they are planned, it ends all the same: workers must be watched.
+        """
         self.recover()
-        while self.advance():
+        until = time.monotonic() + _PLANNING_SECONDS
+        while self.advance() and time.monotonic() < until:
             pass
-        if time.monotonic() >= self._mirror_at:
-            self._mirror_now()
+        self._mirroring.start(self._mirror_now)
         assert self._state is not None
         return self._progress(self._state)
 
@@ -72,6 +140,8 @@ class Coordinator:
         """One decision; returns how many orders it gave."""
 
         def plan(state: SearchState) -> list[object]:
+            if self._ahead:
+                self.planner.capacity = self._wanted(state)
             self._state = state
             return list(self.planner.plan(state))
 
@@ -84,36 +154,71 @@ class Coordinator:
 
     def finish(self) -> None:
         """Mirror the last state, and try again for a while should the database be away just now."""
+        self._mirroring.wait()
         for _ in range(_LAST_MIRRORS):
             if self._mirror_now():
                 return
             time.sleep(1.0)
 
+    def _wanted(self, state: SearchState) -> int:
+        """How many runs to keep queued, by the claims since the state before.
+
+        Of runs that outlast that time a worker needs one: as many as train are enough, and the planner sees to that.
+        A queue that was taken whole hides what else would have been, so it grows faster. Decisions differ in length: a
+        short one must not forget what a long one needs. Nor may the queue grow for ever: the longer it is, the longer
+        a decision takes.
+        """
+        now, search = time.monotonic(), [run for run in state.runs if run.pool == "search"]
+        claims, waiting = sum(run.attempt for run in search), sum(run.state == "queued" for run in search)
+        if self._state is not None:
+            taken, passed = claims - self._claims, now - self._read_at
+            factor = _AHEAD if taken < self._waiting else _AHEAD_OF_EMPTY
+            self._needed.append(factor * taken if _seconds(search) < 2 * passed else 0)
+        self._claims, self._waiting, self._read_at = claims, waiting, now
+        return max(self._least, min(_MOST_AHEAD, max(self._needed, default=0)))
+
     def _progress(self, state: SearchState) -> Progress:
-        """Count runs; the leader is found anew only when a search run has ended."""
+        """Count runs; the leader is found anew, beside planning, only when a search run has ended.
+
+        The winner is found at once: then there is nothing left to plan, and no former leader may pass for it.
+        """
         counts: Counter[str] = Counter(run.state for run in state.runs)
         ended = sum(run.pool == "search" and run.objective is not None for run in state.runs)
-        if ended != self._led_by[0]:
-            self._led_by = ended, leader(state, self.planner.policy(state))
+        known = ended, state.study.winner_id
+
+        def find() -> None:
+            self._led_by = known, leader(state)
+
+        if known != self._led_by[0]:
+            if state.study.winner_id is None:
+                self._leading.start(find)
+            else:
+                self._leading.wait()
+                find()
         return Progress(phase=state.study.phase, counts=dict(counts), leader=self._led_by[1], state=state)
 
     def _mirror_now(self) -> bool:
         """One pass of the mirror. It is a picture of the ledger and can be drawn anew: it never ends a study."""
-        begin = time.monotonic()
         try:
             self.mirror.sync()
         except (sa.exc.SQLAlchemyError, OptunaError, LedgerError):
             self.mirror.forget()
             return False
-        finally:  # a large study's picture takes long: planning goes first
-            now = time.monotonic()
-            self._mirror_at = now + max(_MIRROR_SECONDS, _MIRROR_SHARE * (now - begin))
+        except Exception:
+            self.mirror.forget()
+            raise
         return True
 
 
-def leader(state: SearchState, policy: Search | None = None) -> tuple[str, float, Summary] | None:
+def _seconds(runs: Sequence[SearchRun]) -> float:
+    """Median length of the last runs that have ended; infinite where none tells."""
+    told = (run.seconds for run in reversed(runs) if run.state in ENDED and run.seconds is not None)
+    return median([*islice(told, _RECENT)] or [math.inf])
+
+
+def leader(state: SearchState) -> tuple[str, float, Summary] | None:
     """Name, posterior mean and summary of the best configuration with two seeds or more, from objectives alone."""
-    rows = [row for row in standings(state.study, state.configurations, state.runs, policy) if row.n > 1]
+    rows = [row for row in standings(state.study, state.configurations, state.runs) if row.n > 1]
     if not rows:
         return None
     best = next((row for row in rows if row.id == state.study.winner_id), rows[0])

@@ -21,6 +21,7 @@ from kdsearch.engines.process import WorkerArguments
 from kdsearch.errors import KdsearchError
 
 TICK_SECONDS = 0.25
+_SHOWING_SHARE = 10.0
 _GRACE_SECONDS = 20.0
 _RESTARTS = 3
 _LONG_LIFE_SECONDS = 600.0
@@ -50,11 +51,16 @@ class LocalEngine:
         try:
             self.coordinator.tick()
             self._workers = [self._start(slot) for slot in self.slots]
+            show_at = float("-inf")
             while True:
                 progress = self.coordinator.tick()
-                observe(progress)
                 record = self.coordinator.ledger.study_by_id(self.coordinator.record.id)
-                if progress.phase == "finished" or record.stop_requested:
+                over = progress.phase == "finished" or record.stop_requested
+                if over or time.monotonic() >= show_at:  # a large study's picture takes long: planning goes first
+                    begin = time.monotonic()
+                    observe(progress)
+                    show_at = time.monotonic() + _SHOWING_SHARE * (time.monotonic() - begin)
+                if over:
                     break
                 self._watch()
                 time.sleep(TICK_SECONDS)

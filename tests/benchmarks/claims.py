@@ -1,9 +1,12 @@
 """How long 200 workers wait for a run when the ledger holds 10,000 configurations and 100,000 runs.
 
-A launcher's coordinator plans all the while, with the study's own policy; each worker claims one run a second and
-stores its result. Printed: median and 99 % of a claim, how many found nothing, and how long decisions took.
+A process does what ``kdsearch launch --workers 0`` does: its engine's loop with decisions, mirror and progress line.
+Each worker claims one run a second, holds it for that second and stores its result. Printed, without the first
+seconds (in which the queue grows to what is taken from it): median and 99 % of a claim, the share that found nothing,
+and how long the launcher's ticks took. Real workers that find nothing also ask the planner themselves; these do not.
 
     python -m tests.benchmarks.claims [--configurations 10000] [--runs 100000] [--workers 200] [--seconds 60]
+        [--warm-up 30]
 """
 
 from __future__ import annotations
@@ -16,8 +19,9 @@ import platform
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty
 from typing import TYPE_CHECKING
 from typing import Any
 
@@ -28,7 +32,21 @@ if TYPE_CHECKING:
     from kdsearch.study import Study
 
 PROCESSES = 4
-WARM_UP = 5.0
+CONNECTING = 5.0
+WARM_UP = 30
+
+
+class Enough(Exception):
+    """The measurement is over."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim: in which ``second`` of the measurement, the ``seconds`` it took, whether it ``found`` a run."""
+
+    second: int
+    seconds: float
+    found: bool
 
 
 def main() -> None:
@@ -37,42 +55,47 @@ def main() -> None:
     parser.add_argument("--configurations", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=100_000)
     parser.add_argument("--workers", type=int, default=200)
-    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--seconds", type=int, default=60, help="measured, after the warm-up")
+    parser.add_argument("--warm-up", type=int, default=WARM_UP, help="seconds in which claims are not counted")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kdsearch-benchmark-") as folder:
         os.environ["KDSEARCH_HOME"] = folder
         os.environ.pop("KDSEARCH_STORAGE", None)
-        waits, empty, decisions = measure(
-            arguments.configurations, arguments.runs, arguments.workers, arguments.seconds
+        claims, ticks = measure(
+            arguments.configurations, arguments.runs, arguments.workers, arguments.warm_up + arguments.seconds
         )
-    report(waits, empty, decisions, arguments)
+    report(claims, ticks, arguments)
 
 
-def measure(configurations: int, runs: int, workers: int, seconds: float) -> tuple[list[float], int, list[float]]:
-    """Seconds of each claim that found a run, claims that found none, seconds of each decision that gave orders."""
+def measure(configurations: int, runs: int, workers: int, seconds: int) -> tuple[list[Claim], list[float]]:
+    """All claims of so many seconds, and the seconds that each tick of the launcher took meanwhile."""
     from kdsearch.ledger import embedded
     from kdsearch.ledger.ledger import Ledger
 
+    processes = []
     try:
         ledger = Ledger.connect()
         study_id = fill(ledger, configurations, runs)
         ledger.database.dispose()
         context = multiprocessing.get_context("spawn")
-        stop, found, decided = context.Event(), context.Queue(), context.Queue()
-        planner = context.Process(target=plan, args=(workers, stop, decided))
-        planner.start()
-        decided.get(timeout=120)  # the first decision fills the queue
+        begin, stop, found, ticks = context.Event(), context.Event(), context.Queue(), context.Queue()
+        processes = [context.Process(target=launch, args=(begin, stop, ticks))]
+        processes[0].start()
+        if not begin.wait(300):
+            raise RuntimeError("the launcher has not decided within 300 s")
         shares = [len(part) for part in np.array_split(np.arange(workers), min(PROCESSES, workers))]
-        claimers = [context.Process(target=claim, args=(study_id, share, seconds, found)) for share in shares]
-        for process in claimers:
+        processes += [context.Process(target=work, args=(study_id, share, seconds, found)) for share in shares]
+        for process in processes[1:]:
             process.start()
-        parts = [found.get(timeout=seconds + 300) for _ in claimers]
+        claims = [claim for _ in shares for claim in found.get(timeout=seconds + 300)]
         stop.set()
-        for process in [*claimers, planner]:
-            process.join(60)
+        took = ticks.get(timeout=300)
     finally:
+        for process in processes:
+            process.join(60)
+            process.kill()
         embedded.stop()
-    return [w for waits, _ in parts for w in waits], sum(empty for _, empty in parts), _drain(decided)
+    return claims, took
 
 
 def study(runs: int = 1_000_000) -> Study:
@@ -128,81 +151,105 @@ def fill(ledger: Any, configurations: int, runs: int) -> int:
     return int(record.id)
 
 
-def plan(workers: int, stop: Any, decided: Any) -> None:
-    """A launcher without workers of its own: decides whenever runs are missing."""
+def launch(begin: Any, stop: Any, ticks: Any) -> None:
+    """``kdsearch launch --workers 0``, with a clock at each tick; ``begin`` is set once a tick has filled the queue."""
+    from rich.console import Console
+
+    from kdsearch.cli.progress import View
     from kdsearch.engines.coordinator import Coordinator
+    from kdsearch.engines.coordinator import Progress
+    from kdsearch.engines.local import LocalEngine
     from kdsearch.engines.studyfile import LoadedStudy
     from kdsearch.ledger.ledger import Ledger
 
     ledger = Ledger.connect()
     declared = study()
     record, _ = ledger.open_study(LoadedStudy(Path(__file__), declared).declaration())
-    coordinator = Coordinator(ledger, declared, record, capacity=2 * workers)
-    while not stop.is_set():
-        begin = time.perf_counter()
-        if coordinator.advance():
-            decided.put(time.perf_counter() - begin)
-        else:
-            time.sleep(0.1)
+    took: list[float] = []
+
+    class Timed(Coordinator):
+        def tick(self) -> Progress:
+            if stop.is_set():
+                raise Enough
+            before = time.perf_counter()
+            progress = super().tick()
+            if begin.is_set():
+                took.append(time.perf_counter() - before)
+            begin.set()
+            return progress
+
+    coordinator = Timed(ledger, declared, record, capacity=max(2, 0), ahead=True)  # as cli.launching makes it
+    try:
+        with open(os.devnull, "w") as nowhere, View(Console(file=nowhere), ledger, record.id) as view:
+            LocalEngine(coordinator, [], Path(__file__)).run(view.show)
+    except Enough:
+        ticks.put(took)
 
 
-def claim(study_id: int, workers: int, seconds: float, found: Any) -> None:
-    """So many workers as threads of this process, each with its own connection, once a second each."""
-    waits: list[float] = []
-    empty: list[int] = []
-    threads = [
-        threading.Thread(target=_work, args=(study_id, i / workers, seconds, waits, empty)) for i in range(workers)
-    ]
+def work(study_id: int, workers: int, seconds: int, found: Any) -> None:
+    """So many workers as threads of this process, each with its own connection, one claim a second each."""
+    claims: list[Claim] = []
+    threads = [threading.Thread(target=_work, args=(study_id, i / workers, seconds, claims)) for i in range(workers)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    found.put((waits, len(empty)))
+    found.put(claims)
 
 
-def _work(study_id: int, offset: float, seconds: float, waits: list[float], empty: list[int]) -> None:
+def _work(study_id: int, offset: float, seconds: int, claims: list[Claim]) -> None:
+    """Claim once a second; what was claimed is held until just before the next claim."""
+    from kdsearch.ledger.leases import Lease
     from kdsearch.ledger.leases import Outcome
     from kdsearch.ledger.ledger import Ledger
 
     ledger = Ledger.connect()
     name = f"benchmark:{os.getpid()}:{threading.get_ident()}"
     ledger.study_by_id(study_id)  # connected, before the first claim is timed
-    begin = time.monotonic() + WARM_UP + offset
-    for second in range(int(seconds)):
+    held: list[Lease] = []
+    draws = np.random.default_rng(int(offset * 1e6))
+    begin = time.monotonic() + CONNECTING + offset
+    for second in range(seconds + 1):
         time.sleep(max(0.0, begin + second - time.monotonic()))
-        asked = time.perf_counter()
-        leases = ledger.claim(study_id, name)
-        waited = time.perf_counter() - asked
-        if leases:
-            waits.append(waited)
-            ledger.finish([Outcome(lease, "done", {"objective": 0.5, "seconds": 1.0}) for lease in leases])
-        else:
-            empty.append(second)
+        if held:
+            ledger.finish([Outcome(lease, "done", _result(lease, draws)) for lease in held])
+        if second < seconds:
+            asked = time.perf_counter()
+            held = ledger.claim(study_id, name)
+            claims.append(Claim(second, time.perf_counter() - asked, bool(held)))
     ledger.database.dispose()
 
 
-def _drain(queue: Any) -> list[float]:
-    values: list[float] = []
-    while True:
-        try:
-            values.append(queue.get(timeout=0.5))
-        except Empty:
-            return values
+def _result(lease: Any, draws: np.random.Generator) -> dict[str, float]:
+    """As in ``fill``: one number matters, and noise."""
+    return {"objective": float(lease.params["a"]) + float(draws.random()), "seconds": 1.0}
 
 
-def report(waits: list[float], empty: int, decisions: list[float], arguments: argparse.Namespace) -> None:
+def report(claims: Sequence[Claim], ticks: Sequence[float], arguments: argparse.Namespace) -> None:
     """Print the figures beside the goals."""
-    middle, late = np.quantile(waits, [0.5, 0.99]) * 1000
+    counted = [claim for claim in claims if claim.second >= arguments.warm_up]
+    before = [claim for claim in claims if claim.second < arguments.warm_up]
+    found = [claim.seconds for claim in counted if claim.found]
+    middle, late = np.quantile(found, [0.5, 0.99]) * 1000 if found else (float("nan"), float("nan"))
     print(
-        f"{platform.machine()}, {os.cpu_count()} cores (server, planner and all workers on them), embedded PostgreSQL, "
-        f"{arguments.configurations:,} configurations, {arguments.runs:,} runs, {arguments.workers} workers, one claim "
-        f"and one result a second each, {arguments.seconds:g} s"
+        f"{platform.machine()}, {os.cpu_count()} cores (server, launcher and all workers on them), embedded "
+        f"PostgreSQL, {arguments.configurations:,} configurations, {arguments.runs:,} runs, {arguments.workers} "
+        f"workers, each with one claim a second and a run held for that second, {arguments.seconds} s after a warm-up "
+        f"of {arguments.warm_up} s"
     )
     print(f"claim, median    {middle:8.1f} ms   (goal: under 50)")
     print(f"claim, 99 %      {late:8.1f} ms   (goal: under 250)")
-    print(f"claims           {len(waits):8,}, {empty:,} found no run waiting")
-    if decisions:
-        print(f"decisions        {len(decisions):8,}, median {1000 * float(np.median(decisions)):.0f} ms")
+    print(f"found a run      {len(found):8,} of {len(counted):,} claims")
+    print(f"found nothing    {_empty(counted):8.2%} of them; {_empty(before):.2%} of {len(before):,} in the warm-up")
+    if ticks:
+        print(
+            f"ticks            {len(ticks):8,}, median {np.median(ticks):.2f} s, 90 % {np.quantile(ticks, 0.9):.2f} s, "
+            f"longest {max(ticks):.2f} s"
+        )
+
+
+def _empty(claims: Sequence[Claim]) -> float:
+    return sum(not claim.found for claim in claims) / max(1, len(claims))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,128 @@
+"""What the launcher does beside planning, and how far ahead it plans."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from support import ToyTask
+from support import declaration
+from support import toy_study
+
+import kdsearch as kd
+from kdsearch.engines import coordinator as coordinators
+from kdsearch.engines.coordinator import Aside
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.ledger.leases import Outcome
+from kdsearch.ledger.ledger import Ledger
+
+NO_TEACHER = ToyTask(has_teacher=False, parameters={"alpha": 0, "rate": 0.3})
+
+
+def searching(ledger: Ledger, runs: int, capacity: int = 2, *, ahead: bool = True) -> Coordinator:
+    """A coordinator whose study is in its search, some runs queued."""
+    study = toy_study(
+        task=NO_TEACHER,
+        space={"rate": kd.uniform(0, 1)},
+        baselines={},
+        budget=kd.Budget(runs=runs),
+        search=kd.Adaptive(stop_early=False),
+    )
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, capacity, ahead=ahead)
+    coordinator.mirror.sync = lambda: 0  # type: ignore[method-assign]
+    coordinator.tick()
+    return coordinator
+
+
+def take(coordinator: Coordinator, most: int, seconds: float = 0.001) -> int:
+    """Claim and end up to ``most`` runs; returns how many there were."""
+    leases = coordinator.ledger.claim(coordinator.record.id, "somebody elsewhere", limit=most)
+    values = [{"objective": 0.5 + 0.01 * (lease.run_id % 7), "seconds": seconds} for lease in leases]
+    coordinator.ledger.finish([Outcome(lease, "done", value) for lease, value in zip(leases, values, strict=True)])
+    return len(leases)
+
+
+def queued(coordinator: Coordinator) -> int:
+    runs = coordinator.ledger.search_state(coordinator.record.id).runs
+    return sum(run.state == "queued" for run in runs if run.pool == "search")
+
+
+def test_the_queue_grows_to_what_is_taken_from_it(ledger: Ledger) -> None:
+    coordinator = searching(ledger, runs=400)
+    for _ in range(6):
+        take(coordinator, 30)
+        coordinator.tick()
+    assert take(coordinator, 30) == 30
+    coordinator.advance()
+    assert queued(coordinator) >= 2 * 30
+
+
+def test_it_shrinks_again_and_never_exceeds_the_budget(ledger: Ledger) -> None:
+    coordinator = searching(ledger, runs=60)
+    for _ in range(10):
+        take(coordinator, 20)
+        coordinator.tick()
+    state = ledger.search_state(coordinator.record.id)
+    assert sum(run.pool == "search" for run in state.runs) == 60
+    for _ in range(5):
+        coordinator.advance()
+    assert coordinator.planner.capacity == 2
+
+
+def test_runs_that_outlast_a_decision_are_not_planned_far_ahead(ledger: Ledger) -> None:
+    coordinator = searching(ledger, runs=100)
+    for _ in range(4):
+        take(coordinator, 2, seconds=60.0)  # two workers that end and begin at once
+        coordinator.tick()
+        assert queued(coordinator) == 2
+
+
+def test_who_trains_himself_plans_no_further_ahead_than_told(ledger: Ledger) -> None:
+    coordinator = searching(ledger, runs=100, ahead=False)
+    for _ in range(5):
+        take(coordinator, 30)
+        coordinator.tick()
+    assert coordinator.planner.capacity == 2
+
+
+def test_neither_a_slow_mirror_nor_a_slow_leader_delays_a_tick(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    go = threading.Event()
+    calls: list[str] = []
+
+    def slow(name: str) -> None:
+        calls.append(name)
+        go.wait(30)
+
+    coordinator = searching(ledger, runs=100)
+    coordinator._mirroring.wait()
+    coordinator._mirroring = Aside("mirror", 0.0)
+    coordinator.mirror.sync = lambda: slow("mirror") or 0  # type: ignore[func-returns-value,method-assign]
+    monkeypatch.setattr(coordinators, "leader", lambda state: slow("leader"))
+    try:
+        for _ in range(3):
+            take(coordinator, 2)
+            coordinator.tick()
+            assert queued(coordinator) >= 2
+        assert sorted(calls) == ["leader", "mirror"], "one of each at a time"
+    finally:
+        go.set()
+    coordinator.finish()
+    assert calls.count("mirror") == 2, "the last pass comes after the one that ran"
+
+
+def test_work_aside_pauses_ten_times_as_long_as_it_took() -> None:
+    aside, calls = Aside("test", 0.0), []
+
+    def work() -> None:
+        calls.append(1)
+        time.sleep(0.05)
+
+    assert aside.start(work)
+    aside.wait()
+    assert not aside.start(work)
+    time.sleep(0.8)
+    assert aside.start(work)
+    aside.wait()
+    assert len(calls) == 2
