@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
+import sqlalchemy as sa
+
 from kdsearch.ledger.choice import runs_before_choice
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.ledger import Ledger
@@ -43,7 +45,9 @@ class Mirror:
         """One pass over the ledger; returns how many trials were told."""
         ledger = self._connected()
         if self._projection is None:
-            self._projection = Projection(ledger.database, self._study.name, self._study.settings["space"])
+            with ledger.database.engine.begin() as connection:  # Optuna's tables are made by one at a time
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('kdsearch: optuna tables'))"))
+                self._projection = Projection(ledger.database, self._study.name, self._study.settings["space"])
         results = ledger.results(self._study.id, curves=False)
         return self._projection.sync(results, estimates(results))
 
