@@ -47,6 +47,6 @@ SCEPTICAL = Prior(length=(math.log(4.0), 2.0), own=(math.log(0.003), 2.0))
 """Decides how good the leader is said to be: no number matters and no setting is special until runs show it.
 
 Where two of five numbers matter, the leader's hopeful mean lay 0.10 to 0.15 noise sds above its truth: it takes noise
-along the other three, and what is left of the setting's luck, for effects. Its sceptical mean lay within 0.05
+along the other three, and what is left of the setting's luck, for effects. Its sceptical mean lay within 0.09
 (tests/benchmarks/planner). To search or to choose by the sceptical one costs regret: it stops looking too early.
 """
