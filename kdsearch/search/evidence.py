@@ -23,8 +23,9 @@ def settings_of(
     """
     searched = [row for row in configurations.values() if row.kind == "searched"]
     objectives: dict[int, dict[int, float]] = {row.id: {} for row in searched}
-    pending: dict[int, set[int]] = {row.id: set() for row in searched}
-    failed: dict[int, set[int]] = {row.id: set() for row in searched}
+    # Of ten thousand configurations few have such runs: most share one empty set.
+    pending: dict[int, set[int]] = defaultdict(set)
+    failed: dict[int, set[int]] = defaultdict(set)
     for run in runs:
         id_ = run.configuration_id
         if run.pool != "search" or id_ not in objectives:
@@ -36,7 +37,7 @@ def settings_of(
         else:
             failed[id_].add(run.seed)
     settings = [
-        Setting(row.params, objectives[row.id], frozenset(pending[row.id]), frozenset(failed[row.id]))
+        Setting(row.params, objectives[row.id], frozenset(pending.get(row.id, ())), frozenset(failed.get(row.id, ())))
         for row in searched
     ]
     return searched, settings

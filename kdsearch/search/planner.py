@@ -33,12 +33,14 @@ from kdsearch.search.seeds import search_seed
 from kdsearch.search.standing import policy_of
 from kdsearch.search.standing import ranked
 from kdsearch.search.teachers import Teachers
+from kdsearch.search.threads import one_thread
 from kdsearch.study import Study
 from kdsearch.tasks.base import Scalar
 
 HOPELESS = 6
 HOPELESS_SHARE = 0.5
 DIVERGED = 16
+ASKED_AGAIN = 1.01  # whether the search may end is asked anew when so many times as many runs have ended
 
 
 class Planner(Protocol):
@@ -58,6 +60,7 @@ class StudyPlanner:
         self.study = study
         self.capacity = capacity
         self._policy: Search | None = None
+        self._asked_at = 0
 
     def plan(self, state: SearchState) -> Sequence[Order]:
         """See ``Planner.plan``. Raises ``KdsearchError`` when runs fail in a way that more runs cannot mend."""
@@ -92,9 +95,11 @@ class StudyPlanner:
         reason = f"the budget of {describe(state.study.settings['budget'])} is spent"
         if wanted > 0:
             policy = self.policy(state)
-            reason = self._enough(state, policy, settings)
+            with one_thread():
+                reason = self._enough(state, policy, settings)
+                picks = [] if reason else policy.choose(settings, wanted)
             if not reason:
-                orders = self._orders(state, records, settings, policy.choose(settings, wanted))
+                orders = self._orders(state, records, settings, picks)
                 if orders or pending(search):
                     return orders
                 reason = "the space holds no further setting"
@@ -108,8 +113,12 @@ class StudyPlanner:
         """Why the search may end before its budget, or nothing."""
         if not state.study.settings["search"].get("stop_early"):
             return ""
+        ended = sum(len(row.objectives) for row in settings)
+        if ended < ASKED_AGAIN * self._asked_at:
+            return ""
         gain, enough = policy.gain_left(settings), GAIN * float(state.study.settings["min_effect"])
         if gain is None or gain >= enough:
+            self._asked_at = ended
             return ""
         return (
             f"stopped early, for more runs are expected to add {gain:.2g} to the winner, less than {GAIN:g} of "

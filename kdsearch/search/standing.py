@@ -14,6 +14,7 @@ from kdsearch.search.fixed import FixedSeeds
 from kdsearch.search.policy import Search
 from kdsearch.search.policy import Setting
 from kdsearch.search.pooled import Pooled
+from kdsearch.search.threads import one_thread
 from kdsearch.space import stored_space
 
 OUT = 0.002
@@ -82,6 +83,8 @@ def standings(
 
 def ranked(records: list[ConfigurationRecord], settings: list[Setting], policy: Search) -> list[Standing]:
     """See ``standings``: policies rank settings with one seed last."""
+    with one_thread():
+        beliefs = policy.beliefs(settings)
     return [
         Standing(
             records[belief.setting],
@@ -91,5 +94,5 @@ def ranked(records: list[ConfigurationRecord], settings: list[Setting], policy: 
             belief.better,
             policy.drops,
         )
-        for belief in policy.beliefs(settings)
+        for belief in beliefs
     ]

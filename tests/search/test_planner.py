@@ -29,6 +29,7 @@ from kdsearch.ledger.records import StudyResults
 from kdsearch.search.evidence import settings_of
 from kdsearch.search.manual import add_configuration
 from kdsearch.search.policy import New
+from kdsearch.search.policy import Setting
 from kdsearch.search.pooled import Pooled
 from kdsearch.space import stored_space
 
@@ -144,6 +145,32 @@ def test_it_may_be_told_not_to_end_early(ledger: Ledger) -> None:
     search = kd.Adaptive(stop_early=False)
     results = finish(ledger, toy_study(budget=kd.Budget(runs=30), min_effect=5.0, search=search))
     assert len(pool(results, "search")) == 30
+
+
+def test_whether_to_end_is_asked_again_only_when_results_have_come_in(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = toy_study(task=ToyTask(has_teacher=False, parameters=NO_TEACHER), space={"rate": kd.uniform(0, 1)})
+    record, _ = ledger.open_study(declaration(study))
+    asked: list[int] = []
+
+    def gain_left(self: Pooled, settings: list[Setting]) -> float:
+        asked.append(sum(len(row.objectives) for row in settings))
+        return 0.0 if asked[-1] >= 4 else 1.0
+
+    monkeypatch.setattr(Pooled, "gain_left", gain_left)
+    coordinator = Coordinator(ledger, study, record, 2)
+    for ended in range(1, 5):
+        while coordinator.advance():
+            pass
+        (lease,) = ledger.claim(record.id, "somebody")
+        ledger.finish([Outcome(lease, "done", {"objective": 0.5, "seconds": 1.0})])
+        assert bool(coordinator.advance()) == (ended < 4)
+        assert asked[-1] == ended
+        before = len(asked)
+        coordinator.planner.capacity += 1  # one more is wanted, and nothing new is known
+        assert bool(coordinator.advance()) == (ended < 4)
+        assert len(asked) == before + (ended == 4), "a search that may end orders nothing, however often it is asked"
 
 
 def test_a_budget_of_gpu_hours_ends_the_search(ledger: Ledger) -> None:
