@@ -18,10 +18,14 @@ from typing import Any
 import numpy as np
 
 import kdsearch as kd
+from kdsearch.errors import RunInterrupted
 from kdsearch.ledger.studies import Declaration
 from kdsearch.tasks import RunContext
 from kdsearch.tasks import RunRequest
 from kdsearch.tasks import RunResult
+from kdsearch.tasks.base import Job
+from kdsearch.tasks.base import Jobs
+from kdsearch.tasks.base import Layout
 
 NOISY = Path(__file__).parent / "fixtures" / "noisy_quadratic.py"
 
@@ -94,6 +98,76 @@ class ToyTask:
             seconds=0.001,
             weights=weights,
         )
+
+
+@dataclass(frozen=True)
+class Crowd(ToyTask):
+    """A toy task whose students train together: three boundaries a run, ``widest`` at once.
+
+    ``common_fault``: a step of more than so many runs raises. ``own_fault``: a student of that seed cannot begin.
+    ``seconds``: measured times of a step and run by width. ``seen``: how many were in a slot at each boundary.
+    """
+
+    common_fault: int = 1_000
+    own_fault: int = -1
+    epoch_seconds: float = 0.0
+    times: Mapping[int, float] = field(default_factory=lambda: {1: 1.0, 4: 0.5, 8: 0.4})
+    seen: list[int] = field(default_factory=list, compare=False)
+    measured: list[int] = field(default_factory=list, compare=False)
+
+    def together(self, request: RunRequest) -> bool:
+        return request.role == "student"
+
+    def layouts(self, device: str) -> list[Layout]:
+        return [Layout(width, "plain" if width == 1 else "crowd") for width in self.times]
+
+    def seconds_a_step(self, layout: Layout, device: str) -> float:
+        self.measured.append(layout.width)
+        if layout.width not in self.times:
+            raise MemoryError
+        return self.times[layout.width]
+
+    def population_key(self, device: str) -> str:
+        return f"crowd on {device}"
+
+    def population(self, layout: Layout, device: str) -> CrowdPopulation:
+        return CrowdPopulation(self, layout.width)
+
+
+class CrowdPopulation:
+    """See ``Crowd``."""
+
+    def __init__(self, task: Crowd, width: int) -> None:
+        self.task, self.width = task, width
+
+    def train(self, jobs: Jobs) -> None:
+        slots: list[tuple[Job, int]] = []
+        while True:
+            while len(slots) < self.width and (claimed := jobs.claim(self.width - len(slots))):
+                for job in claimed:
+                    if job.request.seed == self.task.own_fault:
+                        jobs.failed(job, RuntimeError("this run cannot begin"))
+                    else:
+                        slots.append((job, 0))
+            if not slots:
+                return
+            self.task.seen.append(len(slots))
+            if len(slots) > self.task.common_fault:
+                raise RuntimeError("the device has no memory")
+            time.sleep(self.task.epoch_seconds)
+            stepped = [(job, epoch + 1, self._interrupted(job, epoch + 1)) for job, epoch in slots]
+            over = [(job, cut) for job, epoch, cut in stepped if cut or epoch == 3]
+            slots = [(job, epoch) for job, epoch, cut in stepped if not cut and epoch < 3]
+            if over:
+                jobs.ended([(job, None if cut else self.task.train(job.request, job.context)) for job, cut in over])
+
+    @staticmethod
+    def _interrupted(job: Job, epoch: int) -> bool:
+        try:
+            job.context.report(epoch, 0.5)
+        except RunInterrupted:
+            return True
+        return False
 
 
 def toy_study(**changes: Any) -> kd.Study:

@@ -50,6 +50,14 @@ Preset = Annotated[
     str | None,
     typer.Option("--preset", help="Preset of the study file, or 'none'; default by hardware (full on GPU, else cpu)."),
 ]
+Population = Annotated[
+    int | None,
+    typer.Option(
+        "--population",
+        min=1,
+        help="Runs that each worker trains at once; default: as many as are fastest here, measured once.",
+    ),
+]
 StudyFile = Annotated[
     Path, typer.Argument(metavar="STUDY_FILE", help="A study file, such as studies/jhmdb_weights.py.")
 ]

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from kdsearch.cli.common import Data
+from kdsearch.cli.common import Population
 from kdsearch.cli.common import Preset
 from kdsearch.cli.common import Storage
 from kdsearch.cli.common import StudyFile
@@ -20,6 +21,7 @@ def launch(
         int | None, typer.Option(min=0, help="Worker processes; default one a CPU core, or one a GPU slot.")
     ] = None,
     slots_per_gpu: Annotated[int, typer.Option(min=1, help="Worker processes that share a GPU.")] = 1,
+    population: Population = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Queue failed runs again first.")] = False,
     data: Data = None,
     storage: Storage = None,
@@ -36,5 +38,6 @@ def launch(
         engine=engine,
         workers=workers,
         slots_per_gpu=slots_per_gpu,
+        population=population,
         retry_failed=retry_failed,
     )

@@ -32,6 +32,7 @@ def launch(
     engine: str,
     workers: int | None,
     slots_per_gpu: int,
+    population: int | None,
     retry_failed: bool,
 ) -> None:
     """Open the study, run it with an engine, print the report."""
@@ -45,15 +46,16 @@ def launch(
     _announce(console, loaded, record, changes, engine, len(places))
     if retry_failed:
         _retry(console, ledger, record)
-    coordinator = Coordinator(ledger, loaded.study, record, capacity=max(2, len(places)), ahead=engine == "local")
+    capacity = max(2, len(places) * (population or 1))
+    coordinator = Coordinator(ledger, loaded.study, record, capacity, ahead=engine == "local")
     begin = time.monotonic()
     with View(console, ledger, record.id) as view:
         try:
             if engine == "debug":
                 use_slot(places[0].device)
-                DebugEngine(coordinator, loaded, places[0].device).run(view.show)
+                DebugEngine(coordinator, loaded, places[0].device, population or 1).run(view.show)
             else:
-                LocalEngine(coordinator, places, loaded.path).run(view.show)
+                LocalEngine(coordinator, places, loaded.path, population).run(view.show)
         except KeyboardInterrupt:
             view.close()
             console.print("stopped; nothing is lost. The same command goes on from here.")

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from kdsearch.cli.common import Data
+from kdsearch.cli.common import Population
 from kdsearch.cli.common import Preset
 from kdsearch.cli.common import Storage
 from kdsearch.cli.common import StudyName
@@ -19,6 +20,7 @@ def worker(
     study: StudyName,
     preset: Preset = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda; default cuda where there is a GPU.")] = None,
+    population: Population = None,
     data: Data = None,
     storage: Storage = None,
 ) -> None:
@@ -45,6 +47,7 @@ def worker(
             study_file=path,
             preset=preset or "",
             device=where,
+            population=population,
         ),
         say=lambda line: print(line, flush=True),
     )

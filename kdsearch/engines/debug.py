@@ -1,4 +1,4 @@
-"""The debug engine: plan, train and store in this process, one run after the other."""
+"""The debug engine: plan, train and store in this process, one run after the other unless told otherwise."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.coordinator import Progress
 from kdsearch.engines.studyfile import LoadedStudy
+from kdsearch.engines.width import layout_for
 from kdsearch.engines.worker import Worker
 
 _SHOWN_EVERY = 0.5
@@ -16,10 +17,11 @@ _SHOWN_EVERY = 0.5
 class DebugEngine:
     """Runs a study where a debugger can follow it, and with no process to start."""
 
-    def __init__(self, coordinator: Coordinator, loaded: LoadedStudy, device: str = "cpu") -> None:
+    def __init__(self, coordinator: Coordinator, loaded: LoadedStudy, device: str = "cpu", population: int = 1) -> None:
         self.coordinator = coordinator
         self.loaded = loaded
         self.device = device
+        self.population = population
 
     def run(self, observe: Callable[[Progress], None] = lambda progress: None) -> None:
         """Work until the study is finished or stopped."""
@@ -34,8 +36,9 @@ class DebugEngine:
                 observe(coordinator.tick())
             return coordinator.advance()
 
+        layout = layout_for(self.loaded.study.trained, self.device, self.population)
         Worker(
-            coordinator.ledger, self.loaded, coordinator.record, device=self.device, advance=advance
+            coordinator.ledger, self.loaded, coordinator.record, device=self.device, layout=layout, advance=advance
         ).run_until_finished(plan_every_batch=True)
         observe(coordinator.tick())
         coordinator.finish()

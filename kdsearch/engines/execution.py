@@ -15,6 +15,7 @@ from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.study import Study
+from kdsearch.tasks.base import Job
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
@@ -40,20 +41,16 @@ def _folder(record: StudyRecord, run_id: int) -> Path:
     return settings.home() / "runs" / str(record.uid) / str(run_id)
 
 
-def execute(
+def job_of(
     study: Study,
     record: StudyRecord,
     lease: Lease,
     *,
     code_hash: str,
-    data_hash: str,
     device: str,
     report: Callable[[int, float], None],
-) -> Outcome:
-    """Train a leased run and turn its result into columns of the ledger.
-
-    Exceptions of the task pass through; ``RunInterrupted`` leaves the checkpoint for the next holder.
-    """
+) -> Job:
+    """A leased run as a task sees it; raises ``MissingArtifact`` where its teacher's weights are gone."""
     teacher = artifacts.fetch(lease.teacher_artifact) if lease.teacher_artifact else None
     request = RunRequest(
         role="teacher" if lease.pool == "teacher" else "student",
@@ -61,8 +58,11 @@ def execute(
         seed=lease.seed,
         teacher=teacher,
     )
-    context = RunContext(workspace(record, lease.run_id), device, lease.keep_weights, code_hash, report)
-    result = study.trained.train(request, context)
+    return Job(request, RunContext(workspace(record, lease.run_id), device, lease.keep_weights, code_hash, report))
+
+
+def outcome_of(lease: Lease, result: RunResult, *, code_hash: str, data_hash: str) -> Outcome:
+    """A run's result as columns of the ledger."""
     return Outcome(lease, result.state, {**_columns(result), "code_hash": code_hash, "data_hash": data_hash})
 
 

@@ -37,10 +37,16 @@ class _Running:
 
 
 class LocalEngine:
-    """Starts one process a slot, replaces those that die, and stops them all at the end."""
+    """Starts one process a slot, replaces those that die, and stops them all at the end.
 
-    def __init__(self, coordinator: Coordinator, slots: Sequence[Slot], study_file: Path) -> None:
+    ``population``: how many runs each of them trains at once; ``None``: as many as are measured to be fastest.
+    """
+
+    def __init__(
+        self, coordinator: Coordinator, slots: Sequence[Slot], study_file: Path, population: int | None = None
+    ) -> None:
         self.coordinator = coordinator
+        self.population = population
         self.slots = slots
         self.study_file = study_file
         self._workers: list[_Running] = []
@@ -95,6 +101,7 @@ class LocalEngine:
             preset=self.coordinator.study.preset or "none",
             device=slot.device,
             parent=os.getpid(),
+            population=self.population,
         )
         with log.open("wb") as output:
             process = _spawn(arguments, slot, output)

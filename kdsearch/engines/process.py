@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.faults import NothingWorks
 from kdsearch.engines.studyfile import LoadedStudy
 from kdsearch.engines.studyfile import load
-from kdsearch.engines.worker import NothingWorks
+from kdsearch.engines.width import layout_for
 from kdsearch.engines.worker import Worker
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
@@ -27,13 +28,15 @@ NOTHING_WORKS = 3
 class WorkerArguments:
     """What a worker process is told; ``parent`` is the process whose end ends it too.
 
-    ``preset``: empty for the one that fits the hardware. The database comes from the environment: a command line would
+    ``preset``: empty for the one that fits the hardware. ``population``: how many runs train at once; ``None``: as many
+    as are measured to be fastest. The database comes from the environment: a command line would
     show its password to every user of the machine."""
 
     study_file: str
     preset: str
     device: str
     parent: int | None = None
+    population: int | None = None
 
     def command(self) -> list[str]:
         """The command line of such a worker."""
@@ -53,8 +56,11 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
         coordinator.recover()
         return coordinator.advance()
 
-    worker = Worker(ledger, loaded, record, device=arguments.device, advance=advance, should_stop=stop)
-    say(f"working on {record.name} as {worker.name}")
+    layout = layout_for(loaded.study.trained, arguments.device, arguments.population)
+    worker = Worker(ledger, loaded, record, device=arguments.device, layout=layout, advance=advance, should_stop=stop)
+    say(f"working on {record.name} as {worker.name}, {layout}")
+    if layout.width > 1:
+        ledger.log_event(record.id, "population", f"worker {worker.name} trains {layout}")
     worker.run_until_finished()
     phase = ledger.study_by_id(record.id).phase
     say(f"{record.name} is finished" if phase == "finished" else f"stopped while {record.name} is in phase {phase}")

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import errno
 import time
 import traceback
 from collections.abc import Callable
+from collections.abc import Sequence
 
-from kdsearch import settings
-from kdsearch.engines.artifacts import MissingArtifact
 from kdsearch.engines.devices import worker_name
 from kdsearch.engines.execution import clear_workspace
-from kdsearch.engines.execution import execute
+from kdsearch.engines.execution import job_of
+from kdsearch.engines.execution import outcome_of
+from kdsearch.engines.faults import NothingWorks
+from kdsearch.engines.faults import raise_if_of_the_place
 from kdsearch.engines.heartbeat import Heartbeat
 from kdsearch.engines.studyfile import LoadedStudy
+from kdsearch.engines.together import LeasedJobs
+from kdsearch.engines.width import ALONE
 from kdsearch.errors import KdsearchError
-from kdsearch.errors import LedgerError
 from kdsearch.errors import RunInterrupted
-from kdsearch.errors import StudyFileError
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.tasks.base import Job
+from kdsearch.tasks.base import Layout
+from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.base import TrainsTogether
 
 _BATCH_SECONDS = 0.5
 _LARGEST_CLAIM = 32
@@ -29,18 +34,14 @@ _IDLE_SECONDS = 0.2
 _PLAN_SECONDS = 1.0
 _OTHERS_FIRST_SECONDS = 2.0
 _MOST_IN_A_ROW = 5
-_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-
-
-class NothingWorks(KdsearchError):
-    """Run after run raises in this worker: its process is broken, or the task is."""
 
 
 class Worker:
     """Trains runs of one study until it is finished or ``should_stop`` says so.
 
-    ``advance``: called when there is nothing to claim; lets the planner decide, so that a study goes on whoever lives,
-    and returns how many orders it gave.
+    ``layout``: how many runs train at once, where the task trains several together. ``advance``: called when there is
+    nothing to claim; lets the planner decide, so that a study goes on whoever lives, and returns how many orders it
+    gave.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Worker:
         record: StudyRecord,
         *,
         device: str = "cpu",
+        layout: Layout = ALONE,
         advance: Callable[[], int] = lambda: 0,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -58,6 +60,7 @@ class Worker:
         self.record = record
         self.study_id = record.id
         self.device = device
+        self.layout = layout
         self.name = worker_name()
         self.advance = advance
         self._asked_to_stop = should_stop
@@ -66,13 +69,16 @@ class Worker:
         self.heartbeat = Heartbeat(ledger, record.id)
         self._failed_here: set[int] = set()
         self._failures_in_a_row = 0
+        self._planned = float("-inf")
+        self._plans_itself = False
+        self._aside: list[Lease] = []
 
     def run_until_finished(self, *, plan_every_batch: bool = False) -> None:
         """Work until the study is finished, stopped, or ``should_stop``.
 
         ``plan_every_batch``: plan after each batch, where nobody else plans ahead.
         """
-        planned, idle = float("-inf"), 0
+        idle, self._plans_itself = 0, plan_every_batch
         try:
             while not self.should_stop():
                 if self.run_batch():
@@ -80,14 +86,12 @@ class Worker:
                     if plan_every_batch:
                         self.advance()
                     continue
-                orders = 0
-                if time.monotonic() - planned >= _PLAN_SECONDS:
-                    orders, planned = self.advance(), time.monotonic()
+                orders = self._plan()
                 state = self.ledger.study_by_id(self.study_id)
                 if state.phase == "finished" or state.stop_requested:
                     return
                 if orders:
-                    planned = float("-inf")
+                    self._planned = float("-inf")
                     continue
                 time.sleep(_IDLE_SECONDS)
                 idle += 1
@@ -105,9 +109,80 @@ class Worker:
 
         Long runs are claimed one by one; of runs that take milliseconds several at once, stored together.
         """
+        if self.layout.width > 1:
+            return self._run_together()
         limit = max(1, min(_LARGEST_CLAIM, int(_BATCH_SECONDS / max(self.run_seconds, 1e-3))))
+        leases = self._claim(limit)
+        self._train_in_turn(leases)
+        return len(leases)
+
+    def take(self, limit: int) -> list[Lease]:
+        """Runs for free slots of a population, see ``Holder``.
+
+        A quarter of the width at a time, so that other workers get their share of a short queue. Where there are none,
+        the planner is asked as an idle worker asks it.
+        """
+        if self.should_stop():
+            return []
+        limit = min(limit, max(1, self.layout.width // 4))
+        return self._claim(limit) or (self._claim(limit) if self._plan() else [])
+
+    def _claim(self, limit: int) -> list[Lease]:
         leases = self.ledger.claim(self.study_id, self.name, limit, sorted(self._failed_here))
         self.heartbeat.hold(leases)
+        return leases
+
+    def _plan(self) -> int:
+        """Let the planner decide, at most once a second where somebody else does too; how many orders it gave."""
+        if not self._plans_itself and time.monotonic() - self._planned < _PLAN_SECONDS:
+            return 0
+        orders, self._planned = self.advance(), time.monotonic()
+        return orders
+
+    def _run_together(self) -> int:
+        """Train runs as a population until none is left for it; how many there were to begin with.
+
+        Its other runs (teachers) train alone: those that come first before it, later ones once it has drained.
+        """
+        task = self.loaded.study.trained
+        assert isinstance(task, TrainsTogether)
+        if self._aside:
+            aside, self._aside = self._aside, []
+            self._train_in_turn(aside)
+            return len(aside)
+        leases = self.take(1)
+        alone = [lease for lease in leases if lease.pool == "teacher"]
+        self._train_in_turn(alone)
+        first = [lease for lease in leases if lease not in alone]
+        if first:
+            jobs = LeasedJobs(self, first, lambda job: task.together(job.request))
+            try:
+                task.population(self.layout, self.device).train(jobs)
+            except (Exception, SystemExit) as error:
+                raise_if_of_the_place(error)
+                self._narrow(jobs.running(), error)
+            self._aside = jobs.aside
+        return len(leases)
+
+    def _narrow(self, leases: list[Lease], error: BaseException) -> None:
+        """An exception in a common step is nobody's own: its runs go back to the queue, and fewer train at once.
+
+        One by one, a run that raises is found out, and fails alone.
+        """
+        width = self.layout.width // 2
+        said = (str(error).strip().splitlines() or [""])[0]
+        self.ledger.log_event(
+            self.study_id,
+            "population",
+            f"{self.layout.width} runs at once raised {type(error).__name__}: {said}; they are queued again, and this "
+            f"worker goes on with {width} at once",
+            data={"traceback": "".join(traceback.format_exception(error))},
+        )
+        self.layout = Layout(width, self.layout.form) if width > 1 else ALONE
+        self.ledger.release(leases)
+        self.heartbeat.drop({lease.run_id for lease in leases})
+
+    def _train_in_turn(self, leases: Sequence[Lease]) -> None:
         ready: list[Outcome] = []
         begin = time.monotonic()
         try:
@@ -120,7 +195,6 @@ class Worker:
                     self._store(stored)
         finally:
             self._store(ready)  # whatever ends this worker, what is trained is kept
-        return len(leases)
 
     def close(self) -> None:
         """Hand back what is still held and end the heartbeat."""
@@ -129,46 +203,45 @@ class Worker:
         if held:
             self.ledger.release(held)
 
-    def _train(self, lease: Lease) -> Outcome | None:
-        begin = time.monotonic()
+    def job(self, lease: Lease) -> Job:
+        """The run as its task sees it, see ``Holder``."""
 
         def report(epoch: int, objective: float) -> None:
             if self.should_stop() or not self.heartbeat.holds(lease):
                 raise RunInterrupted
 
+        study, code_hash = self.loaded.study, self.loaded.code_hash
+        return job_of(study, self.record, lease, code_hash=code_hash, device=self.device, report=report)
+
+    def store(self, results: Sequence[tuple[Lease, RunResult]]) -> None:
+        """Results of a population, see ``Holder``."""
+        self._failures_in_a_row = 0
+        self._store([self._outcome(lease, result) for lease, result in results])
+
+    def fail(self, lease: Lease, error: BaseException) -> None:
+        """Record an exception of one run, or raise it: faults of the place or of the file end this worker."""
+        raise_if_of_the_place(error)
+        known = isinstance(error, KdsearchError)
+        self._fail(lease, str(error) if known else "".join(traceback.format_exception(error)))
+
+    def _train(self, lease: Lease) -> Outcome | None:
+        begin = time.monotonic()
         if self.should_stop() or not self.heartbeat.holds(lease):
             return None
         try:
-            outcome = execute(
-                self.loaded.study,
-                self.record,
-                lease,
-                code_hash=self.loaded.code_hash,
-                data_hash=self.data_hash,
-                device=self.device,
-                report=report,
-            )
+            job = self.job(lease)
+            outcome = self._outcome(lease, self.loaded.study.trained.train(job.request, job.context))
         except RunInterrupted:
             return None  # released by close(), or lost already; the checkpoint stays
-        except (LedgerError, MissingArtifact, StudyFileError):
-            raise  # faults of the place or of the file: this worker ends, the run goes back to the queue untouched
-        except OSError as error:
-            if error.errno in _DISK_FULL:
-                raise KdsearchError(
-                    f"the disk is full: {error}. Free some space below {settings.home()} and launch again; "
-                    "nothing finished is lost, this run goes back to the queue."
-                ) from error
-            self._fail(lease, traceback.format_exc())
-            return None
-        except KdsearchError as error:
-            self._fail(lease, str(error))
-            return None
-        except (Exception, SystemExit):
-            self._fail(lease, traceback.format_exc())
+        except (Exception, SystemExit) as error:
+            self.fail(lease, error)
             return None
         self._failures_in_a_row = 0
         self.run_seconds = 0.5 * self.run_seconds + 0.5 * (time.monotonic() - begin)
         return outcome
+
+    def _outcome(self, lease: Lease, result: RunResult) -> Outcome:
+        return outcome_of(lease, result, code_hash=self.loaded.code_hash, data_hash=self.data_hash)
 
     def _store(self, outcomes: list[Outcome]) -> None:
         if not outcomes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from typing import Literal
 from typing import Protocol
+from typing import runtime_checkable
 
 Scalar = float | int | str | bool
 VARY = "vary"
@@ -72,6 +73,65 @@ class RunResult:
     device: str = "cpu"
     peak_memory: int = 0
     weights: Path | None = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of several that train in one process: what to train, and where."""
+
+    request: RunRequest
+    context: RunContext
+
+
+class Jobs(Protocol):
+    """Where the runs of a population come from, and where they go. A worker's leases are such; so is a list."""
+
+    def claim(self, free: int) -> Sequence[Job]:
+        """At most so many runs for free slots; none where there is nothing to train at the moment."""
+
+    def ended(self, results: Sequence[tuple[Job, RunResult | None]]) -> None:
+        """All runs that ended at one epoch boundary; ``None`` for one that was interrupted and left its checkpoint."""
+
+    def failed(self, job: Job, error: Exception) -> None:
+        """A run could not begin or its result could not be made; the others train on."""
+
+
+class Population(Protocol):
+    """Trains several runs at once."""
+
+    def train(self, jobs: Jobs) -> None:
+        """Train what ``jobs`` gives until it gives nothing and all have ended."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How runs train together: ``width`` at once, ``form`` as the task names its ways; width 1 is one by one."""
+
+    width: int
+    form: str = "plain"
+
+    def __str__(self) -> str:
+        return "one run at a time" if self.width == 1 else f"{self.width} runs at once ({self.form})"
+
+
+@runtime_checkable
+class TrainsTogether(Protocol):
+    """What a task may offer beside ``Task``: several of its runs train in one process as one population."""
+
+    def together(self, request: RunRequest) -> bool:
+        """Whether this run may be one of a population; all such runs fit each other."""
+
+    def layouts(self, device: str) -> Sequence[Layout]:
+        """Layouts that may be the fastest on this device, narrow ones first; each is tried by ``seconds_a_step``."""
+
+    def seconds_a_step(self, layout: Layout, device: str) -> float:
+        """Time of one step of one run in this layout, measured now. Raises ``MemoryError`` where it does not fit."""
+
+    def population_key(self, device: str) -> str:
+        """What the fastest layout depends on: network, batch, data shapes, precision and device, in one line."""
+
+    def population(self, layout: Layout, device: str) -> Population:
+        """Room for so many runs."""
 
 
 class Task(Protocol):

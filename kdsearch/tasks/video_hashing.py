@@ -17,6 +17,8 @@ from kdsearch.errors import StudyFileError
 from kdsearch.metrics.chance import chance_average_precision
 from kdsearch.models.registry import ENCODERS
 from kdsearch.models.registry import default_encoder
+from kdsearch.tasks.base import Layout
+from kdsearch.tasks.base import Population
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
@@ -217,3 +219,32 @@ class VideoHashing:
         from kdsearch.tasks.video_hashing_training import train
 
         return train(self, request, context)
+
+    def together(self, request: RunRequest) -> bool:
+        """Students train together; a teacher that answers each batch by itself (a quirk) leaves them alone."""
+        return request.role == "student" and "teacher_train_mode" not in self.quirks
+
+    def layouts(self, device: str) -> Sequence[Layout]:
+        """See ``TrainsTogether``."""
+        from kdsearch.tasks.video_hashing_width import layouts
+
+        return [Layout(1)] if "teacher_train_mode" in self.quirks else layouts(device)
+
+    def seconds_a_step(self, layout: Layout, device: str) -> float:
+        """See ``TrainsTogether``."""
+        from kdsearch.tasks.video_hashing_width import seconds_a_step
+
+        return seconds_a_step(self, layout, device)
+
+    def population_key(self, device: str) -> str:
+        """See ``TrainsTogether``."""
+        from kdsearch.tasks.video_hashing_width import population_key
+
+        return population_key(self, device)
+
+    def population(self, layout: Layout, device: str) -> Population:
+        """See ``TrainsTogether``."""
+        from kdsearch.tasks.video_hashing_population import Form
+        from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
+
+        return VideoHashingPopulation(self, device, layout.width, cast("Form", layout.form))

@@ -7,9 +7,12 @@ from typing import Literal
 
 import torch
 
+from kdsearch.tasks.base import Job
+from kdsearch.tasks.base import Jobs
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.together import JobSource
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.tasks.video_hashing_members import Numbers
 from kdsearch.tasks.video_hashing_members import VideoHashingTerms
@@ -74,6 +77,17 @@ class VideoHashingPopulation:
         optimizer = {"weight_decay": float(params["weight_decay"])}
         entrant = Entrant(network.state_dict(), optimizer, Numbers.of(params, teacher))
         return make_member(task, request, context, params, self.data, entrant)
+
+    def train(self, jobs: Jobs) -> None:
+        """Train a worker's runs, see ``Population``."""
+
+        def begin(job: Job) -> Member:
+            return self.member(job.request, job.context)
+
+        def end(job: Job, member: Member) -> RunResult:
+            return self.result(job.request, job.context, member)
+
+        self.serve(JobSource(jobs, begin, end))
 
     def serve(self, source: Source) -> None:
         """Train the source's runs until it has none."""

@@ -44,7 +44,7 @@ def serve(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
         share = (time.perf_counter() - begin) / len(members)
         for slot, member in members.items():
             member.progress.seconds += share
-            _boundary(stepper, slot, member)
+            _boundary(stepper, slot, member, len(members))
         _leave(slots, source)
 
 
@@ -113,9 +113,9 @@ def _take(stepper: Stepper, slot: int, member: Member, row: tuple[float, float, 
     member.schedule.step(objective)
 
 
-def _boundary(stepper: Stepper, slot: int, member: Member) -> None:
+def _boundary(stepper: Stepper, slot: int, member: Member, crowd: int) -> None:
     """Write the checkpoint if it is time, then tell of the evaluation; who hears it may end the run."""
-    if member.checkpoint.due():
+    if member.checkpoint.due(crowd):
         member.checkpoint.save(_snapshot(stepper, slot, member))
     if member.due and not member.progress.diverged:
         try:

@@ -1,0 +1,97 @@
+"""How long one training step of a video hashing run takes in each layout, measured on the data at hand."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from kdsearch.tasks.base import Layout
+from kdsearch.tasks.base import RunContext
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.video_hashing import DEFAULTS
+from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.tasks.video_hashing_population import Form
+from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
+from kdsearch.tasks.video_hashing_teacher import build_network
+from kdsearch.tasks.video_hashing_training import make_loss
+from kdsearch.training.optimizers import make_optimizer
+from kdsearch.training.randomness import build_seeded
+from kdsearch.training.steppers import PlainStepper
+from kdsearch.training.steppers import Stepper
+
+if TYPE_CHECKING:
+    from kdsearch.tasks.video_hashing import VideoHashing
+
+WIDTHS = {"cpu": (2, 4, 8), "cuda": (4, 16, 64, 256)}
+FORMS: tuple[Form, ...] = ("looped", "vmapped")
+STEPS = 5
+LONG = 1.0
+_WORKSPACE = Path("unused")  # such a run writes nothing
+
+
+def layouts(device: str) -> list[Layout]:
+    """One by one, then each form from narrow to wide."""
+    kind = torch.device(device).type
+    widths = WIDTHS.get(kind, WIDTHS["cpu"])
+    return [Layout(1), *(Layout(width, form) for form in FORMS for width in widths)]
+
+
+def seconds_a_step(task: VideoHashing, layout: Layout, device: str) -> float:
+    """Median seconds of a step, divided by the layout's width; the first step, which allocates, is not counted.
+
+    Random student runs without a teacher, each of its own seed. Raises ``MemoryError`` where the device's memory does
+    not take them.
+    """
+    try:
+        stepper, clips = _prepared(task, layout, device)
+        stepper.begin([float(DEFAULTS["learning_rate"])] * layout.width, [True] * layout.width)
+        times = [_timed(stepper, clips, device) for _ in range(2)]
+        if times[-1] < LONG:
+            times += [_timed(stepper, clips, device) for _ in range(STEPS)]
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(f"{layout.width} runs at once do not fit into the memory of {device}") from error
+    finally:
+        if torch.device(device).type == "cuda":
+            torch.cuda.empty_cache()
+    return float(torch.tensor(times[1:]).median()) / layout.width
+
+
+def population_key(task: VideoHashing, device: str) -> str:
+    """Network, optimizer, terms' batch, shape of the data, precision, device, threads and torch's version."""
+    data = dataset(task, "student", device)
+    kind = torch.device(device).type
+    name = torch.cuda.get_device_name() if kind == "cuda" else f"{kind} {torch.get_num_threads()} threads"
+    network = task.network("student")
+    return (
+        f"{task.encoder_name('student')} width {network.width} bits {task.bits} {task.optimizer} batch {task.batch} "
+        f"clips {len(data.train)} of {tuple(data.inputs.shape[1:])} {data.inputs.dtype} on {name}, "
+        f"torch {torch.__version__}"
+    )
+
+
+def _prepared(task: VideoHashing, layout: Layout, device: str) -> tuple[Stepper, Tensor]:
+    data = dataset(task, "student", device)
+    batch = data.train[: task.batch]
+    if layout.width == 1:
+        model = build_seeded(0, lambda: build_network(task, "student", data.classes)).to(device)
+        optimizer = make_optimizer(task.optimizer, model.parameters(), float(DEFAULTS["weight_decay"]))
+        loss = make_loss(task, DEFAULTS, data.labels, None)
+        return PlainStepper(model, optimizer, data.inputs, loss), batch.unsqueeze(0)
+    population = VideoHashingPopulation(task, device, layout.width, cast("Form", layout.form))
+    for slot in range(layout.width):
+        member = population.member(RunRequest("student", {}, slot), RunContext(_WORKSPACE, device))
+        population.stepper.enter(slot, member.entrant)
+    return population.stepper, batch.expand(layout.width, -1)
+
+
+def _timed(stepper: Stepper, clips: Tensor, device: str) -> float:
+    begin = time.perf_counter()
+    stepper.step(clips)
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begin

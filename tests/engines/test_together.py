@@ -1,0 +1,166 @@
+"""Workers whose runs train together: the same study, the same results, whatever ends them."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from support import Crowd
+from support import Loaded
+from support import ToyTask
+from support import declaration
+from support import program
+from support import toy_study
+from support import wait_for
+
+import kdsearch as kd
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.debug import DebugEngine
+from kdsearch.engines.worker import Worker
+from kdsearch.ledger import embedded
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import RunRecord
+from kdsearch.ledger.records import StudyResults
+from kdsearch.tasks.base import Layout
+
+CROWD = Path(__file__).parents[1] / "fixtures" / "crowd.py"
+
+
+def launch(ledger: Ledger, population: int, task: ToyTask, **changes: Any) -> StudyResults:
+    study = toy_study(task=task, search=kd.Fixed(seeds=4), **changes)
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, max(2, population))
+    DebugEngine(coordinator, Loaded(study), population=population).run()  # type: ignore[arg-type]
+    return ledger.results(record.id)
+
+
+def objectives(results: StudyResults) -> dict[tuple[str, int], float | None]:
+    return {(results.configurations[run.configuration_id].name, run.seed): run.objective for run in results.runs}
+
+
+def test_a_study_is_the_same_alone_and_together(ledger: Ledger) -> None:
+    together = launch(ledger, 8, crowd := Crowd())
+    assert max(crowd.seen) == 8
+    assert together.study.phase == "finished"
+    assert {run.state for run in together.runs} == {"done"}
+    assert {run.attempt for run in together.runs} == {1}
+    alone = launch(ledger, 1, ToyTask(label="alone"), name="alone")
+    assert objectives(together) == objectives(alone)
+
+
+def test_a_free_slot_is_filled_at_the_boundary(ledger: Ledger) -> None:
+    crowd = Crowd()
+    launch(ledger, 4, crowd, budget=kd.Budget(runs=40))
+    runs = sum(crowd.seen) / 3
+    assert runs == int(runs), "every run had its three epochs"
+    assert sum(count == 4 for count in crowd.seen) > 0.7 * len(crowd.seen)
+
+
+def test_one_run_that_cannot_begin_fails_alone(ledger: Ledger) -> None:
+    results = launch(ledger, 8, Crowd(own_fault=1_000_001))
+    failed = [run for run in results.runs if run.state == "failed"]
+    assert [run.seed for run in failed] == [1_000_001], "a student of the pre-flight"
+    assert all("this run cannot begin" in str(run.error) for run in failed)
+    assert all(run.state == "done" for run in results.runs if run.seed != 1_000_001)
+    assert results.study.phase == "finished"
+
+
+def test_a_fault_of_a_common_step_is_nobodys_own_and_fewer_train_at_once(ledger: Ledger) -> None:
+    results = launch(ledger, 8, crowd := Crowd(common_fault=3))
+    assert {run.state for run in results.runs} == {"done"}, "no run is to blame"
+    assert max(crowd.seen[5:]) <= 4
+    said = [event.message for event in results.events if event.kind == "population"]
+    assert any("RuntimeError: the device has no memory" in line and "goes on with 4 at once" in line for line in said)
+    assert any("goes on with 2 at once" in line for line in said)
+
+
+def test_a_diverged_run_is_a_result(ledger: Ledger) -> None:
+    results = launch(ledger, 4, Crowd(diverges_above=0.5))
+    states = Counter(run.state for run in results.runs)
+    assert states["diverged"] > 0
+    assert states["done"] > 0
+    assert set(states) == {"done", "diverged"}
+
+
+def test_who_is_stopped_hands_all_back(ledger: Ledger) -> None:
+    study = toy_study(task=(crowd := Crowd(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})), baselines={})
+    study = toy_study(task=crowd, baselines={}, space={"rate": kd.uniform(0, 1)})
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 8)
+    coordinator.tick()
+    worker = Worker(
+        ledger,
+        Loaded(study),  # type: ignore[arg-type]
+        record,
+        layout=Layout(8, "crowd"),
+        should_stop=lambda: len(crowd.seen) >= 2,
+    )
+    worker.run_until_finished()
+    states = Counter(run.state for run in ledger.results(record.id).runs)
+    assert len(crowd.seen) == 2
+    assert set(states) == {"queued"}, "in the second epoch nothing had ended, and nothing is kept"
+
+
+def test_a_lost_lease_frees_its_slot_and_the_others_train_on(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = Crowd(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})
+    study = toy_study(task=crowd, baselines={}, space={"rate": kd.uniform(0, 1)}, search=kd.Fixed(seeds=4))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 8)
+    coordinator.tick()
+    worker = Worker(ledger, Loaded(study), record, layout=Layout(8, "crowd"), advance=coordinator.advance)  # type: ignore[arg-type]
+    lost: list[int] = []
+
+    def holds(lease: Any) -> bool:
+        if not lost and len(crowd.seen) == 1:
+            lost.append(lease.run_id)
+        return lease.run_id not in lost
+
+    monkeypatch.setattr(worker.heartbeat, "holds", holds)
+    worker._run_together()
+    runs = {run.id: run for run in ledger.results(record.id).runs}
+    assert runs[lost[0]].state == "leased", "it is no longer this worker's to end"
+    assert sum(run.state == "done" for run in runs.values()) >= 3
+
+
+def test_a_killed_worker_of_a_population_loses_nothing_that_was_stored(home: Path) -> None:
+    launch = program("launch", str(CROWD), "--workers", "1", "--population", "8", home=home, KDSEARCH_LEASE_SECONDS="3")
+    try:
+        wait_for(lambda: _states(home)["done"] >= 4 and _states(home)["leased"] >= 4, what="runs that ended")
+        (worker,) = [
+            row for row in psutil.Process(launch.pid).children() if "kdsearch.engines.process" in row.cmdline()
+        ]
+        worker.send_signal(signal.SIGSTOP)
+        before, held = _objectives(home), _states(home)["leased"]
+        worker.kill()
+        output, _ = launch.communicate(timeout=120)
+        assert launch.returncode == 0, output
+        assert {run.state for run in _runs(home)} == {"done"}
+        after = _objectives(home)
+        assert {key: after[key] for key in before} == before
+        assert Counter(run.attempt for run in _runs(home)) == {1: len(after) - held, 2: held}
+    finally:
+        launch.kill()
+        embedded.stop(home / "postgres")
+
+
+def _runs(home: Path) -> tuple[RunRecord, ...]:
+    if embedded.status(home / "postgres").pid is None:
+        return ()
+    ledger = Ledger.connect()
+    try:
+        rows = ledger.studies()
+        return ledger.results(rows[0].id).runs if rows else ()
+    finally:
+        ledger.database.dispose()
+
+
+def _states(home: Path) -> Counter[str]:
+    return Counter(run.state for run in _runs(home))
+
+
+def _objectives(home: Path) -> dict[int, float | None]:
+    return {run.id: run.objective for run in _runs(home) if run.state == "done"}
