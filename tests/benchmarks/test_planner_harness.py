@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.report.export import write_table
 from kdsearch.search.replay import read_table
 from tests.benchmarks.planner import __main__ as command
+from tests.benchmarks.planner import archive
 from tests.benchmarks.planner import bound
 from tests.benchmarks.planner import measure
 from tests.benchmarks.planner import policies
@@ -237,3 +240,28 @@ def test_a_policy_needs_no_more_runs_than_it_had_to_reach_its_own_regret() -> No
     curves = summary.Curves(tuple(range(30)), runs, regret, regret, regret, 0.1)
     for count in runs:
         assert summary.runs_needed(curves, curves, count).value <= count
+
+
+def test_kept_searches_give_the_table_of_the_file(
+    blind: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "build" / "planner.jsonl")
+    monkeypatch.setattr(archive, "read", partial(archive.read, tmp_path / "kept.npz"))
+    monkeypatch.setattr(archive, "write", partial(archive.write, path=tmp_path / "kept.npz"))
+    asked = ["--on", "smooth-s1-r0", "--budget", "30", "--worlds", "3", "--processes", "1", "--reference", "single"]
+    asked += ["--output", str(tmp_path / "build" / "planner.jsonl"), "--long-budget", "30", "--long"]
+
+    def figures() -> list[float]:
+        lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("smooth")]
+        return [float(number) for line in lines for number in re.findall(r"-?\d+\.\d+", line)]
+
+    command.main([*asked, "--keep"])
+    first = figures()
+    (tmp_path / "build" / "planner.jsonl").unlink()
+    command.main([*asked, "--table"])
+    assert first
+    assert figures() == pytest.approx(first, abs=0.0101), "printed with two decimals, kept with four"
+    assert len(list(archive.read())) == 6
+    (tmp_path / "build" / "planner.jsonl").unlink()
+    command.main([*asked, "--table", "--fresh"])
+    assert not figures()

@@ -3,16 +3,20 @@
     KDSEARCH_DATA=... python -m tests.benchmarks.planner [--worlds 400] [--policies ours tpe_x5] [--on smooth-s1-r0]
 
 Results are appended to a file, one JSON line a search; the same command goes on after any interruption, and searches
-that are there are not run again. Slow peers run in fewer worlds of three families. Search runs are compared: nobody
+that are there are not run again. The file begins with the searches kept in the repository (``results.npz``, hours of
+peers), so that ``--table`` prints their table at once; ``--fresh`` begins with none. Slow peers run in fewer worlds of
+three families. Search runs are compared: nobody
 gets confirm runs. Worlds of HPO-RL-Bench need KDSEARCH_DATA.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from pathlib import Path
 
+from . import archive
 from .measure import current
 from .measure import forget
 from .measure import jobs
@@ -35,6 +39,8 @@ QUICK_ON = ("independent-s1-r0.3", "smooth-s2-r0")
 def main(given: list[str] | None = None) -> None:
     """Measure what is missing, then print the table and the goals."""
     arguments = _parse(given)
+    if not arguments.fresh and arguments.output == RESULTS and not RESULTS.exists():
+        _begin_with_kept(RESULTS)
     if arguments.again:
         forget(arguments.output, arguments.again)
     failed = 0
@@ -45,8 +51,17 @@ def main(given: list[str] | None = None) -> None:
         print(line)
     for line in goals(found, OURS, arguments.reference):
         print(line)
+    if arguments.keep:
+        print(f"{archive.write(row for row in read(arguments.output) if current(row))} searches kept")
     if failed:
         raise SystemExit(f"{failed} searches failed; their tracebacks are in {arguments.output}")
+
+
+def _begin_with_kept(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text("".join(json.dumps(row) + "\n" for row in archive.read()))
+    partial.replace(path)
 
 
 def _measure(arguments: argparse.Namespace) -> int:
@@ -88,6 +103,8 @@ def _parse(given: list[str] | None) -> argparse.Namespace:
     add("--processes", type=int, default=len(os.sched_getaffinity(0)))
     add("--output", type=Path, default=RESULTS)
     add("--again", nargs="+", default=[], metavar="POLICY", help="forget the results of these first")
+    add("--fresh", action="store_true", help="begin without the searches kept in the repository")
+    add("--keep", action="store_true", help="keep the searches of the output file in the repository")
     add("--table", action="store_true", help="only print what is there")
     add("--reference", default=REFERENCE, help="whose regret the runs needed are counted to")
     add("--quick", action="store_true", help="two families, 4 worlds, 40 runs: does it work?")
