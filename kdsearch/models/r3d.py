@@ -51,6 +51,12 @@ class R3D18(nn.Module):
         self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor(_DEVIATION).view(1, 3, 1, 1, 1), persistent=False)
 
+    def blocks(self) -> list[nn.Module]:
+        """What may be computed again in the backward pass, see :mod:`kdsearch.training.recompute`."""
+        network = self.network
+        stages = (network.layer1, network.layer2, network.layer3, network.layer4)
+        return [network.stem, *(block for stage in stages for block in stage)]
+
     def forward(self, clips: Tensor) -> Tensor:
         """Embeddings ``[B, 512]`` of a batch."""
         x = (clips.to(self.mean.dtype) / 255 - self.mean) / self.deviation

@@ -77,6 +77,10 @@ class HaraResNet18(nn.Module):
         if weights is not None:
             load_into(self, weights, skip=("fc.",))
 
+    def blocks(self) -> list[nn.Module]:
+        """What may be computed again in the backward pass, see :mod:`kdsearch.training.recompute`."""
+        return [block for stage in (self.layer1, self.layer2, self.layer3, self.layer4) for block in stage]
+
     @staticmethod
     def _stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
         return nn.Sequential(BasicBlock(inputs, outputs, stride), BasicBlock(outputs, outputs, 1))

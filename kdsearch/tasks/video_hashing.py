@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+from typing import Literal
 from typing import cast
 
 from kdsearch.errors import StudyFileError
@@ -56,6 +57,9 @@ DEFAULTS: dict[str, Scalar] = {
     "vary": "initialisation+order",
 }
 
+_LATER = {"precision": "float32", "recompute": False, "micro_batch": None}
+"""Options that studies stored before them do not name: left out of the identity where they change nothing."""
+
 _TEACHER, _STUDENT = NetworkOptions(frames=20, width=96), NetworkOptions(frames=10, width=32)
 
 
@@ -79,7 +83,14 @@ class VideoHashing:
     plateau that comes after the learning rate has been reduced ``reductions`` times. ``size``: pixels, for images.
     ``vary`` (a parameter) names the random streams that follow the run's seed. There is no augmentation, as in the
     original, so the teacher's outputs are constants and are cached exactly.
-    ``quirks``: names out of :data:`QUIRKS`. Raises :class:`~kdsearch.errors.StudyFileError` for unknown options.
+    ``quirks``: names out of :data:`QUIRKS`.
+
+    Large networks: ``precision="bfloat16"`` runs them under autocast, ``recompute`` keeps the inputs of the encoder's
+    blocks alone and runs these again for their gradients (exact), ``micro_batch`` runs so many clips at a time with the
+    exact gradient of the whole batch's triplets (batch norm's statistics are then of as many clips). Such runs train
+    one by one. A dataset that takes more than 0.4 of a GPU's free memory stays in the host's.
+
+    Raises :class:`~kdsearch.errors.StudyFileError` for unknown options.
     """
 
     data: DataLike
@@ -95,6 +106,9 @@ class VideoHashing:
     encoder: str | None = None
     size: int | None = None
     quirks: tuple[str, ...] = ()
+    precision: Literal["float32", "bfloat16"] = "float32"
+    recompute: bool = False
+    micro_batch: int | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "teacher", network_options("teacher", self.teacher))
@@ -105,6 +119,9 @@ class VideoHashing:
         check_names("optimizer", [self.optimizer], OPTIMIZER_NAMES)
         if self.encoder is not None:
             check_names("encoder", [self.encoder], tuple(ENCODERS))
+        check_names("precision", [self.precision], ("float32", "bfloat16"))
+        if self.micro_batch is not None and (not isinstance(self.micro_batch, int) or self.micro_batch < 2):
+            raise StudyFileError(f"micro_batch must be a whole number of at least 2, got {self.micro_batch!r}")
         for name, least in (("bits", 1), ("batch", 2), ("epochs", 1), ("evaluate_every", 1), ("reductions", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
@@ -185,6 +202,9 @@ class VideoHashing:
     def identity(self) -> dict[str, Any]:
         """All that makes this task what it is, as JSON values."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("data", "teacher", "student")}
+        for name, usual in _LATER.items():
+            if own[name] == usual:
+                del own[name]
         return {
             "task": "video_hashing",
             "data": self.data.identity(),
@@ -221,14 +241,19 @@ class VideoHashing:
         return train(self, request, context)
 
     def together(self, request: RunRequest) -> bool:
-        """Students train together; a teacher that answers each batch by itself (a quirk) leaves them alone."""
-        return request.role == "student" and "teacher_train_mode" not in self.quirks
+        """Students train together, but for large networks and where the teacher answers each batch by itself."""
+        return request.role == "student" and self._stacks
 
     def layouts(self, device: str) -> Sequence[Layout]:
         """See ``TrainsTogether``."""
         from kdsearch.tasks.video_hashing_width import layouts
 
-        return [Layout(1)] if "teacher_train_mode" in self.quirks else layouts(device)
+        return layouts(device) if self._stacks else [Layout(1)]
+
+    @property
+    def _stacks(self) -> bool:
+        large = self.recompute or self.micro_batch is not None or self.precision != "float32"
+        return not large and "teacher_train_mode" not in self.quirks
 
     def seconds_a_step(self, layout: Layout, device: str) -> float:
         """See ``TrainsTogether``."""

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing import VideoHashing
 
 
+SHARE = 0.4
+"""Of a GPU's free memory: a larger dataset stays in the host's, and each batch is copied."""
+
+
 class ClipsLike(Protocol):
     """What this task reads of ``kdsearch.data.clips.Clips``."""
 
@@ -70,7 +74,8 @@ def _load_clips(data: DataLike, frames: int, size: int | None, fingerprint: str)
 class Dataset:
     """A dataset as one role sees it, on the device.
 
-    ``inputs`` ``[N, ...]`` as the role's encoder reads them, ``labels`` ``[N]`` int64; the rest are indices into them.
+    ``inputs`` ``[N, ...]`` as the role's encoder reads them, in the host's memory where a GPU has no room for them;
+    ``labels`` ``[N]`` int64; the rest are indices into them.
     """
 
     inputs: Tensor
@@ -101,4 +106,13 @@ def _dataset(task: VideoHashing, role: Role, device: str, fingerprint: str) -> D
         return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
 
     parts = (clips.train, clips.validation, clips.database, clips.query)
-    return Dataset(inputs.to(device), index(clips.labels), len(clips.classes), *(index(part) for part in parts))
+    return Dataset(_placed(inputs, device), index(clips.labels), len(clips.classes), *(index(part) for part in parts))
+
+
+def _placed(inputs: Tensor, device: str) -> Tensor:
+    """On the device, unless that is a GPU with too little room beside what training needs."""
+    if torch.device(device).type == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        if inputs.numel() * inputs.element_size() > SHARE * free:
+            return inputs
+    return inputs.to(device)

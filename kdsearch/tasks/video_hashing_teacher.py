@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+from torch import nn
 
 from kdsearch.errors import DataError
+from kdsearch.errors import StudyFileError
 from kdsearch.models.hashing import HashingNetwork
 from kdsearch.models.registry import ENCODERS
 from kdsearch.tasks.base import Role
@@ -36,6 +38,17 @@ def build_network(task: VideoHashing, role: Role, classes: int) -> HashingNetwor
     options = task.network(role)
     encoder = ENCODERS[task.encoder_name(role)].build(options.width, options.weights)
     return HashingNetwork(encoder, task.bits, classes)
+
+
+def encoder_blocks(model: HashingNetwork) -> list[nn.Module]:
+    """The parts of the encoder that may be computed again; ``StudyFileError`` where it names none."""
+    blocks = getattr(model.encoder, "blocks", None)
+    if blocks is None:
+        raise StudyFileError(
+            f"recompute: {type(model.encoder).__name__} names no blocks to compute again; leave it out, or choose an "
+            "encoder that does (hara_resnet18, r3d_18)"
+        )
+    return list(blocks())
 
 
 def needs_teacher(params: Mapping[str, Scalar]) -> bool:

@@ -27,6 +27,7 @@ from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.tasks.video_hashing_result import make_evaluate
 from kdsearch.tasks.video_hashing_result import make_result
 from kdsearch.tasks.video_hashing_teacher import build_network
+from kdsearch.tasks.video_hashing_teacher import encoder_blocks
 from kdsearch.tasks.video_hashing_teacher import find_teacher
 from kdsearch.training.checkpoints import Checkpoint
 from kdsearch.training.files import file_hash
@@ -38,6 +39,7 @@ from kdsearch.training.memory import reset_peak_memory
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.randomness import varied
+from kdsearch.training.recompute import recompute
 from kdsearch.training.schedules import Plateau
 from kdsearch.training.steppers import PlainStepper
 from kdsearch.training.teacher_cache import TeacherOutputs
@@ -54,12 +56,16 @@ def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunRe
     teacher = find_teacher(task, request, params, context.device)
     initial = varied("initialisation", request.seed, str(params["vary"]))
     model = build_seeded(initial, lambda: build_network(task, request.role, data.classes)).to(context.device)
+    if task.recompute:
+        recompute(encoder_blocks(model))
     stepper = PlainStepper(
         model,
         make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"])),
         data.inputs,
         make_loss(task, params, data.labels, teacher),
         skip_zero_loss="skip_zero_loss" in task.quirks,
+        precision=task.precision,
+        micro_batch=task.micro_batch,
     )
     member = make_member(task, request, context, params, data)
     serve(stepper, make_evaluate(task, data), Alone(member))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
+from typing import Literal
 from typing import Protocol
 
 import torch
@@ -12,6 +13,10 @@ from torch import Tensor
 from torch import nn
 
 from kdsearch.models.hashing import HashingOutput
+from kdsearch.training.micro_batches import backward_by_parts
+from kdsearch.training.micro_batches import parts_of
+
+Precision = Literal["float32", "bfloat16"]
 
 _CHUNK_VALUES = 1 << 22
 """Input values in one forward of an evaluation: all pose clips at once, RGB clips a few at a time."""
@@ -52,8 +57,12 @@ class Stepper(Protocol):
 class PlainStepper:
     """One module and one torch optimizer: the ordinary way.
 
-    ``inputs`` ``[N, ...]`` is the whole prepared dataset on the module's device. ``loss(outputs, clips)`` gives the
-    weighted sum of terms of a batch as a scalar with a graph.
+    ``inputs`` ``[N, ...]`` is the whole prepared dataset: on the module's device, or in the host's memory, from where
+    each batch is copied. ``loss(outputs, clips)`` gives the weighted sum of terms of a batch as a scalar with a graph.
+
+    ``precision``: ``bfloat16`` runs the network under autocast; outputs, loss, weights and optimizer stay float32.
+    ``micro_batch``: so many clips run at a time, with the exact gradient of the whole batch's loss
+    (:mod:`~kdsearch.training.micro_batches`); batch norm then takes its statistics from as many.
 
     ``skip_zero_loss``: make no optimizer step where the batch's loss is exactly 0, so that neither momentum nor weight
     decay moves the weights there (the forward has moved batch norm's statistics). The decision is Python's, hence the
@@ -68,12 +77,17 @@ class PlainStepper:
         loss: Callable[[HashingOutput, Tensor], Tensor],
         *,
         skip_zero_loss: bool = False,
+        precision: Precision = "float32",
+        micro_batch: int | None = None,
     ) -> None:
         self.model = model.train()
         self.optimizer = optimizer
         self.inputs = inputs
         self.loss = loss
         self.skip_zero_loss = skip_zero_loss
+        self.precision: Precision = precision
+        self.micro_batch = micro_batch
+        self.device = next(model.parameters()).device
 
     width = 1
 
@@ -88,7 +102,15 @@ class PlainStepper:
     def step(self, clips: Tensor) -> Tensor:
         """One optimizer step, see :class:`Stepper`."""
         batch = clips[0]
-        loss = self.loss(self.model(self.inputs.index_select(0, batch)), batch)
+        if self.micro_batch is not None and len(batch) > self.micro_batch:
+            self.optimizer.zero_grad()
+            loss = backward_by_parts(
+                self.model, self._forward, parts_of(batch, self.micro_batch), lambda outputs: self.loss(outputs, batch)
+            )
+            if not (self.skip_zero_loss and not loss):
+                self.optimizer.step()
+            return loss.unsqueeze(0)
+        loss = self.loss(self._forward(batch), batch)
         if self.skip_zero_loss and not loss.detach():
             return loss.detach().unsqueeze(0)
         self.optimizer.zero_grad()
@@ -96,9 +118,13 @@ class PlainStepper:
         self.optimizer.step()
         return loss.detach().unsqueeze(0)
 
+    def _forward(self, clips: Tensor) -> HashingOutput:
+        return forward(self.model, take(self.inputs, clips, self.device), self.precision)
+
     def outputs(self, slots: list[int], clips: Tensor) -> HashingOutput:
         """Outputs in evaluation mode, see :class:`Stepper`."""
-        return HashingOutput(*(part.unsqueeze(0) for part in forward_all(self.model, self.inputs, clips)))
+        every = forward_all(self.model, self.inputs, clips, self.precision)
+        return HashingOutput(*(part.unsqueeze(0) for part in every))
 
     def weights(self, slot: int) -> dict[str, Tensor]:
         """Copies of parameters and buffers, see :class:`Stepper`."""
@@ -114,17 +140,35 @@ class PlainStepper:
         self.optimizer.load_state_dict(state["optimizer"])
 
 
+def take(inputs: Tensor, clips: Tensor, device: torch.device) -> Tensor:
+    """The clips of these indices ``[n]`` on ``device``; where the dataset lies in the host's memory, copied there."""
+    if inputs.device == device:
+        return inputs.index_select(0, clips)
+    batch = inputs.index_select(0, clips.to(inputs.device))
+    return (batch.pin_memory() if device.type == "cuda" else batch).to(device, non_blocking=True)
+
+
+def forward(model: nn.Module, inputs: Tensor, precision: Precision) -> HashingOutput:
+    """Outputs of ``model``; with ``bfloat16`` under autocast, as float32."""
+    if precision == "float32":
+        outputs: HashingOutput = model(inputs)
+        return outputs
+    with torch.autocast(inputs.device.type, torch.bfloat16):
+        outputs = model(inputs)
+    return HashingOutput(*(part.float() for part in outputs))
+
+
 @torch.inference_mode()
-def forward_all(model: nn.Module, inputs: Tensor, clips: Tensor) -> HashingOutput:
+def forward_all(model: nn.Module, inputs: Tensor, clips: Tensor, precision: Precision = "float32") -> HashingOutput:
     """Outputs of ``model`` in evaluation mode for many clips, in as few forwards as memory allows.
 
     The module's mode is put back afterwards.
     """
-    was_training = model.training
+    was_training, device = model.training, next(model.parameters()).device
     model.eval()
     try:
         size = max(1, _CHUNK_VALUES // max(1, inputs[0].numel()))
-        parts = [model(inputs.index_select(0, part)) for part in torch.split(clips, size)]
+        parts = [forward(model, take(inputs, part, device), precision) for part in torch.split(clips, size)]
     finally:
         model.train(was_training)
     if len(parts) == 1:

@@ -58,6 +58,8 @@ def test_declaring_imports_no_torch() -> None:
         ({"student": {"frames": 0}}, r"student: frames must be a whole number of at least 1, got 0"),
         ({"bits": 4.5}, r"bits must be a whole number of at least 1, got 4\.5"),
         ({"batch": 1}, r"batch must be a whole number of at least 2, got 1"),
+        ({"precision": "float16"}, r"unknown precision 'float16'.* Allowed: float32, bfloat16"),
+        ({"micro_batch": 1}, r"micro_batch must be a whole number of at least 2, got 1"),
     ],
 )
 def test_errors_name_what_is_allowed(options: dict[str, Any], message: str) -> None:
@@ -95,6 +97,13 @@ def test_identity_is_json_and_tells_options_apart() -> None:
     tasks = [make(), make(bits=32), make(student={"width": 8}), make(quirks=("stable_ties",)), make(margin=12.0)]
     tasks.append(VideoHashing(TinyData(noise=2.0)))
     assert len({json.dumps(task.identity(), sort_keys=True) for task in tasks}) == len(tasks)
+
+
+def test_options_for_large_networks_change_the_identity_only_where_they_are_used() -> None:
+    usual = make().identity()
+    assert not {"precision", "recompute", "micro_batch"} & set(usual), "studies stored before them stay the same"
+    for options in ({"precision": "bfloat16"}, {"recompute": True}, {"micro_batch": 30}):
+        assert make(**options).identity() == usual | options
 
 
 def test_quirks_label_themselves() -> None:

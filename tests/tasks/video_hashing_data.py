@@ -42,6 +42,9 @@ class TinyData:
         inputs = full[:, np.arange(frames) * 8 // frames].astype(np.float32)
         if self.modality == "silhouettes":
             inputs = (np.abs(np.tile(inputs[..., :1], (1, 1, 1, 15))) * 4).clip(0, 15).astype(np.uint8)
+        if self.modality == "frames":
+            grey = (128 + 8 * np.tile(inputs[..., :1], (1, 1, 2, 32))[:, :, :28]).clip(0, 255)
+            inputs = np.repeat(grey[..., None], 3, axis=-1).astype(np.uint8)
         rows = np.arange(60)
         return Clips(
             inputs=inputs,

@@ -16,6 +16,7 @@ from kdsearch.models.hashing import HashingOutput
 from kdsearch.training.population.forward import Forward
 from kdsearch.training.population.optimizers import RowOptimizer
 from kdsearch.training.population.rows import Rows
+from kdsearch.training.steppers import take
 
 _CHUNK_VALUES = 1 << 22
 """Values of inputs times members in one forward of an evaluation."""
@@ -47,8 +48,8 @@ class PopulationStepper:
     """``rows.members`` runs of one architecture, each with numbers of its own.
 
     ``forward`` is one of the two forms that :mod:`~kdsearch.training.population.forward` makes of ``skeleton``.
-    ``inputs`` ``[N, ...]`` is the whole prepared dataset on the device. ``skip_zero_loss``: as ``PlainStepper``'s, for
-    each member by itself, and without looking at the device.
+    ``inputs`` ``[N, ...]`` is the whole prepared dataset, on the device or in the host's memory. ``skip_zero_loss``: as
+    ``PlainStepper``'s, for each member by itself, and without looking at the device.
 
     One backward of the sum of losses gives each member the gradient that it would have alone: members share nothing.
     A parameter that no term of its run depends on does not move, as torch's optimizers leave alone what has no
@@ -128,7 +129,7 @@ class PopulationStepper:
 
     def _inputs(self, clips: Tensor) -> Tensor:
         """Clips ``[..., *shape]`` of the dataset."""
-        gathered = self.inputs.index_select(0, clips.flatten().to(self.inputs.device))
+        gathered = take(self.inputs, clips.flatten().to(self.rows.weights.device), self.rows.weights.device)
         return gathered.view(*clips.shape, *self.inputs.shape[1:])
 
     def _nothing(self) -> Tensor:
