@@ -88,7 +88,7 @@ def together(task: VideoHashing, device: str, workspace: Path, form: Form, width
     def run(turn: int) -> float:
         begin = time.perf_counter()
         rows = [request(turn * width + k) for k in range(width)]
-        contexts = [RunContext(workspace, device) for _ in rows]
+        contexts = [RunContext(workspace / f"member{k}", device) for k in range(width)]
         members = [population.member(row, context) for row, context in zip(rows, contexts, strict=True)]
         population.serve(Queue(members))
         for row, context, member in zip(rows, contexts, members, strict=True):

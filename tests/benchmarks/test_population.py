@@ -1,0 +1,44 @@
+"""The population benchmarks: verdicts by hand, and both ways train the same seeds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdsearch.data import jhmdb
+from kdsearch.tasks.base import Layout
+from kdsearch.tasks.video_hashing import VideoHashing
+from tests.benchmarks.population import equivalence
+
+
+def test_the_verdict_by_hand() -> None:
+    alone = np.array([0.0, 1.0, 2.0, 3.0])  # sd 1.2910
+    verdict = equivalence.compare(alone, alone + np.array([0.1, 0.3, 0.1, 0.3]))
+    # Mean 0.2, sd of the gaps 0.11547, t(0.95, 3) = 2.35336: half width 0.13587.
+    assert verdict.difference == pytest.approx((0.2 / 1.29099, 0.06413 / 1.29099, 0.33587 / 1.29099), abs=1e-4)
+    assert verdict.ratio[0] == pytest.approx(np.std([0.1, 1.3, 2.1, 3.3], ddof=1) / 1.29099, abs=1e-5)
+
+
+def test_equal_scores_are_equivalent_and_other_means_or_spreads_are_not() -> None:
+    alone = np.random.default_rng(0).normal(size=64)
+    wobble = 0.3 * np.random.default_rng(1).normal(size=64)
+    assert equivalence.compare(alone, alone + wobble).equivalent
+    assert not equivalence.compare(alone, alone + wobble + 0.6).equivalent
+    assert not equivalence.compare(alone, 1.6 * alone).equivalent
+    assert not equivalence.compare(alone[:4], alone[:4] + wobble[:4] * 4).equivalent, "too few to tell"
+
+
+def test_both_ways_train_the_same_seeds(tmp_path: Path) -> None:
+    task = VideoHashing(
+        jhmdb(root=tmp_path),
+        teacher={"frames": 20, "width": 8, "epochs": 1},
+        student={"frames": 10, "width": 4},
+        epochs=2,
+    )
+    alone, together, first, second = equivalence.measure(task, 3, Layout(4, "looped"), "cpu", tmp_path)
+    assert alone.shape == together.shape == (3,)
+    assert together == pytest.approx(alone, abs=0.02)
+    assert len(set(alone)) == 3
+    assert min(first, second) > 0
