@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch import nn
 
-from kdsearch.models.hashing import HashingOutput
 from kdsearch.training.recompute import buffers_of
 from kdsearch.training.recompute import set_buffers
 
@@ -31,19 +31,19 @@ def parts_of(batch: Tensor, size: int) -> list[Tensor]:
 
 def backward_by_parts(
     model: nn.Module,
-    forward: Callable[[Tensor], HashingOutput],
+    forward: Callable[[Tensor], Any],
     parts: Sequence[Tensor],
-    loss: Callable[[HashingOutput], Tensor],
+    loss: Callable[[Any], Tensor],
 ) -> Tensor:
     """Add the gradient of ``loss`` over all ``parts`` to the model's; returns the loss, detached.
 
-    ``forward`` gives the outputs of one part. Batch norm sees parts, as its usual forward would; running statistics and
-    dropout's counts move once, as if each part had run once.
+    ``forward`` gives the outputs of one part, a named tuple of tensors. Batch norm sees parts, as its usual forward
+    would; running statistics and dropout's counts move once, as if each part had run once.
     """
     before = buffers_of(model)
     with torch.no_grad():
         outputs = [forward(part) for part in parts]
-    leaves = HashingOutput(*(torch.cat(column).requires_grad_() for column in zip(*outputs, strict=True)))
+    leaves = type(outputs[0])(*(torch.cat(column).requires_grad_() for column in zip(*outputs, strict=True)))
     value = loss(leaves)
     if not value.requires_grad:  # no term reads an output: nothing moves
         return value.detach()

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 from torch import nn
 
-from kdsearch.models.hashing import HashingOutput
 from kdsearch.training.micro_batches import backward_by_parts
 from kdsearch.training.micro_batches import parts_of
 
 Precision = Literal["float32", "bfloat16"]
+Outputs = Any
+"""What a network gives: a named tuple of tensors ``[B, ...]``, such as codes and logits."""
 
 _CHUNK_VALUES = 1 << 22
 """Input values in one forward of an evaluation: all pose clips at once, RGB clips a few at a time."""
@@ -41,7 +42,7 @@ class Stepper(Protocol):
         Returns the slots' losses ``[W]``, detached, still on the device.
         """
 
-    def outputs(self, slots: list[int], clips: Tensor) -> HashingOutput:
+    def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
         """Outputs ``[S, n, ...]`` of some slots for the clips of these indices ``[n]``: evaluation mode, no graph."""
 
     def weights(self, slot: int) -> dict[str, Tensor]:
@@ -74,7 +75,7 @@ class PlainStepper:
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
         inputs: Tensor,
-        loss: Callable[[HashingOutput, Tensor], Tensor],
+        loss: Callable[[Outputs, Tensor], Tensor],
         *,
         skip_zero_loss: bool = False,
         precision: Precision = "float32",
@@ -118,13 +119,13 @@ class PlainStepper:
         self.optimizer.step()
         return loss.detach().unsqueeze(0)
 
-    def _forward(self, clips: Tensor) -> HashingOutput:
+    def _forward(self, clips: Tensor) -> Outputs:
         return forward(self.model, take(self.inputs, clips, self.device), self.precision)
 
-    def outputs(self, slots: list[int], clips: Tensor) -> HashingOutput:
+    def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
         """Outputs in evaluation mode, see :class:`Stepper`."""
         every = forward_all(self.model, self.inputs, clips, self.precision)
-        return HashingOutput(*(part.unsqueeze(0) for part in every))
+        return type(every)(*(part.unsqueeze(0) for part in every))
 
     def weights(self, slot: int) -> dict[str, Tensor]:
         """Copies of parameters and buffers, see :class:`Stepper`."""
@@ -148,18 +149,17 @@ def take(inputs: Tensor, clips: Tensor, device: torch.device) -> Tensor:
     return (batch.pin_memory() if device.type == "cuda" else batch).to(device, non_blocking=True)
 
 
-def forward(model: nn.Module, inputs: Tensor, precision: Precision) -> HashingOutput:
+def forward(model: nn.Module, inputs: Tensor, precision: Precision) -> Outputs:
     """Outputs of ``model``; with ``bfloat16`` under autocast, as float32."""
     if precision == "float32":
-        outputs: HashingOutput = model(inputs)
-        return outputs
+        return model(inputs)
     with torch.autocast(inputs.device.type, torch.bfloat16):
         outputs = model(inputs)
-    return HashingOutput(*(part.float() for part in outputs))
+    return type(outputs)(*(part.float() for part in outputs))
 
 
 @torch.inference_mode()
-def forward_all(model: nn.Module, inputs: Tensor, clips: Tensor, precision: Precision = "float32") -> HashingOutput:
+def forward_all(model: nn.Module, inputs: Tensor, clips: Tensor, precision: Precision = "float32") -> Outputs:
     """Outputs of ``model`` in evaluation mode for many clips, in as few forwards as memory allows.
 
     The module's mode is put back afterwards.
@@ -172,5 +172,5 @@ def forward_all(model: nn.Module, inputs: Tensor, clips: Tensor, precision: Prec
     finally:
         model.train(was_training)
     if len(parts) == 1:
-        return HashingOutput(*parts[0])
-    return HashingOutput(*(torch.cat(column) for column in zip(*parts, strict=True)))
+        return parts[0]
+    return type(parts[0])(*(torch.cat(column) for column in zip(*parts, strict=True)))

@@ -10,7 +10,9 @@ import pytest
 from kdsearch.data import jhmdb
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.video_hashing import VideoHashing
+from tests.benchmarks.population import __main__ as benchmark
 from tests.benchmarks.population import equivalence
+from tests.benchmarks.population.students import STUDENTS
 
 
 def test_the_verdict_by_hand() -> None:
@@ -42,3 +44,39 @@ def test_both_ways_train_the_same_seeds(tmp_path: Path) -> None:
     assert together == pytest.approx(alone, abs=0.02)
     assert len(set(alone)) == 3
     assert min(first, second) > 0
+
+
+def test_cells_take_turns_and_ratios_are_within_a_turn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    student = STUDENTS["pose"](1)
+    made = benchmark.cells("pose", student, "cpu", [1, 2], [2], 1, tmp_path)
+    try:
+        assert list(made) == [
+            ("one by one", 1),
+            ("looped", 1),
+            ("looped", 2),
+            ("vmapped", 1),
+            ("vmapped", 2),
+            ("processes", 2),
+        ]
+        times = benchmark.measure(made, 2)
+    finally:
+        made["processes", 2].close()  # type: ignore[attr-defined]
+    assert all(len(row) == 2 and min(row) > 0 for row in times.values())
+    said = list(benchmark.lines("pose", times))
+    assert len(said) == len(made) + 1
+    assert "autotuned" in said[-1]
+
+
+def test_ratios_and_the_choice_by_hand() -> None:
+    times = {("one by one", 1): [2.0, 4.0, 2.0, 4.0], ("looped", 4): [1.0, 1.0, 4.0, 4.0], ("processes", 2): [0.1] * 4}
+    assert benchmark.ratios_of(times, ("looped", 4)) == [2.0, 4.0, 0.5, 1.0]
+    last = list(benchmark.lines("x", times))[-1]
+    assert "looped M=4, 0.75 times [0.50, 1.00]" in last, "chosen on two turns, judged on the other two"
+
+
+@pytest.mark.parametrize("name", ["studentnet", "resnet20"])
+def test_image_students_train_in_both_ways(name: str, tmp_path: Path) -> None:
+    student = STUDENTS[name](1)
+    student.batch = 4  # type: ignore[attr-defined]
+    assert student.alone("cpu", tmp_path)(0) > 0
+    assert student.together("cpu", tmp_path, "looped", 2)(0) > 0

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from torch import nn
 
-from kdsearch.models.hashing import HashingOutput
 from kdsearch.training.population.forward import Forward
 from kdsearch.training.population.optimizers import RowOptimizer
 from kdsearch.training.population.rows import Rows
+from kdsearch.training.steppers import Outputs
 from kdsearch.training.steppers import take
 
 _CHUNK_VALUES = 1 << 22
@@ -40,7 +40,7 @@ class MemberTerms(Protocol):
     def reads(self, terms: Any) -> frozenset[str]:
         """Which outputs of the network a run's terms depend on, by the field's name."""
 
-    def __call__(self, outputs: HashingOutput, clips: Tensor) -> Tensor:
+    def __call__(self, outputs: Outputs, clips: Tensor) -> Tensor:
         """Losses ``[M]`` with a graph, of outputs ``[M, B, ...]`` for clips ``[M, B]``."""
 
 
@@ -119,13 +119,13 @@ class PopulationStepper:
         return losses.detach()
 
     @torch.no_grad()
-    def outputs(self, slots: list[int], clips: Tensor) -> HashingOutput:
+    def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
         """Outputs in evaluation mode, see ``Stepper``."""
         self.skeleton.eval()
         views, buffers = self.rows.of(slots)
         size = max(1, _CHUNK_VALUES // max(1, len(slots) * self.inputs[0].numel()))
         parts = [self.forward(views, buffers, self._inputs(part), shared=True) for part in torch.split(clips, size)]
-        return HashingOutput(*(torch.cat(column, 1) for column in zip(*parts, strict=True)))
+        return type(parts[0])(*(torch.cat(column, 1) for column in zip(*parts, strict=True)))
 
     def _inputs(self, clips: Tensor) -> Tensor:
         """Clips ``[..., *shape]`` of the dataset."""
