@@ -101,11 +101,19 @@ class Coordinator:
     """One per launcher; several may serve one study, since every decision is made under the study's lock.
 
     ``capacity``: search runs to keep queued at least. ``ahead``: workers take runs while this one decides, so that
-    twice as many shall wait as were taken between two of its last decisions.
+    three times as many shall wait as were taken between two of its last decisions. ``after``: decide only where no
+    launcher has done so for so many seconds.
     """
 
     def __init__(
-        self, ledger: Ledger, study: Study, record: StudyRecord, capacity: int, *, ahead: bool = False
+        self,
+        ledger: Ledger,
+        study: Study,
+        record: StudyRecord,
+        capacity: int,
+        *,
+        ahead: bool = False,
+        after: float | None = None,
     ) -> None:
         self.ledger = ledger
         self.study = study
@@ -114,6 +122,7 @@ class Coordinator:
         self.mirror = Mirror(ledger, record, apart=True)
         self._least = capacity
         self._ahead = ahead
+        self._after = after
         self._claims = self._waiting = 0
         self._read_at = 0.0
         self._needed: deque[int] = deque(maxlen=_REMEMBERED)
@@ -145,7 +154,7 @@ class Coordinator:
             self._state = state
             return list(self.planner.plan(state))
 
-        return len(self.ledger.decide(self.record.id, plan, self._memory))  # type: ignore[arg-type]
+        return len(self.ledger.decide(self.record.id, plan, self._memory, after=self._after))  # type: ignore[arg-type]
 
     def recover(self) -> list[int]:
         """Queue again what dead workers held, and what nobody has renewed; returns the run ids."""

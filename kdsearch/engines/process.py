@@ -21,6 +21,7 @@ from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
 
 QUEUED = 2
+LAUNCHER_SECONDS = 5.0  # without a decision of a launcher, until workers plan by themselves
 NOTHING_WORKS = 3
 
 
@@ -50,7 +51,7 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
     loaded = load(Path(arguments.study_file), arguments.preset or None)
     record = ledger.study(loaded.study.stored_name)
     _same_study(loaded, ledger, record.name)
-    coordinator = Coordinator(ledger, loaded.study, record, capacity=QUEUED)
+    coordinator = Coordinator(ledger, loaded.study, record, capacity=QUEUED, after=LAUNCHER_SECONDS)
 
     def advance() -> int:
         coordinator.recover()

@@ -28,9 +28,24 @@ from kdsearch.ledger.views import SearchState
 Plan = Callable[[SearchState], Sequence[Order]]
 
 
-def decide(connection: Connection, study_id: int, plan: Plan, memory: Memory | None = None) -> list[Order]:
-    """Ask the planner and apply what it orders. Safe to repeat: what may have changed is read anew each time."""
-    connection.execute(sa.select(schema.study.c.id).where(schema.study.c.id == study_id).with_for_update())
+def decide(
+    connection: Connection, study_id: int, plan: Plan, memory: Memory | None = None, *, after: float | None = None
+) -> list[Order]:
+    """Ask the planner and apply what it orders. Safe to repeat: what may have changed is read anew each time.
+
+    ``after``: do so only where nobody who gives no such number has decided for so many seconds, and nobody decides just
+    now: a worker that finds nothing to do must neither read the study nor wait for the one who is planning it.
+    """
+    table = schema.study
+    mine = sa.select(table.c.id).where(table.c.id == study_id)
+    if after is None:
+        connection.execute(mine.with_for_update())
+        connection.execute(table.update().where(table.c.id == study_id).values(planned_at=sa.func.clock_timestamp()))
+    else:
+        since = sa.func.extract("epoch", sa.func.clock_timestamp() - table.c.planned_at)
+        free = mine.where(sa.or_(table.c.planned_at.is_(None), since > after)).with_for_update(skip_locked=True)
+        if connection.execute(free).first() is None:
+            return []
     state = views.search_state(connection, study_id, memory)
     orders = list(plan(state))
     _Applier(connection, study_id, state).apply(orders)

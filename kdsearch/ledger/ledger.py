@@ -97,9 +97,12 @@ class Ledger:
         results = self.results(found.id)
         return found, next(run for run in results.runs if run.id == run_id)
 
-    def decide(self, study_id: int, plan: Plan, memory: Memory | None = None) -> list[Order]:
+    def decide(
+        self, study_id: int, plan: Plan, memory: Memory | None = None, *, after: float | None = None
+    ) -> list[Order]:
         """Let a planner decide; see ``decisions.decide``."""
-        return self.database.transaction(partial(decisions.decide, study_id=study_id, plan=plan, memory=memory))
+        decide = partial(decisions.decide, study_id=study_id, plan=plan, memory=memory, after=after)
+        return self.database.transaction(decide)
 
     def claim(self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = ()) -> list[Lease]:
         """Lease up to ``limit`` runs, but none of ``passed_over``."""

@@ -57,6 +57,7 @@ study = sa.Table(
     sa.Column("ablation_id", sa.BigInteger),
     sa.Column("finalist_ids", ARRAY(sa.BigInteger), nullable=False, server_default="{}"),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("planned_at", sa.DateTime(timezone=True)),
     sa.CheckConstraint(_one_of("phase", PHASES), name="phase"),
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.alarms import alarms
 from kdsearch.report.captions import data_line
+from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import plural
 from kdsearch.report.ended import ended_sentences
 from kdsearch.report.primary import primary_sentence
@@ -98,6 +99,12 @@ def _warnings(selection: Selection, results: StudyResults) -> list[str]:
     if selection.failures:
         failed, first = plural(len(selection.failures), "run"), selection.failures[0].id
         notes.append(f"{failed} failed, not counted; see kdsearch logs {first}.")
+    now = float(selection.study.settings.get("min_effect", 0.0))
+    if now != min_effect(selection):
+        notes.append(
+            f"min_effect was {min_effect(selection):g} when the winner was chosen and is {now:g} now: verdicts go by "
+            "what it was."
+        )
     if selection.late:
         notes.append(
             f"{plural(selection.late, 'search run')} came after the choice: shown under '{ADDED}', in no other table."

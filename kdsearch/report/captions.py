@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.report.selection import Selection
 
 TEACHERS = {
     "one": "sd over student seeds with one teacher for all",
@@ -57,9 +58,13 @@ def epoch_on_test(study: StudyRecord) -> bool:
     return "best epoch on test" in study.description.lower()
 
 
-def min_effect(study: StudyRecord) -> float:
-    """Return the smallest difference worth acting upon."""
-    return float(study.settings.get("min_effect", 0.0))
+def min_effect(selection: Selection) -> float:
+    """Return the smallest difference worth acting upon, as it was when the winner was chosen.
+
+    A margin that is set after the fresh seeds were seen would make any verdict.
+    """
+    now = float(selection.study.settings.get("min_effect", 0.0))
+    return now if selection.choice is None else float(selection.choice.data.get("min_effect", now))
 
 
 def plural(n: int, word: str) -> str:

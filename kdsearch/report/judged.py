@@ -96,7 +96,7 @@ def _verdicts(
     selection: Selection, differences: Mapping[int, Difference], looks: tuple[int, ...]
 ) -> tuple[dict[int, str], dict[int, float]]:
     """Return the word of each row, and Holm's p of the baselines."""
-    effect = min_effect(selection.study)
+    effect = min_effect(selection)
     parts = {row.id: row.part for row in compared(selection) if row.id in differences}
     family = [id_ for id_, part in parts.items() if part == "baseline"]
     judged, adjusted = family_verdicts([differences[id_] for id_ in family], effect, looks=looks)

@@ -29,13 +29,12 @@ def primary_sentence(selection: Selection) -> str:
     seeds = plural(primary.difference.n, "common fresh seed")
     metric = f"test {selection.study.metric}" if selection.has_scores else selection.study.metric
     sure = f"{100 * outcome.confidence:.3g} % interval"
-    text = (
-        f"Primary: {metric} of winner minus winner without distillation on {seeds}: {signed(primary.difference)} "
-        f"({sure})"
+    text = f"Primary: {metric} of winner minus winner without distillation on {seeds}: {signed(primary.difference)}" + (
+        "" if math.isnan(primary.difference.low) else f" ({sure})"
     )
     if primary.verdict == OPEN:
         return f"{text}; confirm runs are still going, no verdict before they end."
-    return f"{text}, {primary.verdict}{_meaning(primary, min_effect(selection.study), outcome.looks)}."
+    return f"{text}, {primary.verdict}{_meaning(primary, min_effect(selection), outcome.looks)}."
 
 
 def signed(difference: Difference) -> str:

@@ -32,11 +32,14 @@ def after_run(covariance: Floats, position: int, noise_variance: float) -> Float
     return np.asarray(covariance - np.outer(column, column) / (column[position] + noise_variance))
 
 
-def expected_gain(mean: Floats, covariance: Floats, draws: np.random.Generator, samples: int = 512) -> float:
-    """Expected true value of the best of ``n`` settings, less that of the highest mean: what is left to find.
+def expected_gain(
+    mean: Floats, covariance: Floats, draws: np.random.Generator, reference: float | None = None, samples: int = 512
+) -> float:
+    """Expected true value of the best of ``n`` settings, less the ``reference`` mean: what is left to find.
 
-    ``E[max_i theta_i] - max_i mu_i`` by ``samples`` joint draws of ``N(mean, covariance)``; never below 0.
+    ``E[max_i theta_i] - reference`` (the highest mean, where none is given) by ``samples`` joint draws of
+    ``N(mean, covariance)``; never below 0.
     """
     lower = np.linalg.cholesky(covariance + 1e-9 * np.eye(len(mean)) * max(1.0, float(np.diag(covariance).max())))
     best = (mean[:, None] + lower @ draws.standard_normal((len(mean), samples))).max(axis=0)
-    return max(0.0, float(best.mean() - mean.max()))
+    return max(0.0, float(best.mean() - (mean.max() if reference is None else reference)))

@@ -38,6 +38,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing]) -> list[Or
         "estimate_sd": winner.sd,
         "search_seeds": winner.n,
         "candidates": len(ranking),
+        "min_effect": float(state.study.settings["min_effect"]),
     }
     return [
         *made,

@@ -23,7 +23,8 @@ from kdsearch.tasks.base import Scalar
 def add_configuration(ledger: Ledger, study: Study, study_id: int, params: Mapping[str, Scalar], seeds: int) -> str:
     """Store a configuration and queue its first ``seeds`` search seeds; returns its name.
 
-    Numbers that are in the search already get further seeds instead of a second configuration. One whose random
+    Numbers that are in the search already get what they lack of so many seeds, counted from their own first one,
+    instead of a second configuration; asked again, nothing is added. One whose random
     streams vary otherwise than the study's takes no part in the search: it is there to tell where the spread comes
     from.
     """
@@ -42,9 +43,11 @@ def add_configuration(ledger: Ledger, study: Study, study_id: int, params: Mappi
         else:
             name = same.name
         teachers = Teachers(state, study.uses_teacher)
-        for index in range(seeds):
+        known = [run.seed for run in state.runs if same and run.configuration_id == same.id and run.pool == "search"]
+        first = min(known, default=0)  # a setting of the search has seeds of its own
+        for index in range(first, first + seeds):
             more, needs = teachers.for_run(params, search_seed(index))
-            run = NewRun((kind, name), "search", search_seed(index), needs=needs, priority=index)
+            run = NewRun((kind, name), "search", search_seed(index), needs=needs, priority=index - first)
             orders += [*more, run]
         placed[:] = [name]
         return orders

@@ -15,6 +15,7 @@ from kdsearch.search.posterior import Posterior
 from kdsearch.search.posterior import fit
 from kdsearch.search.posterior import objective
 from kdsearch.search.priors import Prior
+from kdsearch.search.reduction import Reduced
 from kdsearch.search.reduction import Runs
 from kdsearch.search.reduction import reduce
 
@@ -81,11 +82,17 @@ class Model:
 
 
 class Models:
-    """Fits models under ``prior`` as runs come in. What it keeps is a cache: hyperparameters to start from."""
+    """Fits models under ``prior`` as runs come in. What it keeps is a cache: hyperparameters to start from.
 
-    def __init__(self, dimensions: int, prior: Prior) -> None:
+    Each fit starts from the last one, from the prior's centres and from ``beside``, and the most probable is taken:
+    the density has several peaks (that all is noise is one of them), and one start stays at the nearest.
+    """
+
+    def __init__(self, dimensions: int, prior: Prior, beside: Hyperparameters | None = None) -> None:
         self.prior = prior
-        self.theta = Hyperparameters.of(prior.centres(dimensions))
+        self.centres = Hyperparameters.of(prior.centres(dimensions))
+        self.beside = beside
+        self.theta = self.centres
         self.rho = 0.0
         self.fitted_to = 0
 
@@ -105,10 +112,15 @@ class Models:
     def _fit(self, runs: Runs, squared: Floats) -> None:
         repeated = int(np.count_nonzero(np.bincount(runs.setting, minlength=runs.k) >= 2))
         if repeated >= SHARED:
-            self.theta, _ = fit(squared, reduce(runs, self.rho), self.theta, self.prior)
+            self.theta = self._peak(squared, reduce(runs, self.rho))
             self.rho = max(RHOS, key=lambda pair: self._evidence(runs, squared, *pair))[0]
-        self.theta, _ = fit(squared, reduce(runs, self.rho), self.theta, self.prior)
+        self.theta = self._peak(squared, reduce(runs, self.rho))
         self.fitted_to = runs.values.size
+
+    def _peak(self, squared: Floats, data: Reduced) -> Hyperparameters:
+        starts = [self.theta] if self.theta is self.centres else [self.theta, self.centres]
+        starts += [self.beside] if self.beside is not None else []
+        return min((fit(squared, data, start, self.prior) for start in starts), key=lambda found: found[1])[0]
 
     def _evidence(self, runs: Runs, squared: Floats, rho: float, prior: float) -> float:
         data = reduce(runs, rho)

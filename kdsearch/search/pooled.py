@@ -133,7 +133,7 @@ class Pooled:
         return hopeful.raw(float(hopeful.posterior.mean[best])) - sceptical.raw(float(sceptical.posterior.mean[best]))
 
     def gain_left(self, settings: Sequence[Setting]) -> float | None:
-        """See ``Search.gain_left``: expected best of known and 100 new settings, less the highest posterior mean.
+        """See ``Search.gain_left``: expected best of known and 100 new settings, less the mean of what would win now.
 
         Not known before some settings have two seeds, nor where all runs are equal: then there is no scale.
         """
@@ -142,7 +142,13 @@ class Pooled:
         if sum(len(row.objectives) >= 2 for row in settings) < self.second or equal(values):
             return None
         view = self._view(settings, [])
-        return view.scale * expected_gain(view.mean, view.covariance, self._draws(settings, 1))
+        may_win = [
+            place for place, i in enumerate(view.names) if i < len(settings) and len(settings[i].objectives) >= 2
+        ]
+        if not may_win:
+            return None
+        leader = float(view.mean[may_win].max())
+        return view.scale * expected_gain(view.mean, view.covariance, self._draws(settings, 1), leader)
 
     def _start(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
         """The first settings, then second seeds: for the best of them, or for any while no result is in.
@@ -233,13 +239,13 @@ class Pooled:
     def _model(self, settings: Sequence[Setting], known: list[int], prior: Prior = HOPEFUL) -> tuple[Model, Floats]:
         """The posterior of the known settings and their coordinates; the last one is kept for the next question.
 
-        The sceptical one is asked for seldom and fitted from nothing.
+        The sceptical one is asked for seldom, after the hopeful one, and fitted from nothing but that.
         """
         counts = tuple((i, len(settings[i].objectives)) for i in known)
         if prior not in self._last or self._last[prior][0] != counts:
             units = self.encoding.unit([settings[i].params for i in known])
             squared = self.encoding.squared(units, units)
-            models = self._searching if prior == HOPEFUL else Models(len(squared), prior)
+            models = self._searching if prior == HOPEFUL else Models(len(squared), prior, self._searching.theta)
             self._last[prior] = counts, models.of([settings[i].objectives for i in known], squared), units
         return self._last[prior][1:]
 

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 
 from scipy import special
 
+FEWEST_FLIPS = 6
+"""With 5 pairs the smallest two-sided p of sign flips is 2 / 2**5 = 0.0625: no evidence could reach 0.05."""
+
 
 @dataclass(frozen=True)
 class Difference:
     """``mean`` is the first minus the second; ``error`` its standard error, ``df`` its degrees of freedom.
 
     ``n`` counts pairs, or the smaller group where nothing is paired. ``sd`` is the spread of the paired differences
-    (``nan`` where nothing is paired). ``p`` is two-sided, from Student's t. ``sign_flip_p`` is exact and ``None`` below
-    six pairs, where it cannot fall under 0.05. All but ``mean`` are ``nan`` when a group has a single run.
+    (``nan`` where nothing is paired). ``p`` is two-sided, from Student's t; where all differences are equal, which t
+    takes for certainty, it is that of the sign flips, ``nan`` below six pairs. ``sign_flip_p`` is exact and ``None``
+    below six pairs, where it cannot fall under 0.05. All but ``mean`` are ``nan`` when a group has a single run.
     """
 
     n: int
@@ -53,6 +57,8 @@ def judged(  # one place that turns an estimate and its error into interval and 
         half = float(special.stdtrit(df, (1 + confidence) / 2)) * error
         low, high = mean - half, mean + half
         p = tail_p(mean, error, df)
+        if error == 0 and mean != 0:
+            p = math.nan if sign_flip_p is None else sign_flip_p
     return Difference(n, mean, sd, low, high, p, error, df, sign_flip_p, correlation)
 
 

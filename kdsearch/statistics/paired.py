@@ -7,13 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kdsearch.statistics.differences import FEWEST_FLIPS
 from kdsearch.statistics.differences import Difference
 from kdsearch.statistics.differences import judged
 from kdsearch.statistics.summaries import Floats
 from kdsearch.statistics.summaries import values_of
-
-FEWEST_FLIPS = 6
-"""With 5 pairs the smallest two-sided p is 2 / 2**5 = 0.0625: no evidence could reach 0.05."""
 
 MOST_EXACT = 36
 """Two halves of 2**18 sums each; beyond, flips are drawn."""
@@ -40,7 +38,9 @@ def paired_difference(a: Sequence[float] | Floats, b: Sequence[float] | Floats, 
     if n == 1:
         return judged(1, mean, math.nan, math.nan, math.nan, confidence)
     sd = float(difference.std(ddof=1))
-    if sd <= 1e-12 * max(1.0, float(np.abs(first).max())):  # rounding of equal differences is not a spread
+    if sd <= 1e-12 * float(
+        max(np.abs(first).max(), np.abs(second).max())
+    ):  # rounding of equal differences is not a spread
         sd = 0.0
     flips = sign_flip_p(difference) if n >= FEWEST_FLIPS else None
     return judged(n, mean, sd, sd / math.sqrt(n), n - 1, confidence, flips, _correlation(first, second))

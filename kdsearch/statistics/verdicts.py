@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from kdsearch.statistics.differences import FEWEST_FLIPS
 from kdsearch.statistics.differences import Difference
 from kdsearch.statistics.looks import look_p
 
@@ -50,14 +51,17 @@ def verdict(
 def equivalence_p(difference: Difference, min_effect: float) -> float:
     """Return the p of two one-sided tests: the larger tail of the difference against ``-+min_effect``.
 
-    ``nan`` without a standard error. Raises ``ValueError`` on a negative ``min_effect``.
+    ``nan`` without a standard error, or where fewer than six differences are all equal. Raises ``ValueError`` on a
+    negative ``min_effect``.
     """
     if not min_effect >= 0:
         raise ValueError(f"min_effect is the smallest difference worth acting upon, 0 or more; got {min_effect}")
     if math.isnan(difference.error):
         return math.nan
     distance = min_effect - abs(difference.mean)
-    if difference.error == 0:
+    if difference.error == 0:  # a few equal differences are no certainty
+        if difference.n < FEWEST_FLIPS:
+            return math.nan
         return 0.0 if distance > 0 else 1.0
     return float(special.stdtr(difference.df, -distance / difference.error))
 

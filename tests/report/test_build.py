@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from kdsearch.ledger.records import ConfigurationRecord
+from kdsearch.ledger.records import EventRecord
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report import FORMATS
 from kdsearch.report import Estimate
@@ -76,6 +77,17 @@ def test_primary_sentence(results: Make) -> None:
         "undecided: not distinguishable from the winner without distillation; to resolve 0.01, about 16 seeds in all "
         "(power 0.8)."
     )
+
+
+def test_a_margin_set_after_the_choice_makes_no_verdict(results: Make) -> None:
+    found = results()
+    chosen = EventRecord(found.study.created_at, "winner", "winner chosen: c1", data={"min_effect": 0.01})
+    wide = replace(found.study, settings={**found.study.settings, "min_effect": 0.5})
+    before = build(replace(found, events=(chosen,)))
+    after = build(replace(found, events=(chosen,), study=wide))
+    assert after.table("comparison").column("verdict") == before.table("comparison").column("verdict")
+    assert "min_effect was 0.01 when the winner was chosen and is 0.5 now: verdicts go by what it was." in after.notes
+    assert not any("min_effect was" in note for note in before.notes)
 
 
 def test_undecided_baselines_are_named_with_the_seeds_they_take(results: Make) -> None:

@@ -234,6 +234,31 @@ def test_a_region_in_which_some_runs_diverge_is_as_good_as_its_mean(seed: int) -
     assert leader.estimate == pytest.approx(0.70, abs=0.03)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_estimates_stay_near_what_repeated_seeds_show_where_half_of_the_settings_diverge(seed: int) -> None:
+    draws = np.random.default_rng(seed)
+    settings = []
+    for place, (x, y) in enumerate(draws.random((30, 2))):
+        level = 0.1 if place % 2 else 0.6
+        values = level + 0.02 * draws.normal(size=2) * (level > 0.1)
+        settings.append(Setting({"x": float(x), "y": float(y)}, dict(enumerate(values.tolist()))))
+    beliefs = Pooled(SPACE, seed).beliefs(settings)
+    best = settings[beliefs[0].setting].objectives
+    # The most probable explanation is settings of their own and little noise, not noise alone.
+    assert beliefs[0].estimate == pytest.approx(sum(best.values()) / 2, abs=0.05)
+    assert min(row.estimate for row in beliefs) == pytest.approx(0.1, abs=0.05)
+
+
+def test_gain_left_counts_from_what_would_win_now() -> None:
+    settings = [Setting({"x": 0.1 * i, "y": 0.5}, {0: 0.5 + 0.001 * i, 1: 0.5 - 0.001 * i}) for i in range(8)]
+    before = Pooled(SPACE, 0).gain_left(settings)
+    settings.append(Setting({"x": 0.95, "y": 0.95}, {0: 0.9}))
+    after = Pooled(SPACE, 0).gain_left(settings)
+    assert before is not None
+    assert after is not None
+    assert after > 0.2, "one seed leads nobody: a second one may make it the winner"
+
+
 def test_gain_left_is_in_units_of_the_objective_also_with_settings_that_failed() -> None:
     draws = np.random.default_rng(0)
     settings = [

@@ -59,7 +59,12 @@ def test_one_pair_and_equal_pairs() -> None:
     same = paired_difference([0.7, 0.8], [0.7, 0.8])
     assert (same.mean, same.sd, same.p) == (0.0, 0.0, 1.0)
     shifted = paired_difference([0.7, 0.8, 0.9], [0.6, 0.7, 0.8])
-    assert (shifted.sd, shifted.p) == (0.0, 0.0)
+    assert shifted.sd == 0.0
+    assert math.isnan(shifted.p), "three equal differences of rounded scores are no certainty"
+    six = paired_difference(np.linspace(0.5, 0.6, 6), np.linspace(0.4, 0.5, 6))
+    assert (six.sd, six.p) == (0.0, pytest.approx(2 / 64)), "what sign flips say"
+    small = paired_difference([1e-13, 2e-13, 3.5e-13], [0.0, 0.0, 0.0])
+    assert small.sd == pytest.approx(1.2583e-13, rel=1e-4), "small numbers are not rounding"
 
 
 def test_lengths_must_agree() -> None:

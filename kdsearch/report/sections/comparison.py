@@ -86,7 +86,7 @@ def _row(selection: Selection, row: Compared, judged: Judged | None) -> Row:
 
 
 def _notes(selection: Selection, rows: list[Compared], outcome: Outcome) -> list[str]:
-    effect = min_effect(selection.study)
+    effect = min_effect(selection)
     differences = (
         "winner - row: paired over common seeds, t interval. P(winner > row): how often the winner's run is the better "
         "one on a common seed, a tie counting half; exact interval. Verdicts are the winner's: better or worse where "

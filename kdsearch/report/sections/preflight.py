@@ -107,7 +107,7 @@ def _row(label: str, values: Sequence[float], gap: Difference | None) -> Row:
 
 
 def _verdict(selection: Selection, gap: Difference | None, student: Sequence[float]) -> list[str]:
-    effect = min_effect(selection.study)
+    effect = min_effect(selection)
     event = next((event for event in selection.events if event.kind == "preflight"), None)
     if event is not None:  # the planner has spoken: its words stand, whichever runs the table above counts
         finding = Finding.stored(event.data, effect)

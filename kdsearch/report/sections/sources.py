@@ -60,7 +60,10 @@ def _settings(selection: Selection) -> dict[str, dict[Streams, list[float]]]:
     for id_, record in selection.configurations.items():
         if VARY not in record.params or record.kind == "teacher":
             continue
-        own = present([selection.result(run) for run in selection.runs if run.configuration_id == id_])
+        runs = [run for run in selection.runs if run.configuration_id == id_]
+        # A chosen setting's search runs were lucky: where it has fresh ones, these tell of its spread.
+        fresh = [run for run in runs if run.pool == "confirm"]
+        own = present([selection.result(run) for run in (fresh if len(fresh) > 1 else runs)])
         if own:
             base = _base(record)
             values[base].setdefault(_streams(record), []).extend(own)

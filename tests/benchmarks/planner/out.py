@@ -33,7 +33,7 @@ from kdsearch.tasks.base import Scalar
 
 from .worlds import families
 
-LOOKS = range(20, 1000, 10)
+LOOKS = range(20, 1000, 20)
 EQUAL = 1e-9
 FAMILIES = (
     "equal",
@@ -46,6 +46,8 @@ FAMILIES = (
     "left-tailed-s3-r0.3",
     "jhmdb",
     "jhmdb-surrogate",
+    "enduro",
+    "pong",
 )
 
 
@@ -66,11 +68,12 @@ class Watched(Pooled):
 
     def __init__(self, space: Mapping[str, Dimension], seed: int, budget: int) -> None:
         super().__init__(space, seed, budget)
+        self.budget = budget
         self.looks: list[tuple[int, frozenset[int], int]] = []
 
     def leader(self, settings: Sequence[Setting]) -> Leader:
-        """Settings with results, those shown as out, and how many could be."""
-        beliefs = self.beliefs(settings)
+        """Settings with results, those shown as out, and how many could be; as status sees them, by a fresh model."""
+        beliefs = Pooled(self.encoding.space, self.seed, self.budget).beliefs(settings)
         shown = [row for row in beliefs if len(settings[row.setting].objectives) >= OUT_SEEDS]
         out = frozenset(row.setting for row in shown if row.better < OUT)
         self.looks.append((len(settings), out, len(shown)))

@@ -34,7 +34,7 @@ def policies() -> dict[str, Factory]:
     """Name to ``factory(space, seed, budget)``; some peers plan a whole study ahead, ours does not."""
     from kdsearch.search.pooled import Pooled
 
-    return {OURS: lambda space, seed, budget: Pooled(space, seed), **peers.PEERS}
+    return {OURS: lambda space, seed, budget: Pooled(space, seed, budget), **peers.PEERS}
 
 
 @lru_cache(maxsize=1)
