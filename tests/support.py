@@ -102,17 +102,19 @@ class ToyTask:
 
 @dataclass(frozen=True)
 class Crowd(ToyTask):
-    """A toy task whose students train together: three boundaries a run, ``widest`` at once.
+    """A toy task whose students train together, each for two to five epochs by its seed.
 
     ``common_fault``: a step of more than so many runs raises. ``own_fault``: a student of that seed cannot begin.
-    ``seconds``: measured times of a step and run by width. ``seen``: how many were in a slot at each boundary.
+    ``times``: measured seconds of a step and run by width. ``seen``: how many were in a slot at each boundary,
+    ``ages``: which epochs they were in.
     """
 
     common_fault: int = 1_000
     own_fault: int = -1
     epoch_seconds: float = 0.0
-    times: Mapping[int, float] = field(default_factory=lambda: {1: 1.0, 4: 0.5, 8: 0.4})
+    times: Mapping[int, float] = field(default_factory=lambda: {1: 0.1, 4: 0.05, 8: 0.04})
     seen: list[int] = field(default_factory=list, compare=False)
+    ages: list[set[int]] = field(default_factory=list, compare=False)
     measured: list[int] = field(default_factory=list, compare=False)
 
     def together(self, request: RunRequest) -> bool:
@@ -152,14 +154,19 @@ class CrowdPopulation:
             if not slots:
                 return
             self.task.seen.append(len(slots))
+            self.task.ages.append({epoch for _, epoch in slots})
             if len(slots) > self.task.common_fault:
                 raise RuntimeError("the device has no memory")
             time.sleep(self.task.epoch_seconds)
             stepped = [(job, epoch + 1, self._interrupted(job, epoch + 1)) for job, epoch in slots]
-            over = [(job, cut) for job, epoch, cut in stepped if cut or epoch == 3]
-            slots = [(job, epoch) for job, epoch, cut in stepped if not cut and epoch < 3]
+            over = [(job, cut) for job, epoch, cut in stepped if cut or epoch == self.length(job)]
+            slots = [(job, epoch) for job, epoch, cut in stepped if not cut and epoch < self.length(job)]
             if over:
                 jobs.ended([(job, None if cut else self.task.train(job.request, job.context)) for job, cut in over])
+
+    @staticmethod
+    def length(job: Job) -> int:
+        return 2 + job.request.seed % 4
 
     @staticmethod
     def _interrupted(job: Job, epoch: int) -> bool:

@@ -23,6 +23,8 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.report import build
 from kdsearch.report import render
 from kdsearch.search.budget import describe
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import TrainsTogether
 
 
 def launch(
@@ -46,7 +48,9 @@ def launch(
     _announce(console, loaded, record, changes, engine, len(places))
     if retry_failed:
         _retry(console, ledger, record)
-    capacity = max(2, len(places) * (population or 1))
+    trained = loaded.study.trained
+    together = isinstance(trained, TrainsTogether) and trained.together(RunRequest("student", {}, 0))
+    capacity = max(2, len(places) * (population if population and together else 1))
     coordinator = Coordinator(ledger, loaded.study, record, capacity, ahead=engine == "local")
     begin = time.monotonic()
     with View(console, ledger, record.id) as view:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.ledger import Ledger
@@ -31,16 +32,21 @@ class Heartbeat:
         with self._lock:
             self._held.update({lease.run_id: lease for lease in leases})
 
-    def drop(self, run_ids: set[int]) -> None:
-        """Stop keeping these."""
+    def drop(self, leases: Iterable[Lease]) -> None:
+        """Stop keeping these; a newer lease of the same run is another one, and stays."""
         with self._lock:
-            for run_id in run_ids:
-                self._held.pop(run_id, None)
+            for lease in leases:
+                if self._is_held(lease):
+                    del self._held[lease.run_id]
 
     def holds(self, lease: Lease) -> bool:
         """Whether the lease is still ours, as far as the last renewal told."""
         with self._lock:
-            return lease.run_id in self._held
+            return self._is_held(lease)
+
+    def _is_held(self, lease: Lease) -> bool:
+        held = self._held.get(lease.run_id)
+        return held is not None and held.token == lease.token
 
     def held(self) -> list[Lease]:
         """All leases held."""
@@ -63,4 +69,4 @@ class Heartbeat:
                 # The server is away, or refuses: try again. Should it never succeed, the leases run out and the fence
                 # keeps the results of this worker out, so nothing is counted twice.
                 continue
-            self.drop({lease.run_id for lease in held} - kept)
+            self.drop(lease for lease in held if lease.run_id not in kept)

@@ -16,8 +16,8 @@ ALONE = Layout(1)
 GAIN = 1.05
 """A wider layout must be so many times as fast: runs in flight cost a search, and a crash loses more of them."""
 
-SLOWEST = 60.0
-"""Seconds; a layout with a longer step is not tried any wider."""
+LARGE = 0.5
+"""Seconds of a step from which a network trains one by one: its device is busy already, and its memory may be full."""
 
 
 def layout_for(task: Task, device: str, width: int | None = None) -> Layout:
@@ -48,7 +48,8 @@ def layout_for(task: Task, device: str, width: int | None = None) -> Layout:
 def measured(task: TrainsTogether, candidates: list[Layout], device: str) -> Layout:
     """The fastest layout by seconds a step and run; of each form no wider ones are tried once one is no faster.
 
-    Candidates come narrow ones first. One that does not fit into memory ends its form.
+    Candidates come narrow ones first. One that raises (it does not fit into memory, or the network does not take its
+    form) ends its form. Where one by one is slow, nothing else is tried.
     """
     best, fastest = candidates[0], float("inf")
     ended: set[str] = set()
@@ -58,12 +59,16 @@ def measured(task: TrainsTogether, candidates: list[Layout], device: str) -> Lay
             continue
         try:
             seconds = task.seconds_a_step(layout, device)
-        except MemoryError:
+        except Exception:
+            if layout.width == 1:
+                raise
             ended.add(layout.form)
             continue
+        if layout.width == 1 and seconds > LARGE:
+            return layout
         if seconds * GAIN < fastest:
             best, fastest = layout, seconds
-        if seconds * layout.width > SLOWEST or seconds * GAIN > last.get(layout.form, float("inf")):
+        if seconds * GAIN > last.get(layout.form, float("inf")):
             ended.add(layout.form)
         last[layout.form] = seconds
     return best

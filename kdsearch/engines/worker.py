@@ -15,7 +15,7 @@ from kdsearch.engines.faults import NothingWorks
 from kdsearch.engines.faults import raise_if_of_the_place
 from kdsearch.engines.heartbeat import Heartbeat
 from kdsearch.engines.studyfile import LoadedStudy
-from kdsearch.engines.together import LeasedJobs
+from kdsearch.engines.together import Crowd
 from kdsearch.engines.width import ALONE
 from kdsearch.errors import KdsearchError
 from kdsearch.errors import RunInterrupted
@@ -60,7 +60,10 @@ class Worker:
         self.record = record
         self.study_id = record.id
         self.device = device
-        self.layout = layout
+        task = loaded.study.trained
+        self.crowd: Crowd | None = None
+        if layout.width > 1 and isinstance(task, TrainsTogether):
+            self.crowd = Crowd(self, task, layout, device)
         self.name = worker_name()
         self.advance = advance
         self._asked_to_stop = should_stop
@@ -71,7 +74,6 @@ class Worker:
         self._failures_in_a_row = 0
         self._planned = float("-inf")
         self._plans_itself = False
-        self._aside: list[Lease] = []
 
     def run_until_finished(self, *, plan_every_batch: bool = False) -> None:
         """Work until the study is finished, stopped, or ``should_stop``.
@@ -109,22 +111,23 @@ class Worker:
 
         Long runs are claimed one by one; of runs that take milliseconds several at once, stored together.
         """
-        if self.layout.width > 1:
-            return self._run_together()
+        if self.crowd is not None and self.crowd.layout.width > 1:
+            return self.crowd.run()
         limit = max(1, min(_LARGEST_CLAIM, int(_BATCH_SECONDS / max(self.run_seconds, 1e-3))))
         leases = self._claim(limit)
-        self._train_in_turn(leases)
+        self.train_in_turn(leases)
         return len(leases)
 
     def take(self, limit: int) -> list[Lease]:
         """Runs for free slots of a population, see ``Holder``.
 
-        A quarter of the width at a time, so that other workers get their share of a short queue. Where there are none,
-        the planner is asked as an idle worker asks it.
+        A quarter of the width at a boundary, so that other workers get their share of a short queue. Where there are
+        none, the planner is asked as an idle worker asks it.
         """
         if self.should_stop():
             return []
-        limit = min(limit, max(1, self.layout.width // 4))
+        if self.crowd is not None:
+            limit = min(limit, max(1, self.crowd.layout.width // 4))
         return self._claim(limit) or (self._claim(limit) if self._plan() else [])
 
     def _claim(self, limit: int) -> list[Lease]:
@@ -139,50 +142,14 @@ class Worker:
         orders, self._planned = self.advance(), time.monotonic()
         return orders
 
-    def _run_together(self) -> int:
-        """Train runs as a population until none is left for it; how many there were to begin with.
-
-        Its other runs (teachers) train alone: those that come first before it, later ones once it has drained.
-        """
-        task = self.loaded.study.trained
-        assert isinstance(task, TrainsTogether)
-        if self._aside:
-            aside, self._aside = self._aside, []
-            self._train_in_turn(aside)
-            return len(aside)
-        leases = self.take(1)
-        alone = [lease for lease in leases if lease.pool == "teacher"]
-        self._train_in_turn(alone)
-        first = [lease for lease in leases if lease not in alone]
-        if first:
-            jobs = LeasedJobs(self, first, lambda job: task.together(job.request))
-            try:
-                task.population(self.layout, self.device).train(jobs)
-            except (Exception, SystemExit) as error:
-                raise_if_of_the_place(error)
-                self._narrow(jobs.running(), error)
-            self._aside = jobs.aside
-        return len(leases)
-
-    def _narrow(self, leases: list[Lease], error: BaseException) -> None:
-        """An exception in a common step is nobody's own: its runs go back to the queue, and fewer train at once.
-
-        One by one, a run that raises is found out, and fails alone.
-        """
-        width = self.layout.width // 2
-        said = (str(error).strip().splitlines() or [""])[0]
-        self.ledger.log_event(
-            self.study_id,
-            "population",
-            f"{self.layout.width} runs at once raised {type(error).__name__}: {said}; they are queued again, and this "
-            f"worker goes on with {width} at once",
-            data={"traceback": "".join(traceback.format_exception(error))},
-        )
-        self.layout = Layout(width, self.layout.form) if width > 1 else ALONE
+    def hand_back(self, leases: Sequence[Lease], reason: str, details: str) -> None:
+        """Queue runs of a population again, see ``Holder``."""
         self.ledger.release(leases)
-        self.heartbeat.drop({lease.run_id for lease in leases})
+        self.heartbeat.drop(leases)
+        self.ledger.log_event(self.study_id, "population", reason, data={"traceback": details})
 
-    def _train_in_turn(self, leases: Sequence[Lease]) -> None:
+    def train_in_turn(self, leases: Sequence[Lease]) -> None:
+        """Train runs one by one; of short ones several results are stored together."""
         ready: list[Outcome] = []
         begin = time.monotonic()
         try:
@@ -247,7 +214,7 @@ class Worker:
         if not outcomes:
             return
         accepted = self.ledger.finish(outcomes)
-        self.heartbeat.drop({outcome.lease.run_id for outcome in outcomes})
+        self.heartbeat.drop([outcome.lease for outcome in outcomes])
         for outcome in outcomes:
             run_id = outcome.lease.run_id
             if run_id in accepted:
@@ -263,7 +230,7 @@ class Worker:
         fails everything would otherwise fail every run of the study.
         """
         state = self.ledger.fail(self.study_id, lease, error)
-        self.heartbeat.drop({lease.run_id})
+        self.heartbeat.drop([lease])
         self._failed_here.add(lease.run_id)
         self._failures_in_a_row += 1
         if state == "failed":

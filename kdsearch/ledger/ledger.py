@@ -133,8 +133,7 @@ class Ledger:
     def fail(self, study_id: int, lease: Lease, error: str) -> str | None:
         """Record an exception of a run and its event."""
 
-        # Postgres takes neither NUL nor half a surrogate pair, and any text may stand in an exception.
-        text = error.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
+        text = _storable(error)
 
         def work(connection: Connection) -> str | None:
             state = leases.fail(connection, lease, text)
@@ -185,7 +184,14 @@ class Ledger:
     def log_event(
         self, study_id: int, kind: str, message: str, data: Mapping[str, Any] | None = None, run_id: int | None = None
     ) -> None:
-        """Store an event."""
+        """Store an event; ``data`` holds texts and numbers."""
+        message = _storable(message)
+        data = {name: _storable(value) if isinstance(value, str) else value for name, value in (data or {}).items()}
         self.database.transaction(
             partial(studies.log_event, study_id=study_id, kind=kind, message=message, data=data, run_id=run_id)
         )
+
+
+def _storable(text: str) -> str:
+    """Postgres takes neither NUL nor half a surrogate pair, and any text may stand in an exception."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -95,9 +95,9 @@ class StudyPlanner:
         reason = f"the budget of {describe(state.study.settings['budget'])} is spent"
         if wanted > 0:
             policy = self.policy(state)
-            with one_thread():
-                reason = self._enough(state, policy, settings)
-                picks = [] if reason else policy.choose(settings, wanted)
+            one_thread()
+            reason = self._enough(state, policy, settings)
+            picks = [] if reason else policy.choose(settings, wanted)
             if not reason:
                 orders = self._orders(state, records, settings, picks)
                 if orders or pending(search):

@@ -83,8 +83,8 @@ def standings(
 
 def ranked(records: list[ConfigurationRecord], settings: list[Setting], policy: Search) -> list[Standing]:
     """See ``standings``: policies rank settings with one seed last."""
-    with one_thread():
-        beliefs = policy.beliefs(settings)
+    one_thread()
+    beliefs = policy.beliefs(settings)
     return [
         Standing(
             records[belief.setting],

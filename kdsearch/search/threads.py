@@ -1,24 +1,18 @@
-"""One thread for the linear algebra of a decision: its matrices are small, and the other cores train."""
+"""One thread for the linear algebra of decisions: their matrices are small, and the other cores train."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
 
 
-def one_thread() -> AbstractContextManager[object]:
-    """Let the BLAS libraries that are loaded by now use one thread; as before at the end.
+@cache
+def one_thread() -> None:
+    """Let the BLAS libraries that are loaded by now use one thread, from here on in this process.
 
     With more, the threads of one 400 x 400 factorization wait for each other while workers hold the cores: 0.24 s
-    instead of 0.001 on 2 busy cores. The limit is the process's: while one thread holds it, another's has no effect.
+    instead of 0.001 on 2 busy cores. For good, because the limit is the process's: given back by one thread, it would
+    be lost to another that decides. Who decides trains nothing, or on one thread too (the debug engine).
     """
-    limit: AbstractContextManager[object] = _loaded().limit(limits=1, user_api="blas")
-    return limit
-
-
-@cache
-def _loaded() -> ThreadpoolController:
-    """Found once: looking through all libraries of a process takes milliseconds."""
-    return ThreadpoolController()
+    ThreadpoolController().limit(limits=1, user_api="blas")

@@ -25,12 +25,9 @@ class JobSource:
         self._jobs: dict[int, Job] = {}
 
     def claim(self, free: int) -> Sequence[Member]:
-        """See ``Source.claim``; where runs fail to begin, others are asked for in their place."""
+        """See ``Source.claim``: what ``jobs`` gives at once; where all of it fails to begin, it is asked again."""
         members: list[Member] = []
-        while len(members) < free:
-            claimed = self.jobs.claim(free - len(members))
-            if not claimed:
-                break
+        while not members and (claimed := self.jobs.claim(free)):
             for job in claimed:
                 try:
                     member = self.begin(job)

@@ -49,16 +49,19 @@ def serve(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
 
 
 def _fill(stepper: Stepper, slots: list[Member | None], source: Source) -> None:
-    """Give every free slot a run, as long as there are some; one whose checkpoint is at its end leaves at once."""
+    """Give free slots what the source has at the moment; one whose checkpoint is at its end leaves at once.
+
+    It is asked once, so that others who take from the same queue get their share; again only where all slots are free.
+    """
     while free := [slot for slot, member in enumerate(slots) if member is None]:
         claimed = source.claim(len(free))
-        if not claimed:
-            return
         for slot, member in zip(free, claimed, strict=False):
             stepper.enter(slot, member.entrant)
             _restore(stepper, slot, member)
             slots[slot] = member
         _leave(slots, source)
+        if not claimed or any(member is not None for member in slots):
+            return
 
 
 def _leave(slots: list[Member | None], source: Source) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Mapping
 
 import torch
+from torch import Tensor
 from torch import nn
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
+_ADAM_MEMORY = {"exp_avg": "first_moment", "exp_avg_sq": "second_moment"}
+_SGD_MEMORY = {"momentum_buffer": "velocity"}
 
 
 def make_optimizer(name: str, parameters: Iterable[nn.Parameter], weight_decay: float) -> torch.optim.Optimizer:
@@ -25,3 +29,43 @@ def make_optimizer(name: str, parameters: Iterable[nn.Parameter], weight_decay: 
     if name == "sgd":
         return torch.optim.SGD(parameters, lr=0.0, momentum=0.9, weight_decay=weight_decay, fused=True)
     raise ValueError(f"unknown optimizer {name!r}; choose one of {', '.join(OPTIMIZERS)}")
+
+
+def state_row(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What an optimizer of :func:`make_optimizer` remembers, as one member of a population remembers it.
+
+    Names and forms of :class:`~kdsearch.training.population.optimizers.RowOptimizer`, memory as ``[P]`` in the order of
+    the parameters: so a run goes on from its checkpoint whether it trains alone or among others.
+    """
+    group = optimizer.param_groups[0]
+    parameters = group["params"]
+
+    def row(name: str) -> Tensor:
+        values = [optimizer.state[p].get(name) for p in parameters]
+        parts = [torch.zeros_like(p) if v is None else v for p, v in zip(parameters, values, strict=True)]
+        return torch.cat([part.detach().flatten() for part in parts]).cpu()
+
+    def number(value: float) -> Tensor:
+        return torch.tensor(value, dtype=torch.float64)
+
+    decay = {"weight_decay": number(group["weight_decay"])}
+    if isinstance(optimizer, torch.optim.SGD):
+        momentum, nesterov = number(group["momentum"]), torch.tensor(bool(group["nesterov"]))
+        return decay | {"momentum": momentum, "nesterov": nesterov, "velocity": row("momentum_buffer")}
+    steps = max((int(optimizer.state[p]["step"]) for p in parameters if "step" in optimizer.state[p]), default=0)
+    beta1, beta2 = group["betas"]
+    numbers = {"beta1": number(beta1), "beta2": number(beta2), "eps": number(group["eps"])}
+    moments = {"first_moment": row("exp_avg"), "second_moment": row("exp_avg_sq")}
+    return decay | numbers | moments | {"steps": torch.tensor(steps)}
+
+
+def load_row(optimizer: torch.optim.Optimizer, row: Mapping[str, Tensor]) -> None:
+    """Continue from :func:`state_row` or a member's state; its memory only: the numbers are the run's own."""
+    names = _SGD_MEMORY if isinstance(optimizer, torch.optim.SGD) else _ADAM_MEMORY
+    parameters = optimizer.param_groups[0]["params"]
+    columns = {name: torch.split(row[place], [p.numel() for p in parameters]) for name, place in names.items()}
+    for i, parameter in enumerate(parameters):
+        state = {name: parts[i].view_as(parameter).to(parameter, copy=True) for name, parts in columns.items()}
+        if "steps" in row:
+            state["step"] = torch.tensor(float(row["steps"]), dtype=torch.float32, device=parameter.device)
+        optimizer.state[parameter] = state

@@ -21,7 +21,8 @@ def recompute(blocks: Iterable[nn.Module]) -> None:
 
     Gradients and buffers are those of the usual forward: the second run starts from the buffers of the first (dropout
     of :class:`~kdsearch.models.dropout.StreamDropout` draws the same mask) and leaves no trace in them (batch norm
-    counts a batch once, where ``torch.utils.checkpoint`` alone counts it twice). Method: Chen, Xu, Zhang and Guestrin,
+    counts a batch once, where ``torch.utils.checkpoint`` alone counts it twice). A network is copied before, not after:
+    a copy's blocks would compute with the original's weights. Method: Chen, Xu, Zhang and Guestrin,
     arXiv 1604.06174.
     """
     for block in blocks:

@@ -14,6 +14,8 @@ from torch import nn
 
 from kdsearch.training.micro_batches import backward_by_parts
 from kdsearch.training.micro_batches import parts_of
+from kdsearch.training.optimizers import load_row
+from kdsearch.training.optimizers import state_row
 
 Precision = Literal["float32", "bfloat16"]
 Outputs = Any
@@ -133,12 +135,12 @@ class PlainStepper:
 
     def state(self, slot: int) -> dict[str, Any]:
         """Weights and optimizer, see :class:`Stepper`."""
-        return {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {"model": self.weights(slot), "optimizer": state_row(self.optimizer)}
 
     def load(self, slot: int, state: dict[str, Any]) -> None:
         """Continue, see :class:`Stepper`."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_row(self.optimizer, state["optimizer"])
 
 
 def take(inputs: Tensor, clips: Tensor, device: torch.device) -> Tensor:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,8 +245,7 @@ def test_kept_searches_give_the_table_of_the_file(
     blind: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "RESULTS", tmp_path / "build" / "planner.jsonl")
-    monkeypatch.setattr(archive, "read", partial(archive.read, tmp_path / "kept.npz"))
-    monkeypatch.setattr(archive, "write", partial(archive.write, path=tmp_path / "kept.npz"))
+    monkeypatch.setattr(archive, "KEPT", tmp_path / "kept.npz")
     asked = ["--on", "smooth-s1-r0", "--budget", "30", "--worlds", "3", "--processes", "1", "--reference", "single"]
     asked += ["--output", str(tmp_path / "build" / "planner.jsonl"), "--long-budget", "30", "--long"]
 

@@ -52,12 +52,13 @@ def test_a_study_is_the_same_alone_and_together(ledger: Ledger) -> None:
     assert objectives(together) == objectives(alone)
 
 
-def test_a_free_slot_is_filled_at_the_boundary(ledger: Ledger) -> None:
+def test_a_free_slot_is_filled_at_the_boundary_while_the_others_train_on(ledger: Ledger) -> None:
     crowd = Crowd()
-    launch(ledger, 4, crowd, budget=kd.Budget(runs=40))
-    runs = sum(crowd.seen) / 3
-    assert runs == int(runs), "every run had its three epochs"
-    assert sum(count == 4 for count in crowd.seen) > 0.7 * len(crowd.seen)
+    results = launch(ledger, 4, crowd, budget=kd.Budget(runs=40))
+    students = [run for run in results.runs if run.pool != "teacher"]
+    assert sum(crowd.seen) == sum(2 + run.seed % 4 for run in students), "every run had its epochs, once"
+    assert sum(0 in ages and len(ages) > 1 for ages in crowd.ages) > 10, "runs begin beside runs in their middle"
+    assert sum(count == 4 for count in crowd.seen) > 0.6 * len(crowd.seen)
 
 
 def test_one_run_that_cannot_begin_fails_alone(ledger: Ledger) -> None:
@@ -86,8 +87,44 @@ def test_a_diverged_run_is_a_result(ledger: Ledger) -> None:
     assert set(states) == {"done", "diverged"}
 
 
+def test_a_population_that_cannot_be_made_keeps_no_run(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: Crowd, layout: Layout, device: str) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(Crowd, "population", refuse)
+    results = launch(ledger, 8, Crowd())
+    assert {run.state for run in results.runs} == {"done"}, "one by one, in the end"
+    said = [event.message for event in results.events if event.kind == "population"]
+    assert "8 runs at once raised MemoryError: no room" in said[0]
+
+
+@pytest.mark.parametrize("broken", ["finish", "claim"])
+def test_a_fault_of_the_ledger_is_no_fault_of_a_step(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    crowd = Crowd(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})
+    study = toy_study(task=crowd, baselines={}, space={"rate": kd.uniform(0, 1)})
+    record, _ = ledger.open_study(declaration(study))
+    Coordinator(ledger, study, record, 8).tick()
+    worker = Worker(ledger, Loaded(study), record, layout=Layout(4, "crowd"))  # type: ignore[arg-type]
+    usual, calls = getattr(ledger, broken), []
+
+    def fails(*given: Any, **named: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 2:
+            raise RuntimeError("the ledger is broken")
+        return usual(*given, **named)
+
+    monkeypatch.setattr(ledger, broken, fails)
+    with pytest.raises(RuntimeError, match="the ledger is broken"):
+        worker.run_until_finished()
+    results = ledger.results(record.id)
+    assert "leased" not in {run.state for run in results.runs}, "all are handed back"
+    assert not [event for event in results.events if event.kind == "population"], "and no step is blamed"
+
+
 def test_who_is_stopped_hands_all_back(ledger: Ledger) -> None:
-    study = toy_study(task=(crowd := Crowd(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})), baselines={})
+    crowd = Crowd(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})
     study = toy_study(task=crowd, baselines={}, space={"rate": kd.uniform(0, 1)})
     record, _ = ledger.open_study(declaration(study))
     coordinator = Coordinator(ledger, study, record, 8)
@@ -120,7 +157,8 @@ def test_a_lost_lease_frees_its_slot_and_the_others_train_on(ledger: Ledger, mon
         return lease.run_id not in lost
 
     monkeypatch.setattr(worker.heartbeat, "holds", holds)
-    worker._run_together()
+    assert worker.crowd is not None
+    worker.crowd.run()
     runs = {run.id: run for run in ledger.results(record.id).runs}
     assert runs[lost[0]].state == "leased", "it is no longer this worker's to end"
     assert sum(run.state == "done" for run in runs.values()) >= 3

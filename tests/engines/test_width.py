@@ -35,21 +35,27 @@ def test_a_broken_memory_is_measured_again(home: Path) -> None:
 
 
 def test_wider_must_pay(home: Path) -> None:
-    assert measured(Crowd(times={1: 1.0, 4: 0.97}), Crowd(times={1: 1, 4: 1}).layouts("cpu"), "cpu") == ALONE
-    task = Crowd(times={1: 1.0, 4: 0.5, 8: 0.49, 16: 0.1})
+    assert measured(Crowd(times={1: 0.1, 4: 0.097}), Crowd(times={1: 1, 4: 1}).layouts("cpu"), "cpu") == ALONE
+    task = Crowd(times={1: 0.1, 4: 0.05, 8: 0.049, 16: 0.01})
     assert measured(task, task.layouts("cpu"), "cpu") == Layout(4, "crowd")
     assert task.measured == [1, 4, 8], "a form that has stopped gaining is not tried wider"
 
 
 def test_what_does_not_fit_into_memory_is_left(home: Path) -> None:
-    task = Crowd(times={1: 1.0, 4: 0.5})
+    task = Crowd(times={1: 0.1, 4: 0.05})
     assert measured(task, [Layout(1), Layout(4, "crowd"), Layout(8, "crowd"), Layout(16, "crowd")], "cpu").width == 4
     assert task.measured == [1, 4, 8]
 
 
-def test_a_step_of_minutes_ends_the_search_for_width(home: Path) -> None:
-    task = Crowd(times={1: 50.0, 4: 20.0, 8: 1.0})
-    assert measured(task, task.layouts("cpu"), "cpu") == Layout(4, "crowd")
+def test_a_large_network_trains_one_by_one_and_nothing_else_is_tried(home: Path) -> None:
+    task = Crowd(times={1: 0.6, 4: 0.1, 8: 0.1})
+    assert measured(task, task.layouts("cpu"), "cpu") == ALONE
+    assert task.measured == [1]
+
+
+def test_an_error_one_by_one_is_no_layouts(home: Path) -> None:
+    with pytest.raises(MemoryError):
+        measured(Crowd(times={4: 0.1}), [Layout(1), Layout(4, "crowd")], "cpu")
 
 
 def test_who_is_told_asks_no_clock_but_for_the_form(home: Path) -> None:

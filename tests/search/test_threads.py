@@ -1,33 +1,30 @@
-"""Decisions hold the linear algebra to one thread, and give the others back."""
+"""Decisions hold the linear algebra of their process to one thread."""
 
 from __future__ import annotations
 
-import contextlib
+import subprocess
+import sys
 
-import scipy.linalg  # noqa: F401  its own BLAS is loaded before anyone looks
-from threadpoolctl import threadpool_info
-from threadpoolctl import threadpool_limits
-
+SCRIPT = """
+import threading
+from threadpoolctl import threadpool_info, threadpool_limits
+import kdsearch.search.pooled
 from kdsearch.search.threads import one_thread
 
-
-def counts() -> set[int]:
-    """Threads of each BLAS library in this process."""
+def counts():
     return {row["num_threads"] for row in threadpool_info() if row["user_api"] == "blas"}
 
+threadpool_limits(3, "blas").__class__
+before = counts()
+threads = [threading.Thread(target=one_thread) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(sorted(before), sorted(counts()))
+"""
 
-def test_one_thread_inside_and_as_before_outside() -> None:
-    with threadpool_limits(3, "blas"):
-        with one_thread():
-            assert counts() == {1}
-            with one_thread():
-                assert counts() == {1}
-            assert counts() == {1}, "the outer caller is not done"
-        assert counts() == {3}
 
-
-def test_an_error_inside_gives_them_back_too() -> None:
-    with threadpool_limits(3, "blas"):
-        with contextlib.suppress(ValueError), one_thread():
-            raise ValueError
-        assert counts() == {3}
+def test_from_the_first_decision_on_there_is_one_thread() -> None:
+    output = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=True).stdout
+    assert output.split() == ["[3]", "[1]"]

@@ -76,7 +76,9 @@ def context(workspace: Path, report: Any = lambda epoch, objective: None) -> Run
     return RunContext(workspace, keep_weights=True, report=report)
 
 
-def alone(given: VideoHashing, request: RunRequest, workspace: Path) -> Member:
+def alone(
+    given: VideoHashing, request: RunRequest, workspace: Path, report: Any = lambda epoch, objective: None
+) -> Member:
     """The run by itself in float64: one module, torch's optimizer."""
     params, data = run_params(given, request), dataset(given, "student", "cpu")
     taught = find_teacher(given, request, params, "cpu")
@@ -91,7 +93,7 @@ def alone(given: VideoHashing, request: RunRequest, workspace: Path) -> Member:
         ),
         skip_zero_loss="skip_zero_loss" in given.quirks,
     )
-    member = make_member(given, request, context(workspace), params, data)
+    member = make_member(given, request, context(workspace, report), params, data)
     serve(stepper, make_evaluate(given, data), Alone(member))
     return member
 
@@ -171,6 +173,35 @@ def test_an_interrupted_member_goes_on_in_another_slot_as_if_unbroken(tmp_path: 
     population.serve(Queue([again]))
     same(again, alone(given, second, tmp_path / "a"))
     same(whole, alone(given, first, tmp_path / "b"))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+@pytest.mark.parametrize("first", ["alone", "together"])
+def test_a_run_goes_on_from_its_checkpoint_in_the_other_way_of_training(
+    tmp_path: Path, teacher: Path, optimizer: str, first: str
+) -> None:
+    given = task(tmp_path, optimizer=optimizer)
+    (request,) = requests(teacher, RUNS[1:2])
+
+    def interrupt(epoch: int, objective: float) -> None:
+        if epoch == 2:
+            raise RunInterrupted
+
+    def together(report: Any = lambda epoch, objective: None) -> Member:
+        population = VideoHashingPopulation(given, "cpu", 2, "vmapped", torch.float64)
+        member = population.member(request, context(tmp_path / "cut", report))
+        population.serve(Queue([member]))
+        return member
+
+    if first == "alone":
+        cut = alone(given, request, tmp_path / "cut", interrupt)
+        again = together()
+    else:
+        cut = together(interrupt)
+        again = alone(given, request, tmp_path / "cut")
+    assert cut.interrupted
+    assert cut.progress.epoch == 2
+    same(again, alone(given, request, tmp_path / "whole"))
 
 
 def test_a_teacher_that_answers_batches_trains_alone(tmp_path: Path) -> None:

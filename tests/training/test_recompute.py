@@ -68,7 +68,7 @@ def test_without_a_gradient_nothing_runs_twice() -> None:
     assert model[0].calls == 2
 
 
-def test_a_copy_and_its_weights_keep_their_names() -> None:
+def test_weights_keep_their_names() -> None:
     model = network()
     names = list(model.state_dict())
     recompute([model[0]])

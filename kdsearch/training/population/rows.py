@@ -53,6 +53,8 @@ class Rows:
         row = torch.cat([parameters[name].detach().flatten() for name in self.layout.names])
         self.weights = row.repeat(members, 1).requires_grad_()
         self.weights.grad = torch.zeros_like(self.weights)
+        # What a state_dict leaves out (a network's constants) is the same for all and stays.
+        self.stored = tuple(name for name, _ in module.named_buffers() if name in module.state_dict())
         self.buffers = {
             name: value.detach().expand(members, *value.shape).clone() for name, value in module.named_buffers()
         }
@@ -66,15 +68,15 @@ class Rows:
         """Copy parameters and buffers (see :meth:`take`) into a slot; raises ``KeyError`` where one is missing."""
         row = [state[name].to(self.weights).flatten() for name in self.layout.names]
         self.weights[slot].copy_(torch.cat(row))
-        for name, buffer in self.buffers.items():
-            buffer[slot].copy_(state[name])
+        for name in self.stored:
+            self.buffers[name][slot].copy_(state[name])
 
     @torch.no_grad()
     def take(self, slot: int) -> dict[str, Tensor]:
         """Copies of a member's parameters and buffers on the CPU: what its module's ``state_dict`` would be."""
         views = self.layout.views(self.weights.detach()[slot : slot + 1])
         state = {name: value[0].cpu().clone() for name, value in views.items()}
-        return state | {name: buffer[slot].cpu().clone() for name, buffer in self.buffers.items()}
+        return state | {name: self.buffers[name][slot].cpu().clone() for name in self.stored}
 
     def of(self, slots: list[int]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Parameters and buffers of some members ``[S, ...]``, without a graph; copies unless all are asked for."""

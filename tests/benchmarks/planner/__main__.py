@@ -5,8 +5,7 @@
 Results are appended to a file, one JSON line a search; the same command goes on after any interruption, and searches
 that are there are not run again. The file begins with the searches kept in the repository (``results.npz``, hours of
 peers), so that ``--table`` prints their table at once; ``--fresh`` begins with none. Slow peers run in fewer worlds of
-three families. Search runs are compared: nobody
-gets confirm runs. Worlds of HPO-RL-Bench need KDSEARCH_DATA.
+three families. Search runs are compared: nobody gets confirm runs. Worlds of HPO-RL-Bench need KDSEARCH_DATA.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ def main(given: list[str] | None = None) -> None:
     for line in goals(found, OURS, arguments.reference):
         print(line)
     if arguments.keep:
-        print(f"{archive.write(row for row in read(arguments.output) if current(row))} searches kept")
+        print(f"{archive.write(row for row in read(arguments.output) if current(row))} searches are kept now")
     if failed:
         raise SystemExit(f"{failed} searches failed; their tracebacks are in {arguments.output}")
 
@@ -104,7 +103,7 @@ def _parse(given: list[str] | None) -> argparse.Namespace:
     add("--output", type=Path, default=RESULTS)
     add("--again", nargs="+", default=[], metavar="POLICY", help="forget the results of these first")
     add("--fresh", action="store_true", help="begin without the searches kept in the repository")
-    add("--keep", action="store_true", help="keep the searches of the output file in the repository")
+    add("--keep", action="store_true", help="add the searches of the output file to those in the repository")
     add("--table", action="store_true", help="only print what is there")
     add("--reference", default=REFERENCE, help="whose regret the runs needed are counted to")
     add("--quick", action="store_true", help="two families, 4 worlds, 40 runs: does it work?")

@@ -22,9 +22,17 @@ _REALS = ("best", "sigma", "tau", "wall")
 _LOOKS = ("runs", "truth", "estimate", "seeds")
 
 
-def write(rows: Iterable[Mapping[str, Any]], path: Path = KEPT) -> int:
-    """Store searches, of one and the same the last; returns how many. Failed ones are left out."""
-    last = {tuple(row[name] for name in ("world", "policy", *_COUNTS)): row for row in rows if "error" not in row}
+def write(rows: Iterable[Mapping[str, Any]], path: Path | None = None) -> int:
+    """Add searches to those in ``path``, of one and the same the last; returns how many there are then.
+
+    Failed ones are left out, and those of a policy that states no number.
+    """
+    path = path or KEPT
+    last = {
+        tuple(row[name] for name in ("world", "policy", *_COUNTS)): row
+        for row in (*read(path), *rows)
+        if "error" not in row and np.isfinite(row["estimate"]).all()
+    }
     kept = [last[key] for key in sorted(last)]
     columns: dict[str, Any] = {name: [row[name] for row in kept] for name in (*_COUNTS, *_REALS)}
     arrays = {name: np.array(columns[name], dtype=np.int32) for name in _COUNTS}
@@ -43,8 +51,9 @@ def write(rows: Iterable[Mapping[str, Any]], path: Path = KEPT) -> int:
     return len(kept)
 
 
-def read(path: Path = KEPT) -> Iterator[dict[str, Any]]:
+def read(path: Path | None = None) -> Iterator[dict[str, Any]]:
     """The searches in ``path`` as ``measure.read`` gives them; none where there is no such file."""
+    path = path or KEPT
     if not path.is_file():
         return
     with np.load(path) as file:

@@ -77,10 +77,10 @@ def own(given: Problem) -> Answer:
     """The planner's model."""
     encoding = Encoding({str(i): _unit() for i in range(given.points.shape[1])})
     squared = encoding.squared(given.points, given.points)
-    with one_thread():
-        model = Models(given.points.shape[1], HOPEFUL).of(given.objectives, squared)
-        across, among = encoding.squared(given.points, given.new), encoding.squared(given.new, given.new)
-        values, covariance = model.posterior.joint(np.array([], dtype=np.intp), across, among)
+    one_thread()
+    model = Models(given.points.shape[1], HOPEFUL).of(given.objectives, squared)
+    across, among = encoding.squared(given.points, given.new), encoding.squared(given.new, given.new)
+    values, covariance = model.posterior.joint(np.array([], dtype=np.intp), across, among)
     known = model.centre + model.scale * model.posterior.mean
     return Answer(known, model.centre + model.scale * values, model.scale * np.sqrt(np.diag(covariance)))
 
@@ -111,12 +111,12 @@ def scikit_learn(given: Problem) -> Answer:
     regressor = optional("sklearn.gaussian_process", "gp_library").GaussianProcessRegressor(
         smooth + kernels.WhiteKernel(0.05, (1e-5, 10)), alpha=(errors / scale) ** 2
     )
-    with one_thread():
-        regressor.fit(given.points, (means - means.mean()) / scale)
-        new, sd = regressor.predict(given.new, return_std=True)
-        # A known setting's own part is part of its truth: what is taken off is the runs' noise alone.
-        covariance = regressor.kernel_(given.points)
-        alpha = np.linalg.solve(covariance + np.diag((errors / scale) ** 2), (means - means.mean()) / scale)
+    one_thread()
+    regressor.fit(given.points, (means - means.mean()) / scale)
+    new, sd = regressor.predict(given.new, return_std=True)
+    # A known setting's own part is part of its truth: what is taken off is the runs' noise alone.
+    covariance = regressor.kernel_(given.points)
+    alpha = np.linalg.solve(covariance + np.diag((errors / scale) ** 2), (means - means.mean()) / scale)
     return Answer(means.mean() + scale * covariance @ alpha, means.mean() + scale * new, scale * sd)
 
 

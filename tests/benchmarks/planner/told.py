@@ -58,14 +58,14 @@ def whole() -> tuple[Hyperparameters, float]:
 def regrets(name: str, index: int) -> list[float]:
     """Regret in tau at each look of one search."""
     world = recorded("jhmdb", index)
-    with one_thread():
-        if name == "tpe_x5":
-            policy = policies()[name](world.space, index, LOOKS[-1])
-        else:
-            policy = Pooled(world.space, index)
-            if name == "told":
-                policy._searching = Held(*whole())
-        trace = simulate(policy, world, LOOKS[-1], checkpoints=LOOKS)
+    one_thread()
+    if name == "tpe_x5":
+        policy = policies()[name](world.space, index, LOOKS[-1])
+    else:
+        policy = Pooled(world.space, index)
+        if name == "told":
+            policy._searching = Held(*whole())
+    trace = simulate(policy, world, LOOKS[-1], checkpoints=LOOKS)
     return [(world.best - float(truth)) / world.tau for truth in trace.truth]
 
 
