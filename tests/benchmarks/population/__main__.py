@@ -4,8 +4,8 @@ A cell is one student at one width M in one form, or M processes that share the 
 on one thread. Its time is divided by M. Cells take turns, and ratios are taken within a turn, so that what else the
 machine does falls on all. Cells over 60 s a step are left out aloud. ``chosen`` is the cell in one process that was the
 fastest over the first half of the turns, judged by the others: mean ratio to one by one with a 95 % interval (Student's
-t of its logarithm). A worker chooses so too, by seconds of a step (``kdsearch.engines.width``). Data are generated where
-KDSEARCH_DATA has none: times do not depend on them. Needs torch, numpy and scipy alone, and no installation:
+t of its logarithm). A worker chooses so too, by seconds of a step (``kdsearch.engines.width``). Data are generated
+where KDSEARCH_DATA has none: times do not depend on them. Needs torch, numpy and scipy alone, and no installation:
 
     python -m tests.benchmarks.population [--device cuda] [--widths 1 4 16 64 256] [--students pose masks] [--turns 5]
 """
