@@ -14,6 +14,7 @@ from kdsearch.engines.width import ALONE
 from kdsearch.ledger.leases import Lease
 from kdsearch.tasks.base import Job
 from kdsearch.tasks.base import Layout
+from kdsearch.tasks.base import Population
 from kdsearch.tasks.base import RunResult
 from kdsearch.tasks.base import TrainsTogether
 
@@ -120,6 +121,7 @@ class Crowd:
         self.task = task
         self.layout = layout
         self.device = device
+        self._population: Population | None = None  # kept: its slots serve the next runs too
         self._aside: list[Lease] = []
 
     def run(self) -> int:
@@ -135,7 +137,9 @@ class Crowd:
             return len(leases)
         jobs = LeasedJobs(self.holder, first, lambda job: self.task.together(job.request))
         try:
-            self.task.population(self.layout, self.device).train(jobs)
+            if self._population is None:
+                self._population = self.task.population(self.layout, self.device)
+            self._population.train(jobs)
         except (Exception, SystemExit) as error:
             if jobs.broken is error:
                 raise
@@ -151,6 +155,7 @@ class Crowd:
 
         One by one, a run that raises is found out, and fails alone.
         """
+        self._population = None
         width = self.layout.width // 2
         said = (str(error).strip().splitlines() or [""])[0]
         reason = (
