@@ -1,7 +1,7 @@
 """Runs per minute of two workers against one, on the JHMDB pose study, each with its own processes.
 
-Search runs of one study, the same budget, timed from the first to the last finished run, so that start-up, teacher and
-confirmation are left out. The two settings alternate.
+Search runs of one study, one at a time in each worker, the same budget, timed from the first to the last finished run,
+so that start-up, teacher and confirmation are left out. The two settings alternate.
 
     KDSEARCH_DATA=... python -m tests.benchmarks.two_workers [--runs 40] [--repeats 2]
 """
@@ -67,7 +67,17 @@ def launched(workers: int, runs: int) -> tuple[RunRecord, ...]:
         os.environ.pop("KDSEARCH_STORAGE", None)
         file = Path(folder) / "workers.py"
         file.write_text(STUDY.format(runs=runs))
-        command = [sys.executable, "-m", "kdsearch", "launch", str(file), "--workers", str(workers)]
+        command = [
+            sys.executable,
+            "-m",
+            "kdsearch",
+            "launch",
+            str(file),
+            "--workers",
+            str(workers),
+            "--population",
+            "1",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(done.stdout + done.stderr)

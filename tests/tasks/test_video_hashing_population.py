@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from kdsearch.data import jhmdb
 from kdsearch.errors import RunInterrupted
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
@@ -31,6 +30,7 @@ from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from kdsearch.training.teacher_cache import TeacherOutputs
+from tests.tasks.video_hashing_data import drawn
 
 EXACT = 1e-12
 RUNS: list[dict[str, Any]] = [
@@ -57,17 +57,10 @@ class Queue:
         self.boundaries.append(len(members))
 
 
-def task(root: Path, **options: Any) -> VideoHashing:
-    """Drawn figures: ``root`` holds no data. Short runs, so that some end by their plateau and some do not."""
-    networks = {"teacher": {"frames": 20, "width": 8}, "student": {"frames": 10, "width": 4}}
-    usual = {"epochs": 4, "evaluate_every": 1, "batch": 40, "reductions": 0}
-    return VideoHashing(jhmdb(root=root), **{**networks, **usual, **options})
-
-
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("teacher")
-    result = task(folder, epochs=1).train(RunRequest("teacher", {}, 9), RunContext(folder))
+    result = drawn(folder, epochs=1).train(RunRequest("teacher", {}, 9), RunContext(folder))
     assert result.weights is not None
     return result.weights
 
@@ -116,7 +109,7 @@ def same(found: Member, wanted: Member) -> None:
 def test_each_member_is_the_run_alone_also_in_a_slot_filled_anew(
     tmp_path: Path, teacher: Path, form: Form, optimizer: str
 ) -> None:
-    given = task(tmp_path, optimizer=optimizer)
+    given = drawn(tmp_path, optimizer=optimizer)
     population = VideoHashingPopulation(given, "cpu", 2, form, torch.float64)
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(requests(teacher))]
     queue = Queue(members)
@@ -131,7 +124,7 @@ def test_each_member_is_the_run_alone_also_in_a_slot_filled_anew(
 @pytest.mark.parametrize("form", ["vmapped", "looped"])
 def test_steps_without_loss_are_skipped_by_each_member_for_itself(tmp_path: Path, teacher: Path, form: Form) -> None:
     nothing = {"params": {"triplet_weight": 0.0, "classification_weight": 0.0}, "seed": 5}
-    given = task(tmp_path, quirks=("skip_zero_loss",), epochs=2)
+    given = drawn(tmp_path, quirks=("skip_zero_loss",), epochs=2)
     population = VideoHashingPopulation(given, "cpu", 2, form, torch.float64)
     rows = requests(teacher, [nothing, RUNS[0]])
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
@@ -144,7 +137,7 @@ def test_steps_without_loss_are_skipped_by_each_member_for_itself(tmp_path: Path
 
 @pytest.mark.parametrize("form", ["vmapped", "looped"])
 def test_divergence_of_one_member_touches_no_other(tmp_path: Path, teacher: Path, form: Form) -> None:
-    given = task(tmp_path)
+    given = drawn(tmp_path)
     population = VideoHashingPopulation(given, "cpu", 3, form, torch.float64)
     explodes = {"params": {"learning_rate": math.inf}, "seed": 6}
     rows = requests(teacher, [RUNS[0], explodes, RUNS[3], RUNS[1]])
@@ -156,7 +149,7 @@ def test_divergence_of_one_member_touches_no_other(tmp_path: Path, teacher: Path
 
 
 def test_an_interrupted_member_goes_on_in_another_slot_as_if_unbroken(tmp_path: Path, teacher: Path) -> None:
-    given = task(tmp_path)
+    given = drawn(tmp_path)
 
     def interrupt(epoch: int, objective: float) -> None:
         if epoch == 2:
@@ -180,7 +173,7 @@ def test_an_interrupted_member_goes_on_in_another_slot_as_if_unbroken(tmp_path: 
 def test_a_run_goes_on_from_its_checkpoint_in_the_other_way_of_training(
     tmp_path: Path, teacher: Path, optimizer: str, first: str
 ) -> None:
-    given = task(tmp_path, optimizer=optimizer)
+    given = drawn(tmp_path, optimizer=optimizer)
     (request,) = requests(teacher, RUNS[1:2])
 
     def interrupt(epoch: int, objective: float) -> None:
@@ -206,4 +199,4 @@ def test_a_run_goes_on_from_its_checkpoint_in_the_other_way_of_training(
 
 def test_a_teacher_that_answers_batches_trains_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one by one"):
-        VideoHashingPopulation(task(tmp_path, quirks=("teacher_train_mode",)), "cpu", 2, "vmapped")
+        VideoHashingPopulation(drawn(tmp_path, quirks=("teacher_train_mode",)), "cpu", 2, "vmapped")

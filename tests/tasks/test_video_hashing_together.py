@@ -9,14 +9,13 @@ from typing import Any
 import pytest
 import torch
 
-from kdsearch.data import jhmdb
 from kdsearch.tasks.base import Job
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
 from kdsearch.tasks.base import TrainsTogether
-from kdsearch.tasks.video_hashing import VideoHashing
+from tests.tasks.video_hashing_data import drawn
 
 NUMBERS: list[dict[str, Any]] = [
     {"learning_rate": 1e-3},
@@ -45,16 +44,10 @@ class Listed:
         self.errors[job.request.seed] = error
 
 
-def small(root: Path, **options: Any) -> VideoHashing:
-    networks = {"teacher": {"frames": 20, "width": 8}, "student": {"frames": 10, "width": 4}}
-    usual = {"epochs": 3, "evaluate_every": 1, "batch": 40}
-    return VideoHashing(jhmdb(root=root), **{**networks, **usual, **options})
-
-
 @pytest.fixture(scope="module")
 def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("teacher")
-    result = small(folder, epochs=1).train(RunRequest("teacher", {}, 9), RunContext(folder))
+    result = drawn(folder, epochs=1).train(RunRequest("teacher", {}, 9), RunContext(folder))
     assert result.weights is not None
     return result.weights
 
@@ -66,7 +59,7 @@ def job(workspace: Path, numbers: dict[str, Any], seed: int, teacher: Path | Non
 
 @pytest.mark.parametrize("form", ["looped", "vmapped"])
 def test_jobs_give_the_results_of_the_runs_alone(tmp_path: Path, teacher: Path, form: str) -> None:
-    task = small(tmp_path)
+    task = drawn(tmp_path, epochs=3, reductions=2)
     assert isinstance(task, TrainsTogether)
     jobs = Listed([job(tmp_path / f"t{seed}", row, seed, teacher) for seed, row in enumerate(NUMBERS)])
     task.population(Layout(3, form), "cpu").train(jobs)
@@ -87,7 +80,7 @@ def test_jobs_give_the_results_of_the_runs_alone(tmp_path: Path, teacher: Path, 
 
 
 def test_a_job_without_its_teacher_fails_alone(tmp_path: Path) -> None:
-    task = small(tmp_path)
+    task = drawn(tmp_path, epochs=3, reductions=2)
     jobs = Listed([job(tmp_path / f"t{seed}", row, seed, None) for seed, row in enumerate(NUMBERS)])
     task.population(Layout(2, "looped"), "cpu").train(jobs)
     assert sorted(jobs.errors) == [1, 2], "those whose teacher weights are not 0"
@@ -96,22 +89,22 @@ def test_a_job_without_its_teacher_fails_alone(tmp_path: Path) -> None:
 
 
 def test_teachers_and_teachers_in_train_mode_stay_alone(tmp_path: Path) -> None:
-    task = small(tmp_path)
+    task = drawn(tmp_path, epochs=3, reductions=2)
     assert task.together(RunRequest("student", {}, 0))
     assert not task.together(RunRequest("teacher", {}, 0))
-    live = small(tmp_path, quirks=("teacher_train_mode",))
+    live = drawn(tmp_path, epochs=3, reductions=2, quirks=("teacher_train_mode",))
     assert not live.together(RunRequest("student", {}, 0))
     assert live.layouts("cpu") == [Layout(1)]
 
 
 def test_every_layout_can_be_timed_and_the_key_names_what_it_depends_on(tmp_path: Path) -> None:
-    task = small(tmp_path)
+    task = drawn(tmp_path, epochs=3, reductions=2)
     layouts = task.layouts("cpu")
     assert layouts[0] == Layout(1)
     assert {layout.form for layout in layouts[1:]} == {"looped", "vmapped"}
     for layout in (Layout(1), Layout(2, "looped"), Layout(2, "vmapped")):
         assert 0 < task.seconds_a_step(layout, "cpu") < 60
     key = task.population_key("cpu")
-    assert key == small(tmp_path).population_key("cpu")
-    assert key != small(tmp_path, batch=41).population_key("cpu")
-    assert key != small(tmp_path, student={"frames": 10, "width": 5}).population_key("cpu")
+    assert key == drawn(tmp_path, epochs=3, reductions=2).population_key("cpu")
+    assert key != drawn(tmp_path, epochs=3, reductions=2, batch=41).population_key("cpu")
+    assert key != drawn(tmp_path, epochs=3, reductions=2, student={"frames": 10, "width": 5}).population_key("cpu")

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kdsearch.data import jhmdb
 from kdsearch.data.clips import Clips
+from kdsearch.tasks.video_hashing import VideoHashing
+
+
+def drawn(root: Path, **options: Any) -> VideoHashing:
+    """A task of small networks on drawn figures: ``root`` holds no data."""
+    networks = {"teacher": {"frames": 20, "width": 8}, "student": {"frames": 10, "width": 4}}
+    usual = {"epochs": 4, "evaluate_every": 1, "batch": 40, "reductions": 0}
+    return VideoHashing(jhmdb(root=root), **{**networks, **usual, **options})
 
 
 @dataclass(frozen=True)
