@@ -1,7 +1,8 @@
-"""The loss of many video hashing runs at once: terms over members, weights and teachers by slot."""
+"""The loss of video hashing runs, one or many at once: terms over members, weights and teachers by slot."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,16 +25,20 @@ _OUTPUT = {"triplet": "codes", "representation": "codes", "hard": "logits", "sof
 """Terms by name, and the output that each is made of."""
 
 
+Teacher = Callable[[Tensor], TeacherOutputs]
+"""Codes and logits ``[..., C]`` of clips ``[...]``. Members of one teacher hold the same object."""
+
+
 @dataclass(frozen=True)
 class Numbers:
-    """What the terms of one run need: weights by term, temperature, and the teacher's outputs of all clips."""
+    """What the terms of one run need: weights by term, temperature, and the teacher."""
 
     weights: Mapping[str, float]
     temperature: float
-    teacher: TeacherOutputs | None
+    teacher: Teacher | None
 
     @staticmethod
-    def of(params: Mapping[str, Scalar], teacher: TeacherOutputs | None) -> Numbers:
+    def of(params: Mapping[str, Scalar], teacher: Teacher | None) -> Numbers:
         """Weights as a run's parameters say: ``alpha`` divides the classification weight into soft and hard."""
         classification, alpha = float(params["classification_weight"]), float(params["alpha"])
         weights = {
@@ -46,10 +51,10 @@ class Numbers:
 
 
 class VideoHashingTerms:
-    """Weighted sums ``[M]`` of the terms of ``members`` runs.
+    """Weighted sums ``[M]`` of the terms of ``members`` runs. Weights are applied here alone.
 
-    A term is computed where any member weighs it. Teachers are kept by slot, as references: members of one teacher
-    share its outputs, and only where they differ are a batch's gathered one by one.
+    A term is computed where any member weighs it. Members of one teacher ask it once; only where their teachers differ
+    is each asked for its own batch.
     """
 
     def __init__(self, task: VideoHashing, labels: Tensor, members: int, dtype: torch.dtype) -> None:
@@ -71,35 +76,51 @@ class VideoHashingTerms:
         """``codes``, ``logits`` or both: what terms of a weight that is not 0 are made of."""
         return frozenset(_OUTPUT[name] for name, weight in terms.weights.items() if weight != 0)
 
-    def __call__(self, outputs: HashingOutput, clips: Tensor) -> Tensor:
-        """Losses ``[M]``, see ``MemberTerms``."""
+    def __call__(self, outputs: HashingOutput, clips: Tensor, slots: Tensor | None = None) -> Tensor:
+        """Losses of all members or of those in ``slots``, see ``MemberTerms``."""
+        numbers = self.numbers if slots is None else [self.numbers[slot] for slot in slots.tolist()]
         labels = self.labels[clips]
         total = outputs.codes.new_zeros(len(clips))
-        if self._any("triplet"):
+
+        def weighs(name: str) -> bool:
+            return any(row is not None and row.weights[name] != 0 for row in numbers)
+
+        def own(values: Tensor) -> Tensor:
+            return values if slots is None else values[slots]
+
+        if weighs("triplet"):
             triplet = triplet_mean(outputs.codes, labels, self.margin, per_sample_repeat=self.repeat)
-            total = total + self.weights["triplet"] * triplet
-        if self._any("hard"):
-            total = total + self.weights["hard"] * cross_entropy_batchmean(outputs.logits, labels)
-        if self._any("representation"):
-            codes = self._taught(outputs.codes, clips, "codes")
-            total = total + self.weights["representation"] * representation_mse_mean(outputs.codes, codes)
-        if self._any("soft"):
-            logits = self._taught(outputs.logits, clips, "logits").to(outputs.logits.dtype)
-            total = total + self.weights["soft"] * soft_targets_kl_batchmean(outputs.logits, logits, self.temperature)
+            total = total + own(self.weights["triplet"]) * triplet
+        if weighs("hard"):
+            total = total + own(self.weights["hard"]) * cross_entropy_batchmean(outputs.logits, labels)
+        if weighs("representation") or weighs("soft"):
+            taught = _taught(outputs, clips, [None if row is None else row.teacher for row in numbers])
+            if weighs("representation"):
+                representation = representation_mse_mean(outputs.codes, taught.codes)
+                total = total + own(self.weights["representation"]) * representation
+            if weighs("soft"):
+                soft = soft_targets_kl_batchmean(outputs.logits, taught.logits, own(self.temperature))
+                total = total + own(self.weights["soft"]) * soft
         return total
 
-    def _any(self, name: str) -> bool:
-        return any(row is not None and row.weights[name] != 0 for row in self.numbers)
 
-    def _taught(self, like: Tensor, clips: Tensor, name: str) -> Tensor:
-        """What each member's teacher says about its clips ``[M, B, ...]``; zeros for a member that has none."""
-        teachers = [None if row is None else row.teacher for row in self.numbers]
-        known = {id(teacher): teacher for teacher in teachers if teacher is not None}
-        if len(known) == 1:
-            table: Tensor = getattr(next(iter(known.values())), name)
-            return table[clips]
-        rows = [
-            like.new_zeros(like.shape[1:]) if teacher is None else getattr(teacher, name)[clips[slot]]
-            for slot, teacher in enumerate(teachers)
-        ]
-        return torch.stack(rows)
+def one_run(terms: VideoHashingTerms, numbers: Numbers) -> Callable[[HashingOutput, Tensor], Tensor]:
+    """The loss of a run that trains alone, of outputs ``[B, ...]`` for clips ``[B]``; ``terms`` of one member."""
+    terms.put(0, numbers)
+
+    def loss(outputs: HashingOutput, clips: Tensor) -> Tensor:
+        return terms(HashingOutput(*(value.unsqueeze(0) for value in outputs)), clips.unsqueeze(0)).squeeze(0)
+
+    return loss
+
+
+def _taught(outputs: HashingOutput, clips: Tensor, teachers: list[Teacher | None]) -> TeacherOutputs:
+    """What each member's teacher says about its clips ``[M, B, ...]``; zeros for a member that has none."""
+    known = {id(teacher): teacher for teacher in teachers if teacher is not None}
+    if len(known) == 1:
+        said = next(iter(known.values()))(clips)
+    else:
+        nothing = TeacherOutputs(*(torch.zeros_like(value[0]) for value in outputs))
+        rows = [nothing if asked is None else asked(clips[place]) for place, asked in enumerate(teachers)]
+        said = TeacherOutputs(*map(torch.stack, zip(*rows, strict=True)))
+    return TeacherOutputs(*(value.to(own.dtype) for value, own in zip(said, outputs, strict=True)))

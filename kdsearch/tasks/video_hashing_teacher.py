@@ -21,6 +21,7 @@ from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.training.files import file_hash
 from kdsearch.training.files import load_safely
+from kdsearch.training.teacher_cache import CachedTeacher
 from kdsearch.training.teacher_cache import CacheKey
 from kdsearch.training.teacher_cache import TeacherCache
 from kdsearch.training.teacher_cache import TeacherOutputs
@@ -68,19 +69,17 @@ def find_teacher(
 
         def ask(clips: Tensor) -> TeacherOutputs:
             with torch.no_grad():
-                return TeacherOutputs(*live(data.inputs.index_select(0, clips)))
+                outputs = live(data.inputs.index_select(0, clips.flatten()))
+            return TeacherOutputs(*(value.view(*clips.shape, -1) for value in outputs))
 
         return ask
-    kept = cached_teacher(task, request, params, device)
-    if kept is None:
-        return None
-    return lambda clips: TeacherOutputs(kept.codes.index_select(0, clips), kept.logits.index_select(0, clips))
+    return cached_teacher(task, request, params, device)
 
 
 def cached_teacher(
     task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar], device: str
-) -> TeacherOutputs | None:
-    """The teacher's outputs of all clips in evaluation mode; ``None`` where every teacher weight is 0."""
+) -> CachedTeacher | None:
+    """The teacher in evaluation mode, its outputs of all clips kept; ``None`` where every teacher weight is 0."""
     if not needs_teacher(params):
         return None
     path, data, options = _file(request), dataset(task, "teacher", device), task.network("teacher")

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING
 from typing import Any
 
-from torch import Tensor
+import torch
 
-from kdsearch.distillation.representation import representation_mse_mean
-from kdsearch.distillation.soft_targets import cross_entropy_batchmean
-from kdsearch.distillation.soft_targets import soft_targets_kl_batchmean
-from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.errors import RunInterrupted
-from kdsearch.models.hashing import HashingOutput
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
@@ -24,6 +18,9 @@ from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.video_hashing import DEFAULTS
 from kdsearch.tasks.video_hashing_data import Dataset
 from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.tasks.video_hashing_members import Numbers
+from kdsearch.tasks.video_hashing_members import VideoHashingTerms
+from kdsearch.tasks.video_hashing_members import one_run
 from kdsearch.tasks.video_hashing_result import make_evaluate
 from kdsearch.tasks.video_hashing_result import make_result
 from kdsearch.tasks.video_hashing_teacher import build_network
@@ -42,7 +39,6 @@ from kdsearch.training.randomness import varied
 from kdsearch.training.recompute import recompute
 from kdsearch.training.schedules import Plateau
 from kdsearch.training.steppers import PlainStepper
-from kdsearch.training.teacher_cache import TeacherOutputs
 
 if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing import VideoHashing
@@ -62,7 +58,7 @@ def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunRe
         model,
         make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"])),
         data.inputs,
-        make_loss(task, params, data.labels, teacher),
+        one_run(VideoHashingTerms(task, data.labels, 1, torch.float32), Numbers.of(params, teacher)),
         skip_zero_loss="skip_zero_loss" in task.quirks,
         precision=task.precision,
         micro_batch=task.micro_batch,
@@ -116,33 +112,3 @@ def run_key(task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar
     teacher = None if request.teacher is None else file_hash(request.teacher)
     key = [task.identity(), task.fingerprint(), request.role, request.seed, dict(params), teacher, code_hash]
     return sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def make_loss(
-    task: VideoHashing,
-    params: Mapping[str, Scalar],
-    labels: Tensor,
-    teacher: Callable[[Tensor], TeacherOutputs] | None,
-) -> Callable[[HashingOutput, Tensor], Tensor]:
-    """The weighted sum of the terms; a term whose weight is 0 is not computed. Weights are applied here alone."""
-    triplet, representation = float(params["triplet_weight"]), float(params["representation_weight"])
-    classification, alpha = float(params["classification_weight"]), float(params["alpha"])
-    hard, soft, temperature = classification * (1 - alpha), classification * alpha, float(params["temperature"])
-    repeat = "triplet_per_sample_repeat" in task.quirks
-
-    def loss(outputs: HashingOutput, clips: Tensor) -> Tensor:
-        batch_labels = labels.index_select(0, clips)
-        total = outputs.codes.new_zeros(())
-        if triplet:
-            total = total + triplet * triplet_mean(outputs.codes, batch_labels, task.margin, per_sample_repeat=repeat)
-        if hard:
-            total = total + hard * cross_entropy_batchmean(outputs.logits, batch_labels)
-        if teacher is not None:
-            target = teacher(clips)
-            if representation:
-                total = total + representation * representation_mse_mean(outputs.codes, target.codes)
-            if soft:
-                total = total + soft * soft_targets_kl_batchmean(outputs.logits, target.logits, temperature)
-        return total
-
-    return loss

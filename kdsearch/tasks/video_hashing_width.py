@@ -15,10 +15,12 @@ from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.video_hashing import DEFAULTS
 from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.tasks.video_hashing_members import Numbers
+from kdsearch.tasks.video_hashing_members import VideoHashingTerms
+from kdsearch.tasks.video_hashing_members import one_run
 from kdsearch.tasks.video_hashing_population import Form
 from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
 from kdsearch.tasks.video_hashing_teacher import build_network
-from kdsearch.tasks.video_hashing_training import make_loss
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
@@ -80,7 +82,8 @@ def _prepared(task: VideoHashing, layout: Layout, device: str) -> tuple[Stepper,
     if layout.width == 1:
         model = build_seeded(0, lambda: build_network(task, "student", data.classes)).to(device)
         optimizer = make_optimizer(task.optimizer, model.parameters(), float(DEFAULTS["weight_decay"]))
-        loss = make_loss(task, DEFAULTS, data.labels, None)
+        terms = VideoHashingTerms(task, data.labels, 1, torch.float32)
+        loss = one_run(terms, Numbers.of(DEFAULTS, None))
         return PlainStepper(model, optimizer, data.inputs, loss), batch.unsqueeze(0)
     population = VideoHashingPopulation(task, device, layout.width, cast("Form", layout.form))
     for slot in range(layout.width):

@@ -37,22 +37,33 @@ class CacheKey:
     device: str
 
 
+@dataclass(frozen=True, eq=False)
+class CachedTeacher:
+    """A teacher that answers from its kept ``outputs`` of all clips."""
+
+    outputs: TeacherOutputs
+
+    def __call__(self, clips: Tensor) -> TeacherOutputs:
+        """What it says of clips ``[...]``."""
+        return TeacherOutputs(self.outputs.codes[clips], self.outputs.logits[clips])
+
+
 class TeacherCache:
-    """Outputs of the ``size`` teachers that this process asked for last."""
+    """The ``size`` teachers that this process asked for last."""
 
     def __init__(self, size: int = 4) -> None:
         self.size = size
-        self._kept: OrderedDict[CacheKey, TeacherOutputs] = OrderedDict()
+        self._kept: OrderedDict[CacheKey, CachedTeacher] = OrderedDict()
 
-    def get(self, key: CacheKey, compute: Callable[[], TeacherOutputs]) -> TeacherOutputs:
-        """The outputs of ``key``: kept, else computed and kept."""
+    def get(self, key: CacheKey, compute: Callable[[], TeacherOutputs]) -> CachedTeacher:
+        """The teacher of ``key``: kept, else computed and kept."""
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        outputs = self._kept[key] = compute()
+        teacher = self._kept[key] = CachedTeacher(compute())
         while len(self._kept) > self.size:
             self._kept.popitem(last=False)
-        return outputs
+        return teacher
 
 
 def teacher_outputs(teacher: nn.Module, inputs: Tensor) -> TeacherOutputs:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
+from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.errors import RunInterrupted
+from kdsearch.models.hashing import HashingOutput
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.video_hashing import VideoHashing
@@ -20,7 +26,6 @@ from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
 from kdsearch.tasks.video_hashing_result import make_evaluate
 from kdsearch.tasks.video_hashing_teacher import build_network
 from kdsearch.tasks.video_hashing_teacher import find_teacher
-from kdsearch.tasks.video_hashing_training import make_loss
 from kdsearch.tasks.video_hashing_training import make_member
 from kdsearch.tasks.video_hashing_training import run_params
 from kdsearch.training.loop import serve
@@ -69,6 +74,34 @@ def context(workspace: Path, report: Any = lambda epoch, objective: None) -> Run
     return RunContext(workspace, keep_weights=True, report=report)
 
 
+def weighted_sum(
+    given: VideoHashing, params: dict[str, Any], labels: Tensor, teacher: Callable[[Tensor], TeacherOutputs] | None
+) -> Callable[[HashingOutput, Tensor], Tensor]:
+    """The documented sum, term by term, in plain numbers: nothing of how members are stacked."""
+
+    classification, alpha, temperature = params["classification_weight"], params["alpha"], params["temperature"]
+    repeat = "triplet_per_sample_repeat" in given.quirks
+
+    def loss(outputs: HashingOutput, clips: Tensor) -> Tensor:
+        total = outputs.codes.new_zeros(())
+        if weight := params["triplet_weight"]:
+            triplet = triplet_mean(outputs.codes, labels[clips], given.margin, per_sample_repeat=repeat)
+            total = total + weight * triplet
+        if weight := classification * (1 - alpha):
+            total = total + weight * F.cross_entropy(outputs.logits, labels[clips])
+        if weight := params["representation_weight"]:
+            assert teacher is not None
+            total = total + weight * F.mse_loss(outputs.codes, teacher(clips).codes.double())
+        if weight := classification * alpha * temperature**2:
+            assert teacher is not None
+            target = torch.softmax(teacher(clips).logits.double() / temperature, 1)
+            own = torch.log_softmax(outputs.logits / temperature, 1)
+            total = total + weight * F.kl_div(own, target, reduction="batchmean")
+        return total
+
+    return loss
+
+
 def alone(
     given: VideoHashing, request: RunRequest, workspace: Path, report: Any = lambda epoch, objective: None
 ) -> Member:
@@ -80,10 +113,7 @@ def alone(
         model,
         make_optimizer(given.optimizer, model.parameters(), float(params["weight_decay"])),
         data.inputs.double(),
-        # The teacher's float32 outputs as float64, as the population takes them.
-        make_loss(
-            given, params, data.labels, taught and (lambda clips: TeacherOutputs(*(x.double() for x in taught(clips))))
-        ),
+        weighted_sum(given, params, data.labels, taught),
         skip_zero_loss="skip_zero_loss" in given.quirks,
     )
     member = make_member(given, request, context(workspace, report), params, data)
@@ -119,6 +149,28 @@ def test_each_member_is_the_run_alone_also_in_a_slot_filled_anew(
         wanted = alone(given, row, tmp_path / f"a{i}")
         assert wanted.progress.epoch == members[i].progress.epoch > 1
         same(members[i], wanted)
+
+
+@pytest.mark.parametrize("form", ["vmapped", "looped"])
+def test_free_slots_are_not_computed(tmp_path: Path, teacher: Path, form: Form) -> None:
+    given = drawn(tmp_path, epochs=3, evaluate_every=3)
+    population = VideoHashingPopulation(given, "cpu", 4, form, torch.float64)
+    computed, forward = [], population.stepper.forward
+
+    def watched(views: Any, buffers: Any, inputs: Any, **how: Any) -> Any:
+        if population.stepper.skeleton.training:
+            computed.append(len(inputs))
+        return forward(views, buffers, inputs, **how)
+
+    population.stepper.forward = watched
+    rows = requests(teacher, RUNS[:3])
+    members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
+    members[1].recipe = replace(members[1].recipe, epochs=1)
+    population.serve(Queue(members))
+    steps = len(computed) // 3
+    assert computed == [3] * steps + [2] * 2 * steps
+    for i in (0, 2):
+        same(members[i], alone(given, rows[i], tmp_path / f"a{i}"))
 
 
 @pytest.mark.parametrize("form", ["vmapped", "looped"])

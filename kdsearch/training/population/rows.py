@@ -12,17 +12,17 @@ from torch import nn
 
 
 @dataclass(frozen=True)
-class Layout:
+class RowLayout:
     """Where the parameters of one network lie in its row of P numbers, in the order of ``named_parameters``."""
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
 
     @staticmethod
-    def of(module: nn.Module) -> Layout:
+    def of(module: nn.Module) -> RowLayout:
         """The layout of ``module``'s parameters."""
         named = list(module.named_parameters())
-        return Layout(tuple(name for name, _ in named), tuple(tuple(value.shape) for _, value in named))
+        return RowLayout(tuple(name for name, _ in named), tuple(tuple(value.shape) for _, value in named))
 
     @property
     def sizes(self) -> list[int]:
@@ -48,7 +48,7 @@ class Rows:
     def __init__(self, module: nn.Module, members: int) -> None:
         """Room for ``members`` networks like ``module``, with its dtype, on its device; every row begins as it."""
         self.members = members
-        self.layout = Layout.of(module)
+        self.layout = RowLayout.of(module)
         parameters = dict(module.named_parameters())
         row = torch.cat([parameters[name].detach().flatten() for name in self.layout.names])
         self.weights = row.repeat(members, 1).requires_grad_()
@@ -84,4 +84,8 @@ class Rows:
             return self.layout.views(self.weights.detach()), self.buffers
         index = torch.tensor(slots, device=self.weights.device)
         views = self.layout.views(self.weights.detach().index_select(0, index))
-        return views, {name: buffer.index_select(0, index) for name, buffer in self.buffers.items()}
+        return views, self.buffers_of(index)
+
+    def buffers_of(self, slots: Tensor) -> dict[str, Tensor]:
+        """Copies of the buffers of some members ``[S, ...]``."""
+        return {name: buffer.index_select(0, slots) for name, buffer in self.buffers.items()}

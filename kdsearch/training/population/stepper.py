@@ -40,8 +40,11 @@ class MemberTerms(Protocol):
     def reads(self, terms: Any) -> frozenset[str]:
         """Which outputs of the network a run's terms depend on, by the field's name."""
 
-    def __call__(self, outputs: Outputs, clips: Tensor) -> Tensor:
-        """Losses ``[M]`` with a graph, of outputs ``[M, B, ...]`` for clips ``[M, B]``."""
+    def __call__(self, outputs: Outputs, clips: Tensor, slots: Tensor | None = None) -> Tensor:
+        """Losses ``[M]`` with a graph, of outputs ``[M, B, ...]`` for clips ``[M, B]``.
+
+        ``slots``, ascending: outputs, clips and losses are of these members ``[S]`` alone.
+        """
 
 
 class PopulationStepper:
@@ -76,7 +79,7 @@ class PopulationStepper:
         self.skip_zero_loss = skip_zero_loss
         self.rates = torch.zeros(rows.members, dtype=torch.float64, device=rows.weights.device)
         self.live = torch.zeros(rows.members, dtype=torch.bool, device=rows.weights.device)
-        self.all_live = False
+        self.some: Tensor | None = None
         self.reach = _reach(skeleton, self._inputs(torch.zeros(2, dtype=torch.int64)))
         self.still: dict[int, Tensor] = {}
 
@@ -97,26 +100,38 @@ class PopulationStepper:
             self.still[slot] = (~moved.any(0)).nonzero().squeeze(1)
 
     def begin(self, learning_rates: Sequence[float], live: Sequence[bool]) -> None:
-        """Learning rates and live slots of an epoch, see ``Stepper``."""
+        """Learning rates and live slots of an epoch, see ``Stepper``. Free slots are not computed."""
         self.rates.copy_(torch.tensor(learning_rates, dtype=torch.float64))
         self.live.copy_(torch.tensor(live))
-        self.all_live = all(live)
+        self.some = None if all(live) else self.live.nonzero().squeeze(1)
 
     def step(self, clips: Tensor) -> Tensor:
-        """One step of all members, see ``Stepper``."""
+        """One step of all members, see ``Stepper``; the loss of a free slot is NaN."""
         self.skeleton.train()
         weights = self.rows.weights
-        losses = self.terms(self.forward(self.rows.views(), self.rows.buffers, self._inputs(clips)), clips)
-        active = self.live & (losses != 0) if self.skip_zero_loss else self.live
         assert weights.grad is not None
         weights.grad.zero_()
+        losses = self._losses(clips)
+        active = self.live & (losses.detach() != 0) if self.skip_zero_loss else self.live
         torch.where(active, losses, 0).sum().backward()  # type: ignore[no-untyped-call]
         kept = {slot: weights.detach()[slot, places] for slot, places in self.still.items()}
-        rest = None if self.all_live and not self.skip_zero_loss else active
+        rest = None if self.some is None and not self.skip_zero_loss else active
         self.optimizer.step(weights, weights.grad, self.rates, rest)
         for slot, values in kept.items():
             weights.detach()[slot, self.still[slot]] = values
         return losses.detach()
+
+    def _losses(self, clips: Tensor) -> Tensor:
+        """Losses ``[M]`` with a graph; buffers of the members that train are updated."""
+        rows, some = self.rows, self.some
+        if some is None:
+            return self.terms(self.forward(rows.views(), rows.buffers, self._inputs(clips)), clips)
+        views, buffers = rows.layout.views(rows.weights.index_select(0, some)), rows.buffers_of(some)
+        clips = clips.index_select(0, some)
+        losses = self.terms(self.forward(views, buffers, self._inputs(clips)), clips, some)
+        for name, buffer in buffers.items():
+            rows.buffers[name].index_copy_(0, some, buffer)
+        return losses.new_full((rows.members,), torch.nan).index_copy(0, some, losses)
 
     @torch.no_grad()
     def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
