@@ -14,13 +14,8 @@ from pathlib import Path
 
 import psutil
 
-# glibc returns blocks above its mmap threshold to the kernel after each operation, and page faults then cost a third
-# to two thirds of the time of 2-D and 3-D convolutions (measured: research notes on population training, section 9).
-_ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "4000000000",
-    "MALLOC_TRIM_THRESHOLD_": "8000000000",
-    "MALLOC_TOP_PAD_": "268435456",
-}
+from kdsearch.allocator import ALLOCATOR
+
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -54,7 +49,7 @@ def slots(workers: int | None = None, per_gpu: int = 1) -> list[Slot]:
     if found:
         places = [Slot("cuda", (("CUDA_VISIBLE_DEVICES", gpu),)) for gpu in found for _ in range(per_gpu)]
         return places if workers is None else [places[index % len(places)] for index in range(workers)]
-    threads = tuple((name, "1") for name in _ONE_THREAD) + tuple(_ALLOCATOR.items())
+    threads = tuple((name, "1") for name in _ONE_THREAD) + tuple(ALLOCATOR.items())
     return [Slot("cpu", threads)] * (workers if workers is not None else cores())
 
 

@@ -9,6 +9,9 @@ from torch import Tensor
 from torch import nn
 from torch.nn import functional as F
 
+from kdsearch.models.batch_norm import BatchNorm2d
+from kdsearch.models.memory_format import channels_last
+
 
 class ClassifierOutput(NamedTuple):
     """``logits`` ``[B, classes]``."""
@@ -26,12 +29,12 @@ class StudentNet(nn.Module):
     def __init__(self, classes: int = 10, width: int = 64) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(nn.Conv2d(i, width, 3, padding=1) for i in (3, width, width, width))
-        self.norms = nn.ModuleList(nn.BatchNorm2d(width) for _ in range(4))
+        self.norms = nn.ModuleList(BatchNorm2d(width) for _ in range(4))
         self.classify = nn.Linear(4 * width, classes)
 
     def forward(self, images: Tensor) -> ClassifierOutput:
         """Logits of a batch of normalised images."""
-        x = images
+        x = channels_last(images)
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
             x = F.max_pool2d(torch.relu(norm(convolution(x))), 2)
         return ClassifierOutput(self.classify(x.flatten(1)))
@@ -43,9 +46,9 @@ class _Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outputs)
+        self.bn1 = BatchNorm2d(outputs)
         self.conv2 = nn.Conv2d(outputs, outputs, 3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outputs)
+        self.bn2 = BatchNorm2d(outputs)
         self.stride = stride
         self.added = outputs - inputs
 
@@ -72,7 +75,7 @@ class CifarResNet(nn.Module):
             raise ValueError(f"a CIFAR ResNet has 6 n + 2 layers (20, 32, 44, 56 …), got {depth}")
         count = (depth - 2) // 6
         self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm2d(width)
         self.layer1 = self._stage(width, width, 1, count)
         self.layer2 = self._stage(width, 2 * width, 2, count)
         self.layer3 = self._stage(2 * width, 4 * width, 2, count)
@@ -92,6 +95,6 @@ class CifarResNet(nn.Module):
 
     def forward(self, images: Tensor) -> ClassifierOutput:
         """Logits of a batch of normalised images."""
-        x = torch.relu(self.bn1(self.conv1(images)))
+        x = torch.relu(self.bn1(self.conv1(channels_last(images))))
         x = self.layer3(self.layer2(self.layer1(x)))
         return ClassifierOutput(self.classify(x.mean((2, 3))))

@@ -50,7 +50,7 @@ def seconds_a_step(task: VideoHashing, layout: Layout, device: str) -> float:
     ``MemoryError`` where the device's memory does not take them.
     """
     try:
-        stepper, clips = _prepared(task, layout, device)
+        stepper, clips = prepared(task, layout, device)
         stepper.begin([float(DEFAULTS["learning_rate"])] * layout.width, [True] * layout.width)
         times = [_timed(stepper, clips, device) for _ in range(2)]
         if times[-1] < LONG:
@@ -76,7 +76,8 @@ def population_key(task: VideoHashing, device: str) -> str:
     )
 
 
-def _prepared(task: VideoHashing, layout: Layout, device: str) -> tuple[Stepper, Tensor]:
+def prepared(task: VideoHashing, layout: Layout, device: str) -> tuple[Stepper, Tensor]:
+    """A stepper with random student runs of the task in all its slots, and clips ``[W, B]`` for a step."""
     data = dataset(task, "student", device)
     batch = data.train[: task.batch]
     if layout.width == 1:

@@ -62,23 +62,34 @@ def test_cells_take_turns_and_ratios_are_within_a_turn(tmp_path: Path, capsys: p
     finally:
         made["processes", 2].close()  # type: ignore[attr-defined]
     assert all(len(row) == 2 and min(row) > 0 for row in times.values())
-    said = list(benchmark.lines("pose", times))
+    said = list(benchmark.lines("pose", times, 1e9, 4e9))
     assert len(said) == len(made) + 1
     assert "chosen" in said[-1]
+    assert student.flops("cpu") > 1e6
+
+
+def test_operations_and_their_share_of_the_limit_by_hand() -> None:
+    # 6 GFLOP in 2 s are 3 GFLOP/s, a quarter of 12.
+    line = next(iter(benchmark.lines("x", {("one by one", 1): [2.0, 2.0]}, 6e9, 12e9)))
+    assert line.endswith("3.0 GFLOP/s, 25 % of the limit")
+    # Forward 2 * 128 * (32*32*27 + 16*16*576 + 8*8*576 + 4*4*576) * 64 + 2 * 128 * 2560; twice as many backward, but no
+    # gradient of the images.
+    first, others, linear = 32 * 32 * 27 * 64, (16 * 16 + 8 * 8 + 4 * 4) * 576 * 64, 2560
+    assert STUDENTS["studentnet"](1).flops("cpu") == 2 * 128 * (2 * first + 3 * others + 3 * linear)
 
 
 def test_ratios_and_the_choice_by_hand() -> None:
     times = {("one by one", 1): [2.0, 4.0, 2.0, 4.0], ("looped", 4): [1.0, 1.0, 4.0, 4.0], ("processes", 2): [0.1] * 4}
     assert benchmark.ratios_of(times, ("looped", 4)) == [2.0, 4.0, 0.5, 1.0]
-    last = list(benchmark.lines("x", times))[-1]
+    last = list(benchmark.lines("x", times, 1.0, 1.0))[-1]
     # Chosen on two turns, judged on the others: ratios 0.5 and 1, mean of logs -0.34657, half width
     # t(0.975, 1) * 0.34657 = 12.7062 * 0.34657 = 4.4036.
     low, high = np.exp(-0.34657 - 4.4036), np.exp(-0.34657 + 4.4036)
     assert f"looped M=4, 0.71 times [{low:.2f}, {high:.2f}]" in last
 
 
-@pytest.mark.parametrize("name", ["studentnet", "resnet20"])
-def test_image_students_train_in_both_ways(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["studentnet", "resnet20", "nextvlad"])
+def test_students_of_steps_alone_train_in_both_ways(name: str, tmp_path: Path) -> None:
     student = STUDENTS[name](1)
     student.batch = 4  # type: ignore[attr-defined]
     assert student.alone("cpu", tmp_path)(0) > 0

@@ -4,8 +4,12 @@ A cell is one student at one width M in one form, or M processes that share the 
 on one thread. Its time is divided by M. Cells take turns, and ratios are taken within a turn, so that what else the
 machine does falls on all. Cells over 60 s a step are left out aloud. ``chosen`` is the cell in one process that was the
 fastest over the first half of the turns, judged by the others: mean ratio to one by one with a 95 % interval (Student's
-t of its logarithm). A worker chooses so too, by seconds of a step (``kdsearch.engines.width``). Data are generated
-where KDSEARCH_DATA has none: times do not depend on them. Needs torch, numpy and scipy alone, and no installation:
+t of its logarithm). Memory is managed as in a worker (its settings of the allocator). A worker chooses so too, by
+seconds of a step (``kdsearch.engines.width``). GFLOP/s are the products of a run's training steps, forward and
+backward, over all of its time; the limit that they are a share of is the fastest of some large float32 matrix products
+in the same process (a convolution may be made in fewer operations than are counted: more than 100 % can be). Data are
+generated where KDSEARCH_DATA has none: times do not depend on them. Needs torch, numpy and scipy alone, and no
+installation:
 
     python -m tests.benchmarks.population [--device cuda] [--widths 1 4 16 64 256] [--students pose masks] [--turns 5]
 """
@@ -13,9 +17,11 @@ where KDSEARCH_DATA has none: times do not depend on them. Needs torch, numpy an
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,11 +29,13 @@ import numpy as np
 import torch
 from scipy import stats
 
+from kdsearch.allocator import ALLOCATOR
 from kdsearch.tasks.video_hashing_population import Form
 from tests.benchmarks.population.processes import Processes
 from tests.benchmarks.population.students import STUDENTS
 from tests.benchmarks.population.students import Run
 from tests.benchmarks.population.students import Student
+from tests.benchmarks.population.students import wait
 
 FORMS: tuple[Form, ...] = ("looped", "vmapped")
 SLOWEST = 60.0
@@ -68,13 +76,18 @@ def measure(made: dict[Cell, Run], turns: int) -> dict[Cell, list[float]]:
     return times
 
 
-def lines(name: str, times: dict[Cell, list[float]]) -> Iterator[str]:
-    """One line a cell: seconds of a run and how many times as many runs a minute as one by one (median, range)."""
+def lines(name: str, times: dict[Cell, list[float]], work: float, limit: float) -> Iterator[str]:
+    """One line a cell: seconds of a run and how many times as many runs a minute as one by one (median, range).
+
+    ``work``: floating point operations of a run, ``limit``: of a second, at most.
+    """
     for (form, width), seconds in times.items():
         ratios = ratios_of(times, (form, width))
         yield (
             f"{name:10s} {form:10s} M={width:<4d} {statistics.median(seconds):8.3f} s a run   "
-            f"{statistics.median(ratios):6.2f} times ({min(ratios):.2f} to {max(ratios):.2f})"
+            f"{statistics.median(ratios):6.2f} times ({min(ratios):.2f} to {max(ratios):.2f})   "
+            f"{work / statistics.median(seconds) / 1e9:8.1f} GFLOP/s, "
+            f"{100 * work / statistics.median(seconds) / limit:.0f} % of the limit"
         )
     # Chosen on the first half of the turns, judged on the others: the best of many cells flatters itself.
     half = len(times[ALONE]) // 2
@@ -95,6 +108,27 @@ def ratios_of(times: dict[Cell, list[float]], cell: Cell) -> list[float]:
     return [one / own for one, own in zip(times[ALONE], times[cell], strict=True)]
 
 
+def fastest_product(device: str) -> float:
+    """Floating point operations a second of a float32 product of two square matrices: what this device can do."""
+    side = 8192 if device != "cpu" else 1536
+    a, b = torch.randn(2, side, side, device=device)
+    best = float("inf")
+    for _ in range(5):
+        wait(device)
+        begin = time.perf_counter()
+        a @ b
+        wait(device)
+        best = min(best, time.perf_counter() - begin)
+    return 2 * side**3 / best
+
+
+def as_a_worker() -> None:
+    """Begin anew with the allocator settings that workers are started with, unless this process has them."""
+    missing = {name: value for name, value in ALLOCATOR.items() if name not in os.environ}
+    if missing:
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | missing)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -107,14 +141,18 @@ def main() -> None:
     add("--epochs", type=int, default=5)
     given = parser.parse_args()
     if given.device == "cpu":
+        as_a_worker()
         torch.set_num_threads(1)
     where = torch.cuda.get_device_name() if given.device != "cpu" else "1 thread"
     print(f"torch {torch.__version__}, {given.device} ({where}), {given.epochs} epochs, {given.turns} turns")
+    limit = fastest_product(given.device)
+    print(f"limit: {limit / 1e9:.1f} GFLOP/s, a float32 matrix product")
     with tempfile.TemporaryDirectory() as folder:
         for name in given.students:
             student = STUDENTS[name](given.epochs)
             made = cells(name, student, given.device, given.widths, given.processes, given.epochs, Path(folder))
-            for line in lines(name, measure(made, given.turns)):
+            work = float(student.flops(given.device) * student.steps)
+            for line in lines(name, measure(made, given.turns), work, limit):
                 print(line, flush=True)
             for cell in made.values():
                 if isinstance(cell, Processes):

@@ -1,7 +1,8 @@
 """The students of the benchmark: how one run of each is trained, alone and several at once.
 
-Pose and mask students are whole runs of video hashing (networks built, trained, evaluated once, results made). Image
-students are steps alone, on generated images in the shape of CIFAR-10: cross entropy, SGD, batch 128.
+Pose and mask students are whole runs of video hashing (networks built, trained, evaluated once, results made). The
+others are steps alone, on generated data: images in the shape of CIFAR-10 (cross entropy, batch 128), and 30 frames of
+YouTube-8M's features (1024 + 128 numbers, 400 tags: sum of binary cross entropies, batch 40), by SGD.
 """
 
 from __future__ import annotations
@@ -16,15 +17,20 @@ import torch
 from torch import Tensor
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
 
 from kdsearch import data
+from kdsearch.distillation.soft_targets import cross_entropy_batchmean
 from kdsearch.models.cifar import CifarResNet
 from kdsearch.models.cifar import StudentNet
+from kdsearch.models.nextvlad import NeXtVLAD
+from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.video_hashing import VideoHashing
 from kdsearch.tasks.video_hashing_population import Form
 from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
+from kdsearch.tasks.video_hashing_width import prepared
 from kdsearch.training.members import Member
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import looped
@@ -42,9 +48,12 @@ Run = Callable[[int], float]
 
 
 class Student(Protocol):
-    """One network and how it is trained."""
+    """One network and how it is trained, in so many steps a run."""
 
     steps: int
+
+    def flops(self, device: str) -> int:
+        """Floating point operations of one step of one run: its products, forward and backward."""
 
     def alone(self, device: str, workspace: Path) -> Run:
         """One by one, by the plain stepper."""
@@ -66,6 +75,11 @@ class Hashing:
             epochs=epochs,
             evaluate_every=epochs,
         )
+
+    def flops(self, device: str) -> int:
+        """See ``Student``."""
+        stepper, clips = prepared(self.task, Layout(1), device)
+        return _counted(stepper, clips)
 
     def alone(self, device: str, workspace: Path) -> Run:
         """See ``Student``."""
@@ -97,30 +111,32 @@ class Hashing:
         return run
 
 
-class Images:
-    """An image classifier for ``steps`` steps of ``batch`` generated images."""
+Loss = Callable[[Any, Tensor], Tensor]
+"""Outputs ``[..., B, C]`` of a network and targets, to losses ``[...]``."""
 
-    def __init__(self, build: Callable[[], nn.Module], steps: int, batch: int = 128, count: int = 2048) -> None:
-        self.build, self.steps, self.batch = build, steps, batch
-        generator = torch.Generator().manual_seed(0)
-        self.inputs = torch.randn(count, 3, 32, 32, generator=generator)
-        self.labels = torch.randint(10, (count,), generator=generator)
+
+class Steps:
+    """``steps`` steps on batches of generated ``inputs`` ``[N, ...]`` with ``targets`` ``[N, ...]``."""
+
+    def __init__(
+        self, build: Callable[[], nn.Module], inputs: Tensor, targets: Tensor, loss: Loss, steps: int, batch: int
+    ) -> None:
+        self.build, self.inputs, self.targets, self.loss = build, inputs, targets, loss
+        self.steps, self.batch = steps, batch
+
+    def flops(self, device: str) -> int:
+        """See ``Student``."""
+        stepper = self._plain(0, self.inputs.to(device), self.targets.to(device), device)
+        stepper.begin([0.05], [True])
+        return _counted(stepper, torch.arange(self.batch, device=device).unsqueeze(0))
 
     def alone(self, device: str, workspace: Path) -> Run:
         """See ``Student``."""
-        inputs, labels = self.inputs.to(device), self.labels.to(device)
-
-        def loss(outputs: Any, images: Tensor) -> Tensor:
-            return F.cross_entropy(outputs.logits, labels[images])
+        inputs, targets = self.inputs.to(device), self.targets.to(device)
 
         def run(turn: int) -> float:
             begin = time.perf_counter()
-            model = build_seeded(turn, self.build).to(device)
-            optimizer = make_optimizer("sgd", model.parameters(), 5e-4)
-            stepper = PlainStepper(
-                model, optimizer, inputs, lambda out, clips: F.cross_entropy(out.logits, labels[clips])
-            )
-            self._train(stepper, device)
+            self._train(self._plain(turn, inputs, targets, device), device)
             return time.perf_counter() - begin
 
         return run
@@ -135,7 +151,7 @@ class Images:
             rows,
             make_row_optimizer("sgd", width, rows.weights.shape[1], torch.float32, device),
             self.inputs.to(device),
-            _CrossEntropies(self.labels.to(device)),
+            _Losses(self.loss, self.targets.to(device)),
         )
 
         def run(turn: int) -> float:
@@ -148,6 +164,11 @@ class Images:
 
         return run
 
+    def _plain(self, seed: int, inputs: Tensor, targets: Tensor, device: str) -> PlainStepper:
+        model = build_seeded(seed, self.build).to(device)
+        optimizer = make_optimizer("sgd", model.parameters(), 5e-4)
+        return PlainStepper(model, optimizer, inputs, lambda outputs, rows: self.loss(outputs, targets[rows]))
+
     def _train(self, stepper: Stepper, device: str) -> None:
         stepper.begin([0.05] * stepper.width, [True] * stepper.width)
         for step in range(self.steps):
@@ -157,11 +178,37 @@ class Images:
         wait(device)
 
 
-class _CrossEntropies:
-    """Cross entropy of each member."""
+def images(build: Callable[[], nn.Module], steps: int) -> Steps:
+    """An image classifier on 2,048 images."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(2048, 3, 32, 32, generator=generator)
+    labels = torch.randint(10, (2048,), generator=generator)
+    return Steps(build, inputs, labels, lambda out, labels: cross_entropy_batchmean(out.logits, labels), steps, 128)
 
-    def __init__(self, labels: Tensor) -> None:
-        self.labels = labels
+
+def videos(steps: int) -> Steps:
+    """A small NeXtVLAD on 512 videos of which each has 3 tags."""
+    generator = torch.Generator().manual_seed(0)
+    inputs = torch.randn(512, 30, 1152, generator=generator)
+    tags = torch.zeros(512, 400).scatter_(1, torch.randint(400, (512, 3), generator=generator), 1.0)
+
+    def loss(outputs: Any, tags: Tensor) -> Tensor:
+        return F.binary_cross_entropy_with_logits(outputs.logits, tags, reduction="none").sum(-1).mean(-1)
+
+    return Steps(lambda: NeXtVLAD(classes=400, clusters=16, hidden=256), inputs, tags, loss, steps, 40)
+
+
+def _counted(stepper: Stepper, rows: Tensor) -> int:
+    with FlopCounterMode(display=False) as counter:
+        stepper.step(rows)
+    return int(counter.get_total_flops())
+
+
+class _Losses:
+    """One loss for all members."""
+
+    def __init__(self, loss: Loss, targets: Tensor) -> None:
+        self.loss, self.targets = loss, targets
 
     def put(self, slot: int, terms: Any) -> None:
         """Nothing differs between members."""
@@ -170,10 +217,9 @@ class _CrossEntropies:
         """Logits."""
         return frozenset({"logits"})
 
-    def __call__(self, outputs: Any, clips: Tensor) -> Tensor:
+    def __call__(self, outputs: Any, clips: Tensor, slots: Tensor | None = None) -> Tensor:
         """Losses ``[M]``."""
-        losses = F.cross_entropy(outputs.logits.flatten(0, 1), self.labels[clips].flatten(), reduction="none")
-        return losses.view(clips.shape).mean(1)
+        return self.loss(outputs, self.targets[clips])
 
 
 class _Queue:
@@ -206,7 +252,8 @@ def wait(device: str) -> None:
 STUDENTS: dict[str, Callable[[int], Student]] = {
     "pose": lambda epochs: Hashing("poses", 32, epochs),
     "masks": lambda epochs: Hashing("masks", 8, epochs),
-    "studentnet": lambda epochs: Images(StudentNet, 2 * epochs),
-    "resnet20": lambda epochs: Images(CifarResNet, 2 * epochs),
+    "studentnet": lambda epochs: images(StudentNet, 2 * epochs),
+    "resnet20": lambda epochs: images(CifarResNet, 2 * epochs),
+    "nextvlad": lambda epochs: videos(2 * epochs),
 }
-"""Name to maker, given the epochs of a run; an epoch of an image student is two steps here."""
+"""Name to maker, given the epochs of a run; an epoch of those that are steps alone is two steps here."""
