@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 from fasteners import InterProcessLock
@@ -49,7 +50,7 @@ def measured(task: TrainsTogether, candidates: list[Layout], device: str) -> Lay
     """The fastest layout by seconds a step and run; of each form no wider ones are tried once one is no faster.
 
     Candidates come narrow ones first. One that raises (it does not fit into memory, or the network does not take its
-    form) ends its form. Where one by one is slow, nothing else is tried.
+    form) ends its form, and the log says why. Where one by one is slow, nothing else is tried.
     """
     best, fastest = candidates[0], float("inf")
     ended: set[str] = set()
@@ -59,9 +60,10 @@ def measured(task: TrainsTogether, candidates: list[Layout], device: str) -> Lay
             continue
         try:
             seconds = task.seconds_a_step(layout, device)
-        except Exception:
+        except Exception as error:
             if layout.width == 1:
                 raise
+            print(f"not {layout}: {error}", file=sys.stderr)
             ended.add(layout.form)
             continue
         if layout.width == 1 and seconds > LARGE:

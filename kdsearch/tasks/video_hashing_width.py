@@ -22,9 +22,11 @@ from kdsearch.tasks.video_hashing_population import Form
 from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
 from kdsearch.tasks.video_hashing_teacher import build_network
 from kdsearch.training.optimizers import make_optimizer
+from kdsearch.training.population.forward import check
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from kdsearch.training.steppers import Stepper
+from kdsearch.training.steppers import take
 
 if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing import VideoHashing
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 WIDTHS = {"cpu": (2, 4, 8), "cuda": (4, 16, 64, 256)}
 FORMS: tuple[Form, ...] = ("looped", "vmapped")
 STEPS = 10
+SMALL = 8  # clips on which both forms are compared
 LONG = 1.0
 _WORKSPACE = Path("unused")  # such a run writes nothing
 
@@ -77,7 +80,10 @@ def population_key(task: VideoHashing, device: str) -> str:
 
 
 def prepared(task: VideoHashing, layout: Layout, device: str) -> tuple[Stepper, Tensor]:
-    """A stepper with random student runs of the task in all its slots, and clips ``[W, B]`` for a step."""
+    """A stepper with random student runs of the task in all its slots, and clips ``[W, B]`` for a step.
+
+    Raises ``ValueError`` with the layer's name where a network does not train under vmap as it does in a loop.
+    """
     data = dataset(task, "student", device)
     batch = data.train[: task.batch]
     if layout.width == 1:
@@ -87,10 +93,18 @@ def prepared(task: VideoHashing, layout: Layout, device: str) -> tuple[Stepper, 
         loss = one_run(terms, Numbers.of(DEFAULTS, None))
         return PlainStepper(model, optimizer, data.inputs, loss), batch.unsqueeze(0)
     population = VideoHashingPopulation(task, device, layout.width, cast("Form", layout.form))
+    stepper, clips = population.stepper, batch.expand(layout.width, -1)
     for slot in range(layout.width):
         member = population.member(RunRequest("student", {}, slot), RunContext(_WORKSPACE, device))
-        population.stepper.enter(slot, member.entrant)
-    return population.stepper, batch.expand(layout.width, -1)
+        stepper.enter(slot, member.entrant)
+    if layout.form == "vmapped":
+        small = take(data.inputs, clips[:2, :SMALL].flatten(), torch.device(device))
+        small = small.view(2, -1, *small.shape[1:])
+        stepper.skeleton.train()
+        fault = check(stepper.skeleton, stepper.rows.views(), stepper.rows.buffers, small)
+        if fault is not None:
+            raise ValueError(fault)
+    return stepper, clips
 
 
 def _timed(stepper: Stepper, clips: Tensor, device: str) -> float:

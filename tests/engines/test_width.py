@@ -41,10 +41,11 @@ def test_wider_must_pay(home: Path) -> None:
     assert task.measured == [1, 4, 8], "a form that has stopped gaining is not tried wider"
 
 
-def test_what_does_not_fit_into_memory_is_left(home: Path) -> None:
+def test_what_does_not_fit_into_memory_is_left(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = Crowd(times={1: 0.1, 4: 0.05})
     assert measured(task, [Layout(1), Layout(4, "crowd"), Layout(8, "crowd"), Layout(16, "crowd")], "cpu").width == 4
     assert task.measured == [1, 4, 8]
+    assert capsys.readouterr().err.startswith("not 8 runs at once (crowd): ")
 
 
 def test_a_large_network_trains_one_by_one_and_nothing_else_is_tried(home: Path) -> None:
