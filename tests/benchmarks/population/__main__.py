@@ -2,14 +2,14 @@
 
 A cell is one student at one width M in one form, or M processes that share the device, each training one run at a time
 on one thread. Its time is divided by M. Cells take turns, and ratios are taken within a turn, so that what else the
-machine does falls on all. Cells over 60 s a step are left out aloud. ``chosen`` is the cell in one process that was the
-fastest over the first half of the turns, judged by the others: mean ratio to one by one with a 95 % interval (Student's
-t of its logarithm). Memory is managed as in a worker (its settings of the allocator). A worker chooses so too, by
-seconds of a step (``kdsearch.engines.width``). GFLOP/s are the products of a run's training steps, forward and
-backward, over all of its time; the limit that they are a share of is the fastest of some large float32 matrix products
-in the same process (a convolution may be made in fewer operations than are counted: more than 100 % can be). Data are
-generated where KDSEARCH_DATA has none: times do not depend on them. Needs torch, numpy and scipy alone, and no
-installation:
+machine does falls on all. Cells over 60 s a step, or too large for the memory, are left out aloud. ``chosen`` is the
+cell in one process that was the fastest over the first half of the turns, judged by the others: mean ratio to one by
+one with a 95 % interval (Student's t of its logarithm). Memory is managed as in a worker (its settings of the
+allocator). A worker chooses so too, by seconds of a step (``kdsearch.engines.width``). GFLOP/s are the products of a
+run's training steps, forward and backward, over all of its time; the limit that they are a share of is the fastest of
+some large float32 matrix products in the same process (a convolution may be made in fewer operations than are counted:
+more than 100 % can be). Data are generated where KDSEARCH_DATA has none: times do not depend on them. Needs torch,
+numpy and scipy alone, and no installation:
 
     python -m tests.benchmarks.population [--device cuda] [--widths 1 4 16 64 256] [--students pose masks] [--turns 5]
 """
@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -40,6 +41,7 @@ from tests.benchmarks.population.students import wait
 FORMS: tuple[Form, ...] = ("looped", "vmapped")
 SLOWEST = 60.0
 ALONE = ("one by one", 1)
+MEMORY = Path("/proc/meminfo")
 Cell = tuple[str, int]
 
 
@@ -49,8 +51,14 @@ def cells(
     """What is compared. Each has run once: that also warms it up, and shows what is too slow."""
     made: dict[Cell, Run] = {ALONE: student.alone(device, workspace)}
     made[ALONE](0)
+    room, before = memory_left(device), peak_memory()
     for form in FORMS:
+        one = 0.0
         for width in widths:
+            if one * width > room:
+                needed = one * width / 2**30
+                print(f"left out: {name} {form} M={width} and wider, about {needed:.0f} GiB", file=sys.stderr)
+                break
             try:
                 cell = student.together(device, workspace, form, width)
                 seconds = cell(0) * width / student.steps
@@ -61,10 +69,24 @@ def cells(
                 print(f"left out: {name} {form} M={width} and wider, {seconds:.0f} s a step", file=sys.stderr)
                 break
             made[form, width] = cell
+            one = max(one, (peak_memory() - before) / width) if width > 1 else one
     for count in processes:
         made["processes", count] = Processes(name, epochs, device, workspace, count)
         made["processes", count](0)
     return made
+
+
+def memory_left(device: str) -> float:
+    """Bytes that a cell may take: a CPU's processes are killed when they ask for more, a GPU says so itself."""
+    if device != "cpu" or not MEMORY.is_file():
+        return float("inf")
+    rows = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
+    return 0.8 * 1024 * int(rows["MemAvailable"].split()[0])
+
+
+def peak_memory() -> int:
+    """Bytes that this process has held at most."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def measure(made: dict[Cell, Run], turns: int) -> dict[Cell, list[float]]:
