@@ -99,7 +99,7 @@ def test_students_of_steps_alone_train_in_both_ways(name: str, tmp_path: Path) -
 def test_cells_too_large_for_the_memory_are_left_out_aloud(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = iter([0, 6 << 30, 6 << 30])  # before all, then after M = 2 of each form: 3 GiB a member
+    held = iter([0, 6 << 30, 7 << 30, 13 << 30])  # before M = 1 and after M = 2 of each form: 3 GiB a member
     monkeypatch.setattr(benchmark, "peak_memory", lambda: next(held))
     monkeypatch.setattr(benchmark, "memory_left", lambda device: 10.0 * (1 << 30))
     made = benchmark.cells("pose", STUDENTS["pose"](1), "cpu", [1, 2, 4], [], 1, tmp_path)

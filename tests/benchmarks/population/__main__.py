@@ -51,9 +51,9 @@ def cells(
     """What is compared. Each has run once: that also warms it up, and shows what is too slow."""
     made: dict[Cell, Run] = {ALONE: student.alone(device, workspace)}
     made[ALONE](0)
-    room, before = memory_left(device), peak_memory()
+    room = memory_left(device)
     for form in FORMS:
-        one = 0.0
+        before, one = peak_memory(), 0.0
         for width in widths:
             if one * width > room:
                 needed = one * width / 2**30
