@@ -1,18 +1,21 @@
-"""Which order images lie in: pixels of all channels together where that is the faster one."""
+"""Which order images and clips lie in: all channels of a pixel together where that is the faster one."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+_FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 
-def channels_last(images: Tensor) -> Tensor:
-    """``images`` ``[B, C, H, W]`` with channels innermost in memory; values and shape stay.
+
+def channels_last(x: Tensor) -> Tensor:
+    """``x`` ``[B, C, H, W]`` or ``[B, C, T, H, W]`` with channels innermost in memory; values and shape stay.
 
     On one core (AVX-512, batch 128) a float32 training step of StudentNet took 134 ms instead of 174, of ResNet-20 223
-    instead of 270; under bfloat16 autocast 54 instead of 106 and 150 instead of 161. Convolutions pass the order on.
-    Under vmap, which folds members into channels, nothing is done.
+    instead of 270, and of the silhouette network (120 clips of 10 frames of 32 x 32) 47 instead of 60. Convolutions
+    pass the order on. Nothing is done on a GPU, where it was not measured, nor under vmap, which folds members into
+    channels.
     """
-    if torch._C._functorch.is_batchedtensor(images):
-        return images
-    return images.contiguous(memory_format=torch.channels_last)
+    if x.device.type != "cpu" or torch._C._functorch.is_batchedtensor(x):
+        return x
+    return x.contiguous(memory_format=_FORMATS[x.dim()])

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch import nn
 
 from kdsearch.models.batch_norm import BatchNorm3d
+from kdsearch.models.memory_format import channels_last
 
 
 def prepare(inputs: NDArray[np.generic]) -> Tensor:
@@ -44,5 +45,6 @@ class SilhouetteConv(nn.Module):
         """Embeddings ``[B, 4 width]`` of a batch."""
         x = clips.to(next(self.parameters()).dtype) / 255
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = torch.relu_(norm(convolution(x)))
+            # From the first convolution on: its input has one channel, whose order is none.
+            x = torch.relu_(norm(channels_last(convolution(x))))
         return x.mean((2, 3, 4))

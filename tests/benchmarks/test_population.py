@@ -99,12 +99,13 @@ def test_students_of_steps_alone_train_in_both_ways(name: str, tmp_path: Path) -
 def test_cells_too_large_for_the_memory_are_left_out_aloud(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = iter([0, 6 << 30, 7 << 30, 13 << 30])  # before M = 1 and after M = 2 of each form: 3 GiB a member
+    # At the start, before M = 1, before and after M = 2 of the loop (2 GiB a member), before M = 4; then the same of vmap.
+    held = iter(gigabytes << 30 for gigabytes in (0, 0, 0, 4, 4, 4, 4, 4, 4))
     monkeypatch.setattr(benchmark, "peak_memory", lambda: next(held))
     monkeypatch.setattr(benchmark, "memory_left", lambda device: 10.0 * (1 << 30))
     made = benchmark.cells("pose", STUDENTS["pose"](1), "cpu", [1, 2, 4], [], 1, tmp_path)
     assert list(made) == [("one by one", 1), ("looped", 1), ("looped", 2), ("vmapped", 1), ("vmapped", 2)]
     assert capsys.readouterr().err.splitlines() == [
-        "left out: pose looped M=4 and wider, about 12 GiB",
-        "left out: pose vmapped M=4 and wider, about 12 GiB",
+        "left out: pose looped M=4 and wider, about 16 GiB",
+        "left out: pose vmapped M=4 and wider, about 16 GiB",
     ]
