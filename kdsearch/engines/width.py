@@ -9,6 +9,7 @@ from pathlib import Path
 from fasteners import InterProcessLock
 
 from kdsearch import settings
+from kdsearch.engines.code import code_hash
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import Task
 from kdsearch.tasks.base import TrainsTogether
@@ -35,7 +36,8 @@ def layout_for(task: Task, device: str, width: int | None = None) -> Layout:
     if len(candidates) < 2:
         return candidates[0] if candidates else ALONE
     path = settings.home() / "layouts.json"
-    key = f"{task.population_key(device)} width {width or 'any'}"
+    # With the code: another network under the same name may be faster, or no longer stack.
+    key = f"{task.population_key(device)} code {code_hash(task.sources())} width {width or 'any'}"
     # Workers of one machine start together: one measures, the others read what it found.
     with InterProcessLock(path.with_suffix(".lock")):
         known = _read(path)

@@ -86,7 +86,7 @@ class NeXtVLAD(nn.Module):
         self.dropout = StreamDropout(dropout)
         self.hidden = nn.Linear(self.video.features + self.audio.features, hidden, bias=False)
         self.hidden_norm = BatchNorm1d(hidden)
-        self.squeeze = nn.Linear(hidden, max(1, hidden // reduction))
+        self.squeeze = nn.Linear(hidden, max(1, hidden // reduction), bias=False)
         self.squeeze_norm = BatchNorm1d(max(1, hidden // reduction))
         self.excite = nn.Linear(max(1, hidden // reduction), hidden)
         self.classify = nn.Linear(hidden, classes)

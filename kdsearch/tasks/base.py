@@ -125,7 +125,10 @@ class TrainsTogether(Protocol):
         """Layouts that may be the fastest on this device, narrow ones first; each is tried by ``seconds_a_step``."""
 
     def seconds_a_step(self, layout: Layout, device: str) -> float:
-        """Time of one step of one run in this layout, measured now. Raises ``MemoryError`` where it does not fit."""
+        """Time of one step of one run in this layout, measured now. Raises ``MemoryError`` where it does not fit.
+
+        Raises ``ValueError`` where the network does not train in this form.
+        """
 
     def population_key(self, device: str) -> str:
         """What the fastest layout depends on: network, batch, data shapes, precision and device, in one line."""

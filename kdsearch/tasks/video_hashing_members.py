@@ -16,6 +16,7 @@ from kdsearch.distillation.soft_targets import soft_targets_kl_batchmean
 from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.models.hashing import HashingOutput
 from kdsearch.tasks.base import Scalar
+from kdsearch.training.population.stepper import Slots
 from kdsearch.training.teacher_cache import TeacherOutputs
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ _OUTPUT = {"triplet": "codes", "representation": "codes", "hard": "logits", "sof
 
 
 Teacher = Callable[[Tensor], TeacherOutputs]
-"""Codes and logits ``[..., C]`` of clips ``[...]``. Members of one teacher hold the same object."""
+"""Codes and logits ``[..., C]`` of clips ``[...]``. Members that hold the same object ask it together."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,10 @@ class Numbers:
 
     @staticmethod
     def of(params: Mapping[str, Scalar], teacher: Teacher | None) -> Numbers:
-        """Weights as a run's parameters say: ``alpha`` divides the classification weight into soft and hard."""
+        """Weights as a run's parameters say: ``alpha`` divides the classification weight into soft and hard.
+
+        Raises ``ValueError`` where a teacher's term has a weight and there is no teacher.
+        """
         classification, alpha = float(params["classification_weight"]), float(params["alpha"])
         weights = {
             "triplet": float(params["triplet_weight"]),
@@ -47,6 +51,8 @@ class Numbers:
             "hard": classification * (1 - alpha),
             "soft": classification * alpha,
         }
+        if teacher is None and (weights["representation"] or weights["soft"]):
+            raise ValueError("representation_weight or alpha is not 0, but this run was given no teacher")
         return Numbers(weights, float(params["temperature"]), teacher)
 
 
@@ -76,9 +82,9 @@ class VideoHashingTerms:
         """``codes``, ``logits`` or both: what terms of a weight that is not 0 are made of."""
         return frozenset(_OUTPUT[name] for name, weight in terms.weights.items() if weight != 0)
 
-    def __call__(self, outputs: HashingOutput, clips: Tensor, slots: Tensor | None = None) -> Tensor:
+    def __call__(self, outputs: HashingOutput, clips: Tensor, slots: Slots | None = None) -> Tensor:
         """Losses of all members or of those in ``slots``, see ``MemberTerms``."""
-        numbers = self.numbers if slots is None else [self.numbers[slot] for slot in slots.tolist()]
+        numbers = self.numbers if slots is None else [self.numbers[slot] for slot in slots.numbers]
         labels = self.labels[clips]
         total = outputs.codes.new_zeros(len(clips))
 
@@ -86,7 +92,7 @@ class VideoHashingTerms:
             return any(row is not None and row.weights[name] != 0 for row in numbers)
 
         def own(values: Tensor) -> Tensor:
-            return values if slots is None else values[slots]
+            return values if slots is None else values[slots.places]
 
         if weighs("triplet"):
             triplet = triplet_mean(outputs.codes, labels, self.margin, per_sample_repeat=self.repeat)

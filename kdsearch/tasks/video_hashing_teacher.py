@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.tasks.video_hashing_members import Teacher
 from kdsearch.training.files import file_hash
 from kdsearch.training.files import load_safely
 from kdsearch.training.teacher_cache import CachedTeacher
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing import VideoHashing
 
 TEACHERS = TeacherCache()
-"""Outputs of the teachers that this process has met."""
+"""The teachers that this process has met."""
 
 
 def build_network(task: VideoHashing, role: Role, classes: int) -> HashingNetwork:
@@ -59,9 +59,7 @@ def needs_teacher(params: Mapping[str, Scalar]) -> bool:
     )
 
 
-def find_teacher(
-    task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar], device: str
-) -> Callable[[Tensor], TeacherOutputs] | None:
+def find_teacher(task: VideoHashing, request: RunRequest, params: Mapping[str, Scalar], device: str) -> Teacher | None:
     """The teacher's outputs for clips of a batch; ``None`` where every teacher weight is 0: then no file is read."""
     if needs_teacher(params) and "teacher_train_mode" in task.quirks:
         data = dataset(task, "teacher", device)

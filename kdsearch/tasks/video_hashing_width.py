@@ -50,7 +50,7 @@ def seconds_a_step(task: VideoHashing, layout: Layout, device: str) -> float:
     """Seconds of the fastest of some steps, divided by the layout's width: what else the machine does only adds.
 
     The first step, which allocates, is not counted. Random student runs without a teacher, each of its own seed. Raises
-    ``MemoryError`` where the device's memory does not take them.
+    ``MemoryError`` where the device's memory does not take them, ``ValueError`` as :func:`prepared`.
     """
     try:
         stepper, clips = prepared(task, layout, device)

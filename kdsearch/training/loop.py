@@ -76,7 +76,7 @@ def _epoch(stepper: Stepper, slots: Sequence[Member | None]) -> list[float]:
     """One pass over the clips, each member in its own order; mean losses a clip. One look at the device, at the end."""
     live = [member for member in slots if member is not None]
     clips, batch = live[0].recipe.clips, live[0].recipe.batch
-    # A free slot trains along on the first member's clips: shapes stay, and nothing of it is kept.
+    # A free slot is given the first member's clips, so that orders stack; a stepper does not compute it.
     orders = [randomness.order(m.recipe.seed, m.progress.epoch + 1, len(clips)) for m in (m or live[0] for m in slots)]
     batches = list(torch.split(clips[torch.from_numpy(np.stack(orders)).to(clips.device)], batch, 1))
     if len(batches) > 1 and batches[-1].shape[1] == 1:

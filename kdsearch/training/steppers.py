@@ -41,7 +41,7 @@ class Stepper(Protocol):
     def step(self, clips: Tensor) -> Tensor:
         """One optimizer step of all slots on the clips of these indices ``[W, B]``.
 
-        Returns the slots' losses ``[W]``, detached, still on the device.
+        Returns the slots' losses ``[W]``, detached, still on the device; those of free slots may be NaN.
         """
 
     def outputs(self, slots: list[int], clips: Tensor) -> Outputs:

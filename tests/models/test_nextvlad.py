@@ -22,11 +22,11 @@ def test_the_papers_size_by_hand() -> None:
     # Expand N to 2N with bias, attention, assignment, its norm, centres, the norm of K * 2N/G numbers.
     video = 1024 * 2048 + 2048 + 2048 * 8 + 8 + 2048 * 1024 + 2 * 1024 + 128 * 256 + 2 * 32_768
     audio = 128 * 256 + 256 + 256 * 4 + 4 + 256 * 256 + 2 * 256 + 64 * 64 + 2 * 4_096
-    head = 36_864 * 2048 + 2 * 2048 + 2048 * 256 + 256 + 2 * 256 + 256 * 2048 + 2048 + 2048 * 3862 + 3862
+    head = 36_864 * 2048 + 2 * 2048 + 2048 * 256 + 2 * 256 + 256 * 2048 + 2048 + 2048 * 3862 + 3862
     with torch.device("meta"):
         network = NeXtVLAD()
     found = sum(parameter.numel() for parameter in network.parameters())
-    assert found == video + audio + head == 88_891_682  # the paper says 89 M
+    assert found == video + audio + head == 88_891_426  # the paper says 89 M
 
 
 def test_the_aggregate_of_two_frames_by_hand() -> None:
@@ -68,7 +68,7 @@ def test_every_parameter_learns_and_both_forms_agree() -> None:
     torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.ones_like(logits)).backward()
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
-        assert parameter.grad.abs().sum() > 0, name
+        assert parameter.grad.abs().max() > 1e-4, name  # rounding leaves 1e-9 where the true one is 0
     rows = Rows(network, 2)
     with torch.no_grad():
         rows.weights.add_(0.1 * torch.rand_like(rows.weights))

@@ -19,8 +19,10 @@ from kdsearch.errors import RunInterrupted
 from kdsearch.models.hashing import HashingOutput
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.video_hashing import DEFAULTS
 from kdsearch.tasks.video_hashing import VideoHashing
 from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.tasks.video_hashing_members import Numbers
 from kdsearch.tasks.video_hashing_population import Form
 from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
 from kdsearch.tasks.video_hashing_result import make_evaluate
@@ -167,10 +169,50 @@ def test_free_slots_are_not_computed(tmp_path: Path, teacher: Path, form: Form) 
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
     members[1].recipe = replace(members[1].recipe, epochs=1)
     population.serve(Queue(members))
-    steps = len(computed) // 3
+    steps = math.ceil(len(population.data.train) / given.batch)
     assert computed == [3] * steps + [2] * 2 * steps
     for i in (0, 2):
         same(members[i], alone(given, rows[i], tmp_path / f"a{i}"))
+    assert members[1].progress.epoch == 1
+
+
+def test_members_of_several_teachers_each_hear_their_own(tmp_path: Path, teacher: Path) -> None:
+    given = drawn(tmp_path, epochs=2)
+    (tmp_path / "other").mkdir()
+    other = given.with_options(epochs=1).train(RunRequest("teacher", {}, 10), RunContext(tmp_path / "other")).weights
+    assert other is not None
+    rows = [
+        RunRequest("student", RUNS[1]["params"] | {"alpha": 0.4}, 2, teacher),
+        RunRequest("student", RUNS[3]["params"], 4, other),
+        RunRequest("student", {}, 5),
+    ]
+    population = VideoHashingPopulation(given, "cpu", 3, "looped", torch.float64)
+    members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
+    population.serve(Queue(members))
+    for i, row in enumerate(rows):
+        same(members[i], alone(given, row, tmp_path / f"a{i}"))
+
+
+@pytest.mark.parametrize("quirks", [(), ("skip_zero_loss",)])
+def test_a_run_of_no_terms_trains_on_when_the_others_have_ended(
+    tmp_path: Path, teacher: Path, quirks: tuple[str, ...]
+) -> None:
+    nothing = {"params": {"triplet_weight": 0.0, "classification_weight": 0.0}, "seed": 5}
+    given = drawn(tmp_path, epochs=3, evaluate_every=3, quirks=quirks)
+    population = VideoHashingPopulation(given, "cpu", 2, "looped", torch.float64)
+    rows = requests(teacher, [nothing, RUNS[0]])
+    members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
+    members[1].recipe = replace(members[1].recipe, epochs=1)
+    population.serve(Queue(members))
+    assert [member.progress.epoch for member in members] == [3, 1]
+    initial = dict(build_seeded(5, lambda: build_network(given, "student", population.data.classes)).named_parameters())
+    for name, value in initial.items():
+        assert torch.equal(members[0].progress.best_weights[name], value.double()), "no term moves it"
+
+
+def test_a_weight_without_a_teacher_is_refused() -> None:
+    with pytest.raises(ValueError, match="given no teacher"):
+        Numbers.of(DEFAULTS | {"alpha": 0.5}, None)
 
 
 @pytest.mark.parametrize("form", ["vmapped", "looped"])

@@ -192,6 +192,8 @@ def _fault(module: nn.Module, given: _Given, tolerance: float) -> str | None:
     want = _trace(looped(module), *given)
     try:
         got = _trace(vmapped(module), *given)
+    except torch.OutOfMemoryError:  # no layer's fault
+        raise
     except Exception as error:
         return _reason(error)
     for kind, values in want.items():

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+from typing import NamedTuple
 from typing import Protocol
 
 import torch
@@ -31,6 +32,13 @@ class Entrant:
     terms: Any
 
 
+class Slots(NamedTuple):
+    """Some of the slots, ascending: on the host, and as an index ``[S]`` on the device."""
+
+    numbers: list[int]
+    places: Tensor
+
+
 class MemberTerms(Protocol):
     """The weighted sums of all members' terms; weights and all else that differs between members are kept by slot."""
 
@@ -40,10 +48,10 @@ class MemberTerms(Protocol):
     def reads(self, terms: Any) -> frozenset[str]:
         """Which outputs of the network a run's terms depend on, by the field's name."""
 
-    def __call__(self, outputs: Outputs, clips: Tensor, slots: Tensor | None = None) -> Tensor:
+    def __call__(self, outputs: Outputs, clips: Tensor, slots: Slots | None = None) -> Tensor:
         """Losses ``[M]`` with a graph, of outputs ``[M, B, ...]`` for clips ``[M, B]``.
 
-        ``slots``, ascending: outputs, clips and losses are of these members ``[S]`` alone.
+        ``slots``: outputs, clips and losses are of these members ``[S]`` alone.
         """
 
 
@@ -79,7 +87,7 @@ class PopulationStepper:
         self.skip_zero_loss = skip_zero_loss
         self.rates = torch.zeros(rows.members, dtype=torch.float64, device=rows.weights.device)
         self.live = torch.zeros(rows.members, dtype=torch.bool, device=rows.weights.device)
-        self.some: Tensor | None = None
+        self.some: Slots | None = None
         self.reach = _reach(skeleton, self._inputs(torch.zeros(2, dtype=torch.int64)))
         self.still: dict[int, Tensor] = {}
 
@@ -103,7 +111,9 @@ class PopulationStepper:
         """Learning rates and live slots of an epoch, see ``Stepper``. Free slots are not computed."""
         self.rates.copy_(torch.tensor(learning_rates, dtype=torch.float64))
         self.live.copy_(torch.tensor(live))
-        self.some = None if all(live) else self.live.nonzero().squeeze(1)
+        numbers = [slot for slot, alive in enumerate(live) if alive]
+        index = torch.tensor(numbers, dtype=torch.int64, device=self.live.device)
+        self.some = None if all(live) else Slots(numbers, index)
 
     def step(self, clips: Tensor) -> Tensor:
         """One step of all members, see ``Stepper``; the loss of a free slot is NaN."""
@@ -113,7 +123,8 @@ class PopulationStepper:
         weights.grad.zero_()
         losses = self._losses(clips)
         active = self.live & (losses.detach() != 0) if self.skip_zero_loss else self.live
-        torch.where(active, losses, 0).sum().backward()  # type: ignore[no-untyped-call]
+        if losses.requires_grad:  # not where no live run weighs any term
+            torch.where(active, losses, 0).sum().backward()  # type: ignore[no-untyped-call]
         kept = {slot: weights.detach()[slot, places] for slot, places in self.still.items()}
         rest = None if self.some is None and not self.skip_zero_loss else active
         self.optimizer.step(weights, weights.grad, self.rates, rest)
@@ -126,12 +137,13 @@ class PopulationStepper:
         rows, some = self.rows, self.some
         if some is None:
             return self.terms(self.forward(rows.views(), rows.buffers, self._inputs(clips)), clips)
-        views, buffers = rows.layout.views(rows.weights.index_select(0, some)), rows.buffers_of(some)
-        clips = clips.index_select(0, some)
+        index = some.places
+        views, buffers = rows.layout.views(rows.weights.index_select(0, index)), rows.buffers_of(index)
+        clips = clips.index_select(0, index)
         losses = self.terms(self.forward(views, buffers, self._inputs(clips)), clips, some)
         for name, buffer in buffers.items():
-            rows.buffers[name].index_copy_(0, some, buffer)
-        return losses.new_full((rows.members,), torch.nan).index_copy(0, some, losses)
+            rows.buffers[name].index_copy_(0, index, buffer)
+        return losses.new_full((rows.members,), torch.nan).index_copy(0, index, losses)
 
     @torch.no_grad()
     def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
