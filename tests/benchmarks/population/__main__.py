@@ -4,12 +4,12 @@ A cell is one student at one width M in one form, or M processes that share the 
 on one thread. Its time is divided by M. Cells take turns, and ratios are taken within a turn, so that what else the
 machine does falls on all. Cells over 60 s a step, or too large for the memory, are left out aloud. ``chosen`` is the
 cell in one process that was the fastest over the first half of the turns, judged by the others: mean ratio to one by
-one with a 95 % interval (Student's t of its logarithm). Memory is managed as in a worker (its settings of the
-allocator). A worker chooses so too, by seconds of a step (``kdsearch.engines.width``). GFLOP/s are the products of a
-run's training steps, forward and backward, over all of its time; the limit that they are a share of is the fastest of
-some large float32 matrix products in the same process (a convolution may be made in fewer operations than are counted:
-more than 100 % can be). Data are generated where KDSEARCH_DATA has none: times do not depend on them. Needs torch,
-numpy and scipy alone, and no installation:
+one with a 95 % interval (Student's t of its logarithm). A worker chooses so too, by seconds of a step
+(``kdsearch.engines.width``); memory is managed as in a worker, by the same settings of the allocator. GFLOP/s are the
+products of a run's training steps, forward and backward, over all of its time; the limit that they are a share of is
+the fastest of some large float32 matrix products in the same process (a convolution may be made in fewer operations
+than are counted: more than 100 % can be). Data are generated where KDSEARCH_DATA has none: times do not depend on them.
+Needs torch, numpy and scipy alone, and no installation:
 
     python -m tests.benchmarks.population [--device cuda] [--widths 1 4 16 64 256] [--students pose masks] [--turns 5]
 """
@@ -20,6 +20,7 @@ import argparse
 import os
 import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -99,18 +100,19 @@ def measure(made: dict[Cell, Run], turns: int) -> dict[Cell, list[float]]:
     return times
 
 
-def lines(name: str, times: dict[Cell, list[float]], work: float, limit: float) -> Iterator[str]:
+def lines(name: str, times: dict[Cell, list[float]], work: float, limit: float, cores: bool = True) -> Iterator[str]:
     """One line a cell: seconds of a run and how many times as many runs a minute as one by one (median, range).
 
-    ``work``: floating point operations of a run, ``limit``: of a second, at most.
+    ``work``: floating point operations of a run, ``limit``: of a second, at most, of a GPU or (``cores``) of one core.
     """
     for (form, width), seconds in times.items():
         ratios = ratios_of(times, (form, width))
+        most = limit * (min(width, os.cpu_count() or 1) if form == "processes" and cores else 1)
         yield (
             f"{name:10s} {form:10s} M={width:<4d} {statistics.median(seconds):8.3f} s a run   "
             f"{statistics.median(ratios):6.2f} times ({min(ratios):.2f} to {max(ratios):.2f})   "
             f"{work / statistics.median(seconds) / 1e9:8.1f} GFLOP/s, "
-            f"{100 * work / statistics.median(seconds) / limit:.0f} % of the limit"
+            f"{100 * work / statistics.median(seconds) / most:.0f} % of the limit"
         )
     # Chosen on the first half of the turns, judged on the others: the best of many cells flatters itself.
     half = len(times[ALONE]) // 2
@@ -132,8 +134,12 @@ def ratios_of(times: dict[Cell, list[float]], cell: Cell) -> list[float]:
 
 
 def fastest_product(device: str) -> float:
-    """Floating point operations a second of a float32 product of two square matrices: what this device can do."""
+    """Floating point operations a second of a float32 product of two square matrices: what this device can do.
+
+    On a GPU with TF32, which convolutions use there.
+    """
     side = 8192 if device != "cpu" else 1536
+    usual, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, True
     a, b = torch.randn(2, side, side, device=device)
     best = float("inf")
     for _ in range(5):
@@ -142,6 +148,7 @@ def fastest_product(device: str) -> float:
         a @ b
         wait(device)
         best = min(best, time.perf_counter() - begin)
+    torch.backends.cuda.matmul.allow_tf32 = usual
     return 2 * side**3 / best
 
 
@@ -166,6 +173,11 @@ def main() -> None:
     if given.device == "cpu":
         as_a_worker()
         torch.set_num_threads(1)
+    if len(given.students) > 1:
+        # Each by itself: what one held at most would hide what the next one takes.
+        for name in given.students:
+            subprocess.run([*sys.orig_argv, "--students", name], check=True)
+        return
     where = torch.cuda.get_device_name() if given.device != "cpu" else "1 thread"
     print(f"torch {torch.__version__}, {given.device} ({where}), {given.epochs} epochs, {given.turns} turns")
     limit = fastest_product(given.device)
@@ -174,8 +186,8 @@ def main() -> None:
         for name in given.students:
             student = STUDENTS[name](given.epochs)
             made = cells(name, student, given.device, given.widths, given.processes, given.epochs, Path(folder))
-            work = float(student.flops(given.device) * student.steps)
-            for line in lines(name, measure(made, given.turns), work, limit):
+            times, work = measure(made, given.turns), student.flops(given.device)
+            for line in lines(name, times, work, limit, given.device == "cpu"):
                 print(line, flush=True)
             for cell in made.values():
                 if isinstance(cell, Processes):

@@ -7,6 +7,7 @@ YouTube-8M's features (1024 + 128 numbers, 400 tags: sum of binary cross entropi
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +54,7 @@ class Student(Protocol):
     steps: int
 
     def flops(self, device: str) -> int:
-        """Floating point operations of one step of one run: its products, forward and backward."""
+        """Floating point operations of one run's training: its products, forward and backward."""
 
     def alone(self, device: str, workspace: Path) -> Run:
         """One by one, by the plain stepper."""
@@ -66,20 +67,21 @@ class Hashing:
     """A student of video hashing by its default network; it is evaluated once, at its end."""
 
     def __init__(self, modality: str, width: int, epochs: int) -> None:
-        declared = data.jhmdb(protocol="split1", modality=modality)
-        self.steps = 4 * epochs
         self.task = VideoHashing(
-            declared,
+            data.jhmdb(protocol="split1", modality=modality),
             teacher={"frames": 20, "width": 8},
             student={"frames": 10, "width": width},
             epochs=epochs,
             evaluate_every=epochs,
         )
+        clips = len(self.task.data.parts().train)
+        self.steps = epochs * math.ceil(clips / self.task.batch)
+        self.batches = epochs * clips / self.task.batch  # the last of an epoch is smaller
 
     def flops(self, device: str) -> int:
         """See ``Student``."""
         stepper, clips = prepared(self.task, Layout(1), device)
-        return _counted(stepper, clips)
+        return round(self.batches * _counted(stepper, clips))
 
     def alone(self, device: str, workspace: Path) -> Run:
         """See ``Student``."""
@@ -128,7 +130,7 @@ class Steps:
         """See ``Student``."""
         stepper = self._plain(0, self.inputs.to(device), self.targets.to(device), device)
         stepper.begin([0.05], [True])
-        return _counted(stepper, torch.arange(self.batch, device=device).unsqueeze(0))
+        return self.steps * _counted(stepper, torch.arange(self.batch, device=device).unsqueeze(0))
 
     def alone(self, device: str, workspace: Path) -> Run:
         """See ``Student``."""
@@ -198,8 +200,13 @@ def videos(steps: int) -> Steps:
     return Steps(lambda: NeXtVLAD(classes=400, clusters=16, hidden=256), inputs, tags, loss, steps, 40)
 
 
+def _added(total: tuple[int, ...], a: tuple[int, ...], b: tuple[int, ...], **others: Any) -> int:
+    """Operations of a product that is added in place, by shapes: torch does not count it."""
+    return 2 * a[0] * a[1] * b[1]
+
+
 def _counted(stepper: Stepper, rows: Tensor) -> int:
-    with FlopCounterMode(display=False) as counter:
+    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _added}) as counter:
         stepper.step(rows)
     return int(counter.get_total_flops())
 
