@@ -55,9 +55,8 @@ def cells(
     start, one = peak_memory(), 0.0
     for form in FORMS:
         for width in widths:
-            before = peak_memory()
             # What earlier cells took is kept by the allocator and used again. Vmap takes up to twice what a loop does.
-            if 2 * one * width > memory_left(device) + before - start:
+            if 2 * one * width > memory_left(device) + peak_memory() - start:
                 needed = 2 * one * width / 2**30
                 print(f"left out: {name} {form} M={width} and wider, about {needed:.0f} GiB", file=sys.stderr)
                 break
@@ -71,7 +70,8 @@ def cells(
                 print(f"left out: {name} {form} M={width} and wider, {seconds:.0f} s a step", file=sys.stderr)
                 break
             made[form, width] = cell
-            one = max(one, (peak_memory() - before) / width) if width > 1 else one
+            if width > 1 and form == FORMS[0]:  # later ones may find room that was taken before
+                one = (peak_memory() - start) / width
     for count in processes:
         made["processes", count] = Processes(name, epochs, device, workspace, count)
         made["processes", count](0)
