@@ -110,8 +110,9 @@ class VideoHashingTerms:
         return total
 
 
-def one_run(terms: VideoHashingTerms, numbers: Numbers) -> Callable[[HashingOutput, Tensor], Tensor]:
-    """The loss of a run that trains alone, of outputs ``[B, ...]`` for clips ``[B]``; ``terms`` of one member."""
+def one_run(task: VideoHashing, labels: Tensor, numbers: Numbers) -> Callable[[HashingOutput, Tensor], Tensor]:
+    """The loss of a run that trains alone, of outputs ``[B, ...]`` for clips ``[B]``, in float32."""
+    terms = VideoHashingTerms(task, labels, 1, torch.float32)
     terms.put(0, numbers)
 
     def loss(outputs: HashingOutput, clips: Tensor) -> Tensor:

@@ -8,8 +8,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 from typing import Any
 
-import torch
-
 from kdsearch.errors import RunInterrupted
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
@@ -19,7 +17,6 @@ from kdsearch.tasks.video_hashing import DEFAULTS
 from kdsearch.tasks.video_hashing_data import Dataset
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.tasks.video_hashing_members import Numbers
-from kdsearch.tasks.video_hashing_members import VideoHashingTerms
 from kdsearch.tasks.video_hashing_members import one_run
 from kdsearch.tasks.video_hashing_result import make_evaluate
 from kdsearch.tasks.video_hashing_result import make_result
@@ -58,7 +55,7 @@ def train(task: VideoHashing, request: RunRequest, context: RunContext) -> RunRe
         model,
         make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"])),
         data.inputs,
-        one_run(VideoHashingTerms(task, data.labels, 1, torch.float32), Numbers.of(params, teacher)),
+        one_run(task, data.labels, Numbers.of(params, teacher)),
         skip_zero_loss="skip_zero_loss" in task.quirks,
         precision=task.precision,
         micro_batch=task.micro_batch,

@@ -16,7 +16,6 @@ from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.video_hashing import DEFAULTS
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.tasks.video_hashing_members import Numbers
-from kdsearch.tasks.video_hashing_members import VideoHashingTerms
 from kdsearch.tasks.video_hashing_members import one_run
 from kdsearch.tasks.video_hashing_population import Form
 from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
@@ -89,8 +88,7 @@ def prepared(task: VideoHashing, layout: Layout, device: str) -> tuple[Stepper, 
     if layout.width == 1:
         model = build_seeded(0, lambda: build_network(task, "student", data.classes)).to(device)
         optimizer = make_optimizer(task.optimizer, model.parameters(), float(DEFAULTS["weight_decay"]))
-        terms = VideoHashingTerms(task, data.labels, 1, torch.float32)
-        loss = one_run(terms, Numbers.of(DEFAULTS, None))
+        loss = one_run(task, data.labels, Numbers.of(DEFAULTS, None))
         return PlainStepper(model, optimizer, data.inputs, loss), batch.unsqueeze(0)
     population = VideoHashingPopulation(task, device, layout.width, cast("Form", layout.form))
     stepper, clips = population.stepper, batch.expand(layout.width, -1)

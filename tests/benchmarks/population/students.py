@@ -40,6 +40,7 @@ from kdsearch.training.population.optimizers import make_row_optimizer
 from kdsearch.training.population.rows import Rows
 from kdsearch.training.population.stepper import Entrant
 from kdsearch.training.population.stepper import PopulationStepper
+from kdsearch.training.population.stepper import Slots
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from kdsearch.training.steppers import Stepper
@@ -224,7 +225,7 @@ class _Losses:
         """Logits."""
         return frozenset({"logits"})
 
-    def __call__(self, outputs: Any, clips: Tensor, slots: Tensor | None = None) -> Tensor:
+    def __call__(self, outputs: Any, clips: Tensor, slots: Slots | None = None) -> Tensor:
         """Losses ``[M]``."""
         return self.loss(outputs, self.targets[clips])
 
