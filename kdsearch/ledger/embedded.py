@@ -78,8 +78,8 @@ def status(folder: Path | None = None) -> ServerStatus:
     folder = folder or default_folder()
     try:
         info = PostmasterInfo.read_from_pgdata(folder) if folder.exists() else None
-    except (AssertionError, ValueError):
-        info = None  # its file is being written: initdb or a start is under way
+    except (AssertionError, ValueError, FileNotFoundError):
+        info = None  # its file is being written or has just gone: initdb or a start is under way
     if info is None or not info.is_running() or info.status != "ready":
         return ServerStatus(folder, None, None)
     return ServerStatus(folder, info.pid, info.socket_dir)

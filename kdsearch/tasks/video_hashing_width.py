@@ -25,7 +25,7 @@ from kdsearch.training.population.forward import check
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from kdsearch.training.steppers import Stepper
-from kdsearch.training.steppers import take
+from kdsearch.training.feeds import as_feed
 
 if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing import VideoHashing
@@ -96,7 +96,7 @@ def prepared(task: VideoHashing, layout: Layout, device: str) -> tuple[Stepper, 
         member = population.member(RunRequest("student", {}, slot), RunContext(_WORKSPACE, device))
         stepper.enter(slot, member.entrant)
     if layout.form == "vmapped":
-        small = take(data.inputs, clips[:2, :SMALL].flatten(), torch.device(device))
+        small = as_feed(data.inputs).take(clips[:2, :SMALL].flatten(), torch.device(device))
         small = small.view(2, -1, *small.shape[1:])
         stepper.skeleton.train()
         fault = check(stepper.skeleton, stepper.rows.views(), stepper.rows.buffers, small)

@@ -17,6 +17,7 @@ from kdsearch.training.members import Member
 from kdsearch.training.members import Progress
 from kdsearch.training.members import Source
 from kdsearch.training.steppers import Stepper
+from kdsearch.training.steppers import Views
 
 Evaluate = Callable[[Stepper, list[int]], list[tuple[float, float]]]
 """Objective and score of the present weights in each of these slots; NaN where outputs are not finite."""
@@ -82,10 +83,15 @@ def _epoch(stepper: Stepper, slots: Sequence[Member | None]) -> list[float]:
     if len(batches) > 1 and batches[-1].shape[1] == 1:
         # Batch norm has no statistics of one clip: the left-over one joins the batch before it.
         batches[-2:] = [torch.cat(batches[-2:], 1)]
-    stepper.begin([m.schedule.learning_rate if m else 0.0 for m in slots], [m is not None for m in slots])
+    rates, live_slots = [m.schedule.learning_rate if m else 0.0 for m in slots], [m is not None for m in slots]
+    stepper.begin(rates, live_slots, _views([m or live[0] for m in slots], clips.device))
     losses = [stepper.step(part) * part.shape[1] for part in batches]
     total: list[float] = (torch.stack(losses).sum(0) / len(clips)).tolist()
     return total
+
+
+def _views(members: Sequence[Member], device: torch.device) -> Views:
+    return Views.of([m.recipe.views for m in members], [m.progress.epoch + 1 for m in members], device)
 
 
 def _evaluations(stepper: Stepper, evaluate: Evaluate, members: dict[int, Member], losses: list[float]) -> None:

@@ -25,6 +25,7 @@ class Recipe:
     ``evaluate_every`` counts epochs; the last epoch is evaluated too. ``keep_weights``: hold a copy of the weights of
     the chosen epoch. ``choose`` names the curve whose best epoch is chosen for score and weights: ``objective``, or
     ``score`` for the original's optimistic rule. What is reported and what the schedule sees is the objective always.
+    ``views``: the key by which the run's views of clips are drawn, see ``randomness.views_key``.
     """
 
     seed: int
@@ -34,6 +35,7 @@ class Recipe:
     evaluate_every: int
     keep_weights: bool = False
     choose: str = "objective"
+    views: int = 0
 
 
 @dataclass

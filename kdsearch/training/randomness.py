@@ -9,12 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from kdsearch import counter
+
 INIT = 0
 """Stream of the initial weights."""
 ORDER = 1
 """Stream of the order of clips, one child an epoch."""
+VIEWS = 2
+"""Stream of the views in which clips are seen, see ``feeds``."""
 
-NAMES = ("initialisation", "order")
+NAMES = ("initialisation", "order", "augmentation")
 """The streams by name: those that a run's ``vary`` names follow its seed, the others stay as with seed ``FIXED``."""
 
 FIXED = 0
@@ -43,6 +47,11 @@ def stream(seed: int, *place: int) -> np.random.SeedSequence:
 def order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
     """The permutation of ``count`` clips in one epoch; stateless, so a resumed run needs no generator's state."""
     return np.random.default_rng(stream(seed, ORDER, epoch)).permutation(count)
+
+
+def views_key(seed: int) -> int:
+    """The key of a run's views of its clips, see ``kdsearch.counter``."""
+    return counter.key(stream(seed, VIEWS))
 
 
 def build_seeded(seed: int, factory: Callable[[], Built]) -> Built:

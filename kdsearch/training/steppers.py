@@ -6,12 +6,15 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import Any
 from typing import Literal
+from typing import NamedTuple
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch import nn
 
+from kdsearch.training.feeds import Feed
+from kdsearch.training.feeds import as_feed
 from kdsearch.training.micro_batches import backward_by_parts
 from kdsearch.training.micro_batches import parts_of
 from kdsearch.training.optimizers import load_row
@@ -25,6 +28,18 @@ _CHUNK_VALUES = 1 << 22
 """Input values in one forward of an evaluation: all pose clips at once, RGB clips a few at a time."""
 
 
+class Views(NamedTuple):
+    """What draws the views of clips in one epoch: each run's key, see ``kdsearch.counter``, and its epoch, ``[W]``."""
+
+    keys: Tensor
+    epochs: Tensor
+
+    @staticmethod
+    def of(keys: Sequence[int], epochs: Sequence[int], device: torch.device) -> Views:
+        """As tensors on ``device``."""
+        return Views(*(torch.tensor(column, dtype=torch.int64, device=device) for column in (keys, epochs)))
+
+
 class Stepper(Protocol):
     """What the loop needs of a way to train: ``width`` slots, each with one run or free."""
 
@@ -35,8 +50,11 @@ class Stepper(Protocol):
     def enter(self, slot: int, entrant: Any) -> None:
         """Make a slot that of a new run, at its very beginning; ``entrant`` is what the run's task made for it."""
 
-    def begin(self, learning_rates: Sequence[float], live: Sequence[bool]) -> None:
-        """An epoch begins: the slots' learning rates, and which of them hold a run. The others must not move."""
+    def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
+        """An epoch begins: the slots' learning rates, and which of them hold a run. The others must not move.
+
+        ``views``: what the slots' views of clips are drawn by, where the feed has more than one.
+        """
 
     def step(self, clips: Tensor) -> Tensor:
         """One optimizer step of all slots on the clips of these indices ``[W, B]``.
@@ -60,8 +78,9 @@ class Stepper(Protocol):
 class PlainStepper:
     """One module and one torch optimizer: the ordinary way.
 
-    ``inputs`` ``[N, ...]`` is the whole prepared dataset: on the module's device, or in the host's memory, from where
-    each batch is copied. ``loss(outputs, clips)`` gives the weighted sum of terms of a batch as a scalar with a graph.
+    ``inputs`` is the whole dataset as a feed, or as prepared inputs ``[N, ...]``: on the module's device, or in the
+    host's memory, from where each batch is copied. ``loss(outputs, samples)`` gives the weighted sum of terms of a batch
+    as a scalar with a graph.
 
     ``precision``: ``bfloat16`` runs the network under autocast; outputs, loss, weights and optimizer stay float32.
     ``micro_batch``: so many clips run at a time, with the exact gradient of the whole batch's loss
@@ -76,7 +95,7 @@ class PlainStepper:
         self,
         model: nn.Module,
         optimizer: torch.optim.Optimizer,
-        inputs: Tensor,
+        inputs: Tensor | Feed,
         loss: Callable[[Outputs, Tensor], Tensor],
         *,
         skip_zero_loss: bool = False,
@@ -85,7 +104,8 @@ class PlainStepper:
     ) -> None:
         self.model = model.train()
         self.optimizer = optimizer
-        self.inputs = inputs
+        self.feed = as_feed(inputs)
+        self.views: Views | None = None
         self.loss = loss
         self.skip_zero_loss = skip_zero_loss
         self.precision: Precision = precision
@@ -97,14 +117,15 @@ class PlainStepper:
     def enter(self, slot: int, entrant: Any) -> None:
         """Nothing: it was made for its one run."""
 
-    def begin(self, learning_rates: Sequence[float], live: Sequence[bool]) -> None:
-        """The learning rate of an epoch, see :class:`Stepper`."""
+    def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
+        """The learning rate and views of an epoch, see :class:`Stepper`."""
+        self.views = views
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rates[0]
 
     def step(self, clips: Tensor) -> Tensor:
         """One optimizer step, see :class:`Stepper`."""
-        batch = clips[0]
+        batch = draw(self.feed, clips, self.views)[0]
         if self.micro_batch is not None and len(batch) > self.micro_batch:
             self.optimizer.zero_grad()
             loss = backward_by_parts(
@@ -117,16 +138,17 @@ class PlainStepper:
         if self.skip_zero_loss and not loss.detach():
             return loss.detach().unsqueeze(0)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        if loss.requires_grad:  # not where no term has a weight: nothing moves then, as in a population
+            loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return loss.detach().unsqueeze(0)
 
-    def _forward(self, clips: Tensor) -> Outputs:
-        return forward(self.model, take(self.inputs, clips, self.device), self.precision)
+    def _forward(self, samples: Tensor) -> Outputs:
+        return forward(self.model, self.feed.take(samples, self.device), self.precision)
 
     def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
         """Outputs in evaluation mode, see :class:`Stepper`."""
-        every = forward_all(self.model, self.inputs, clips, self.precision)
+        every = forward_all(self.model, self.feed, clips, self.precision)
         return type(every)(*(part.unsqueeze(0) for part in every))
 
     def weights(self, slot: int) -> dict[str, Tensor]:
@@ -143,12 +165,13 @@ class PlainStepper:
         load_row(self.optimizer, state["optimizer"])
 
 
-def take(inputs: Tensor, clips: Tensor, device: torch.device) -> Tensor:
-    """The clips of these indices ``[n]`` on ``device``; where the dataset lies in the host's memory, copied there."""
-    if inputs.device == device:
-        return inputs.index_select(0, clips)
-    batch = inputs.index_select(0, clips.to(inputs.device))
-    return (batch.pin_memory() if device.type == "cuda" else batch).to(device, non_blocking=True)
+def draw(feed: Feed, clips: Tensor, views: Views | None) -> Tensor:
+    """Samples of a step's clips ``[W, B]``; raises ``ValueError`` where a feed of many views is given no key."""
+    if feed.views == 1:
+        return clips
+    if views is None:
+        raise ValueError("this feed shows clips in views of their own: begin the epoch with the runs' keys and epochs")
+    return feed.draw(clips, views.keys, views.epochs)
 
 
 def forward(model: nn.Module, inputs: Tensor, precision: Precision) -> Outputs:
@@ -161,16 +184,23 @@ def forward(model: nn.Module, inputs: Tensor, precision: Precision) -> Outputs:
 
 
 @torch.inference_mode()
-def forward_all(model: nn.Module, inputs: Tensor, clips: Tensor, precision: Precision = "float32") -> Outputs:
-    """Outputs of ``model`` in evaluation mode for many clips, in as few forwards as memory allows.
+def forward_all(model: nn.Module, inputs: Tensor | Feed, clips: Tensor, precision: Precision = "float32") -> Outputs:
+    """Outputs of ``model`` in evaluation mode for many clips as they are, in as few forwards as memory allows.
 
     The module's mode is put back afterwards.
     """
+    feed = as_feed(inputs)
+    return forward_samples(model, feed, feed.clean(clips), precision)
+
+
+@torch.inference_mode()
+def forward_samples(model: nn.Module, feed: Feed, samples: Tensor, precision: Precision = "float32") -> Outputs:
+    """As :func:`forward_all`, of samples of the feed."""
     was_training, device = model.training, next(model.parameters()).device
     model.eval()
     try:
-        size = max(1, _CHUNK_VALUES // max(1, inputs[0].numel()))
-        parts = [forward(model, take(inputs, part, device), precision) for part in torch.split(clips, size)]
+        size = max(1, _CHUNK_VALUES // max(1, feed.values))
+        parts = [forward(model, feed.take(part, device), precision) for part in torch.split(samples, size)]
     finally:
         model.train(was_training)
     if len(parts) == 1:

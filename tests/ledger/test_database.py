@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -131,6 +132,26 @@ def test_the_embedded_server_is_found_again_and_stopped(tmp_path: Path) -> None:
     assert embedded.stop(folder)
     assert embedded.status(folder).pid is None
     assert not embedded.stop(folder)
+
+
+def test_a_server_whose_file_comes_and_goes_is_not_running(tmp_path: Path) -> None:
+    """initdb writes and removes it: between the look and the reading it may go."""
+    over = threading.Event()
+
+    def toggle() -> None:
+        while not over.is_set():
+            (tmp_path / "postmaster.pid").touch()
+            (tmp_path / "postmaster.pid").unlink()
+
+    toggler = threading.Thread(target=toggle)
+    toggler.start()
+    try:
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            assert embedded.status(tmp_path).pid is None
+    finally:
+        over.set()
+        toggler.join()
 
 
 def test_a_database_in_a_folder_of_an_odd_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ from kdsearch.training.members import Member
 from kdsearch.training.members import Progress
 from kdsearch.training.members import Recipe
 from kdsearch.training.schedules import Plateau
+from kdsearch.training.steppers import Views
 
 
 class Recorder:
@@ -33,7 +34,7 @@ class Recorder:
     def enter(self, slot: int, entrant: Any) -> None:
         assert not self.batches
 
-    def begin(self, learning_rates: Sequence[float], live: Sequence[bool]) -> None:
+    def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
         assert live == [True]
         self.rates += learning_rates
 

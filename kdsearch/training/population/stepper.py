@@ -13,11 +13,14 @@ import torch
 from torch import Tensor
 from torch import nn
 
+from kdsearch.training.feeds import Feed
+from kdsearch.training.feeds import as_feed
 from kdsearch.training.population.forward import Forward
 from kdsearch.training.population.optimizers import RowOptimizer
 from kdsearch.training.population.rows import Rows
 from kdsearch.training.steppers import Outputs
-from kdsearch.training.steppers import take
+from kdsearch.training.steppers import Views
+from kdsearch.training.steppers import draw
 
 _CHUNK_VALUES = 1 << 22
 """Values of inputs times members in one forward of an evaluation."""
@@ -48,10 +51,10 @@ class MemberTerms(Protocol):
     def reads(self, terms: Any) -> frozenset[str]:
         """Which outputs of the network a run's terms depend on, by the field's name."""
 
-    def __call__(self, outputs: Outputs, clips: Tensor, slots: Slots | None = None) -> Tensor:
-        """Losses ``[M]`` with a graph, of outputs ``[M, B, ...]`` for clips ``[M, B]``.
+    def __call__(self, outputs: Outputs, samples: Tensor, slots: Slots | None = None) -> Tensor:
+        """Losses ``[M]`` with a graph, of outputs ``[M, B, ...]`` for samples ``[M, B]``, see ``feeds``.
 
-        ``slots``: outputs, clips and losses are of these members ``[S]`` alone.
+        ``slots``: outputs, samples and losses are of these members ``[S]`` alone.
         """
 
 
@@ -59,7 +62,7 @@ class PopulationStepper:
     """``rows.members`` runs of one architecture, each with numbers of its own.
 
     ``forward`` is one of the two forms that :mod:`~kdsearch.training.population.forward` makes of ``skeleton``.
-    ``inputs`` ``[N, ...]`` is the whole prepared dataset, on the device or in the host's memory. ``skip_zero_loss``: as
+    ``inputs`` is the whole dataset as ``PlainStepper`` takes it. ``skip_zero_loss``: as
     ``PlainStepper``'s, for each member by itself, and without looking at the device.
 
     One backward of the sum of losses gives each member the gradient that it would have alone: members share nothing.
@@ -73,7 +76,7 @@ class PopulationStepper:
         forward: Forward,
         rows: Rows,
         optimizer: RowOptimizer,
-        inputs: Tensor,
+        inputs: Tensor | Feed,
         terms: MemberTerms,
         *,
         skip_zero_loss: bool = False,
@@ -82,7 +85,8 @@ class PopulationStepper:
         self.forward = forward
         self.rows = rows
         self.optimizer = optimizer
-        self.inputs = inputs
+        self.feed = as_feed(inputs)
+        self.views: Views | None = None
         self.terms = terms
         self.skip_zero_loss = skip_zero_loss
         self.rates = torch.zeros(rows.members, dtype=torch.float64, device=rows.weights.device)
@@ -107,8 +111,9 @@ class PopulationStepper:
         if not bool(moved.any(0).all()):
             self.still[slot] = (~moved.any(0)).nonzero().squeeze(1)
 
-    def begin(self, learning_rates: Sequence[float], live: Sequence[bool]) -> None:
-        """Learning rates and live slots of an epoch, see ``Stepper``. Free slots are not computed."""
+    def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
+        """Learning rates, live slots and views of an epoch, see ``Stepper``. Free slots are not computed."""
+        self.views = views
         self.rates.copy_(torch.tensor(learning_rates, dtype=torch.float64))
         self.live.copy_(torch.tensor(live))
         numbers = [slot for slot, alive in enumerate(live) if alive]
@@ -121,7 +126,7 @@ class PopulationStepper:
         weights = self.rows.weights
         assert weights.grad is not None
         weights.grad.zero_()
-        losses = self._losses(clips)
+        losses = self._losses(draw(self.feed, clips, self.views))
         active = self.live & (losses.detach() != 0) if self.skip_zero_loss else self.live
         if losses.requires_grad:  # not where no live run weighs any term
             torch.where(active, losses, 0).sum().backward()  # type: ignore[no-untyped-call]
@@ -132,15 +137,15 @@ class PopulationStepper:
             weights.detach()[slot, self.still[slot]] = values
         return losses.detach()
 
-    def _losses(self, clips: Tensor) -> Tensor:
+    def _losses(self, samples: Tensor) -> Tensor:
         """Losses ``[M]`` with a graph; buffers of the members that train are updated."""
         rows, some = self.rows, self.some
         if some is None:
-            return self.terms(self.forward(rows.views(), rows.buffers, self._inputs(clips)), clips)
+            return self.terms(self.forward(rows.views(), rows.buffers, self._inputs(samples)), samples)
         index = some.places
         views, buffers = rows.layout.views(rows.weights.index_select(0, index)), rows.buffers_of(index)
-        clips = clips.index_select(0, index)
-        losses = self.terms(self.forward(views, buffers, self._inputs(clips)), clips, some)
+        samples = samples.index_select(0, index)
+        losses = self.terms(self.forward(views, buffers, self._inputs(samples)), samples, some)
         for name, buffer in buffers.items():
             rows.buffers[name].index_copy_(0, index, buffer)
         return losses.new_full((rows.members,), torch.nan).index_copy(0, index, losses)
@@ -150,14 +155,16 @@ class PopulationStepper:
         """Outputs in evaluation mode, see ``Stepper``."""
         self.skeleton.eval()
         views, buffers = self.rows.of(slots)
-        size = max(1, _CHUNK_VALUES // max(1, len(slots) * self.inputs[0].numel()))
-        parts = [self.forward(views, buffers, self._inputs(part), shared=True) for part in torch.split(clips, size)]
+        size = max(1, _CHUNK_VALUES // max(1, len(slots) * self.feed.values))
+        split = torch.split(self.feed.clean(clips), size)
+        parts = [self.forward(views, buffers, self._inputs(part), shared=True) for part in split]
         return type(parts[0])(*(torch.cat(column, 1) for column in zip(*parts, strict=True)))
 
-    def _inputs(self, clips: Tensor) -> Tensor:
-        """Clips ``[..., *shape]`` of the dataset."""
-        gathered = take(self.inputs, clips.flatten().to(self.rows.weights.device), self.rows.weights.device)
-        return gathered.view(*clips.shape, *self.inputs.shape[1:])
+    def _inputs(self, samples: Tensor) -> Tensor:
+        """Samples ``[..., *shape]`` of the feed."""
+        device = self.rows.weights.device
+        gathered = self.feed.take(samples.flatten().to(device), device)
+        return gathered.view(*samples.shape, *gathered.shape[1:])
 
     def _nothing(self) -> Tensor:
         return torch.zeros(self.rows.weights.shape[1], dtype=torch.bool, device=self.rows.weights.device)

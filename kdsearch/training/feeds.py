@@ -1,0 +1,157 @@
+"""How steppers read a dataset: as it is, or each sample in a view of its own, cropped and mirrored by its run's key.
+
+A *sample* is a number that stands for a clip in one of its views. Labels, teachers and their caches are asked by sample,
+so a cached teacher has seen exactly what the student sees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from kdsearch.data.augmentation import crop_flip
+from kdsearch.data.augmentation import views
+
+
+class Feed(Protocol):
+    """A dataset of N clips, each with so many ``views``."""
+
+    views: int
+
+    def __len__(self) -> int:
+        """How many clips there are."""
+
+    @property
+    def values(self) -> int:
+        """Numbers that one sample is made of."""
+
+    def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor) -> Tensor:
+        """Samples ``[W, B]`` of clips ``[W, B]`` in these epochs ``[W]`` of the runs of ``keys`` ``[W]``, both int64."""
+
+    def clean(self, clips: Tensor) -> Tensor:
+        """Samples of clips ``[...]`` as they are: what is evaluated."""
+
+    def clips(self, samples: Tensor) -> Tensor:
+        """Which clips these samples show."""
+
+    def take(self, samples: Tensor, device: torch.device) -> Tensor:
+        """Inputs ``[n, ...]`` of samples ``[n]``, on ``device``, as a network reads them."""
+
+
+class Clean:
+    """Prepared inputs ``[N, ...]``, on the device or in the host's memory; each clip has one view, itself."""
+
+    views = 1
+
+    def __init__(self, inputs: Tensor) -> None:
+        self.inputs = inputs
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @property
+    def values(self) -> int:
+        """See :class:`Feed`."""
+        return self.inputs[0].numel()
+
+    def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor) -> Tensor:
+        """See :class:`Feed`."""
+        return clips
+
+    def clean(self, clips: Tensor) -> Tensor:
+        """See :class:`Feed`."""
+        return clips
+
+    def clips(self, samples: Tensor) -> Tensor:
+        """See :class:`Feed`."""
+        return samples
+
+    def take(self, samples: Tensor, device: torch.device) -> Tensor:
+        """See :class:`Feed`; where the dataset lies in the host's memory, the batch is copied to ``device``."""
+        return _rows(self.inputs, samples, device)
+
+
+class ImageFeed:
+    """uint8 images ``[N, 3, H, W]`` or clips ``[N, 3, T, H, W]``, cropped after padding, mirrored, normalised.
+
+    A sample is ``clip * views + (dy * side_x + dx) * 2 + flip`` with ``side = 2 padding + 1``: 162 views at padding 4.
+    Without ``flip`` and with padding 0 there is one, the clean one. ``dtype``: of what is taken.
+
+        ``x = (pixel / 255 - mean) / std`` by channel; what lies outside the image is black before it.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        mean: Sequence[float],
+        std: Sequence[float],
+        *,
+        padding: int = 0,
+        flip: bool = False,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.images = images
+        self.padding = padding
+        self.flip = flip
+        self.side = 2 * padding + 1
+        self.views = self.side * self.side * 2 if padding or flip else 1
+        shape = (-1, *(1,) * (images.dim() - 2))
+        # (x / 255 - m) / s as one product and one sum.
+        scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
+        shift = -torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
+        self.scale, self.shift = scale.view(shape).to(dtype), shift.view(shape).to(dtype)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def values(self) -> int:
+        """See :class:`Feed`."""
+        return self.images[0].numel()
+
+    def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor) -> Tensor:
+        """See :class:`Feed`."""
+        if self.views == 1:
+            return clips
+        height, width = self.images.shape[-2:]
+        seen = views(keys, epochs, clips, (height, width), self.padding)
+        flipped = seen.flip.long() if self.flip else 0
+        return clips * self.views + (seen.dy * self.side + seen.dx) * 2 + flipped
+
+    def clean(self, clips: Tensor) -> Tensor:
+        """See :class:`Feed`."""
+        if self.views == 1:
+            return clips
+        return clips * self.views + (self.padding * self.side + self.padding) * 2
+
+    def clips(self, samples: Tensor) -> Tensor:
+        """See :class:`Feed`."""
+        return samples if self.views == 1 else samples // self.views
+
+    def take(self, samples: Tensor, device: torch.device) -> Tensor:
+        """See :class:`Feed`."""
+        pixels = _rows(self.images, self.clips(samples), device)
+        if self.views > 1:
+            pixels = self._cut(pixels, (samples % self.views).to(device))
+        return torch.addcmul(self.shift.to(device), pixels.to(self.scale.dtype), self.scale.to(device))
+
+    def _cut(self, pixels: Tensor, view: Tensor) -> Tensor:
+        rows = torch.arange(len(pixels), device=pixels.device)
+        dy, dx = view // 2 // self.side, view // 2 % self.side
+        where = (part.unsqueeze(0) for part in (rows, dx, dy, (view % 2).bool()))
+        return crop_flip(pixels, *where, self.padding).squeeze(0)
+
+
+def as_feed(inputs: Tensor | Feed) -> Feed:
+    """A feed of what may be a bare tensor of prepared inputs."""
+    return Clean(inputs) if isinstance(inputs, Tensor) else inputs
+
+
+def _rows(inputs: Tensor, rows: Tensor, device: torch.device) -> Tensor:
+    if inputs.device == device:
+        return inputs.index_select(0, rows)
+    batch = inputs.index_select(0, rows.to(inputs.device))
+    return (batch.pin_memory() if device.type == "cuda" else batch).to(device, non_blocking=True)
