@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import fields
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
@@ -18,19 +16,17 @@ from kdsearch.errors import StudyFileError
 from kdsearch.metrics.chance import chance_average_precision
 from kdsearch.models.registry import ENCODERS
 from kdsearch.models.registry import default_encoder
-from kdsearch.tasks.base import Layout
-from kdsearch.tasks.base import Population
 from kdsearch.tasks.base import Role
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.networks import NetworkOptions
 from kdsearch.tasks.networks import check_names
 from kdsearch.tasks.networks import network_options
+from kdsearch.tasks.students import TrainsStudents
 
 if TYPE_CHECKING:
+    from kdsearch.tasks.bench import Bench
     from kdsearch.tasks.video_hashing_data import DataLike
+    from kdsearch.training.schedules import Schedule
 
 OPTIMIZER_NAMES = ("adam", "adamw", "sgd")
 
@@ -64,7 +60,7 @@ _TEACHER, _STUDENT = NetworkOptions(frames=20, width=96), NetworkOptions(frames=
 
 
 @dataclass(frozen=True)
-class VideoHashing:
+class VideoHashing(TrainsStudents):
     """Clips to 48-bit codes by which clips of the same class are found; a teacher of more frames or width may help.
 
     The loss of a run is, with every term as its own docstring defines it,
@@ -219,11 +215,6 @@ class VideoHashing:
         """Hash of the data that runs read."""
         return self.data.fingerprint()
 
-    def sources(self) -> Sequence[Path]:
-        """The rooms that a run's result depends on."""
-        root = Path(__file__).resolve().parent.parent
-        return [root / room for room in ("tasks", "training", "distillation", "models", "data", "metrics")]
-
     def with_options(self, **options: Any) -> VideoHashing:
         """The same task with some options changed; ``teacher`` and ``student`` are merged into what is there."""
         check_names("option of VideoHashing", options, tuple(f.name for f in fields(self)))
@@ -234,42 +225,27 @@ class VideoHashing:
                 options[role] = self.network(role).given() | given
         return replace(self, **options)
 
-    def train(self, request: RunRequest, context: RunContext) -> RunResult:
-        """Train one run, continuing a checkpoint found in the workspace."""
-        from kdsearch.tasks.video_hashing_training import train
+    def epochs_of(self, role: Role) -> int:
+        """Epochs at most; the teacher may have its own."""
+        return (role == "teacher" and self.network("teacher").epochs) or self.epochs
 
-        return train(self, request, context)
+    def teacher_numbers(self) -> Mapping[str, Scalar]:
+        """Parameters in which the teacher's recipe differs from the task's defaults."""
+        return {name: value for name, value in self.network("teacher").given().items() if name in DEFAULTS}
 
-    def together(self, request: RunRequest) -> bool:
-        """Students train together, but for large networks and where the teacher answers each batch by itself."""
-        return request.role == "student" and self._stacks
+    def schedule(self, role: Role, params: Mapping[str, Scalar]) -> Schedule:
+        """The plateau of the objective, see ``Trained``."""
+        from kdsearch.training.schedules import Plateau
 
-    def layouts(self, device: str) -> Sequence[Layout]:
-        """See ``TrainsTogether``."""
-        from kdsearch.tasks.video_hashing_width import layouts
+        return Plateau(
+            float(params["learning_rate"]),
+            int(params["patience"]),
+            reductions=self.reductions,
+            plateau_input="best_before" if "plateau_on_running_best" in self.quirks else "current",
+        )
 
-        return layouts(device) if self._stacks else [Layout(1)]
+    def bench(self, role: Role, device: str) -> Bench:
+        """See ``Trained``."""
+        from kdsearch.tasks.video_hashing_bench import VideoHashingBench
 
-    @property
-    def _stacks(self) -> bool:
-        large = self.recompute or self.micro_batch is not None or self.precision != "float32"
-        return not large and "teacher_train_mode" not in self.quirks
-
-    def seconds_a_step(self, layout: Layout, device: str) -> float:
-        """See ``TrainsTogether``."""
-        from kdsearch.tasks.video_hashing_width import seconds_a_step
-
-        return seconds_a_step(self, layout, device)
-
-    def population_key(self, device: str) -> str:
-        """See ``TrainsTogether``."""
-        from kdsearch.tasks.video_hashing_width import population_key
-
-        return population_key(self, device)
-
-    def population(self, layout: Layout, device: str) -> Population:
-        """See ``TrainsTogether``."""
-        from kdsearch.tasks.video_hashing_population import Form
-        from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
-
-        return VideoHashingPopulation(self, device, layout.width, cast("Form", layout.form))
+        return VideoHashingBench.of(self, role, device)

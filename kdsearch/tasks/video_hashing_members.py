@@ -82,11 +82,11 @@ class VideoHashingTerms:
         """``codes``, ``logits`` or both: what terms of a weight that is not 0 are made of."""
         return frozenset(_OUTPUT[name] for name, weight in terms.weights.items() if weight != 0)
 
-    def __call__(self, outputs: HashingOutput, clips: Tensor, slots: Slots | None = None) -> Tensor:
+    def __call__(self, outputs: HashingOutput, samples: Tensor, slots: Slots | None = None) -> Tensor:
         """Losses of all members or of those in ``slots``, see ``MemberTerms``."""
         numbers = self.numbers if slots is None else [self.numbers[slot] for slot in slots.numbers]
-        labels = self.labels[clips]
-        total = outputs.codes.new_zeros(len(clips))
+        labels = self.labels[samples]  # a clip has one view here
+        total = outputs.codes.new_zeros(len(samples))
 
         def weighs(name: str) -> bool:
             return any(row is not None and row.weights[name] != 0 for row in numbers)
@@ -100,7 +100,7 @@ class VideoHashingTerms:
         if weighs("hard"):
             total = total + own(self.weights["hard"]) * cross_entropy_batchmean(outputs.logits, labels)
         if weighs("representation") or weighs("soft"):
-            taught = _taught(outputs, clips, [None if row is None else row.teacher for row in numbers])
+            taught = _taught(outputs, samples, [None if row is None else row.teacher for row in numbers])
             if weighs("representation"):
                 representation = representation_mse_mean(outputs.codes, taught.codes)
                 total = total + own(self.weights["representation"]) * representation
@@ -108,17 +108,6 @@ class VideoHashingTerms:
                 soft = soft_targets_kl_batchmean(outputs.logits, taught.logits, own(self.temperature))
                 total = total + own(self.weights["soft"]) * soft
         return total
-
-
-def one_run(task: VideoHashing, labels: Tensor, numbers: Numbers) -> Callable[[HashingOutput, Tensor], Tensor]:
-    """The loss of a run that trains alone, of outputs ``[B, ...]`` for clips ``[B]``, in float32."""
-    terms = VideoHashingTerms(task, labels, 1, torch.float32)
-    terms.put(0, numbers)
-
-    def loss(outputs: HashingOutput, clips: Tensor) -> Tensor:
-        return terms(HashingOutput(*(value.unsqueeze(0) for value in outputs)), clips.unsqueeze(0)).squeeze(0)
-
-    return loss
 
 
 def _taught(outputs: HashingOutput, clips: Tensor, teachers: list[Teacher | None]) -> TeacherOutputs:

@@ -41,12 +41,13 @@ def build_network(task: VideoHashing, role: Role, classes: int) -> HashingNetwor
     return HashingNetwork(encoder, task.bits, classes)
 
 
-def encoder_blocks(model: HashingNetwork) -> list[nn.Module]:
+def encoder_blocks(model: nn.Module) -> list[nn.Module]:
     """The parts of the encoder that may be computed again; ``StudyFileError`` where it names none."""
-    blocks = getattr(model.encoder, "blocks", None)
+    encoder = model.encoder
+    blocks = getattr(encoder, "blocks", None)
     if blocks is None:
         raise StudyFileError(
-            f"recompute: {type(model.encoder).__name__} names no blocks to compute again; leave it out, or choose an "
+            f"recompute: {type(encoder).__name__} names no blocks to compute again; leave it out, or choose an "
             "encoder that does (hara_resnet18, r3d_18)"
         )
     return list(blocks())

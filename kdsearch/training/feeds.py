@@ -1,6 +1,6 @@
 """How steppers read a dataset: as it is, or each sample in a view of its own, cropped and mirrored by its run's key.
 
-A *sample* is a number that stands for a clip in one of its views. Labels, teachers and their caches are asked by sample,
+A *sample* is a number that stands for a clip in one of its views. Teachers and their caches are asked by sample,
 so a cached teacher has seen exactly what the student sees.
 """
 
@@ -29,7 +29,7 @@ class Feed(Protocol):
         """Numbers that one sample is made of."""
 
     def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor) -> Tensor:
-        """Samples ``[W, B]`` of clips ``[W, B]`` in these epochs ``[W]`` of the runs of ``keys`` ``[W]``, both int64."""
+        """Samples ``[W, B]`` of clips ``[W, B]`` in the epochs ``[W]`` of the runs of ``keys`` ``[W]``, all int64."""
 
     def clean(self, clips: Tensor) -> Tensor:
         """Samples of clips ``[...]`` as they are: what is evaluated."""
@@ -140,9 +140,8 @@ class ImageFeed:
 
     def _cut(self, pixels: Tensor, view: Tensor) -> Tensor:
         rows = torch.arange(len(pixels), device=pixels.device)
-        dy, dx = view // 2 // self.side, view // 2 % self.side
-        where = (part.unsqueeze(0) for part in (rows, dx, dy, (view % 2).bool()))
-        return crop_flip(pixels, *where, self.padding).squeeze(0)
+        dy, dx, flip = view // 2 // self.side, view // 2 % self.side, (view % 2).bool()
+        return crop_flip(pixels, rows[None], dx[None], dy[None], flip[None], self.padding)[0]
 
 
 def as_feed(inputs: Tensor | Feed) -> Feed:

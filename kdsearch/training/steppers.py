@@ -79,7 +79,7 @@ class PlainStepper:
     """One module and one torch optimizer: the ordinary way.
 
     ``inputs`` is the whole dataset as a feed, or as prepared inputs ``[N, ...]``: on the module's device, or in the
-    host's memory, from where each batch is copied. ``loss(outputs, samples)`` gives the weighted sum of terms of a batch
+    host's memory, from where each batch is copied. ``loss(outputs, samples)`` gives a batch's weighted sum of terms
     as a scalar with a graph.
 
     ``precision``: ``bfloat16`` runs the network under autocast; outputs, loss, weights and optimizer stay float32.

@@ -14,7 +14,7 @@ from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
 from kdsearch.tasks.video_hashing import VideoHashing
 from kdsearch.tasks.video_hashing_data import dataset
-from kdsearch.training import steppers
+from kdsearch.training.feeds import Clean
 from tests.tasks.video_hashing_data import TinyData
 
 
@@ -70,6 +70,6 @@ def test_such_runs_train_one_by_one(options: dict[str, Any]) -> None:
 def test_a_batch_is_taken_from_where_the_dataset_lies(tmp_path: Path) -> None:
     data = dataset(VideoHashing(TinyData("frames")), "student", "cpu")
     clips = torch.tensor([3, 0, 2])
-    assert torch.equal(steppers.take(data.inputs, clips, torch.device("cpu")), data.inputs[clips])
-    moved = steppers.take(data.inputs, clips, torch.device("meta"))
+    assert torch.equal(Clean(data.inputs).take(clips, torch.device("cpu")), data.inputs[clips])
+    moved = Clean(data.inputs).take(clips, torch.device("meta"))
     assert (moved.device.type, moved.shape) == ("meta", data.inputs[clips].shape)

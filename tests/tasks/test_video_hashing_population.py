@@ -19,17 +19,17 @@ from kdsearch.errors import RunInterrupted
 from kdsearch.models.hashing import HashingOutput
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.bench import make_member
+from kdsearch.tasks.bench import run_params
+from kdsearch.tasks.population import Form
+from kdsearch.tasks.population import StudentPopulation
 from kdsearch.tasks.video_hashing import DEFAULTS
 from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.video_hashing_bench import make_evaluate
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.tasks.video_hashing_members import Numbers
-from kdsearch.tasks.video_hashing_population import Form
-from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
-from kdsearch.tasks.video_hashing_result import make_evaluate
 from kdsearch.tasks.video_hashing_teacher import build_network
 from kdsearch.tasks.video_hashing_teacher import find_teacher
-from kdsearch.tasks.video_hashing_training import make_member
-from kdsearch.tasks.video_hashing_training import run_params
 from kdsearch.training.loop import serve
 from kdsearch.training.members import Alone
 from kdsearch.training.members import Member
@@ -118,7 +118,7 @@ def alone(
         weighted_sum(given, params, data.labels, taught),
         skip_zero_loss="skip_zero_loss" in given.quirks,
     )
-    member = make_member(given, request, context(workspace, report), params, data)
+    member = make_member(given, given.bench("student", "cpu"), request, context(workspace, report), params)
     serve(stepper, make_evaluate(given, data), Alone(member))
     return member
 
@@ -142,7 +142,7 @@ def test_each_member_is_the_run_alone_also_in_a_slot_filled_anew(
     tmp_path: Path, teacher: Path, form: Form, optimizer: str
 ) -> None:
     given = drawn(tmp_path, optimizer=optimizer)
-    population = VideoHashingPopulation(given, "cpu", 2, form, torch.float64)
+    population = StudentPopulation(given, "cpu", 2, form, torch.float64)
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(requests(teacher))]
     queue = Queue(members)
     population.serve(queue)
@@ -156,7 +156,7 @@ def test_each_member_is_the_run_alone_also_in_a_slot_filled_anew(
 @pytest.mark.parametrize("form", ["vmapped", "looped"])
 def test_free_slots_are_not_computed(tmp_path: Path, teacher: Path, form: Form) -> None:
     given = drawn(tmp_path, epochs=3, evaluate_every=3)
-    population = VideoHashingPopulation(given, "cpu", 4, form, torch.float64)
+    population = StudentPopulation(given, "cpu", 4, form, torch.float64)
     computed, forward = [], population.stepper.forward
 
     def watched(views: Any, buffers: Any, inputs: Any, **how: Any) -> Any:
@@ -169,7 +169,7 @@ def test_free_slots_are_not_computed(tmp_path: Path, teacher: Path, form: Form) 
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
     members[1].recipe = replace(members[1].recipe, epochs=1)
     population.serve(Queue(members))
-    steps = math.ceil(len(population.data.train) / given.batch)
+    steps = math.ceil(len(population.bench.train) / given.batch)
     assert computed == [3] * steps + [2] * 2 * steps
     for i in (0, 2):
         same(members[i], alone(given, rows[i], tmp_path / f"a{i}"))
@@ -186,7 +186,7 @@ def test_members_of_several_teachers_each_hear_their_own(tmp_path: Path, teacher
         RunRequest("student", RUNS[3]["params"], 4, other),
         RunRequest("student", {}, 5),
     ]
-    population = VideoHashingPopulation(given, "cpu", 3, "looped", torch.float64)
+    population = StudentPopulation(given, "cpu", 3, "looped", torch.float64)
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
     population.serve(Queue(members))
     for i, row in enumerate(rows):
@@ -199,15 +199,20 @@ def test_a_run_of_no_terms_trains_on_when_the_others_have_ended(
 ) -> None:
     nothing = {"params": {"triplet_weight": 0.0, "classification_weight": 0.0}, "seed": 5}
     given = drawn(tmp_path, epochs=3, evaluate_every=3, quirks=quirks)
-    population = VideoHashingPopulation(given, "cpu", 2, "looped", torch.float64)
+    population = StudentPopulation(given, "cpu", 2, "looped", torch.float64)
     rows = requests(teacher, [nothing, RUNS[0]])
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
     members[1].recipe = replace(members[1].recipe, epochs=1)
     population.serve(Queue(members))
     assert [member.progress.epoch for member in members] == [3, 1]
-    initial = dict(build_seeded(5, lambda: build_network(given, "student", population.data.classes)).named_parameters())
+    initial = dict(build_seeded(5, population.bench.build).named_parameters())
     for name, value in initial.items():
         assert torch.equal(members[0].progress.best_weights[name], value.double()), "no term moves it"
+    (tmp_path / "alone").mkdir()
+    by_itself = given.train(rows[0], context(tmp_path / "alone"))
+    assert by_itself.weights is not None
+    kept = torch.load(by_itself.weights, weights_only=True)["state"]
+    assert all(torch.equal(kept[name], value) for name, value in initial.items())
 
 
 def test_a_weight_without_a_teacher_is_refused() -> None:
@@ -219,7 +224,7 @@ def test_a_weight_without_a_teacher_is_refused() -> None:
 def test_steps_without_loss_are_skipped_by_each_member_for_itself(tmp_path: Path, teacher: Path, form: Form) -> None:
     nothing = {"params": {"triplet_weight": 0.0, "classification_weight": 0.0}, "seed": 5}
     given = drawn(tmp_path, quirks=("skip_zero_loss",), epochs=2)
-    population = VideoHashingPopulation(given, "cpu", 2, form, torch.float64)
+    population = StudentPopulation(given, "cpu", 2, form, torch.float64)
     rows = requests(teacher, [nothing, RUNS[0]])
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
     before = {name: value.double() for name, value in members[0].entrant.state.items()}
@@ -232,7 +237,7 @@ def test_steps_without_loss_are_skipped_by_each_member_for_itself(tmp_path: Path
 @pytest.mark.parametrize("form", ["vmapped", "looped"])
 def test_divergence_of_one_member_touches_no_other(tmp_path: Path, teacher: Path, form: Form) -> None:
     given = drawn(tmp_path)
-    population = VideoHashingPopulation(given, "cpu", 3, form, torch.float64)
+    population = StudentPopulation(given, "cpu", 3, form, torch.float64)
     explodes = {"params": {"learning_rate": math.inf}, "seed": 6}
     rows = requests(teacher, [RUNS[0], explodes, RUNS[3], RUNS[1]])
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
@@ -249,7 +254,7 @@ def test_an_interrupted_member_goes_on_in_another_slot_as_if_unbroken(tmp_path: 
         if epoch == 2:
             raise RunInterrupted
 
-    population = VideoHashingPopulation(given, "cpu", 2, "vmapped", torch.float64)
+    population = StudentPopulation(given, "cpu", 2, "vmapped", torch.float64)
     first, second = requests(teacher, RUNS[1:3])
     cut = population.member(second, context(tmp_path / "cut", interrupt))
     whole = population.member(first, context(tmp_path / "whole"))
@@ -275,7 +280,7 @@ def test_a_run_goes_on_from_its_checkpoint_in_the_other_way_of_training(
             raise RunInterrupted
 
     def together(report: Any = lambda epoch, objective: None) -> Member:
-        population = VideoHashingPopulation(given, "cpu", 2, "vmapped", torch.float64)
+        population = StudentPopulation(given, "cpu", 2, "vmapped", torch.float64)
         member = population.member(request, context(tmp_path / "cut", report))
         population.serve(Queue([member]))
         return member
@@ -293,4 +298,4 @@ def test_a_run_goes_on_from_its_checkpoint_in_the_other_way_of_training(
 
 def test_a_teacher_that_answers_batches_trains_alone(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="one by one"):
-        VideoHashingPopulation(drawn(tmp_path, quirks=("teacher_train_mode",)), "cpu", 2, "vmapped")
+        StudentPopulation(drawn(tmp_path, quirks=("teacher_train_mode",)), "cpu", 2, "vmapped")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from kdsearch.tasks import video_hashing_population
+from kdsearch.tasks import video_hashing_bench
 from kdsearch.tasks.base import Job
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import RunContext
@@ -112,14 +112,14 @@ def test_every_layout_can_be_timed_and_the_key_names_what_it_depends_on(tmp_path
 
 
 def test_a_layer_that_does_not_stack_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = video_hashing_population.build_network
+    build = video_hashing_bench.build_network
 
     def with_dropout(*given: Any) -> torch.nn.Module:
         network = build(*given)
         network.encoder.norms[0] = torch.nn.Sequential(network.encoder.norms[0], torch.nn.Dropout(0.5))
         return network
 
-    monkeypatch.setattr(video_hashing_population, "build_network", with_dropout)
+    monkeypatch.setattr(video_hashing_bench, "build_network", with_dropout)
     task = drawn(tmp_path)
     assert task.seconds_a_step(Layout(2, "looped"), "cpu") > 0
     with pytest.raises(ValueError, match=r"encoder\.norms\.0\.1 \(Dropout\).*it trains as a loop, .*StreamDropout"):

@@ -19,10 +19,10 @@ from kdsearch.tasks import video_hashing_teacher as teachers
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.bench import run_params
 from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.video_hashing_bench import make_evaluate
 from kdsearch.tasks.video_hashing_data import dataset
-from kdsearch.tasks.video_hashing_result import make_evaluate
-from kdsearch.tasks.video_hashing_training import run_params
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from tests.tasks.video_hashing_data import TinyData

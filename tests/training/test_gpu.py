@@ -23,8 +23,8 @@ from kdsearch.data.clips import Clips
 from kdsearch.data.declaration import jhmdb
 from kdsearch.errors import RunInterrupted
 from kdsearch.metrics.retrieval import mean_average_precision
+from kdsearch.tasks import alone
 from kdsearch.tasks import video_hashing_teacher as teachers
-from kdsearch.tasks import video_hashing_training as training
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
@@ -67,7 +67,7 @@ def steppers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Watched]]:
         made.append(Watched(*arguments, **options))
         return made[-1]
 
-    monkeypatch.setattr(training, "PlainStepper", make)
+    monkeypatch.setattr(alone, "PlainStepper", make)
     teachers.TEACHERS._kept.clear()
     yield made
     teachers.TEACHERS._kept.clear()
@@ -99,13 +99,13 @@ def test_a_seed_is_the_same_run_on_both_devices(tmp_path: Path, steppers: list[W
     on_cpu = run(task, tmp_path / "cpu", "cpu")
     on_gpu = run(task, tmp_path / "gpu")
     first, second = steppers
-    assert second.inputs.device.type == torch.device(GPU).type
+    assert second.feed.inputs.device.type == torch.device(GPU).type
     assert all(torch.equal(value, second.first[name]) for name, value in first.first.items())
     assert first.batches == second.batches
     assert first.losses[0] == pytest.approx(second.losses[0], rel=1e-4)
     assert_close(on_cpu, on_gpu)
     assert on_gpu.device == GPU
-    assert on_gpu.peak_memory > second.inputs.nbytes
+    assert on_gpu.peak_memory > second.feed.inputs.nbytes
 
 
 def test_resumed_equals_unbroken(tmp_path: Path, steppers: list[Watched]) -> None:

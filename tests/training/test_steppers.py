@@ -64,3 +64,14 @@ def test_no_step_looks_at_its_loss_unless_zeros_are_skipped(monkeypatch: pytest.
     step(plain)
     with pytest.raises(AssertionError, match="looked at a value"):
         step(skipping)
+
+
+def test_a_loss_of_no_term_moves_nothing() -> None:
+    torch.manual_seed(0)
+    model = Line()
+    stepper = PlainStepper(
+        model, make_optimizer("adam", model.parameters(), 0.1), torch.ones(4, 3), lambda out, _: torch.zeros(())
+    )
+    before = stepper.weights(0)
+    assert float(step(stepper)) == 0
+    assert torch.equal(before["layer.weight"], stepper.weights(0)["layer.weight"])

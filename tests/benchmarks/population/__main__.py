@@ -32,7 +32,7 @@ import torch
 from scipy import stats
 
 from kdsearch.allocator import ALLOCATOR
-from kdsearch.tasks.video_hashing_population import Form
+from kdsearch.tasks.population import Form
 from tests.benchmarks.population.processes import Processes
 from tests.benchmarks.population.students import STUDENTS
 from tests.benchmarks.population.students import Run

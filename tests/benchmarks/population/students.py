@@ -28,10 +28,10 @@ from kdsearch.models.nextvlad import NeXtVLAD
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.population import Form
+from kdsearch.tasks.population import StudentPopulation
 from kdsearch.tasks.video_hashing import VideoHashing
-from kdsearch.tasks.video_hashing_population import Form
-from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
-from kdsearch.tasks.video_hashing_width import prepared
+from kdsearch.tasks.width import prepared
 from kdsearch.training.members import Member
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import looped
@@ -98,7 +98,7 @@ class Hashing:
 
     def together(self, device: str, workspace: Path, form: Form, width: int) -> Run:
         """See ``Student``."""
-        population = VideoHashingPopulation(self.task, device, width, form)
+        population = StudentPopulation(self.task, device, width, form)
 
         def run(turn: int) -> float:
             begin = time.perf_counter()

@@ -1,34 +1,28 @@
-"""How long one training step of a video hashing run takes in each layout, measured on the data at hand."""
+"""How long one training step of a run takes in each layout, measured on the data at hand."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from kdsearch.tasks.alone import one_run
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.video_hashing import DEFAULTS
-from kdsearch.tasks.video_hashing_data import dataset
-from kdsearch.tasks.video_hashing_members import Numbers
-from kdsearch.tasks.video_hashing_members import one_run
-from kdsearch.tasks.video_hashing_population import Form
-from kdsearch.tasks.video_hashing_population import VideoHashingPopulation
-from kdsearch.tasks.video_hashing_teacher import build_network
+from kdsearch.tasks.bench import Trained
+from kdsearch.tasks.bench import run_params
+from kdsearch.tasks.population import Form
+from kdsearch.tasks.population import StudentPopulation
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import check
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from kdsearch.training.steppers import Stepper
-from kdsearch.training.feeds import as_feed
-
-if TYPE_CHECKING:
-    from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.training.steppers import Views
 
 WIDTHS = {"cpu": (2, 4, 8), "cuda": (4, 16, 64, 256)}
 FORMS: tuple[Form, ...] = ("looped", "vmapped")
@@ -45,7 +39,7 @@ def layouts(device: str) -> list[Layout]:
     return [Layout(1), *(Layout(width, form) for form in FORMS for width in widths)]
 
 
-def seconds_a_step(task: VideoHashing, layout: Layout, device: str) -> float:
+def seconds_a_step(task: Trained, layout: Layout, device: str) -> float:
     """Seconds of the fastest of some steps, divided by the layout's width: what else the machine does only adds.
 
     The first step, which allocates, is not counted. Random student runs without a teacher, each of its own seed. Raises
@@ -53,7 +47,9 @@ def seconds_a_step(task: VideoHashing, layout: Layout, device: str) -> float:
     """
     try:
         stepper, clips = prepared(task, layout, device)
-        stepper.begin([float(DEFAULTS["learning_rate"])] * layout.width, [True] * layout.width)
+        rates = [float(task.parameters["learning_rate"])] * layout.width
+        views = Views.of(range(layout.width), [1] * layout.width, torch.device(device))
+        stepper.begin(rates, [True] * layout.width, views)
         times = [_timed(stepper, clips, device) for _ in range(2)]
         if times[-1] < LONG:
             times += [_timed(stepper, clips, device) for _ in range(STEPS)]
@@ -65,40 +61,43 @@ def seconds_a_step(task: VideoHashing, layout: Layout, device: str) -> float:
     return min(times[1:]) / layout.width
 
 
-def population_key(task: VideoHashing, device: str) -> str:
-    """Network, optimizer, terms' batch, shape of the data, precision, device, threads and torch's version."""
-    data = dataset(task, "student", device)
+def population_key(task: Trained, device: str) -> str:
+    """What the bench says of itself, optimizer, batch, precision, device, threads and torch's version."""
     kind = torch.device(device).type
     name = torch.cuda.get_device_name() if kind == "cuda" else f"{kind} {torch.get_num_threads()} threads"
-    network = task.network("student")
+    bench = task.bench("student", device)
     return (
-        f"{task.encoder_name('student')} width {network.width} bits {task.bits} {task.optimizer} batch {task.batch} "
-        f"clips {len(data.train)} of {tuple(data.inputs.shape[1:])} {data.inputs.dtype} on {name}, "
+        f"{bench.describe()} {task.optimizer} batch {task.batch} clips {len(bench.train)} on {name}, "
         f"torch {torch.__version__}"
     )
 
 
-def prepared(task: VideoHashing, layout: Layout, device: str) -> tuple[Stepper, Tensor]:
+def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tensor]:
     """A stepper with random student runs of the task in all its slots, and clips ``[W, B]`` for a step.
 
-    Raises ``ValueError`` with the layer's name where a network does not train under vmap as it does in a loop.
+    They have no teacher. Raises ``ValueError`` with the layer's name where a network does not train under vmap as it
+    does in a loop.
     """
-    data = dataset(task, "student", device)
-    batch = data.train[: task.batch]
+    bench = task.bench("student", device)
+    batch = bench.train[: task.batch]
+    alone = dict.fromkeys(task.teacher_parameters, 0.0)
     if layout.width == 1:
-        model = build_seeded(0, lambda: build_network(task, "student", data.classes)).to(device)
-        optimizer = make_optimizer(task.optimizer, model.parameters(), float(DEFAULTS["weight_decay"]))
-        loss = one_run(task, data.labels, Numbers.of(DEFAULTS, None))
-        return PlainStepper(model, optimizer, data.inputs, loss), batch.unsqueeze(0)
-    population = VideoHashingPopulation(task, device, layout.width, cast("Form", layout.form))
+        request = RunRequest("student", alone, 0)
+        params = run_params(task, request)
+        model = build_seeded(0, bench.build).to(device)
+        optimizer = make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"]))
+        loss = one_run(bench.terms(1, torch.float32), bench.numbers(request, params))
+        return PlainStepper(model, optimizer, bench.feed(torch.float32), loss), batch.unsqueeze(0)
+    population = StudentPopulation(task, device, layout.width, cast("Form", layout.form))
     stepper, clips = population.stepper, batch.expand(layout.width, -1)
     for slot in range(layout.width):
-        member = population.member(RunRequest("student", {}, slot), RunContext(_WORKSPACE, device))
+        member = population.member(RunRequest("student", alone, slot), RunContext(_WORKSPACE, device))
         stepper.enter(slot, member.entrant)
     if layout.form == "vmapped":
-        small = as_feed(data.inputs).take(clips[:2, :SMALL].flatten(), torch.device(device))
-        small = small.view(2, -1, *small.shape[1:])
+        feed, some = stepper.feed, clips[:2, :SMALL]
+        small = feed.take(feed.clean(some).flatten(), torch.device(device))
         stepper.skeleton.train()
+        small = small.view(*some.shape, *small.shape[1:])
         fault = check(stepper.skeleton, stepper.rows.views(), stepper.rows.buffers, small)
         if fault is not None:
             raise ValueError(fault)

@@ -1,8 +1,7 @@
-"""Many video hashing runs in one process: the stepper, and each run's way in and out."""
+"""Many runs of one task in one process: the stepper, and each run's way in and out."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from typing import Literal
 
 import torch
@@ -12,16 +11,12 @@ from kdsearch.tasks.base import Jobs
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.bench import Trained
+from kdsearch.tasks.bench import initial_network
+from kdsearch.tasks.bench import make_member
+from kdsearch.tasks.bench import run_params
+from kdsearch.tasks.result import make_result
 from kdsearch.tasks.together import JobSource
-from kdsearch.tasks.video_hashing_data import dataset
-from kdsearch.tasks.video_hashing_members import Numbers
-from kdsearch.tasks.video_hashing_members import VideoHashingTerms
-from kdsearch.tasks.video_hashing_result import make_evaluate
-from kdsearch.tasks.video_hashing_result import make_result
-from kdsearch.tasks.video_hashing_teacher import build_network
-from kdsearch.tasks.video_hashing_teacher import cached_teacher
-from kdsearch.tasks.video_hashing_training import make_member
-from kdsearch.tasks.video_hashing_training import run_params
 from kdsearch.training.loop import serve
 from kdsearch.training.members import Member
 from kdsearch.training.members import Source
@@ -32,15 +27,11 @@ from kdsearch.training.population.rows import Rows
 from kdsearch.training.population.stepper import Entrant
 from kdsearch.training.population.stepper import PopulationStepper
 from kdsearch.training.randomness import build_seeded
-from kdsearch.training.randomness import varied
-
-if TYPE_CHECKING:
-    from kdsearch.tasks.video_hashing import VideoHashing
 
 Form = Literal["vmapped", "looped"]
 
 
-class VideoHashingPopulation:
+class StudentPopulation:
     """Trains student runs of one task, ``members`` at once; which runs is the source's choice.
 
     The teacher speaks from its cache: the quirk ``teacher_train_mode``, whose teacher answers each batch anew, trains
@@ -48,35 +39,31 @@ class VideoHashingPopulation:
     """
 
     def __init__(
-        self, task: VideoHashing, device: str, members: int, form: Form, dtype: torch.dtype = torch.float32
+        self, task: Trained, device: str, members: int, form: Form, dtype: torch.dtype = torch.float32
     ) -> None:
         if "teacher_train_mode" in task.quirks:
             raise ValueError("a teacher in train mode answers each batch by itself: such runs train one by one")
         self.task, self.device, self.dtype = task, device, dtype
-        self.data = dataset(task, "student", device)
-        skeleton = build_seeded(0, lambda: build_network(task, "student", self.data.classes)).to(device, dtype)
+        self.bench = task.bench("student", device)
+        skeleton = build_seeded(0, self.bench.build).to(device, dtype)
         rows = Rows(skeleton, members)
-        inputs = self.data.inputs
         self.stepper = PopulationStepper(
             skeleton,
             vmapped(skeleton) if form == "vmapped" else looped(skeleton),
             rows,
             make_row_optimizer(task.optimizer, members, rows.weights.shape[1], dtype, torch.device(device)),
-            inputs.to(dtype) if inputs.is_floating_point() else inputs,
-            VideoHashingTerms(task, self.data.labels, members, dtype),
+            self.bench.feed(dtype),
+            self.bench.terms(members, dtype),
             skip_zero_loss="skip_zero_loss" in task.quirks,
         )
 
     def member(self, request: RunRequest, context: RunContext) -> Member:
         """A run for the loop: its initial weights, built as if it were alone, and its numbers."""
-        task = self.task
-        params = run_params(task, request)
-        initial = varied("initialisation", request.seed, str(params["vary"]))
-        network = build_seeded(initial, lambda: build_network(task, "student", self.data.classes))
-        teacher = cached_teacher(task, request, params, self.device)
+        params = run_params(self.task, request)
+        network = initial_network(self.bench, request, params)
         optimizer = {"weight_decay": float(params["weight_decay"])}
-        entrant = Entrant(network.state_dict(), optimizer, Numbers.of(params, teacher))
-        return make_member(task, request, context, params, self.data, entrant)
+        entrant = Entrant(network.state_dict(), optimizer, self.bench.numbers(request, params))
+        return make_member(self.task, self.bench, request, context, params, entrant)
 
     def train(self, jobs: Jobs) -> None:
         """Train a worker's runs, see ``Population``."""
@@ -91,7 +78,7 @@ class VideoHashingPopulation:
 
     def serve(self, source: Source) -> None:
         """Train the source's runs until it has none."""
-        serve(self.stepper, make_evaluate(self.task, self.data), source)
+        serve(self.stepper, self.bench.evaluate(), source)
 
     def result(self, request: RunRequest, context: RunContext, member: Member) -> RunResult:
         """What an ended run gives back."""

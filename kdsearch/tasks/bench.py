@@ -1,0 +1,148 @@
+"""What the common way of training asks of a task: its options, and a bench for one role on one device."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import Protocol
+
+from kdsearch.tasks.base import VARY
+from kdsearch.tasks.base import Role
+from kdsearch.tasks.base import RunContext
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.base import Task
+from kdsearch.training.checkpoints import Checkpoint
+from kdsearch.training.files import file_hash
+from kdsearch.training.members import Member
+from kdsearch.training.members import Recipe
+from kdsearch.training.randomness import build_seeded
+from kdsearch.training.randomness import varied
+from kdsearch.training.randomness import views_key
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from torch import nn
+
+    from kdsearch.training.feeds import Feed
+    from kdsearch.training.loop import Evaluate
+    from kdsearch.training.population.stepper import MemberTerms
+    from kdsearch.training.schedules import Schedule
+    from kdsearch.training.steppers import Precision
+
+
+class Bench(Protocol):
+    """One role of a task on one device: its data, and how its runs are made."""
+
+    @property
+    def train(self) -> Tensor:
+        """Indices of the clips that give gradients."""
+
+    def feed(self, dtype: torch.dtype) -> Feed:
+        """The dataset, as the role's network reads it."""
+
+    def build(self) -> nn.Module:
+        """The role's network, drawn from torch's default generator."""
+
+    def blocks(self, model: nn.Module) -> list[nn.Module]:
+        """The parts of the network that may be computed again; ``StudyFileError`` where it names none."""
+
+    def terms(self, members: int, dtype: torch.dtype) -> MemberTerms:
+        """Room for the terms of so many runs."""
+
+    def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Any:
+        """What these terms need of a run; its teacher is among it."""
+
+    def evaluate(self) -> Evaluate:
+        """Objective and score of the weights in some slots."""
+
+    def describe(self) -> str:
+        """Network, data shapes and terms in one line: what the time of a step depends on."""
+
+
+class Trained(Task, Protocol):
+    """A task whose runs the common loop trains; ``precision``, ``micro_batch`` and others as ``PlainStepper``'s."""
+
+    @property
+    def optimizer(self) -> str: ...  # noqa: D102
+
+    @property
+    def batch(self) -> int: ...  # noqa: D102
+
+    @property
+    def evaluate_every(self) -> int: ...  # noqa: D102
+
+    @property
+    def quirks(self) -> tuple[str, ...]: ...  # noqa: D102
+
+    @property
+    def precision(self) -> Precision: ...  # noqa: D102
+
+    @property
+    def recompute(self) -> bool: ...  # noqa: D102
+
+    @property
+    def micro_batch(self) -> int | None: ...  # noqa: D102
+
+    @property
+    def chances(self) -> tuple[float, float]:
+        """Objective and score of a network that has learnt nothing."""
+
+    def epochs_of(self, role: Role) -> int:
+        """Epochs at most."""
+
+    def teacher_numbers(self) -> Mapping[str, Scalar]:
+        """Parameters in which the teacher's recipe differs from the task's defaults."""
+
+    def schedule(self, role: Role, params: Mapping[str, Scalar]) -> Schedule:
+        """What sets a run's learning rate and may end it."""
+
+    def bench(self, role: Role, device: str) -> Bench:
+        """The task's data for ``role`` on ``device``, kept for the next run of this process."""
+
+
+def run_params(task: Trained, request: RunRequest) -> dict[str, Scalar]:
+    """All parameters of a run: the request's; for a teacher the defaults with the teacher's own options."""
+    if request.role == "student":
+        return {**task.parameters, **request.params}
+    return {**task.parameters, **task.teacher_numbers(), **dict.fromkeys(task.teacher_parameters, 0.0)}
+
+
+def initial_network(bench: Bench, request: RunRequest, params: Mapping[str, Scalar]) -> nn.Module:
+    """The network that a run begins with, on the CPU."""
+    return build_seeded(varied("initialisation", request.seed, str(params[VARY])), bench.build)
+
+
+def make_member(
+    task: Trained,
+    bench: Bench,
+    request: RunRequest,
+    context: RunContext,
+    params: Mapping[str, Scalar],
+    entrant: Any = None,
+) -> Member:
+    """The run as the loop sees it: recipe, schedule, checkpoint."""
+    vary = str(params[VARY])
+    recipe = Recipe(
+        seed=varied("order", request.seed, vary),
+        clips=bench.train,
+        batch=task.batch,
+        epochs=task.epochs_of(request.role),
+        evaluate_every=task.evaluate_every,
+        keep_weights=context.keep_weights or request.role == "teacher",
+        choose="score" if "best_epoch_on_test" in task.quirks else "objective",
+        views=views_key(varied("augmentation", request.seed, vary)),
+    )
+    checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
+    return Member(recipe, task.schedule(request.role, params), checkpoint, context.report, entrant)
+
+
+def run_key(task: Trained, request: RunRequest, params: Mapping[str, Scalar], code_hash: str) -> str:
+    """What a checkpoint must agree in to be continued: task, data, request, and the trainer's code."""
+    teacher = None if request.teacher is None else file_hash(request.teacher)
+    key = [task.identity(), task.fingerprint(), request.role, request.seed, dict(params), teacher, code_hash]
+    return sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
