@@ -65,9 +65,7 @@ def test_views_follow_key_epoch_and_clip_and_are_fair() -> None:
     assert torch.equal(first[:, 5:], feed.draw(clips[:, 5:], keys, epochs)), "not a function of the batch"
     assert (first[0] != first[1]).float().mean() > 0.8, "18 views: two runs agree in one of 18"
     assert (first != feed.draw(clips, keys, epochs + 1)).float().mean() > 0.8
-    many = feed.draw(
-        torch.zeros(1, 1, dtype=torch.int64).expand(4000, 1), torch.arange(4000), torch.ones(4000, dtype=torch.int64)
-    )
+    many = feed.draw(torch.zeros(4000, 1, dtype=torch.int64), torch.arange(4000), torch.ones(4000, dtype=torch.int64))
     counts = torch.bincount(many.flatten() % 18, minlength=18)
     # Each is binomial(4000, 1/18): mean 222, sd 14.5; no flip makes nine of them 0.
     assert 222 - 5 * 14.5 < counts.min() <= counts.max() < 222 + 5 * 14.5
