@@ -1,4 +1,4 @@
-"""Image classifiers for 32 x 32 pixels: the student of seed 004 and the CIFAR ResNets."""
+"""What every classifier offers, and those for 32 x 32 pixels: the student of seed 004 and the CIFAR ResNets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,37 @@ class ClassifierOutput(NamedTuple):
     logits: Tensor
 
 
-class StudentNet(nn.Module):
+class Classifier(nn.Module):
+    """Images ``[B, 3, H, W]``, or clips ``[B, 3, T, H, W]`` where ``dims`` is 3, as normalised floats, to logits.
+
+    ``stages`` gives the maps after each stage, with ``stage_channels`` channels; ``pool`` turns the last into the
+    embedding ``[B, features]``, which ``classify``, a linear layer, reads. Whoever needs maps and embedding calls
+    ``stages`` and ``pool``, so that the network runs once.
+    """
+
+    dims: int = 2
+    features: int
+    stage_channels: tuple[int, ...]
+    classify: nn.Module
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """Maps ``[B, C, ...]`` after each stage."""
+        raise NotImplementedError
+
+    def pool(self, last: Tensor) -> Tensor:
+        """The embedding ``[B, features]`` of the last stage's map: its mean over space, and time."""
+        return last.flatten(2).mean(2)
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Embeddings ``[B, features]`` of a batch."""
+        return self.pool(self.stages(images)[-1])
+
+    def forward(self, images: Tensor) -> ClassifierOutput:
+        """Logits of a batch."""
+        return ClassifierOutput(self.classify(self.embed(images)))
+
+
+class StudentNet(Classifier):
     """Four blocks of 3x3 convolution, batch norm, ReLU and 2x2 max-pooling, then a linear layer.
 
     ``[B, 3, 32, 32]`` to ``[B, classes]``; 115,658 parameters at ``width`` 64 and 10 classes. Source: the student of
@@ -28,16 +58,22 @@ class StudentNet(nn.Module):
 
     def __init__(self, classes: int = 10, width: int = 64) -> None:
         super().__init__()
+        self.features = 4 * width
+        self.stage_channels = (width,) * 4
         self.convolutions = nn.ModuleList(nn.Conv2d(i, width, 3, padding=1) for i in (3, width, width, width))
         self.norms = nn.ModuleList(BatchNorm2d(width) for _ in range(4))
-        self.classify = nn.Linear(4 * width, classes)
+        self.classify = nn.Linear(self.features, classes)
 
-    def forward(self, images: Tensor) -> ClassifierOutput:
-        """Logits of a batch of normalised images."""
-        x = channels_last(images)
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """Maps after each of the four blocks."""
+        maps = [channels_last(images)]
         for convolution, norm in zip(self.convolutions, self.norms, strict=True):
-            x = F.max_pool2d(torch.relu(norm(convolution(x))), 2)
-        return ClassifierOutput(self.classify(x.flatten(1)))
+            maps.append(F.max_pool2d(torch.relu(norm(convolution(maps[-1]))), 2))
+        return maps[1:]
+
+    def pool(self, last: Tensor) -> Tensor:
+        """All of the last block's 2 x 2 pixels, no mean."""
+        return last.flatten(1)
 
 
 class _Block(nn.Module):
@@ -61,7 +97,7 @@ class _Block(nn.Module):
         return torch.relu(y + x)
 
 
-class CifarResNet(nn.Module):
+class CifarResNet(Classifier):
     """ResNet for CIFAR of ``depth`` = 6 n + 2 layers: three stages of n blocks of width, 2 and 4 width.
 
     ``[B, 3, 32, 32]`` to ``[B, classes]``; 269,722 parameters at depth 20, ``width`` 16 and 10 classes. Source: He,
@@ -74,12 +110,14 @@ class CifarResNet(nn.Module):
         if depth < 8 or (depth - 2) % 6:
             raise ValueError(f"a CIFAR ResNet has 6 n + 2 layers (20, 32, 44, 56 …), got {depth}")
         count = (depth - 2) // 6
+        self.features = 4 * width
+        self.stage_channels = (width, 2 * width, 4 * width)
         self.conv1 = nn.Conv2d(3, width, 3, padding=1, bias=False)
         self.bn1 = BatchNorm2d(width)
         self.layer1 = self._stage(width, width, 1, count)
         self.layer2 = self._stage(width, 2 * width, 2, count)
         self.layer3 = self._stage(2 * width, 4 * width, 2, count)
-        self.classify = nn.Linear(4 * width, classes)
+        self.classify = nn.Linear(self.features, classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -93,8 +131,18 @@ class CifarResNet(nn.Module):
         """What may be computed again in the backward pass, see :mod:`kdsearch.training.recompute`."""
         return [block for stage in (self.layer1, self.layer2, self.layer3) for block in stage]
 
-    def forward(self, images: Tensor) -> ClassifierOutput:
-        """Logits of a batch of normalised images."""
-        x = torch.relu(self.bn1(self.conv1(channels_last(images))))
-        x = self.layer3(self.layer2(self.layer1(x)))
-        return ClassifierOutput(self.classify(x.mean((2, 3))))
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """Maps after each of the three stages."""
+        first = self.layer1(torch.relu(self.bn1(self.conv1(channels_last(images)))))
+        second = self.layer2(first)
+        return [first, second, self.layer3(second)]
+
+
+def resnet20(classes: int = 10, width: int = 16) -> CifarResNet:
+    """:class:`CifarResNet` of 20 layers."""
+    return CifarResNet(20, classes, width)
+
+
+def resnet32(classes: int = 10, width: int = 16) -> CifarResNet:
+    """:class:`CifarResNet` of 32 layers."""
+    return CifarResNet(32, classes, width)

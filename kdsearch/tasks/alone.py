@@ -37,7 +37,7 @@ def train(task: Trained, request: RunRequest, context: RunContext) -> RunResult:
         recompute(bench.blocks(model))
     stepper = PlainStepper(
         model,
-        make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"])),
+        make_optimizer(task.optimizer_of(request.role), model.parameters(), float(params["weight_decay"])),
         bench.feed(torch.float32),
         one_run(bench.terms(1, torch.float32), numbers),
         skip_zero_loss="skip_zero_loss" in task.quirks,

@@ -35,18 +35,22 @@ if TYPE_CHECKING:
     from kdsearch.training.steppers import Precision
 
 
-class Bench(Protocol):
-    """One role of a task on one device: its data, and how its runs are made."""
+class Networks(Protocol):
+    """What a run begins with: its clips and its network."""
 
     @property
     def train(self) -> Tensor:
         """Indices of the clips that give gradients."""
 
+    def build(self) -> nn.Module:
+        """The network, drawn from torch's default generator."""
+
+
+class Bench(Networks, Protocol):
+    """One role of a task on one device: its data, and how its runs are made."""
+
     def feed(self, dtype: torch.dtype) -> Feed:
         """The dataset, as the role's network reads it."""
-
-    def build(self) -> nn.Module:
-        """The role's network, drawn from torch's default generator."""
 
     def blocks(self, model: nn.Module) -> list[nn.Module]:
         """The parts of the network that may be computed again; ``StudyFileError`` where it names none."""
@@ -64,11 +68,8 @@ class Bench(Protocol):
         """Network, data shapes and terms in one line: what the time of a step depends on."""
 
 
-class Trained(Task, Protocol):
-    """A task whose runs the common loop trains; ``precision``, ``micro_batch`` and others as ``PlainStepper``'s."""
-
-    @property
-    def optimizer(self) -> str: ...  # noqa: D102
+class Looped(Task, Protocol):
+    """A task whose runs the common loop trains, with whatever stepper; ``chances`` and the rest say how."""
 
     @property
     def batch(self) -> int: ...  # noqa: D102
@@ -80,17 +81,11 @@ class Trained(Task, Protocol):
     def quirks(self) -> tuple[str, ...]: ...  # noqa: D102
 
     @property
-    def precision(self) -> Precision: ...  # noqa: D102
-
-    @property
-    def recompute(self) -> bool: ...  # noqa: D102
-
-    @property
-    def micro_batch(self) -> int | None: ...  # noqa: D102
-
-    @property
     def chances(self) -> tuple[float, float]:
         """Objective and score of a network that has learnt nothing."""
+
+    def optimizer_of(self, role: Role) -> str:
+        """One of ``training.optimizers``."""
 
     def epochs_of(self, role: Role) -> int:
         """Epochs at most."""
@@ -101,25 +96,38 @@ class Trained(Task, Protocol):
     def schedule(self, role: Role, params: Mapping[str, Scalar]) -> Schedule:
         """What sets a run's learning rate and may end it."""
 
+
+class Trained(Looped, Protocol):
+    """One whose runs a plain stepper trains, or a population; ``precision`` and what follows as ``PlainStepper``'s."""
+
+    @property
+    def precision(self) -> Precision: ...  # noqa: D102
+
+    @property
+    def recompute(self) -> bool: ...  # noqa: D102
+
+    @property
+    def micro_batch(self) -> int | None: ...  # noqa: D102
+
     def bench(self, role: Role, device: str) -> Bench:
         """The task's data for ``role`` on ``device``, kept for the next run of this process."""
 
 
-def run_params(task: Trained, request: RunRequest) -> dict[str, Scalar]:
+def run_params(task: Looped, request: RunRequest) -> dict[str, Scalar]:
     """All parameters of a run: the request's; for a teacher the defaults with the teacher's own options."""
     if request.role == "student":
         return {**task.parameters, **request.params}
     return {**task.parameters, **task.teacher_numbers(), **dict.fromkeys(task.teacher_parameters, 0.0)}
 
 
-def initial_network(bench: Bench, request: RunRequest, params: Mapping[str, Scalar]) -> nn.Module:
+def initial_network(bench: Networks, request: RunRequest, params: Mapping[str, Scalar]) -> nn.Module:
     """The network that a run begins with, on the CPU."""
     return build_seeded(varied("initialisation", request.seed, str(params[VARY])), bench.build)
 
 
 def make_member(
-    task: Trained,
-    bench: Bench,
+    task: Looped,
+    bench: Networks,
     request: RunRequest,
     context: RunContext,
     params: Mapping[str, Scalar],
@@ -141,7 +149,7 @@ def make_member(
     return Member(recipe, task.schedule(request.role, params), checkpoint, context.report, entrant)
 
 
-def run_key(task: Trained, request: RunRequest, params: Mapping[str, Scalar], code_hash: str) -> str:
+def run_key(task: Looped, request: RunRequest, params: Mapping[str, Scalar], code_hash: str) -> str:
     """What a checkpoint must agree in to be continued: task, data, request, and the trainer's code."""
     teacher = None if request.teacher is None else file_hash(request.teacher)
     key = [task.identity(), task.fingerprint(), request.role, request.seed, dict(params), teacher, code_hash]

@@ -51,7 +51,9 @@ class StudentPopulation:
             skeleton,
             vmapped(skeleton) if form == "vmapped" else looped(skeleton),
             rows,
-            make_row_optimizer(task.optimizer, members, rows.weights.shape[1], dtype, torch.device(device)),
+            make_row_optimizer(
+                task.optimizer_of("student"), members, rows.weights.shape[1], dtype, torch.device(device)
+            ),
             self.bench.feed(dtype),
             self.bench.terms(members, dtype),
             skip_zero_loss="skip_zero_loss" in task.quirks,

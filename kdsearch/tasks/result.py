@@ -8,7 +8,7 @@ from typing import Any
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.bench import Trained
+from kdsearch.tasks.bench import Looped
 from kdsearch.training.files import save_atomically
 from kdsearch.training.members import Progress
 from kdsearch.training.members import Recipe
@@ -16,7 +16,7 @@ from kdsearch.training.memory import peak_memory
 
 
 def make_result(
-    task: Trained, request: RunRequest, context: RunContext, recipe: Recipe, progress: Progress
+    task: Looped, request: RunRequest, context: RunContext, recipe: Recipe, progress: Progress
 ) -> RunResult:
     """The run's result; a diverged run stands at chance, whatever it reached before.
 

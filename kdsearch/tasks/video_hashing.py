@@ -225,6 +225,10 @@ class VideoHashing(TrainsStudents):
                 options[role] = self.network(role).given() | given
         return replace(self, **options)
 
+    def optimizer_of(self, role: Role) -> str:
+        """The same for both roles."""
+        return self.optimizer
+
     def epochs_of(self, role: Role) -> int:
         """Epochs at most; the teacher may have its own."""
         return (role == "teacher" and self.network("teacher").epochs) or self.epochs

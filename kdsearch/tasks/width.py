@@ -67,7 +67,7 @@ def population_key(task: Trained, device: str) -> str:
     name = torch.cuda.get_device_name() if kind == "cuda" else f"{kind} {torch.get_num_threads()} threads"
     bench = task.bench("student", device)
     return (
-        f"{bench.describe()} {task.optimizer} batch {task.batch} clips {len(bench.train)} on {name}, "
+        f"{bench.describe()} {task.optimizer_of('student')} batch {task.batch} clips {len(bench.train)} on {name}, "
         f"torch {torch.__version__}"
     )
 
@@ -85,7 +85,7 @@ def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tenso
         request = RunRequest("student", alone, 0)
         params = run_params(task, request)
         model = build_seeded(0, bench.build).to(device)
-        optimizer = make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"]))
+        optimizer = make_optimizer(task.optimizer_of("student"), model.parameters(), float(params["weight_decay"]))
         loss = one_run(bench.terms(1, torch.float32), bench.numbers(request, params))
         return PlainStepper(model, optimizer, bench.feed(torch.float32), loss), batch.unsqueeze(0)
     population = StudentPopulation(task, device, layout.width, cast("Form", layout.form))

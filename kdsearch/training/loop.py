@@ -86,6 +86,7 @@ def _epoch(stepper: Stepper, slots: Sequence[Member | None]) -> list[float]:
     rates, live_slots = [m.schedule.learning_rate if m else 0.0 for m in slots], [m is not None for m in slots]
     stepper.begin(rates, live_slots, _views([m or live[0] for m in slots], clips.device))
     losses = [stepper.step(part) * part.shape[1] for part in batches]
+    stepper.end()
     total: list[float] = (torch.stack(losses).sum(0) / len(clips)).tolist()
     return total
 

@@ -62,6 +62,9 @@ class Stepper(Protocol):
         Returns the slots' losses ``[W]``, detached, still on the device; those of free slots may be NaN.
         """
 
+    def end(self) -> None:
+        """The epoch's steps are over; what is evaluated next are the weights as they are after this."""
+
     def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
         """Outputs ``[S, n, ...]`` of some slots for the clips of these indices ``[n]``: evaluation mode, no graph."""
 
@@ -142,6 +145,9 @@ class PlainStepper:
             loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         return loss.detach().unsqueeze(0)
+
+    def end(self) -> None:
+        """Nothing: a step leaves nothing to be done."""
 
     def _forward(self, samples: Tensor) -> Outputs:
         return forward(self.model, self.feed.take(samples, self.device), self.precision)

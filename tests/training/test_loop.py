@@ -34,6 +34,9 @@ class Recorder:
     def enter(self, slot: int, entrant: Any) -> None:
         assert not self.batches
 
+    def end(self) -> None:
+        pass
+
     def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
         assert live == [True]
         self.rates += learning_rates

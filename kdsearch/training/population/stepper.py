@@ -150,6 +150,9 @@ class PopulationStepper:
             rows.buffers[name].index_copy_(0, index, buffer)
         return losses.new_full((rows.members,), torch.nan).index_copy(0, index, losses)
 
+    def end(self) -> None:
+        """Nothing: a step leaves nothing to be done."""
+
     @torch.no_grad()
     def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
         """Outputs in evaluation mode, see ``Stepper``."""

@@ -1,0 +1,98 @@
+"""Networks that a run only listens to: read from a file, put in evaluation mode, asked about views of images."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch import nn
+
+from kdsearch.errors import DataError
+from kdsearch.tasks.base import RunRequest
+from kdsearch.training.feeds import Feed
+from kdsearch.training.files import load_safely
+from kdsearch.training.steppers import forward_samples
+from kdsearch.training.view_cache import Space
+from kdsearch.training.view_cache import ViewCache
+
+Frozen = Callable[[Tensor], Tensor]
+"""Logits ``[..., C]`` of samples ``[...]``. Runs that hold the same object ask it together."""
+
+
+@dataclass(frozen=True)
+class FrozenKey:
+    """All that a frozen network's answers depend on: its weights, itself, the images, their views, the device."""
+
+    weights: str
+    network: str
+    data: str
+    views: str
+    device: str
+
+
+class FrozenNetworks:
+    """The ``size`` frozen networks that this process asked for last."""
+
+    def __init__(self, size: int = 4) -> None:
+        self.size = size
+        self._kept: OrderedDict[FrozenKey, ViewCache] = OrderedDict()
+
+    def get(self, key: FrozenKey, make: Callable[[], ViewCache]) -> ViewCache:
+        """The network of ``key``: kept, else made and kept."""
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        found = self._kept[key] = make()
+        while len(self._kept) > self.size:
+            self._kept.popitem(last=False)
+        return found
+
+
+FROZEN = FrozenNetworks()
+
+
+def listen(network: nn.Module, feed: Feed, clips: Tensor, classes: int) -> ViewCache:
+    """What ``network``, in evaluation mode, says of the views of ``clips``; each is asked for once."""
+    network.eval()
+
+    def ask(samples: Tensor) -> Tensor:
+        # Inference tensors cannot take part in autograd; the student's loss does.
+        said: Tensor = forward_samples(network, feed, samples).logits
+        return said.clone()
+
+    return ViewCache(ask, Space(clips.sort().values, feed.views), classes)
+
+
+def live(network: nn.Module, feed: Feed, device: torch.device) -> Frozen:
+    """The network in train mode, asked anew for each batch, whose statistics its batch norm takes: the quirk."""
+    network.train()
+
+    def ask(samples: Tensor) -> Tensor:
+        with torch.no_grad():
+            said: Tensor = network(feed.take(samples.flatten(), device)).logits
+        return said.view(*samples.shape, said.shape[-1])
+
+    return ask
+
+
+def load_state(network: nn.Module, path: Path) -> nn.Module:
+    """``network`` with a trained teacher's weights; ``DataError`` where the file is not one of this task."""
+    content = load_safely(path)
+    if not isinstance(content, dict) or "state" not in content:
+        raise DataError(f"{path}: expected a teacher's weights, found no such file; train the teacher again")
+    try:
+        network.load_state_dict(content["state"])
+    except RuntimeError as error:
+        raise DataError(f"{path} does not fit this task's teacher ({content.get('meta')}): {error}") from error
+    return network
+
+
+def teacher_file(request: RunRequest, why: str) -> Path:
+    """The file that a run's teacher lies in; ``ValueError`` where its request names none."""
+    if request.teacher is None:
+        raise ValueError(f"this run needs a teacher ({why}) but its request names none")
+    return request.teacher

@@ -1,0 +1,120 @@
+"""Image classification at work: data, networks, terms and metric of one role on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch import nn
+
+from kdsearch.distillation.soft_targets import cross_entropy_batchmean
+from kdsearch.distillation.soft_targets import probabilities_mse_half_mean
+from kdsearch.distillation.soft_targets import soft_targets_cross_entropy_batchmean
+from kdsearch.models.cifar import ClassifierOutput
+from kdsearch.models.classifiers import CLASSIFIERS
+from kdsearch.tasks.base import Role
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.frozen import FROZEN
+from kdsearch.tasks.frozen import Frozen
+from kdsearch.tasks.frozen import FrozenKey
+from kdsearch.tasks.frozen import listen
+from kdsearch.tasks.frozen import live
+from kdsearch.tasks.frozen import load_state
+from kdsearch.tasks.frozen import teacher_file
+from kdsearch.tasks.image_bench import ImageBench
+from kdsearch.tasks.image_data import image_set
+from kdsearch.tasks.member_terms import MemberWeights
+from kdsearch.tasks.member_terms import ask_each
+from kdsearch.training.files import file_hash
+from kdsearch.training.population.stepper import Slots
+
+if TYPE_CHECKING:
+    from kdsearch.tasks.image_classification import ImageClassification
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the terms of one run need: weights by term, temperature, and the teacher."""
+
+    weights: Mapping[str, float]
+    temperature: float
+    teacher: Frozen | None
+
+
+class ClassificationTerms:
+    """Weighted sums ``[M]`` of hard and soft terms; see ``MemberTerms``. Weights are applied here alone."""
+
+    def __init__(self, bench: ImageClassificationBench, members: int, dtype: torch.dtype) -> None:
+        self.labels = bench.data.labels
+        self.clips = bench.feed(dtype).clips
+        self.own = MemberWeights(("hard", "cse", "mse"), members, dtype, self.labels.device)
+
+    def put(self, slot: int, terms: Numbers) -> None:
+        """Take the numbers of a new run."""
+        self.own.put(slot, terms.weights, terms.temperature, terms.teacher)
+
+    def reads(self, terms: Numbers) -> frozenset[str]:
+        """Logits, where any term has a weight."""
+        return frozenset({"logits"} if any(terms.weights.values()) else ())
+
+    def __call__(self, outputs: ClassifierOutput, samples: Tensor, slots: Slots | None = None) -> Tensor:
+        """Losses of all members or of those in ``slots``, see ``MemberTerms``."""
+        own, logits = self.own.of(slots), outputs.logits
+        total = logits.new_zeros(len(samples))
+        if own.weighs("hard"):
+            total = total + own["hard"] * cross_entropy_batchmean(logits, self.labels[self.clips(samples)])
+        if own.weighs("cse") or own.weighs("mse"):
+            said = ask_each(own.frozen, samples, logits)
+            if own.weighs("cse"):
+                total = total + own["cse"] * soft_targets_cross_entropy_batchmean(logits, said, own.temperature)
+            if own.weighs("mse"):
+                total = total + own["mse"] * probabilities_mse_half_mean(logits, said, own.temperature)
+        return total
+
+
+@dataclass(frozen=True)
+class ImageClassificationBench(ImageBench):
+    """See ``Bench``."""
+
+    task: ImageClassification
+
+    @staticmethod
+    def of(task: ImageClassification, role: Role, device: str) -> ImageClassificationBench:
+        """The bench with the task's images, which this process keeps."""
+        return ImageClassificationBench(image_set(task.data, task.size, device), role, device, task)
+
+    def build(self) -> nn.Module:
+        """See ``Bench``."""
+        return self._network(self.role, self.task.network(self.role).weights)
+
+    def _network(self, role: Role, weights: str | None) -> nn.Module:
+        options = self.task.network(role)
+        return CLASSIFIERS[options.network].build(self.data.classes, options.width, weights)
+
+    def terms(self, members: int, dtype: torch.dtype) -> ClassificationTerms:
+        """See ``Bench``."""
+        return ClassificationTerms(self, members, dtype)
+
+    def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Numbers:
+        """``alpha`` divides the loss into hard and soft, ``mode`` names the soft term; a teacher only if it weighs."""
+        alpha, mode = float(params["alpha"]), str(params["mode"])
+        if mode not in ("cse", "mse"):
+            raise ValueError(f"mode is 'cse' or 'mse', got {mode!r}")
+        weights = {"hard": 1 - alpha, "cse": 0.0, "mse": 0.0} | {mode: alpha}
+        return Numbers(weights, float(params["temperature"]), self._teacher(request) if alpha else None)
+
+    def _teacher(self, request: RunRequest) -> Frozen:
+        path, task, feed = teacher_file(request, "alpha is not 0"), self.task, self.feed(torch.float32)
+
+        def network() -> nn.Module:
+            return load_state(self._network("teacher", None), path).to(self.device)
+
+        if "teacher_train_mode" in task.quirks:
+            return live(network(), feed, torch.device(self.device))
+        views = f"{task.augment}, size {task.size}, {feed.views} views"
+        key = FrozenKey(file_hash(path), str(task.teacher), task.fingerprint(), views, self.device)
+        return FROZEN.get(key, lambda: listen(network(), feed, self.data.train, self.data.classes))

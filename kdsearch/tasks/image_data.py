@@ -1,0 +1,112 @@
+"""Images of a task as tensors on a device, kept for the next run of this process, and how good logits are on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kdsearch.metrics.accuracy import accuracy
+from kdsearch.metrics.multi_label import mean_average_precision_over_classes
+from kdsearch.metrics.multi_label import mean_average_precision_over_images
+from kdsearch.tasks.images import ImageDataLike
+from kdsearch.tasks.images import ImageTask
+from kdsearch.tasks.video_hashing_data import SHARE
+from kdsearch.training.feeds import ImageFeed
+from kdsearch.training.loop import Evaluate
+from kdsearch.training.steppers import Stepper
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images uint8 ``[N, 3, H, W]`` or clips ``[N, 3, T, H, W]``, in the host's memory where a GPU has no room.
+
+    ``labels`` ``[N]`` int64 or, of several classes an image, ``[N, C]`` uint8; the rest are indices.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: int
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+
+
+def image_set(data: ImageDataLike, size: int | None, device: str) -> ImageSet:
+    """The data on ``device``. A declaration finds its data anew each time; the fingerprint tells what it found."""
+    return _image_set(data, size, device, data.fingerprint())
+
+
+@lru_cache(maxsize=4)
+def _image_set(data: ImageDataLike, size: int | None, device: str, fingerprint: str) -> ImageSet:
+    loaded, parts = data.load(size), data.parts()
+
+    def index(values: Any) -> Tensor:
+        return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
+
+    labels = torch.from_numpy(np.ascontiguousarray(parts.labels)).to(device)
+    split = (index(part) for part in (parts.train, parts.validation, parts.test))
+    return ImageSet(_placed(loaded.inputs, device), labels, data.num_classes, *split)
+
+
+def _placed(inputs: np.ndarray[Any, Any], device: str) -> Tensor:
+    """On the device where it has room; a file mapped into memory stays one, and is read as batches ask for it."""
+    mapped = isinstance(inputs, np.memmap)
+    if not inputs.flags.writeable and not mapped:
+        inputs = inputs.copy()
+    images = _unwarned(inputs)
+    if torch.device(device).type == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        return images if images.nbytes > SHARE * free else images.to(device)
+    return images
+
+
+def _unwarned(inputs: np.ndarray[Any, Any]) -> Tensor:
+    # torch warns that what is read-only could be written: nothing here writes into images.
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(inputs)
+
+
+def image_feed(task: ImageTask, images: ImageSet, dtype: torch.dtype, data: ImageDataLike | None = None) -> ImageFeed:
+    """The images as networks read them, in views as the task augments them."""
+    data = data or task.data
+    padding = data.padding if task.augment == "crop-flip" else 0
+    return ImageFeed(images.images, data.mean, data.std, padding=padding, flip=task.augment != "none", dtype=dtype)
+
+
+def judge(task: ImageTask) -> Callable[[Tensor, Tensor], Tensor]:
+    """The task's metric: of logits ``[..., n, C]`` and labels to ``[...]``."""
+    if not task.data.multi_label:
+        return accuracy
+    if "per_image_average_precision" in task.quirks:
+        return mean_average_precision_over_images
+    return mean_average_precision_over_classes
+
+
+def make_evaluate(task: ImageTask, images: ImageSet) -> Evaluate:
+    """Objective (validation) and score (test) of logits ``[S, n, C]``, or of peers' ``[S, n, K, C]``, their mean."""
+    metric = judge(task)
+    parts, count = (images.validation, images.test), len(images.validation)
+    clips = torch.cat(parts)
+
+    def evaluate(stepper: Stepper, slots: list[int]) -> list[tuple[float, float]]:
+        logits = stepper.outputs(slots, clips).logits
+        if logits.dim() == 4:
+            logits = logits.transpose(1, 2)
+        columns = [
+            metric(logits[..., some, :], images.labels[part]).double().view(len(slots), -1).mean(1)
+            for some, part in zip((slice(count), slice(count, None)), parts, strict=True)
+        ]
+        broken = ~logits.isfinite().flatten(1).all(1)
+        table = torch.stack(columns, 1).masked_fill_(broken.unsqueeze(1), torch.nan)
+        return [(objective, score) for objective, score in table.tolist()]
+
+    return evaluate

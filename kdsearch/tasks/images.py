@@ -1,0 +1,293 @@
+"""What all tasks on images declare alike: data, recipe, schedule, metric; imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY
+from dataclasses import asdict
+from dataclasses import dataclass
+from dataclasses import fields
+from dataclasses import is_dataclass
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import ClassVar
+from typing import Literal
+from typing import Protocol
+from typing import TypeVar
+
+from kdsearch.errors import StudyFileError
+from kdsearch.metrics.accuracy import chance_accuracy
+from kdsearch.metrics.multi_label import chance_average_precision_over_classes
+from kdsearch.metrics.multi_label import chance_average_precision_over_images
+from kdsearch.models.classifiers import CLASSIFIERS
+from kdsearch.tasks.base import Role
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.networks import check_names
+from kdsearch.tasks.students import TrainsStudents
+
+if TYPE_CHECKING:
+    from kdsearch.training.schedules import Schedule
+    from kdsearch.training.steppers import Precision
+
+Augment = Literal["crop-flip", "flip", "none"]
+ScheduleName = Literal["plateau", "steps", "cosine", "constant"]
+SCHEDULES = ("plateau", "steps", "cosine", "constant")
+OPTIMIZER_NAMES = ("adam", "adamw", "sgd")
+AUGMENTS = ("crop-flip", "flip", "none")
+
+QUIRKS: dict[str, str] = {
+    "best_epoch_on_test": "score at the best epoch on test (optimistic)",
+    "teacher_train_mode": "frozen networks use the batch's statistics in batch norm; their outputs are not cached",
+    "per_image_average_precision": "average precision of each image over its classes, averaged over images",
+}
+"""What originals do and these tasks do not, unless asked to by name."""
+
+SHARED: dict[str, Scalar] = {
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "patience": 5,
+    "vary": "initialisation+order+augmentation",
+}
+"""Parameters that every task on images has, with their defaults."""
+
+
+class ImageDataLike(Protocol):
+    """What these tasks read of a data declaration such as ``kdsearch.data.cifar10()``; see ``kdsearch.data.images``."""
+
+    label: str
+    description: str
+    multi_label: bool
+    num_classes: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    padding: int
+
+    def identity(self) -> dict[str, Any]: ...  # noqa: D102
+
+    def fingerprint(self) -> str: ...  # noqa: D102
+
+    def parts(self) -> Any: ...  # noqa: D102
+
+    def load(self, size: int | None = None) -> Any: ...  # noqa: D102
+
+    def __hash__(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class ClassifierOptions:
+    """A network of the registry ``kdsearch.models.classifiers``; ``None`` stands for the registry's own.
+
+    ``weights``: one of torchvision's by name, or a file's path. What follows is for a network that has a recipe of its
+    own, and differs from the task's where given; ``milestones`` are epochs of the schedule ``steps``.
+    """
+
+    network: str
+    width: int | None = None
+    weights: str | None = None
+    epochs: int | None = None
+    optimizer: str | None = None
+    schedule: ScheduleName | None = None
+    milestones: tuple[int, ...] | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    patience: int | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that are not left to their defaults."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    def __str__(self) -> str:
+        width = self.width or CLASSIFIERS[self.network].default_width
+        weights = f", weights {self.weights}" if self.weights else ""
+        return f"{self.network} width {width}{weights}"
+
+
+def classifier_options(what: str, options: ClassifierOptions | Mapping[str, Any], own: bool) -> ClassifierOptions:
+    """Checked options; with ``own`` a recipe may be among them. Raises ``StudyFileError`` with what is allowed."""
+    given = options.given() if isinstance(options, ClassifierOptions) else dict(options)
+    names = tuple(field.name for field in fields(ClassifierOptions))
+    check_names(f"option of {what}", given, names if own else names[:3])
+    if "network" not in given:
+        raise StudyFileError(f"{what} names no network; choose one of {', '.join(CLASSIFIERS)}")
+    check_names("network", [given["network"]], tuple(CLASSIFIERS))
+    if given.get("milestones") is not None:
+        given["milestones"] = tuple(given["milestones"])
+    found = ClassifierOptions(**given)
+    for name in ("width", "epochs"):
+        value = getattr(found, name)
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise StudyFileError(f"{what}: {name} must be a whole number of at least 1, got {value!r}")
+    if found.schedule is not None:
+        check_names("schedule", [found.schedule], SCHEDULES)
+    if found.optimizer is not None:
+        check_names("optimizer", [found.optimizer], OPTIMIZER_NAMES)
+    return found
+
+
+@dataclass(frozen=True)
+class ImageTask(TrainsStudents):
+    """Fields and rules of the tasks on images.
+
+    ``data``: such as ``kdsearch.data.cifar10(train=2000)``. ``augment``: random crops of the image, padded by as much
+    as the data say, and flips; flips alone; or none. ``batch`` in images, ``epochs`` at most, ``evaluate_every`` in
+    epochs.
+    ``schedule``: ``plateau`` divides the learning rate by 10 when the objective has not risen for ``patience``
+    evaluations and ends the run at the plateau after the last of ``reductions``; ``steps`` multiplies it by ``factor``
+    at each of ``milestones``, ``cosine`` lets it fall to 0, ``constant`` leaves it: these know no patience.
+    ``size``: pixels, for data that can be scaled. ``precision``, ``recompute`` and ``micro_batch`` as in
+    ``VideoHashing``. ``quirks``: names out of :data:`QUIRKS`.
+    """
+
+    data: ImageDataLike
+    _: KW_ONLY
+    augment: Augment = "crop-flip"
+    batch: int = 128
+    epochs: int = 60
+    evaluate_every: int = 1
+    optimizer: str = "adam"
+    schedule_name: ScheduleName = "plateau"
+    milestones: tuple[int, ...] = ()
+    factor: float = 0.1
+    reductions: int = 2
+    size: int | None = None
+    quirks: tuple[str, ...] = ()
+    precision: Precision = "float32"
+    recompute: bool = False
+    micro_batch: int | None = None
+
+    kind: ClassVar[str]
+    """The task's name in identities."""
+    known_quirks: ClassVar[Mapping[str, str]] = QUIRKS
+    defaults: ClassVar[Mapping[str, Scalar]]
+    """Parameters with their defaults."""
+
+    def __post_init__(self) -> None:
+        given: Any = self.quirks  # a bare name or a list in place of a tuple is what people write
+        object.__setattr__(self, "quirks", tuple(sorted({given} if isinstance(given, str) else {*given})))
+        object.__setattr__(self, "milestones", tuple(self.milestones))
+        check_names("quirk", self.quirks, tuple(self.known_quirks))
+        check_names("optimizer", [self.optimizer], OPTIMIZER_NAMES)
+        check_names("schedule", [self.schedule_name], SCHEDULES)
+        check_names("augmentation", [self.augment], AUGMENTS)
+        check_names("precision", [self.precision], ("float32", "bfloat16"))
+        for name, least in (("batch", 2), ("epochs", 1), ("evaluate_every", 1), ("reductions", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise StudyFileError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        if self.micro_batch is not None and (not isinstance(self.micro_batch, int) or self.micro_batch < 2):
+            raise StudyFileError(f"micro_batch must be a whole number of at least 2, got {self.micro_batch!r}")
+
+    @property
+    def label(self) -> str:
+        """Short name of data and protocol."""
+        return self.data.label
+
+    @property
+    def description(self) -> str:
+        """Data, networks and quirks in one line."""
+        raise NotImplementedError
+
+    @property
+    def metric(self) -> str:
+        """Accuracy, or for images that show several classes mean average precision."""
+        if not self.data.multi_label:
+            return "accuracy"
+        return "per-image AP" if "per_image_average_precision" in self.quirks else "mAP"
+
+    @property
+    def chance(self) -> float:
+        """The metric of an answer that looks at no image, on validation."""
+        return self.chances[0]
+
+    @cached_property
+    def chances(self) -> tuple[float, float]:
+        """The metric of an answer that looks at no image, on validation and on test; decodes none."""
+        parts = self.data.parts()
+        train = parts.labels[parts.train]
+
+        def chance(labels: Any) -> float:
+            if not self.data.multi_label:
+                return chance_accuracy(train, labels, self.data.num_classes)
+            if "per_image_average_precision" in self.quirks:
+                return chance_average_precision_over_images(train, labels)
+            return chance_average_precision_over_classes(labels)
+
+        return chance(parts.labels[parts.validation]), chance(parts.labels[parts.test])
+
+    @property
+    def parameters(self) -> Mapping[str, Scalar]:
+        """Every parameter that a space or baseline may set, with its default."""
+        return dict(self.defaults)
+
+    def identity(self) -> dict[str, Any]:
+        """All that makes this task what it is, as JSON values."""
+        own = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {"task": self.kind, **own, "parameters": dict(self.defaults)}
+
+    def fingerprint(self) -> str:
+        """Hash of the data that runs read."""
+        return self.data.fingerprint()
+
+    def with_options(self: Own, **options: Any) -> Own:
+        """The same task with some options changed; those of a network are merged into what is there."""
+        check_names(f"option of {type(self).__name__}", options, tuple(f.name for f in fields(self)))
+        for name, value in options.items():
+            there = getattr(self, name)
+            if isinstance(there, ClassifierOptions) and isinstance(value, Mapping):
+                options[name] = there.given() | dict(value)
+        return replace(self, **options)
+
+    def quirk_words(self) -> list[str]:
+        """What is as the original has it, in words."""
+        return [f"as the original: {self.known_quirks[quirk]}" for quirk in self.quirks]
+
+    def recipe_of(self, role: Role) -> ClassifierOptions | None:
+        """The options of a network that has a recipe of its own."""
+        return None
+
+    def optimizer_of(self, role: Role) -> str:
+        """See ``Trained``."""
+        own = self.recipe_of(role)
+        return (own and own.optimizer) or self.optimizer
+
+    def epochs_of(self, role: Role) -> int:
+        """See ``Trained``."""
+        own = self.recipe_of(role)
+        return (own and own.epochs) or self.epochs
+
+    def teacher_numbers(self) -> Mapping[str, Scalar]:
+        """See ``Trained``."""
+        own = self.recipe_of("teacher")
+        return {} if own is None else {name: value for name, value in own.given().items() if name in self.defaults}
+
+    def schedule(self, role: Role, params: Mapping[str, Scalar]) -> Schedule:
+        """See ``Trained``."""
+        from kdsearch.training.schedules import Cosine
+        from kdsearch.training.schedules import Plateau
+        from kdsearch.training.schedules import StepDecay
+
+        own = self.recipe_of(role)
+        name = (own and own.schedule) or self.schedule_name
+        milestones = self.milestones if own is None or own.milestones is None else own.milestones
+        rate = float(params["learning_rate"])
+        if name == "plateau":
+            return Plateau(rate, int(params["patience"]), reductions=self.reductions)
+        if name == "cosine":
+            return Cosine(rate, self.epochs_of(role))
+        return StepDecay(rate, milestones=milestones if name == "steps" else (), factor=self.factor)
+
+
+Own = TypeVar("Own", bound=ImageTask)
+
+
+def _plain(value: Any) -> Any:
+    """JSON values of an option: data and networks tell their own identity."""
+    if hasattr(value, "identity"):
+        return value.identity()
+    if isinstance(value, ClassifierOptions):
+        return value.given()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return [_plain(part) for part in value] if isinstance(value, tuple | list) else value

@@ -1,0 +1,71 @@
+"""Weights, temperatures and teachers of a population's runs by slot: what terms over members are multiplied with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from kdsearch.training.population.stepper import Slots
+
+Frozen = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The numbers of some members, in order: weights by term ``[S]``, ``temperature`` ``[S]``, their teachers."""
+
+    weights: Mapping[str, Tensor]
+    weighed: frozenset[str]
+    temperature: Tensor
+    frozen: Sequence[Frozen | None]
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.weights[name]
+
+    def weighs(self, name: str) -> bool:
+        """Whether the term has a weight that is not 0 in any of them."""
+        return name in self.weighed
+
+
+class MemberWeights:
+    """Room for the numbers of ``members`` runs, each slot written when a new run enters it."""
+
+    def __init__(self, names: Sequence[str], members: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.weights = {name: torch.zeros(members, dtype=dtype, device=device) for name in names}
+        self.temperature = torch.ones(members, dtype=dtype, device=device)
+        self.weighed: list[frozenset[str]] = [frozenset()] * members
+        self.frozen: list[Frozen | None] = [None] * members
+
+    def put(self, slot: int, weights: Mapping[str, float], temperature: float, frozen: Frozen | None) -> None:
+        """Take the numbers of a new run."""
+        for name, tensor in self.weights.items():
+            tensor[slot] = weights[name]
+        self.weighed[slot] = frozenset(name for name, weight in weights.items() if weight != 0)
+        self.temperature[slot] = temperature
+        self.frozen[slot] = frozen
+
+    def of(self, slots: Slots | None) -> Chosen:
+        """The numbers of these slots; of all where ``None``."""
+        if slots is None:
+            return Chosen(self.weights, frozenset().union(*self.weighed), self.temperature, self.frozen)
+        weights = {name: tensor[slots.places] for name, tensor in self.weights.items()}
+        weighed = frozenset[str]().union(*(self.weighed[slot] for slot in slots.numbers))
+        return Chosen(weights, weighed, self.temperature[slots.places], [self.frozen[slot] for slot in slots.numbers])
+
+
+def ask_each(frozen: Sequence[Frozen | None], samples: Tensor, like: Tensor) -> Tensor:
+    """What each member's teacher says of its samples ``[M, B]``, as ``like`` ``[M, B, C]``; zeros where there is none.
+
+    Members of one teacher ask it once; only where their teachers differ is each asked for its own batch.
+    """
+    known = {id(teacher): teacher for teacher in frozen if teacher is not None}
+    if len(known) == 1:
+        return next(iter(known.values()))(samples).to(like.dtype)
+    nothing = torch.zeros_like(like[0])
+    rows = [nothing if ask is None else ask(samples[place]).to(like.dtype) for place, ask in enumerate(frozen)]
+    return torch.stack(rows)

@@ -1,0 +1,72 @@
+"""Meta auxiliary learning at work: data, the two networks, metric, and how a run is trained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from typing import cast
+
+import torch
+
+from kdsearch.errors import RunInterrupted
+from kdsearch.models.classifiers import CLASSIFIERS
+from kdsearch.models.maxl import LabelGenerator
+from kdsearch.models.maxl import MultiTaskNetwork
+from kdsearch.tasks.base import RunContext
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.bench import initial_network
+from kdsearch.tasks.bench import make_member
+from kdsearch.tasks.bench import run_params
+from kdsearch.tasks.image_bench import ImageBench
+from kdsearch.tasks.image_data import image_set
+from kdsearch.tasks.result import make_result
+from kdsearch.training.loop import serve
+from kdsearch.training.members import Alone
+from kdsearch.training.memory import reset_peak_memory
+from kdsearch.training.meta_auxiliary import MetaAuxiliaryStepper
+from kdsearch.training.meta_auxiliary import MetaNumbers
+from kdsearch.training.meta_auxiliary import Pair
+
+if TYPE_CHECKING:
+    from kdsearch.tasks.meta_auxiliary import MetaAuxiliary
+
+
+@dataclass(frozen=True)
+class MetaAuxiliaryBench(ImageBench):
+    """Images, networks and metric of one task on one device."""
+
+    task: MetaAuxiliary
+
+    @staticmethod
+    def of(task: MetaAuxiliary, device: str) -> MetaAuxiliaryBench:
+        """The bench with the task's images, which this process keeps."""
+        return MetaAuxiliaryBench(image_set(task.data, task.size, device), "student", device, task)
+
+    @property
+    def subclasses(self) -> tuple[int, ...]:
+        """How many sub-classes each class has."""
+        return (self.task.psi,) * self.data.classes
+
+    def build(self) -> Pair:
+        """The network, then its generator, drawn from torch's default generator."""
+        options, classes = self.task.network, self.data.classes
+        entry = CLASSIFIERS[options.network]
+        network = MultiTaskNetwork(entry.build(classes, options.width, options.weights), classes, self.subclasses)
+        generator = LabelGenerator(entry.build(classes, options.width, options.weights), classes, self.subclasses)
+        return Pair(network, generator)
+
+
+def train(task: MetaAuxiliary, request: RunRequest, context: RunContext) -> RunResult:
+    """Train one run of ``task``; see :meth:`MetaAuxiliary.train`."""
+    reset_peak_memory(context.device)
+    params, bench = run_params(task, request), task.bench(request.role, context.device)
+    numbers = MetaNumbers(*(float(params[name]) for name in MetaNumbers._fields))
+    pair = cast("Pair", initial_network(bench, request, params).to(context.device))
+    feed = bench.feed(torch.float32)
+    stepper = MetaAuxiliaryStepper(pair, feed, bench.data.labels, bench.subclasses, numbers)
+    member = make_member(task, bench, request, context, params)
+    serve(stepper, bench.evaluate(), Alone(member))
+    if member.interrupted:
+        raise RunInterrupted
+    return make_result(task, request, context, member.recipe, member.progress)

@@ -1,0 +1,197 @@
+"""Transfer by the soft labels of source networks (SSKT): declared without importing torch.
+
+    ``L = target + alpha * sum over sources of transfer_loss(auxiliary head, source)``
+
+A source is a frozen network of another task; what it says of a target image, softened by T, is the label of an
+auxiliary head of the student. No image of the source's own is needed. ``auxiliary`` names the loss: ``ce``, ``kd`` or
+``focal`` (:mod:`kdsearch.distillation.transfer`, with T^2; ``kd`` divides by the source's classes, so that one
+``alpha`` means 1000 times less there). The target's loss is cross entropy, focal loss, or binary cross entropy where an
+image shows several classes. Source: Hong, Yoon, Choi and Kim, "Self-supervised knowledge transfer via loosely
+supervised auxiliary tasks", WACV 2022, and its code (seed 002): alpha 0.1 and T 3 for images; its 3-D code has alpha 1
+and T 1.
+
+The original leaves its sources in train mode (``teacher_train_mode``) and scores the test set in each epoch
+(``best_epoch_on_test``); for VOC it reports ``per_image_average_precision``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import KW_ONLY
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+from typing import ClassVar
+from typing import Literal
+from typing import cast
+
+from kdsearch.errors import StudyFileError
+from kdsearch.tasks.base import Role
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.images import SHARED
+from kdsearch.tasks.images import ClassifierOptions
+from kdsearch.tasks.images import ImageDataLike
+from kdsearch.tasks.images import ImageTask
+from kdsearch.tasks.images import classifier_options
+from kdsearch.tasks.networks import check_names
+
+if TYPE_CHECKING:
+    from kdsearch.tasks.bench import Bench
+
+AUXILIARY_LOSSES = ("ce", "kd", "focal")
+
+DEFAULTS: dict[str, Scalar] = {"alpha": 0.1, "temperature": 3.0, "auxiliary": "ce", **SHARED}
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+_STUDENT = ClassifierOptions("resnet20")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A frozen network of another task.
+
+    ``network``: options of ``ClassifierOptions`` as a dict. With ``weights`` (a name of torchvision's or a file) it is
+    ready, of so many ``classes``, and reads what ImageNet's networks read. Without, the study trains it, as its
+    teacher, on ``data``, by the recipe in ``network``; one source of a task may be such. ``enlarge``: images are scaled
+    to so many pixels before it sees them (224 for ImageNet's networks; CIFAR by 7 and STL10 by 7/3 in the original).
+    """
+
+    name: str
+    network: ClassifierOptions | Mapping[str, Any]
+    _: KW_ONLY
+    classes: int | None = None
+    data: ImageDataLike | None = None
+    enlarge: int | None = None
+
+    def __post_init__(self) -> None:
+        network = classifier_options(f"source {self.name!r}", self.network, own=True)
+        object.__setattr__(self, "network", network)
+        if not self.name.isidentifier():
+            raise StudyFileError(f"a source's name is a word such as 'imagenet', got {self.name!r}")
+        if (network.weights is None) == (self.data is None):
+            raise StudyFileError(
+                f"source {self.name!r}: give its network weights, or data to train it on; got "
+                f"{'both' if self.data is not None else 'neither'}"
+            )
+        if self.data is None and self.classes is None:
+            raise StudyFileError(f"source {self.name!r}: say how many classes its weights know, such as classes=1000")
+        if self.data is not None and self.classes not in (None, self.data.num_classes):
+            raise StudyFileError(f"source {self.name!r}: its data have {self.data.num_classes} classes; leave them out")
+        if self.data is not None and self.data.multi_label:
+            raise StudyFileError(f"source {self.name!r}: its soft labels are of one class an image; choose other data")
+
+    @property
+    def options(self) -> ClassifierOptions:
+        """The network, typed."""
+        return cast("ClassifierOptions", self.network)
+
+    @property
+    def count(self) -> int:
+        """Number of its classes."""
+        return self.data.num_classes if self.data is not None else cast("int", self.classes)
+
+    @property
+    def statistics(self) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        """Mean and standard deviation of the pixels it was trained on."""
+        return (IMAGENET_MEAN, IMAGENET_STD) if self.data is None else (self.data.mean, self.data.std)
+
+    def __str__(self) -> str:
+        seen = "" if self.enlarge is None else f", images enlarged to {self.enlarge}"
+        learnt = f"{self.count} classes" if self.data is None else f"trained here on {self.data.description}"
+        return f"source {self.name}: {self.network} ({learnt}{seen})"
+
+
+@dataclass(frozen=True)
+class Transfer(ImageTask):
+    """A student with an auxiliary head for each network of ``transfer_from``; with ``alpha`` 0 it learns its own task
+    alone.
+
+    ``transfer_module``: heads read the maps of all stages through bottlenecks of ``hidden`` channels; else each is one
+    linear layer on the embedding. ``target_loss``: ``ce`` or ``focal``. All else as in ``ImageTask``. Raises
+    :class:`~kdsearch.errors.StudyFileError` for unknown options, no source, or two that are to be trained.
+    """
+
+    transfer_from: Sequence[Source] = ()
+    _: KW_ONLY
+    student: ClassifierOptions | Mapping[str, Any] = _STUDENT
+    transfer_module: bool = True
+    hidden: int = 1000
+    target_loss: Literal["ce", "focal"] = "ce"
+
+    kind: ClassVar[str] = "transfer"
+    defaults: ClassVar[Mapping[str, Scalar]] = DEFAULTS
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "student", classifier_options("the student", self.student, own=False))
+        object.__setattr__(self, "transfer_from", tuple(self.transfer_from))
+        check_names("target_loss", [self.target_loss], ("ce", "focal"))
+        names = [source.name for source in self.transfer_from]
+        if not names or len(set(names)) < len(names):
+            raise StudyFileError(f"a transfer needs one source or more, each with a name of its own; got {names}")
+        trained = [source.name for source in self.transfer_from if source.data is not None]
+        if len(trained) > 1:
+            raise StudyFileError(f"one source may be trained here, got {', '.join(trained)}; give the others weights")
+        if self.target_loss == "focal" and self.data.multi_label:
+            raise StudyFileError("images of several classes are learnt by binary cross entropy; leave target_loss out")
+
+    @property
+    def network(self) -> ClassifierOptions:
+        """Options of the student's body."""
+        return cast("ClassifierOptions", self.student)
+
+    @property
+    def trained_source(self) -> Source | None:
+        """The source that the study trains as its teacher."""
+        return next((source for source in self.transfer_from if source.data is not None), None)
+
+    def recipe_of(self, role: Role) -> ClassifierOptions | None:
+        """A trained source's options hold a recipe."""
+        source = self.trained_source
+        return source.options if role == "teacher" and source is not None else None
+
+    @property
+    def description(self) -> str:
+        """Data, networks and quirks in one line."""
+        heads = "transfer module" if self.transfer_module else "auxiliary layer"
+        words = [self.data.description, f"student {self.student} with {heads}", *map(str, self.transfer_from)]
+        return "; ".join([*words, *self.quirk_words()])
+
+    @property
+    def teacher_parameters(self) -> tuple[str, ...]:
+        """The weight of the sources' terms."""
+        return ("alpha",)
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether a source is to be trained first."""
+        return self.trained_source is not None
+
+    def fingerprint(self) -> str:
+        """Hash of the data that runs read, and of sources' data and weights."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        parts = [self.data.fingerprint()]
+        for source in self.transfer_from:
+            weights = source.options.weights
+            if source.data is not None:
+                parts.append(source.data.fingerprint())
+            elif weights is not None and Path(weights).is_file():
+                parts.append(hashlib.sha256(Path(weights).read_bytes()).hexdigest())
+            else:
+                parts.append(str(weights))
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+    def bench(self, role: Role, device: str) -> Bench:
+        """See ``Trained``."""
+        from kdsearch.tasks.transfer_bench import SourceBench
+        from kdsearch.tasks.transfer_bench import TransferBench
+
+        return SourceBench.of_source(self, device) if role == "teacher" else TransferBench.of(self, device)

@@ -1,0 +1,207 @@
+"""Transfer at work: data, networks, sources, terms and metric on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch import nn
+from torch.nn import functional as F
+
+from kdsearch.distillation.focal import focal_batchmean
+from kdsearch.distillation.soft_targets import binary_cross_entropy_mean
+from kdsearch.distillation.soft_targets import cross_entropy_batchmean
+from kdsearch.distillation.transfer import transfer_loss
+from kdsearch.models.classifiers import CLASSIFIERS
+from kdsearch.models.transfer import TransferNetwork
+from kdsearch.models.transfer import TransferOutput
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.frozen import FROZEN
+from kdsearch.tasks.frozen import Frozen
+from kdsearch.tasks.frozen import FrozenKey
+from kdsearch.tasks.frozen import listen
+from kdsearch.tasks.frozen import live
+from kdsearch.tasks.frozen import load_state
+from kdsearch.tasks.frozen import teacher_file
+from kdsearch.tasks.image_bench import ImageBench
+from kdsearch.tasks.image_classification import ImageClassification
+from kdsearch.tasks.image_classification_bench import ImageClassificationBench
+from kdsearch.tasks.image_classification_bench import Numbers as PlainNumbers
+from kdsearch.tasks.image_data import ImageSet
+from kdsearch.tasks.image_data import image_set
+from kdsearch.tasks.member_terms import MemberWeights
+from kdsearch.tasks.member_terms import ask_each
+from kdsearch.tasks.transfer import AUXILIARY_LOSSES
+from kdsearch.training.feeds import ImageFeed
+from kdsearch.training.files import file_hash
+from kdsearch.training.population.stepper import Slots
+from kdsearch.training.view_cache import concatenated
+
+if TYPE_CHECKING:
+    from kdsearch.tasks.transfer import Source
+    from kdsearch.tasks.transfer import Transfer
+
+
+class EnlargedFeed(ImageFeed):
+    """Images, or the centre frames of clips, in the same views, scaled to ``enlarge`` pixels as a source reads them."""
+
+    enlarge: int | None = None
+
+    def take(self, samples: Tensor, device: torch.device) -> Tensor:
+        """See ``Feed``."""
+        shown = super().take(samples, device)
+        if self.enlarge is None:
+            return shown
+        return F.interpolate(shown, size=(self.enlarge, self.enlarge), mode="bilinear", align_corners=False)
+
+
+def source_feed(task: Transfer, source: Source, images: ImageSet) -> EnlargedFeed:
+    """The target's images as a source sees them."""
+    pixels = images.images
+    if pixels.dim() == 5:
+        pixels = pixels[:, :, pixels.shape[2] // 2]
+    padding = task.data.padding if task.augment == "crop-flip" else 0
+    feed = EnlargedFeed(pixels, *source.statistics, padding=padding, flip=task.augment != "none")
+    feed.enlarge = source.enlarge
+    return feed
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """What the terms of one run need: weights by term, temperature, and what the sources say, side by side."""
+
+    weights: Mapping[str, float]
+    temperature: float
+    sources: Frozen | None
+
+
+class TransferTerms:
+    """Weighted sums ``[M]`` of target and auxiliary terms; see ``MemberTerms``. Weights are applied here alone."""
+
+    def __init__(self, bench: TransferBench, members: int, dtype: torch.dtype) -> None:
+        self.labels = bench.data.labels
+        self.clips = bench.feed(dtype).clips
+        self.target = cross_entropy_batchmean if bench.task.target_loss == "ce" else focal_batchmean
+        self.columns = bench.columns
+        self.own = MemberWeights(("target", *AUXILIARY_LOSSES), members, dtype, self.labels.device)
+
+    def put(self, slot: int, terms: Numbers) -> None:
+        """Take the numbers of a new run."""
+        self.own.put(slot, terms.weights, terms.temperature, terms.sources)
+
+    def reads(self, terms: Numbers) -> frozenset[str]:
+        """The auxiliary heads where sources have a weight."""
+        return frozenset({"logits", "auxiliary"} if terms.sources is not None else {"logits"})
+
+    def __call__(self, outputs: TransferOutput, samples: Tensor, slots: Slots | None = None) -> Tensor:
+        """Losses of all members or of those in ``slots``, see ``MemberTerms``."""
+        own, labels = self.own.of(slots), self.labels[self.clips(samples)]
+        several = self.labels.dim() == 2
+        target = binary_cross_entropy_mean(outputs.logits, labels) if several else self.target(outputs.logits, labels)
+        total = own["target"] * target
+        if any(own.weighs(name) for name in AUXILIARY_LOSSES):
+            said = ask_each(own.frozen, samples, outputs.auxiliary)
+            for name in AUXILIARY_LOSSES:
+                if own.weighs(name):
+                    losses = [
+                        transfer_loss(name, outputs.auxiliary[..., part], said[..., part], own.temperature)
+                        for part in self.columns
+                    ]
+                    total = total + own[name] * torch.stack(losses).sum(0)
+        return total
+
+
+@dataclass(frozen=True)
+class TransferBench(ImageBench):
+    """See ``Bench``: the student's."""
+
+    task: Transfer
+
+    @staticmethod
+    def of(task: Transfer, device: str) -> TransferBench:
+        """The bench with the task's images, which this process keeps."""
+        return TransferBench(image_set(task.data, task.size, device), "student", device, task)
+
+    @property
+    def columns(self) -> list[slice]:
+        """Where each source's logits lie in the auxiliary output."""
+        ends = [0]
+        for source in self.task.transfer_from:
+            ends.append(ends[-1] + source.count)
+        return [slice(*pair) for pair in pairwise(ends)]
+
+    def build(self) -> nn.Module:
+        """See ``Bench``."""
+        task = self.task
+        student = task.network
+        body = CLASSIFIERS[student.network].build(self.data.classes, student.width, student.weights)
+        heads = {source.name: source.count for source in task.transfer_from}
+        return TransferNetwork(body, heads, task.transfer_module, task.hidden)
+
+    def terms(self, members: int, dtype: torch.dtype) -> TransferTerms:
+        """See ``Bench``."""
+        return TransferTerms(self, members, dtype)
+
+    def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Numbers:
+        """``alpha`` weighs the term that ``auxiliary`` names; sources are asked only where it is not 0."""
+        alpha, name = float(params["alpha"]), str(params["auxiliary"])
+        if name not in AUXILIARY_LOSSES:
+            raise ValueError(f"auxiliary is one of {', '.join(AUXILIARY_LOSSES)}, got {name!r}")
+        weights = {"target": 1.0, **dict.fromkeys(AUXILIARY_LOSSES, 0.0)} | {name: alpha}
+        sources = self._sources(request) if alpha else None
+        return Numbers(weights, float(params["temperature"]), sources)
+
+    def _sources(self, request: RunRequest) -> Frozen:
+        kept = [self._source(source, request) for source in self.task.transfer_from]
+        return kept[0] if len(kept) == 1 else _together(tuple(kept))
+
+    def _source(self, source: Source, request: RunRequest) -> Frozen:
+        task, feed = self.task, source_feed(self.task, source, self.data)
+        path = None if source.data is None else teacher_file(request, "alpha is not 0")
+
+        def network() -> nn.Module:
+            options = source.options
+            built = CLASSIFIERS[options.network].build(source.count, options.width, options.weights)
+            return (built if path is None else load_state(built, path)).to(self.device)
+
+        if "teacher_train_mode" in task.quirks:
+            return live(network(), feed, torch.device(self.device))
+        weights = task.fingerprint() if path is None else file_hash(path)
+        views = f"{task.augment}, size {task.size}, {feed.views} views, enlarged {source.enlarge}"
+        key = FrozenKey(weights, f"{source.name} {source.options}", task.data.fingerprint(), views, self.device)
+        return FROZEN.get(key, lambda: listen(network(), feed, self.data.train, source.count))
+
+
+_TOGETHER: dict[tuple[int, ...], tuple[tuple[Frozen, ...], Frozen]] = {}
+
+
+def _together(sources: tuple[Frozen, ...]) -> Frozen:
+    """One object for the same sources, so that the members of a population ask them together."""
+    key = tuple(map(id, sources))
+    if key not in _TOGETHER or _TOGETHER[key][0] != sources:
+        _TOGETHER.clear()
+        _TOGETHER[key] = (sources, concatenated(sources))
+    return _TOGETHER[key][1]
+
+
+@dataclass(frozen=True)
+class SourceBench(ImageClassificationBench):
+    """The bench of the source that the study trains: a classifier on the source's own data."""
+
+    @staticmethod
+    def of_source(task: Transfer, device: str) -> SourceBench:
+        """Its images, with the target task's batch and augmentation."""
+        source = task.trained_source
+        assert source is not None
+        assert source.data is not None
+        inner = ImageClassification(source.data, teacher=source.options, augment=task.augment, batch=task.batch)
+        return SourceBench(image_set(source.data, task.size, device), "teacher", device, inner)
+
+    def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> PlainNumbers:
+        """Labels alone."""
+        return PlainNumbers({"hard": 1.0, "cse": 0.0, "mse": 0.0}, 1.0, None)

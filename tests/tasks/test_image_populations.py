@@ -1,0 +1,208 @@
+"""Members of a population of image tasks equal the runs alone in float64, whatever their numbers and views."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kdsearch.tasks.base import Layout
+from kdsearch.tasks.base import RunContext
+from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.bench import make_member
+from kdsearch.tasks.bench import run_params
+from kdsearch.tasks.images import ImageTask
+from kdsearch.tasks.population import Form
+from kdsearch.tasks.population import StudentPopulation
+from kdsearch.training.loop import serve
+from kdsearch.training.members import Alone
+from kdsearch.training.members import Member
+from kdsearch.training.optimizers import make_optimizer
+from kdsearch.training.randomness import build_seeded
+from kdsearch.training.steppers import PlainStepper
+from tests.tasks.image_tasks import TASKS
+from tests.tasks.image_tasks import classification
+from tests.tasks.image_tasks import meta
+from tests.tasks.image_tasks import train_teacher
+
+EXACT = 1e-12
+FORMS = pytest.mark.parametrize("form", ["vmapped", "looped"])
+
+RUNS: dict[str, list[dict[str, Any]]] = {
+    "classification": [
+        {"alpha": 0.0},
+        {"alpha": 0.6, "temperature": 3.0, "learning_rate": 3e-3},
+        {"alpha": 1.0, "mode": "mse", "temperature": 2.0},
+    ],
+    "mutual": [
+        {"mutual_weight": 0.0},
+        {"mutual_weight": 0.7, "temperature": 2.0},
+        {"mutual_weight": 1.0, "weight_decay": 1e-2},
+    ],
+    "transfer": [{"alpha": 0.0}, {"alpha": 0.3, "temperature": 2.0}, {"alpha": 1.0, "auxiliary": "kd"}],
+}
+
+
+class Queue:
+    """Members that are all there."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        self.waiting = list(members)
+
+    def claim(self, free: int) -> Sequence[Member]:
+        claimed, self.waiting = self.waiting[:free], self.waiting[free:]
+        return claimed
+
+    def ended(self, members: Sequence[Member]) -> None:
+        pass
+
+
+def written_out(task: ImageTask, params: dict[str, Any], labels: Tensor, said: Any) -> Callable[[Any, Tensor], Tensor]:
+    """The documented sum for a bare batch, by torch's own losses: nothing of how members are stacked."""
+    temperature = float(params["temperature"])
+
+    def soft(own: Tensor, target: Tensor) -> Tensor:
+        wanted = torch.softmax(target.double() / temperature, -1)
+        return -(wanted * torch.log_softmax(own / temperature, -1)).sum(-1).mean() * temperature**2
+
+    def classify(outputs: Any, samples: Tensor) -> Tensor:
+        alpha, own = params["alpha"], outputs.logits
+        total = (1 - alpha) * F.cross_entropy(own, labels(samples))
+        if alpha and params["mode"] == "cse":
+            total = total + alpha * soft(own, said(samples))
+        if alpha and params["mode"] == "mse":
+            p, q = (torch.softmax(z / temperature, -1) for z in (own, said(samples).double()))
+            total = total + alpha * F.mse_loss(p, q) / 2 * temperature**2
+        return total
+
+    def mutual(outputs: Any, samples: Tensor) -> Tensor:
+        peers = outputs.logits.unbind(1)
+        total = sum(F.cross_entropy(own, labels(samples)) for own in peers)
+        for i, own in enumerate(peers):
+            for j, other in enumerate(peers):
+                if i != j:
+                    p, q = other.detach() / temperature, own / temperature
+                    term = F.kl_div(q.log_softmax(1), p.log_softmax(1), reduction="batchmean", log_target=True)
+                    total = total + params["mutual_weight"] / (len(peers) - 1) * temperature**2 * term
+        return total
+
+    def transfer(outputs: Any, samples: Tensor) -> Tensor:
+        total, alpha = F.cross_entropy(outputs.logits, labels(samples)), params["alpha"]
+        if alpha and params["auxiliary"] == "ce":
+            total = total + alpha * soft(outputs.auxiliary, said(samples))
+        if alpha and params["auxiliary"] == "kd":
+            p = torch.softmax(said(samples).double() / temperature, -1)
+            q = torch.log_softmax(outputs.auxiliary / temperature, -1)
+            total = total + alpha * temperature**2 * F.kl_div(q, p, reduction="mean")
+        return total
+
+    return {"image_classification": classify, "mutual_learning": mutual, "transfer": transfer}[task.kind]
+
+
+def alone(task: ImageTask, request: RunRequest, workspace: Path) -> Member:
+    """The run by itself in float64: one module, torch's optimizer, torch's losses."""
+    params, bench = run_params(task, request), task.bench("student", "cpu")
+    numbers = bench.numbers(request, params)
+    said = getattr(numbers, "teacher", None) or getattr(numbers, "sources", None)
+    feed = bench.feed(torch.float64)
+    model = build_seeded(request.seed, bench.build).double()
+    optimizer = make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"]))
+    loss = written_out(task, params, lambda samples: bench.data.labels[feed.clips(samples)], said)
+    stepper = PlainStepper(model, optimizer, feed, loss)
+    member = make_member(task, bench, request, RunContext(workspace, keep_weights=True), params)
+    serve(stepper, bench.evaluate(), Alone(member))
+    return member
+
+
+@FORMS
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("name", list(RUNS))
+def test_member_equals_alone(tmp_path: Path, name: str, form: Form, optimizer: str) -> None:
+    task = TASKS[name](epochs=4, optimizer=optimizer)
+    teacher = train_teacher(task, tmp_path / "teacher")
+    requests = [RunRequest("student", params, seed, teacher) for seed, params in enumerate(RUNS[name])]
+    # Two slots for three runs: the last begins where another ended.
+    population = StudentPopulation(task, "cpu", 2, form, torch.float64)
+    members = [
+        population.member(request, RunContext(tmp_path / f"m{i}", keep_weights=True))
+        for i, request in enumerate(requests)
+    ]
+    population.serve(Queue(members))
+    for i, (member, request) in enumerate(zip(members, requests, strict=True)):
+        want = alone(task, request, tmp_path / f"a{i}")
+        assert member.progress.curve["epoch"] == want.progress.curve["epoch"]
+        for column in ("objective", "score", "loss"):
+            assert member.progress.curve[column] == pytest.approx(want.progress.curve[column], rel=EXACT, abs=EXACT)
+        for key, value in want.progress.best_weights.items():
+            if optimizer == "adam" and re.search(r"(convolutions\.\d\.bias|running_mean)$", key):
+                continue  # the norm behind takes it away: its gradient is rounding, which Adam makes as large as any
+            torch.testing.assert_close(member.progress.best_weights[key], value, rtol=EXACT, atol=EXACT)
+
+
+def test_alpha_0_is_plain_cross_entropy_bit_for_bit(tmp_path: Path) -> None:
+    task = classification(epochs=3)
+    bench = task.bench("student", "cpu")
+    request = RunRequest("student", {}, 7)
+    params = run_params(task, request)
+    model = build_seeded(7, bench.build)
+    feed = bench.feed(torch.float32)
+
+    def plain(outputs: Any, samples: Tensor) -> Tensor:
+        return -torch.log_softmax(outputs.logits, -1)[torch.arange(len(samples)), labels[feed.clips(samples)]].mean()
+
+    labels = bench.data.labels  # type: ignore[attr-defined]
+    stepper = PlainStepper(model, make_optimizer("adam", model.parameters(), 0.0), feed, plain)
+    member = make_member(task, bench, request, RunContext(tmp_path / "a", keep_weights=True), params)
+    serve(stepper, bench.evaluate(), Alone(member))
+    found = task.train(request, RunContext(tmp_path / "b", keep_weights=True))
+    assert found.weights is not None
+    kept = torch.load(found.weights, weights_only=True)["state"]
+    assert found.curve["loss"] == member.progress.curve["loss"]
+    assert all(torch.equal(kept[key], value) for key, value in member.progress.best_weights.items())
+
+
+def test_what_a_teacher_said_of_a_view_is_what_it_says(tmp_path: Path) -> None:
+    task = classification(epochs=3)
+    teacher = train_teacher(task, tmp_path)
+    bench = task.bench("student", "cpu")
+    request = RunRequest("student", {"alpha": 0.5}, 0, teacher)
+    cached = bench.numbers(request, run_params(task, request)).teacher
+    feed = bench.feed(torch.float32)
+    from kdsearch.training.steppers import Views
+
+    seen: set[int] = set()
+    for epoch in (1, 2, 1):
+        views = Views.of([5, 6], [epoch] * 2, torch.device("cpu"))
+        samples = feed.draw(bench.train[:20].expand(2, -1), *views)
+        seen |= set(samples.flatten().tolist())
+        network = bench._network("teacher", None)  # type: ignore[attr-defined]
+        network.load_state_dict(torch.load(teacher, weights_only=True)["state"])
+        with torch.no_grad():
+            want = network.eval()(feed.take(samples.flatten(), torch.device("cpu"))).logits
+        torch.testing.assert_close(cached(samples).flatten(0, 1), want, rtol=1e-5, atol=1e-5)
+    assert int(cached.known.sum()) == len(seen), "each view is asked for once"
+    small = type(cached)(cached.ask, cached.space, 3, limit=10)
+    torch.testing.assert_close(small(samples), cached(samples))
+    assert not small.kept
+
+
+def test_meta_auxiliary_runs_one_by_one() -> None:
+    task = meta()
+    assert task.layouts("cpu") == [Layout(1)]
+    assert not task.together(RunRequest("student", {}, 0))
+
+
+@pytest.mark.parametrize("name", list(RUNS))
+def test_layouts_can_be_timed(name: str) -> None:
+    task = TASKS[name]()
+    assert len(task.layouts("cpu")) > 1
+    for layout in (Layout(1), Layout(2, "looped"), Layout(2, "vmapped")):
+        assert 0 < task.seconds_a_step(layout, "cpu") < 60
+    assert task.population_key("cpu") != TASKS[name](batch=21).population_key("cpu")

@@ -1,0 +1,211 @@
+"""What holds for each task on images: it trains, repeats, resumes, listens without moving what it listens to."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from kdsearch.errors import RunInterrupted
+from kdsearch.errors import StudyFileError
+from kdsearch.tasks.base import Task
+from kdsearch.tasks.frozen import FROZEN
+from kdsearch.tasks.images import ClassifierOptions
+from kdsearch.tasks.images import ImageTask
+from tests.tasks.image_data import TinyImages
+from tests.tasks.image_tasks import DISTIL
+from tests.tasks.image_tasks import TASKS
+from tests.tasks.image_tasks import classification
+from tests.tasks.image_tasks import meta
+from tests.tasks.image_tasks import mutual
+from tests.tasks.image_tasks import run
+from tests.tasks.image_tasks import train_teacher
+from tests.tasks.image_tasks import transfer
+
+EVERY = pytest.mark.parametrize("name", list(TASKS))
+
+
+def state(path: Path | None) -> dict[str, torch.Tensor]:
+    assert path is not None
+    found: dict[str, torch.Tensor] = torch.load(path, weights_only=True)["state"]
+    return found
+
+
+@EVERY
+def test_it_is_a_task_whose_identity_is_json(name: str) -> None:
+    task: ImageTask = TASKS[name]()
+    assert all(hasattr(task, member) for member in dir(Task) if not member.startswith("_"))
+    assert set(task.teacher_parameters) <= set(task.parameters)
+    assert set(DISTIL[name]) <= set(task.parameters)
+    assert json.loads(json.dumps(task.identity())) == task.identity()
+    assert task.identity() != task.with_options(epochs=4).identity()
+    assert task.with_options(epochs=4).with_options(epochs=3) == task
+    hash(task)
+    assert all(path.exists() for path in task.sources())
+    assert task.label == "tiny"
+    assert "studentnet width 4" in task.description
+    assert task.chances == (1 / 3, 1 / 3)
+
+
+def test_declaring_imports_no_torch() -> None:
+    code = (
+        "import sys\n"
+        "from tests.tasks.image_tasks import TASKS\n"
+        "for make in TASKS.values():\n"
+        "    task = make(); task.description, task.identity(), task.parameters, task.sources(), task.chances\n"
+        "assert 'torch' not in sys.modules, 'torch was imported'\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=root)
+
+
+@EVERY
+def test_every_parameter_learns_and_a_seed_repeats_its_run(name: str, tmp_path: Path) -> None:
+    task = TASKS[name](epochs=2)
+    teacher = train_teacher(task, tmp_path / "teacher")
+    before = None if teacher is None else teacher.read_bytes()
+    first = run(task, tmp_path / "a", teacher, params=DISTIL[name])
+    second = run(task, tmp_path / "b", teacher, params=DISTIL[name])
+    other = run(task, tmp_path / "c", teacher, seed=8, params=DISTIL[name])
+    assert first.state == "done"
+    assert first.curve == second.curve
+    assert first.curve["loss"] != other.curve["loss"]
+    assert all(torch.equal(value, state(second.weights)[key]) for key, value in state(first.weights).items())
+    assert teacher is None or teacher.read_bytes() == before
+
+    bench = task.bench("student", "cpu")
+    from kdsearch.training.randomness import build_seeded
+
+    initial = dict(build_seeded(7, bench.build).named_parameters())
+    moved = state(first.weights)
+    still = [key for key, value in initial.items() if torch.equal(value, moved[key])]
+    # The norm behind a convolution takes its bias away: what gradient it has is rounding, which plain SGD may not see.
+    assert [key for key in still if not re.search(r"convolutions\.\d\.bias$", key)] == [], "each has a gradient"
+
+
+@EVERY
+def test_without_the_other_networks_weight_none_is_asked(name: str, tmp_path: Path) -> None:
+    task = TASKS[name](epochs=1)
+    result = run(task, tmp_path, None, params=dict.fromkeys(task.teacher_parameters, 0.0))
+    assert result.state == "done"
+    if task.has_teacher:
+        with pytest.raises(ValueError, match="needs a teacher"):
+            run(task, tmp_path / "b", None, params=DISTIL[name])
+
+
+@EVERY
+def test_resumed_equals_unbroken(name: str, tmp_path: Path) -> None:
+    task = TASKS[name](epochs=4)
+    teacher = train_teacher(task, tmp_path / "teacher")
+
+    def interrupt(epoch: int, objective: float) -> None:
+        if epoch == 2:
+            raise RunInterrupted
+
+    whole = run(task, tmp_path / "whole", teacher, params=DISTIL[name])
+    FROZEN._kept.clear()
+    with pytest.raises(RunInterrupted):
+        run(task, tmp_path / "cut", teacher, params=DISTIL[name], report=interrupt)
+    FROZEN._kept.clear()
+    resumed = run(task, tmp_path / "cut", teacher, params=DISTIL[name])
+    assert resumed.curve["epoch"] == whole.curve["epoch"]
+    assert resumed.curve["loss"] == pytest.approx(whole.curve["loss"], rel=1e-5)
+    assert resumed.curve["objective"] == pytest.approx(whole.curve["objective"], abs=0.06)
+
+
+@pytest.mark.parametrize("name", ["classification", "transfer"])
+def test_a_live_teacher_in_train_mode_is_another_one_and_keeps_its_file(name: str, tmp_path: Path) -> None:
+    task = TASKS[name](epochs=2)
+    quirk = TASKS[name](epochs=2, quirks="teacher_train_mode")
+    teacher = train_teacher(task, tmp_path / "teacher")
+    plain = run(task, tmp_path / "a", teacher, params=DISTIL[name])
+    asked = run(quirk, tmp_path / "b", teacher, params=DISTIL[name])
+    assert plain.curve["loss"] != asked.curve["loss"]
+    assert "as the original: frozen networks use the batch's statistics" in quirk.description
+    assert not quirk.together(_student())
+    assert task.together(_student())
+
+
+def _student() -> Any:
+    from kdsearch.tasks.base import RunRequest
+
+    return RunRequest("student", {}, 0)
+
+
+def test_a_diverged_run_stands_at_chance(tmp_path: Path) -> None:
+    result = run(classification(), tmp_path, params={"learning_rate": float("nan")})
+    assert (result.state, result.objective, result.score) == ("diverged", 1 / 3, 1 / 3)
+
+
+def test_the_best_epoch_on_test_is_a_quirk_that_leaves_the_objective_alone(tmp_path: Path) -> None:
+    plain, quirk = (run(mutual(epochs=6, quirks=q), tmp_path / f"r{len(q)}") for q in ((), ("best_epoch_on_test",)))
+    assert plain.curve == quirk.curve
+    assert quirk.objective == plain.objective == max(plain.curve["objective"])
+    assert quirk.score == max(plain.curve["score"])
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "message"),
+    [
+        (classification, {"student": {"network": "studentnett"}}, "unknown network 'studentnett'.*'studentnet'"),
+        (classification, {"student": {"width": 4}}, "the student names no network; choose one of studentnet"),
+        (classification, {"student": {"network": "studentnet", "epochs": 3}}, "option of the student 'epochs'"),
+        (classification, {"teacher": {"network": "studentnet", "width": 0}}, "the teacher: width must be a whole"),
+        (classification, {"quirks": "stable_ties"}, "unknown quirk 'stable_ties'"),
+        (classification, {"augment": "flips"}, "unknown augmentation 'flips'.*'flip'"),
+        (classification, {"schedule_name": "plataeu"}, "Did you mean 'plateau'"),
+        (mutual, {"peers": 1}, "peers must be a whole number of at least 2, got 1"),
+        (mutual, {"quirks": ("teacher_train_mode",)}, "unknown quirk 'teacher_train_mode'"),
+        (meta, {"psi": 1}, "psi must be a whole number of at least 2"),
+        (meta, {"optimizer": "adam"}, "virtual step is one of plain SGD"),
+        (transfer, {"transfer_from": ()}, "a transfer needs one source or more"),
+        (transfer, {"target_loss": "bce"}, "unknown target_loss 'bce'"),
+    ],
+)
+def test_errors_name_what_is_allowed(make: Any, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(StudyFileError, match=message):
+        make(**options)
+
+
+def test_several_classes_an_image_are_for_transfer_alone(tmp_path: Path) -> None:
+    several = TinyImages(multi_label=True)
+    for make in (classification, mutual, meta):
+        with pytest.raises(StudyFileError, match="class"):
+            make().with_options(data=several)
+    task = transfer(data=several)
+    assert task.metric == "mAP"
+    seed = task.with_options(quirks="per_image_average_precision")
+    assert seed.metric == "per-image AP"
+    teacher = train_teacher(task, tmp_path / "teacher")
+    one, two = (run(t, tmp_path / t.metric, teacher, params=DISTIL["transfer"]) for t in (task, seed))
+    assert one.curve["loss"] == two.curve["loss"]
+    assert one.curve["score"] != two.curve["score"]
+
+
+def test_options_of_a_preset_are_merged_into_the_networks() -> None:
+    task = classification().with_options(teacher={"width": 3}, student={"network": "resnet20"})
+    assert task.network("teacher") == ClassifierOptions("studentnet", 3, epochs=2)
+    assert task.network("student") == ClassifierOptions("resnet20", 4)
+    with pytest.raises(StudyFileError, match="unknown option of ImageClassification 'epoch'"):
+        task.with_options(epoch=3)
+
+
+def test_the_teacher_has_a_recipe_of_its_own() -> None:
+    recipe = {"network": "vgg16_bn", "optimizer": "sgd", "learning_rate": 0.1, "schedule": "steps"}
+    task = classification(teacher=recipe | {"milestones": (150, 250), "epochs": 300, "weight_decay": 0.5})
+    assert (task.optimizer_of("teacher"), task.optimizer_of("student")) == ("sgd", "adam")
+    assert (task.epochs_of("teacher"), task.epochs_of("student")) == (300, 3)
+    numbers = dict(task.parameters) | dict(task.teacher_numbers())
+    assert (numbers["learning_rate"], numbers["weight_decay"]) == (0.1, 0.5)
+    schedule = task.schedule("teacher", numbers)
+    rates = []
+    for epoch in (1, 149, 150, 249, 250, 299):
+        schedule.epoch_ended(epoch)
+        rates.append(schedule.learning_rate)
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
