@@ -101,7 +101,7 @@ def _announce(
     console.print(f"study     {record.name}" + (f" (preset {study.preset})" if study.preset else ""))
     console.print(f"data      {study.trained.description}")
     confirm = record.settings["confirm"]
-    compared = 1 + study.trained.has_teacher + len(study.baselines) + confirm["finalists"]
+    compared = 1 + bool(study.trained.teacher_parameters) + len(study.baselines) + confirm["finalists"]
     console.print(
         f"budget    {describe(record.settings['budget'])} over {', '.join(study.space)}; then "
         f"{confirm['seeds']} fresh seeds for each of up to {compared} "

@@ -70,7 +70,8 @@ def _confirm(study: StudyRecord, configurations: Mapping[int, ConfigurationRecor
     own_teachers = max(0, seeds - len(teachers)) if study.settings.get("teachers") == "per-seed" else 0
     baselines = {id_ for id_, record in configurations.items() if record.kind == "baseline"}
     if study.winner_id is None:
-        compared = 1 + _has_teacher(study) + len(baselines) + int(confirm.get("finalists", 0))
+        ablated = bool(study.settings.get("teacher_parameters"))
+        compared = 1 + ablated + len(baselines) + int(confirm.get("finalists", 0))
         return compared * seeds + own_teachers
     # The ablation may be the winner itself or a baseline: each configuration counts once.
     fixed = {study.winner_id, *baselines, *study.finalist_ids}

@@ -16,6 +16,7 @@ from kdsearch.distillation.focal import focal_batchmean
 from kdsearch.distillation.soft_targets import binary_cross_entropy_mean
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
 from kdsearch.distillation.transfer import transfer_loss
+from kdsearch.errors import DataError
 from kdsearch.models.classifiers import CLASSIFIERS
 from kdsearch.models.transfer import TransferNetwork
 from kdsearch.models.transfer import TransferOutput
@@ -167,7 +168,14 @@ class TransferBench(ImageBench):
         def network() -> nn.Module:
             options = source.options
             built = CLASSIFIERS[options.network].build(source.count, options.width, options.weights)
-            return (built if path is None else load_state(built, path)).to(self.device)
+            if path is not None:
+                return load_state(built, path).to(self.device)
+            if not getattr(built, "head_from_weights", False):
+                raise DataError(
+                    f"source {source.name!r}: its weights {options.weights} know another number of classes than "
+                    f"{source.count}, so its soft labels would be random; correct classes={source.count}"
+                )
+            return built.to(self.device)
 
         if "teacher_train_mode" in task.quirks:
             return live(network(), feed, torch.device(self.device))

@@ -45,8 +45,11 @@ def test_at_the_start(results: Make) -> None:
     configurations = {id_: row for id_, row in results().configurations.items() if row.kind == "baseline"}
     # 3 teachers, 3 pre-flight, 20 search, 3 seeds of winner, ablation, 2 baselines, 2 finalists
     assert runs_expected(bare("teacher", results), configurations, ()) == 3 + 3 + 20 + 3 * 6
-    # no teacher: neither candidates nor pre-flight nor ablation
-    assert runs_expected(bare("teacher", results, teachers="none"), configurations, ()) == 20 + 3 * 5
+    # peers that teach one another: neither candidates nor pre-flight, but an ablation
+    assert runs_expected(bare("teacher", results, teachers="none"), configurations, ()) == 20 + 3 * 6
+    # no term of any other network: no ablation either
+    none = bare("teacher", results, teachers="none", teacher_parameters=[])
+    assert runs_expected(none, configurations, ()) == 20 + 3 * 5
     # one teacher a seed: one more run for each fresh seed
     assert runs_expected(bare("teacher", results, teachers="per-seed"), configurations, ()) == 3 + 3 + 20 + 3 * 6 + 3
     assert expected.TEACHER_CANDIDATES == preflight.TEACHER_CANDIDATES
