@@ -136,6 +136,7 @@ class ImageTask(TrainsStudents):
     ``schedule``: ``plateau`` divides the learning rate by 10 when the objective has not risen for ``patience``
     evaluations and ends the run at the plateau after the last of ``reductions``; ``steps`` multiplies it by ``factor``
     at each of ``milestones``, ``cosine`` lets it fall to 0, ``constant`` leaves it: these know no patience.
+    ``learning_rate`` and ``weight_decay``: of runs that do not set them, where they are not the task's own defaults.
     ``size``: pixels, for data that can be scaled. ``precision``, ``recompute`` and ``micro_batch`` as in
     ``VideoHashing``. ``quirks``: names out of :data:`QUIRKS`.
     """
@@ -147,6 +148,8 @@ class ImageTask(TrainsStudents):
     epochs: int = 60
     evaluate_every: int = 1
     optimizer: str = "adam"
+    learning_rate: float | None = None
+    weight_decay: float | None = None
     schedule_name: ScheduleName = "plateau"
     milestones: tuple[int, ...] = ()
     factor: float = 0.1
@@ -219,12 +222,13 @@ class ImageTask(TrainsStudents):
     @property
     def parameters(self) -> Mapping[str, Scalar]:
         """Every parameter that a space or baseline may set, with its default."""
-        return dict(self.defaults)
+        own = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
+        return {**self.defaults, **{name: value for name, value in own.items() if value is not None}}
 
     def identity(self) -> dict[str, Any]:
         """All that makes this task what it is, as JSON values."""
         own = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        return {"task": self.kind, **own, "parameters": dict(self.defaults)}
+        return {"task": self.kind, **own, "parameters": dict(self.parameters)}
 
     def fingerprint(self) -> str:
         """Hash of the data that runs read."""

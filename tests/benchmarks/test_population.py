@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from kdsearch.data import jhmdb
 from kdsearch.tasks.base import Layout
@@ -95,6 +96,19 @@ def test_ratios_and_the_choice_by_hand() -> None:
 
 
 @pytest.mark.parametrize("name", ["studentnet", "resnet20", "nextvlad"])
+def test_a_captured_step_needs_a_gpu(name: str) -> None:
+    with pytest.raises(RuntimeError, match="need a CUDA device"):
+        STUDENTS[name](1).captured("cpu")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", ["studentnet", "resnet20"])
+def test_a_captured_step_is_launched_again_and_again(name: str) -> None:
+    assert STUDENTS[name](1).captured("cuda")(0) > 0
+
+
+@pytest.mark.parametrize("name", ["studentnet", "resnet20", "nextvlad"])
 def test_students_of_steps_alone_train_in_both_ways(name: str, tmp_path: Path) -> None:
     student = STUDENTS[name](1)
     student.batch = 4  # type: ignore[attr-defined]
@@ -112,6 +126,7 @@ def test_cells_too_large_for_the_memory_are_left_out_aloud(
     made = benchmark.cells("pose", STUDENTS["pose"](1), "cpu", [1, 2, 4], [], 1, tmp_path)
     assert list(made) == [("one by one", 1), ("looped", 1), ("looped", 2), ("vmapped", 1), ("vmapped", 2)]
     assert capsys.readouterr().err.splitlines() == [
+        "left out: pose CUDA graph, CUDA graphs need a CUDA device",
         "left out: pose looped M=4 and wider, about 32 GiB",
         "left out: pose vmapped M=4 and wider, about 32 GiB",
     ]

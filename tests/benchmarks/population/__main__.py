@@ -1,15 +1,16 @@
 """How many runs a minute train together, against the same runs one by one and in processes: ratios from one run.
 
 A cell is one student at one width M in one form, or M processes that share the device, each training one run at a time
-on one thread. Its time is divided by M. Cells take turns, and ratios are taken within a turn, so that what else the
-machine does falls on all. Cells over 60 s a step, or too large for the memory, are left out aloud. ``chosen`` is the
-cell in one process that was the fastest over the first half of the turns, judged by the others: mean ratio to one by
-one with a 95 % interval (Student's t of its logarithm). A worker chooses so too, by seconds of a step
-(``kdsearch.engines.width``); memory is managed as in a worker, by the same settings of the allocator. GFLOP/s are the
-products of a run's training steps, forward and backward, over all of its time; the limit that they are a share of is
-the fastest of some large float32 matrix products in the same process (a convolution may be made in fewer operations
-than are counted: more than 100 % can be). Data are generated where KDSEARCH_DATA has none: times do not depend on them.
-Needs torch, numpy and scipy alone, and no installation:
+on one thread; on a GPU also one run whose steps are launches of one captured graph, where a step can be captured. Its
+time is divided by M. Cells take turns, and ratios are taken within a turn, so that what else the machine does falls on
+all. Cells over 60 s a step, or too large for the memory, are left out aloud. ``chosen`` is the cell in one process that
+was the fastest over the first half of the turns, judged by the others: mean ratio to one by one with a 95 % interval
+(Student's t of its logarithm). A worker chooses so too, by seconds of a step (``kdsearch.engines.width``); memory is
+managed as in a worker, by the same settings of the allocator. GFLOP/s are the products of a run's training steps,
+forward and backward, over all of its time; the limit that they are a share of is the fastest of some large float32
+matrix products in the same process (a convolution may be made in fewer operations than are counted: more than 100 % can
+be). Data are generated where KDSEARCH_DATA has none: times do not depend on them. Needs torch, numpy and scipy alone,
+and no installation:
 
     python -m tests.benchmarks.population [--device cuda] [--widths 1 4 16 64 256] [--students pose masks] [--turns 5]
 """
@@ -42,6 +43,7 @@ from tests.benchmarks.population.students import wait
 FORMS: tuple[Form, ...] = ("looped", "vmapped")
 SLOWEST = 60.0
 ALONE = ("one by one", 1)
+CAPTURED = ("CUDA graph", 1)
 MEMORY = Path("/proc/meminfo")
 Cell = tuple[str, int]
 
@@ -52,6 +54,11 @@ def cells(
     """What is compared. Each has run once: that also warms it up, and shows what is too slow."""
     made: dict[Cell, Run] = {ALONE: student.alone(device, workspace)}
     made[ALONE](0)
+    try:
+        made[CAPTURED] = student.captured(device)
+        made[CAPTURED](0)
+    except RuntimeError as error:
+        print(f"left out: {name} {CAPTURED[0]}, {str(error).splitlines()[0]}", file=sys.stderr)
     start, one = peak_memory(), 0.0
     for form in FORMS:
         for width in widths:
@@ -118,7 +125,10 @@ def lines(name: str, times: dict[Cell, list[float]], work: float, limit: float, 
     # Chosen on the first half of the turns, judged on the others: the best of many cells flatters itself.
     half = len(times[ALONE]) // 2
     if half:
-        chosen = min((cell for cell in times if cell[0] != "processes"), key=lambda cell: sum(times[cell][:half]))
+        chosen = min(
+            (cell for cell in times if cell[0] not in ("processes", CAPTURED[0])),
+            key=lambda cell: sum(times[cell][:half]),
+        )
         logs = np.log(ratios_of(times, chosen)[half:])
         error = logs.std(ddof=1) / len(logs) ** 0.5 if len(logs) > 1 else float("nan")
         spread = stats.t.ppf(0.975, len(logs) - 1) * error if len(logs) > 1 else float("nan")

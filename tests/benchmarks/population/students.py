@@ -60,6 +60,9 @@ class Student(Protocol):
     def alone(self, device: str, workspace: Path) -> Run:
         """One by one, by the plain stepper."""
 
+    def captured(self, device: str) -> Run:
+        """One by one, each step a CUDA graph of the first; ``RuntimeError`` where a step cannot be captured."""
+
     def together(self, device: str, workspace: Path, form: Form, width: int) -> Run:
         """``width`` at once."""
 
@@ -95,6 +98,12 @@ class Hashing:
             return time.perf_counter() - begin
 
         return run
+
+    def captured(self, device: str) -> Run:
+        """See ``Student``: its steps alone, without the evaluation at its end."""
+        stepper, clips = prepared(self.task, Layout(1), device)
+        stepper.begin([1e-3], [True])
+        return _captured(stepper, clips, self.steps, device)
 
     def together(self, device: str, workspace: Path, form: Form, width: int) -> Run:
         """See ``Student``."""
@@ -143,6 +152,12 @@ class Steps:
             return time.perf_counter() - begin
 
         return run
+
+    def captured(self, device: str) -> Run:
+        """See ``Student``: on the first batch again and again."""
+        stepper = self._plain(0, self.inputs.to(device), self.targets.to(device), device)
+        stepper.begin([0.05], [True])
+        return _captured(stepper, torch.arange(self.batch, device=device).unsqueeze(0), self.steps, device)
 
     def together(self, device: str, workspace: Path, form: Form, width: int) -> Run:
         """See ``Student``."""
@@ -210,6 +225,34 @@ def _counted(stepper: Stepper, rows: Tensor) -> int:
     with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _added}) as counter:
         stepper.step(rows)
     return int(counter.get_total_flops())
+
+
+def _captured(stepper: Stepper, rows: Tensor, steps: int, device: str) -> Run:
+    """``steps`` launches of one step's graph: what a loop costs when the host launches no kernel by itself."""
+    if torch.device(device).type != "cuda":
+        raise RuntimeError("CUDA graphs need a CUDA device")
+    assert isinstance(stepper, PlainStepper)
+    for group in stepper.optimizer.param_groups:
+        if "capturable" in group:
+            group["capturable"] = True
+    aside = torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        for _ in range(3):
+            stepper.step(rows)
+    torch.cuda.current_stream().wait_stream(aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        stepper.step(rows)
+
+    def run(turn: int) -> float:
+        begin = time.perf_counter()
+        for _ in range(steps):
+            graph.replay()
+        wait(device)
+        return time.perf_counter() - begin
+
+    return run
 
 
 class _Losses:
