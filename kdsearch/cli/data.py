@@ -28,7 +28,7 @@ def list_data(data: Data = None) -> None:
 
     from kdsearch.data import available
 
-    table = Table("data", "modality", "clips", "classes", "fingerprint", "where", box=None, pad_edge=False)
+    table = Table("data", "modality", "count", "classes", "fingerprint", "where", box=None, pad_edge=False)
     for row in available(settings.data_root()):
         table.add_row(row.name, row.modality, str(row.clips), str(row.classes), row.fingerprint, str(row.where))
     Console(highlight=False).print(table)

@@ -48,7 +48,7 @@ def _torch() -> str:
 
 
 def _torchvision() -> str:
-    from kdsearch.models.torchvision_shim import import_torchvision
+    from kdsearch.torchvision_shim import import_torchvision
 
     return str(import_torchvision().__version__)
 

@@ -1,12 +1,22 @@
-"""Data that studies train on: JHMDB clips under honest protocols, or a stand-in that says it is one."""
+"""Data that studies train on: clips and images under honest protocols, or a stand-in that says it is one."""
 
 from __future__ import annotations
 
+from kdsearch.data.action import ActionVideos
+from kdsearch.data.action import hmdb51
+from kdsearch.data.action import ucf101
 from kdsearch.data.clips import Clips
 from kdsearch.data.clips import sample_uniform
 from kdsearch.data.declaration import Jhmdb
 from kdsearch.data.declaration import jhmdb
 from kdsearch.data.extraction import safe_extract
+from kdsearch.data.image_cifar import cifar10
+from kdsearch.data.image_cifar import cifar100
+from kdsearch.data.image_sets import image_folder
+from kdsearch.data.image_sets import stl10
+from kdsearch.data.image_sets import voc
+from kdsearch.data.images import ImageDeclaration
+from kdsearch.data.images import Images
 from kdsearch.data.inventory import Available
 from kdsearch.data.inventory import Finding
 from kdsearch.data.inventory import available
@@ -15,15 +25,25 @@ from kdsearch.data.packing import pack
 from kdsearch.data.places import Location
 
 __all__ = [
+    "ActionVideos",
     "Available",
     "Clips",
     "Finding",
+    "ImageDeclaration",
+    "Images",
     "Jhmdb",
     "Location",
     "available",
+    "cifar10",
+    "cifar100",
+    "hmdb51",
+    "image_folder",
     "jhmdb",
     "pack",
     "safe_extract",
     "sample_uniform",
+    "stl10",
+    "ucf101",
     "verify",
+    "voc",
 ]

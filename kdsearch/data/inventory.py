@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kdsearch.data.archive import FILES
 from kdsearch.data.archive import open_archive
+from kdsearch.data.image_inventory import fault
+from kdsearch.data.image_inventory import readers
+from kdsearch.data.image_inventory import standins
 from kdsearch.data.official import lists_folder
 from kdsearch.data.official import media_folder
 from kdsearch.data.official import open_official
@@ -37,7 +41,7 @@ class Available:
     """One row of the list of data: where a modality is read from, how much there is, and its content's hash."""
 
     name: str
-    modality: Modality
+    modality: str
     where: str
     clips: int
     classes: int
@@ -45,12 +49,26 @@ class Available:
 
 
 def available(root: Path | None = None) -> list[Available]:
-    """One row a modality.
+    """One row a modality of JHMDB, and one a set of images.
 
     ``fingerprint`` is "stand-in" where no real data was found, and "unreadable" with no clips and the reason in
     ``where`` where it cannot be read.
     """
-    return [_row(modality, locate(modality, root)) for modality in MODALITIES]
+    return [*(_row(modality, locate(modality, root)) for modality in MODALITIES), *_images(root)]
+
+
+def _images(root: Path | None) -> Iterator[Available]:
+    for name, path, reader in readers(root):
+        try:
+            labels = reader.labels()
+            count, classes = len(labels.train) + len(labels.test), len(labels.classes)
+            yield Available(name, "images", str(path), count, classes, reader.fingerprint())
+        except DataError as error:
+            yield Available(name, "images", str(error), clips=0, classes=0, fingerprint="unreadable")
+    for name, reader in standins(root):
+        labels = reader.labels()
+        count = len(labels.train) + len(labels.test)
+        yield Available(name, "images", reader.words, count, len(labels.classes), "stand-in")
 
 
 def _row(modality: Modality, location: Location) -> Available:
@@ -71,6 +89,7 @@ def verify(root: Path | None = None) -> list[Finding]:
     for base in places:
         findings += [_archive(base / name, m) for m, name in FILES.items() if (base / name).is_file()]
         findings += _official(base)
+    findings += [Finding(path, *fault(path, reader)) for _, path, reader in readers(root)]
     return findings
 
 

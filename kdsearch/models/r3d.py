@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch import nn
 
-from kdsearch.models.torchvision_shim import import_torchvision
 from kdsearch.models.weights import load_into
+from kdsearch.torchvision_shim import import_torchvision
 
 # Mean and deviation that torchvision documents for its Kinetics-400 weights.
 _MEAN = (0.43216, 0.394666, 0.37645)

@@ -28,8 +28,8 @@ from kdsearch.models.batch_norm import BatchNorm3d
 from kdsearch.models.cifar import Classifier
 from kdsearch.models.r3d import R3D18
 from kdsearch.models.resnet3d_hara import HaraResNet18
-from kdsearch.models.torchvision_shim import import_torchvision
 from kdsearch.models.weights import load_into
+from kdsearch.torchvision_shim import import_torchvision
 
 _DEPTHS = {
     18: ("BasicBlock", (2, 2, 2, 2)),

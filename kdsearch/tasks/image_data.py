@@ -49,7 +49,7 @@ def _image_set(data: ImageDataLike, size: int | None, device: str, fingerprint: 
     def index(values: Any) -> Tensor:
         return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
 
-    labels = torch.from_numpy(np.ascontiguousarray(parts.labels)).to(device)
+    labels = torch.from_numpy(np.array(parts.labels)).to(device)
     split = (index(part) for part in (parts.train, parts.validation, parts.test))
     return ImageSet(_placed(loaded.inputs, device), labels, data.num_classes, *split)
 

@@ -21,7 +21,7 @@ from kdsearch.models.recurrent import LSTM
 from kdsearch.models.registry import Encoder
 from kdsearch.models.resnet3d_hara import HaraResNet18
 from kdsearch.models.silhouettes import SilhouetteConv
-from kdsearch.models.torchvision_shim import import_torchvision
+from kdsearch.torchvision_shim import import_torchvision
 from kdsearch.training.population.forward import Forward
 from kdsearch.training.population.forward import check
 from kdsearch.training.population.forward import looped

@@ -12,7 +12,7 @@ def run(code: str) -> str:
 
 def test_torchvision_imports_with_models_transforms_and_datasets() -> None:
     out = run(
-        "from kdsearch.models.torchvision_shim import import_torchvision\n"
+        "from kdsearch.torchvision_shim import import_torchvision\n"
         "a = import_torchvision(); b = import_torchvision(); assert a is b\n"
         "import torch, torchvision.models, torchvision.transforms.v2 as t, torchvision.datasets as d\n"
         "print(torchvision.models.video.r3d_18, t.RandomCrop, d.CIFAR10)\n"
@@ -28,7 +28,7 @@ def test_operators_that_the_extension_defines_are_left_alone() -> None:
         "held = torch.library.Library('torchvision', 'FRAGMENT')\n"
         "held.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')\n"
         "held.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')\n"
-        "from kdsearch.models import torchvision_shim as shim\n"
+        "from kdsearch import torchvision_shim as shim\n"
         "print(shim.import_torchvision().__version__)\n"
     )
 

@@ -1,0 +1,230 @@
+"""UCF101 and HMDB51 for video hashing: which clips train, validate, query and answer, and their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kdsearch.data import action_standin
+from kdsearch.data.action_cache import decoded_once
+from kdsearch.data.action_lists import Listed
+from kdsearch.data.action_places import find_clips
+from kdsearch.data.action_places import listed
+from kdsearch.data.action_places import media_folder
+from kdsearch.data.action_sets import ACTION_SETS
+from kdsearch.data.action_sets import ActionName
+from kdsearch.data.action_sets import ActionSet
+from kdsearch.data.action_table import content_of
+from kdsearch.data.action_table import kept
+from kdsearch.data.action_table import table_of
+from kdsearch.data.action_videos import read_clip
+from kdsearch.data.clips import Clips
+from kdsearch.data.files import combined
+from kdsearch.data.protocols import Parts
+from kdsearch.data.protocols import carve
+from kdsearch.data.table import TEST
+from kdsearch.data.table import TRAIN
+from kdsearch.data.table import Table
+from kdsearch.errors import DataError
+
+FRAME_SIZE = 112
+# Raise it with every change of how a clip becomes pixels: files of decoded clips are named by it.
+_DECODING = 1
+
+
+@dataclass(frozen=True)
+class ActionVideos:
+    """A declaration of UCF101 or HMDB51; files are looked at when a property needs them, frames read by ``load`` alone.
+
+    The protocol is the original's: the database is the whole train list of an official ``split``, queries are its test
+    list. ``only`` keeps some classes. ``root`` (default: the environment variable KDSEARCH_DATA) is where to look and
+    no part of the identity.
+    """
+
+    name: ActionName
+    split: int = 1
+    validation: float = 0.1
+    split_seed: int = 0
+    only: tuple[str, ...] | None = None
+    root: Path | None = None
+
+    @property
+    def modality(self) -> str:
+        """RGB frames."""
+        return "frames"
+
+    @property
+    def is_standin(self) -> bool:
+        """Whether no videos were found, so that drawn figures take their place."""
+        return self._media is None
+
+    @property
+    def label(self) -> str:
+        """Such as ``ucf101-split1``, ``ucf101-split1-6classes`` or ``standin-hmdb51-split2``."""
+        words = ["standin"] if self.is_standin else []
+        words += [self.name, f"split{self.split}"]
+        if self.only is not None:
+            words.append(f"{len(self.only)}classes")
+        if self.split_seed:
+            words.append(f"carve{self.split_seed}")
+        return "-".join(words)
+
+    @property
+    def description(self) -> str:
+        """One line: which data, how many clips in each part; begins with stand-in where it is one."""
+        parts, title = self.parts(), self._set.title
+        count, classes = len(parts.labels), len(parts.classes)
+        if self.is_standin:
+            head = f"stand-in, not {title}: drawn figures as frames, {count} clips of {classes} classes, split"
+        else:
+            named = "" if self.only is None or classes > 10 else f" ({', '.join(parts.classes)})"
+            head = f"{title} frames, {count} clips of {classes} of {self._set.classes} classes{named}, official split"
+        return (
+            f"{head} {self.split}: {len(parts.database)} train (database), {len(parts.query)} test (query); "
+            f"{len(parts.validation)} validation clips carved from train by source video (split seed {self.split_seed})"
+        )
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes that have clips."""
+        return len(self._table().present)
+
+    def identity(self) -> dict[str, Any]:
+        """All that makes these data what they are, as JSON values; the content has its own ``fingerprint``."""
+        return {
+            "data": self.name,
+            "modality": self.modality,
+            "split": self.split,
+            "split_seed": self.split_seed,
+            "validation": self.validation,
+            "classes": None if self.only is None else list(self.only),
+            "source": "stand-in" if self.is_standin else "real",
+        }
+
+    def fingerprint(self) -> str:
+        """Hash of the lists and of the names and sizes of the videos, 16 hex digits; no video is read."""
+        media = self._media
+        if media is None:
+            return combined([self.name, action_standin.standin_fingerprint(self._count)])
+        rows = self._listed(media)
+        return combined([content_of(rows, find_clips(self._set, media, rows)), *(str(row.part) for row in rows)])
+
+    def parts(self) -> Parts:
+        """Labels and the parts of the protocol, from names and lists alone: no frame is read."""
+        table = self._table()
+        train = np.flatnonzero(table.splits[:, 0] == TRAIN)
+        carved = carve(table, train, self.validation, self.split_seed)
+        labels = np.unique(table.labels, return_inverse=True)[1].astype(np.int64)
+        query = np.flatnonzero(table.splits[:, 0] == TEST)
+        return Parts(labels, table.present, np.setdiff1d(train, carved), carved, train, query)
+
+    def load(self, frames: int, size: int | None = None) -> Clips:
+        """``frames`` frames of every clip by the uniform rule, at ``size`` x ``size`` pixels (default 112).
+
+        Videos are decoded once for each number of frames and size; ``inputs`` is the file of their pixels, mapped
+        read-only (``action_cache``). Gives checked ``Clips``; ``DataError`` names what is missing or damaged.
+        """
+        if frames < 1 or (size is not None and size < 8):
+            raise DataError(f"frames={frames}, size={size}: expected one frame or more and 8 pixels or more.")
+        side, table, parts, media = size or FRAME_SIZE, self._table(), self.parts(), self._media
+        if media is None:
+            inputs = action_standin.standin_pixels(frames, side, self._count)
+        else:
+            rows = self._listed(media)
+            found = find_clips(self._set, media, rows)
+            inputs = decoded_once(
+                f"clips {_DECODING} {content_of(rows, found)}",
+                (len(rows), frames, side, side, 3),
+                lambda row: read_clip(found[row].path, frames, side),
+            )
+        return Clips(
+            inputs=inputs,
+            labels=parts.labels,
+            groups=table.groups,
+            names=table.names,
+            classes=parts.classes,
+            train=parts.train,
+            validation=parts.validation,
+            database=parts.database,
+            query=parts.query,
+        ).check()
+
+    @property
+    def _set(self) -> ActionSet:
+        return ACTION_SETS[self.name]
+
+    @property
+    def _media(self) -> Path | None:
+        return media_folder(self._set, self.root)
+
+    @property
+    def _count(self) -> int | None:
+        # The stand-in's classes have names of their own, so that it keeps as many as were asked for.
+        return None if self.only is None else len(self.only)
+
+    def _listed(self, media: Path) -> tuple[Listed, ...]:
+        return kept(self._set, listed(self._set, media, self.root, self.split), self.only)
+
+    def _table(self) -> Table:
+        media = self._media
+        return action_standin.standin_table(self.split, self._count) if media is None else table_of(self._listed(media))
+
+
+def ucf101(
+    split: int = 1,
+    *,
+    validation: float = 0.1,
+    split_seed: int = 0,
+    classes: Sequence[str] | None = None,
+    root: Path | str | None = None,
+) -> ActionVideos:
+    """Declare UCF101's clips (13,320 videos of 101 classes); reads nothing yet.
+
+    ``split``: 1, 2 or 3 of the official ones. ``validation``: the share of the train list that is carved away, by whole
+    groups (g01 to g25) of every class, with ``split_seed``. ``classes``: two or more, for small studies; the stand-in
+    draws as many. Looked for below ``root`` (default: KDSEARCH_DATA), directly or in ``ucf101``, ``UCF101`` or
+    ``UCF-101``: ``<class>/<video>.avi`` or ``<class>/<video>/*.jpg``, also in ``UCF-101``, ``videos`` or ``frames``
+    therein, and the lists in ``ucfTrainTestlist`` or ``action_splits``. Without videos drawn figures stand in.
+    ``DataError`` for any other value.
+    """
+    return _declare("ucf101", split, validation, split_seed, classes, root)
+
+
+def hmdb51(
+    split: int = 1,
+    *,
+    validation: float = 0.1,
+    split_seed: int = 0,
+    classes: Sequence[str] | None = None,
+    root: Path | str | None = None,
+) -> ActionVideos:
+    """Declare HMDB51's clips (6,766 videos of 51 classes, 5,100 of them in a split); reads nothing yet.
+
+    As :func:`ucf101`, with source films in place of groups, in ``hmdb51`` or ``HMDB51``, the videos also in
+    ``hmdb51_org`` and the lists in ``testTrainMulti_7030_splits``.
+    """
+    return _declare("hmdb51", split, validation, split_seed, classes, root)
+
+
+def _declare(
+    name: ActionName,
+    split: int,
+    validation: float,
+    split_seed: int,
+    classes: Sequence[str] | None,
+    root: Path | str | None,
+) -> ActionVideos:
+    if split not in (1, 2, 3):
+        raise DataError(f"split={split!r}: expected 1, 2 or 3.")
+    if not 0 < validation < 1:
+        raise DataError(f"validation={validation}: expected a fraction between 0 and 1, such as 0.1.")
+    if split_seed < 0:
+        raise DataError(f"split_seed={split_seed}: expected 0 or more.")
+    if classes is not None and (isinstance(classes, str) or len(set(classes)) < 2):
+        raise DataError(f"classes={classes!r}: expected the names of two classes or more, or None for all.")
+    only = None if classes is None else tuple(sorted(set(classes)))
+    return ActionVideos(name, split, validation, split_seed, only, None if root is None else Path(root))

@@ -1,0 +1,25 @@
+"""Where files of image sets may lie: below a root or KDSEARCH_DATA, directly or in a folder of the set's name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kdsearch.data.places import data_root
+
+
+def folders(root: Path | None, name: str) -> list[Path]:
+    """The folders in which a set is looked for, in order; none where no root is named."""
+    folder = data_root(root)
+    if folder is None:
+        return []
+    return list(dict.fromkeys([folder, folder / name, folder / name.upper()]))
+
+
+def below(root: Path | None, name: str, file: str) -> Path | None:
+    """The first such file."""
+    return next((folder / file for folder in folders(root, name) if (folder / file).is_file()), None)
+
+
+def official_root(root: Path | None, inner: str, name: str) -> Path | None:
+    """The first folder that holds the folder ``inner``."""
+    return next((folder for folder in folders(root, name) if (folder / inner).is_dir()), None)
