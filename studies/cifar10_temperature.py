@@ -114,7 +114,7 @@ study = kd.Study(
         "KD": {"mode": "cse", "temperature": 4, "alpha": 0.5},
     },
     published=[
-        kd.Published("scratch (EXP0)", 0.8556, NOTE),
+        kd.Published("EXP0 scratch", 0.8556, NOTE),
         *(kd.Published(cell(*key), value, NOTE) for key, value in SEED_004.items() if value is not None),
     ],
     budget=kd.Budget(runs=40),

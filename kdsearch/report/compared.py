@@ -49,7 +49,7 @@ def void_primary(selection: Selection) -> str | None:
     names = [str(name) for name in study.settings.get("teacher_parameters", ())]
     if study.winner_id is None:
         return "no winner has been chosen"
-    if study.settings.get("teachers") == "none" or not names:
+    if not names:
         return "this task has no teacher, so there is no distillation to take away"
     winner = selection.configurations[study.winner_id].params
     if study.ablation_id == study.winner_id or not any(winner.get(name, 0) for name in names):

@@ -172,9 +172,33 @@ def test_winner_parameters(results: Make) -> None:
 
 def test_published(results: Make) -> None:
     table = build(results()).table("published")
-    assert table.rows[-1].cells == (0.531, "one run")
-    assert "no spread is known" in table.notes[0]
+    assert table.rows[-1].cells == (0.531, None, "one run")
+    assert "no difference is computed" in table.notes[0]
     assert "stand-in" in table.notes[1]
+
+
+def test_a_grid_stands_beside_its_published_cells_and_fills_the_empty_ones(results: Make) -> None:
+    run = results()
+    baselines = [row.name for row in run.configurations.values() if row.kind == "baseline"]
+    assert len(baselines) == 2
+    figures = [{"label": name, "value": 0.5, "note": "one run"} for name in baselines]
+    table = build(replace(run, study=replace(run.study, settings={**run.study.settings, "published": figures})))
+    rows = {row.label: row.cells for row in table.table("published").rows}
+    for name in baselines:
+        published, ours, note = rows[name]
+        assert published == 0.5
+        assert isinstance(ours, Estimate)
+        assert note == f"one run; ours, n = {ours.n}"
+    assert "cell" not in rows
+    finalist = run.study.finalist_ids[1]
+    more = {**run.configurations, finalist: replace(run.configurations[finalist], kind="baseline", name="cell")}
+    grid = replace(run, configurations=more)
+    filled = build(replace(grid, study=replace(run.study, settings={**run.study.settings, "published": figures})))
+    cells = next(row.cells for row in filled.table("published").rows if row.label == "cell")
+    assert cells[0] is None
+    assert isinstance(cells[1], Estimate)
+    single = build(replace(run, study=replace(run.study, settings={**run.study.settings, "published": figures[:1]})))
+    assert baselines[1] not in {row.label for row in single.table("published").rows}, "one figure is no grid"
 
 
 @pytest.mark.parametrize("phase", ["finished", "search"])
