@@ -7,9 +7,9 @@ clips are carved from train by source video, and what is reported took part in n
     kdsearch launch studies/ucf101_weights.py                 six classes, small frames, a tiny network, CPU cores
     kdsearch launch studies/ucf101_weights.py --preset full   all of split 1, the seed's recipe, GPUs
 
-KDSEARCH_DATA names the folder with UCF-101/<class>/<video>.avi and ucfTrainTestlist; without videos drawn figures stand
-in. The seed's networks start from Hara's resnet-18-kinetics.pth: put it into KDSEARCH_DATA too, since at a learning rate
-of 1e-4 networks that start from noise do not come near the published figures.
+KDSEARCH_DATA names the folder with UCF-101/<class>/<video>.avi and ucfTrainTestlist; without videos drawn figures
+stand in. The seed's networks start from Hara's resnet-18-kinetics.pth: put it into KDSEARCH_DATA too, since at a
+learning rate of 1e-4 networks that start from noise do not come near the published figures.
 """
 
 import kdsearch as kd

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kdsearch.data.action import ActionVideos
 from kdsearch.data.action import hmdb51
 from kdsearch.data.action import ucf101
+from kdsearch.data.clip_images import clips
 from kdsearch.data.clips import Clips
 from kdsearch.data.clips import sample_uniform
 from kdsearch.data.declaration import Jhmdb
@@ -36,6 +37,7 @@ __all__ = [
     "available",
     "cifar10",
     "cifar100",
+    "clips",
     "hmdb51",
     "image_folder",
     "jhmdb",

@@ -19,7 +19,8 @@ from kdsearch.data.images import Statistics
 RECIPE = 1
 SIDE = 32
 COUNTS: dict[Part, int] = {"train": 4000, "test": 2000}
-CLASSES = tuple(f"shape_{i}" for i in range(10))
+# Those of CIFAR-10, so that a study that takes some of them runs here too.
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _NOISE = 55.0
 
 
@@ -28,7 +29,7 @@ class StandinReader:
     """Drawn images, see ``Reader``. Class c is a shape (five) of one of two textures, anywhere, in any colour."""
 
     kind: str = "standin-cifar10"
-    words: str = "stand-in, not CIFAR-10: drawn shapes"
+    words: str = "stand-in, not CIFAR-10: drawn shapes under its classes' names"
     mean: Statistics = (0.5, 0.5, 0.5)
     std: Statistics = (0.25, 0.25, 0.25)
     padding: int = 4

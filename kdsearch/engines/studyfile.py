@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kdsearch.engines.code import code_hash
 from kdsearch.engines.devices import gpus
+from kdsearch.errors import DataError
 from kdsearch.errors import KdsearchError
 from kdsearch.errors import StudyFileError
 from kdsearch.ledger.studies import Declaration
@@ -64,9 +65,16 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
 
 def _fitting_preset(study: Study) -> str:
     """``full`` on a GPU, unless its data are not there: nobody wants to train a large network on a stand-in."""
-    if gpus() and "full" in study.presets and "stand-in" not in study.with_preset("full").trained.description:
+    if gpus() and "full" in study.presets and _has_data(study.with_preset("full")):
         return "full"
     return "cpu" if "cpu" in study.presets else "none"
+
+
+def _has_data(study: Study) -> bool:
+    try:
+        return "stand-in" not in study.trained.description
+    except DataError:  # some data have no stand-in; who names the preset is told what is missing
+        return False
 
 
 def load_study(path: str | Path, preset: str | None = None) -> Study:

@@ -80,8 +80,8 @@ class Source:
             )
         if self.data is None and self.classes is None:
             raise StudyFileError(f"source {self.name!r}: say how many classes its weights know, such as classes=1000")
-        if self.data is not None and self.classes not in (None, self.data.num_classes):
-            raise StudyFileError(f"source {self.name!r}: its data have {self.data.num_classes} classes; leave them out")
+        if self.data is not None and self.classes is not None:
+            raise StudyFileError(f"source {self.name!r}: its data know how many classes they have; leave classes out")
         if self.data is not None and self.data.multi_label:
             raise StudyFileError(f"source {self.name!r}: its soft labels are of one class an image; choose other data")
 

@@ -1,0 +1,106 @@
+"""The studies of the image systems as a user launches them, in their smoke preset: drawn shapes and real CIFAR-10."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import run_program
+
+import kdsearch as kd
+from kdsearch.engines import studyfile
+from kdsearch.errors import DataError
+from kdsearch.ledger import embedded
+
+STUDIES = Path(__file__).resolve().parents[2] / "studies"
+NAMES = ("cifar10_temperature", "sskt_transfer", "mutual_learning", "maxl")
+DATA = os.environ.get("KDSEARCH_DATA", "")
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("images") / "home"
+    yield folder
+    embedded.stop(folder / "postgres")
+
+
+def launched(home: Path, name: str, data: str) -> dict[str, Any]:
+    study = str(STUDIES / f"{name}.py")
+    code, output = run_program("launch", study, "--preset", "smoke", home=home, KDSEARCH_DATA=data)
+    assert code == 0, output
+    code, output = run_program("report", study, "--preset", "smoke", "--format", "json", home=home, KDSEARCH_DATA=data)
+    assert code == 0, output
+    found: dict[str, Any] = json.loads(output)
+    return found
+
+
+def rows(report: dict[str, Any], key: str) -> dict[str, Any]:
+    (table,) = [table for table in report["tables"] if table["key"] == key]
+    return {row["label"]: row for row in table["rows"]}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_ends_with_its_report_on_drawn_shapes(home: Path, name: str) -> None:
+    report = launched(home, name, "")
+    assert all("stand-in, not CIFAR-10" in json.dumps(table) for table in report["tables"])
+    compared = rows(report, "comparison")
+    assert any(label.startswith("winner (") for label in compared)
+    assert any(label.startswith("winner without distillation") for label in compared)
+    study = kd.load(STUDIES / f"{name}.py", preset="smoke")
+    assert set(study.baselines) <= {
+        label.removeprefix("winner without distillation (= ").rstrip(")") for label in compared
+    }
+    published = rows(report, "published")
+    assert {figure.label for figure in study.published} <= set(published)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_real_images_are_labelled_as_re_encoded(home: Path) -> None:
+    if not (Path(DATA) / "cifar10").is_dir():
+        pytest.skip("KDSEARCH_DATA names no folder with cifar10")
+    report = launched(home, "cifar10_temperature", DATA)
+    assert all("CIFAR-10, JPEG re-encoded (not the official pixels)" in json.dumps(t) for t in report["tables"])
+
+
+@pytest.mark.parametrize("name", [*NAMES, "jhmdb_weights", "ucf101_weights"])
+def test_every_study_says_what_it_is_and_how_it_is_launched(name: str) -> None:
+    text = (STUDIES / f"{name}.py").read_text()
+    words = ast.get_docstring(ast.parse(text)) or ""
+    assert f"kdsearch launch studies/{name}.py" in words
+    study = kd.load(STUDIES / f"{name}.py", preset="none")
+    assert {"smoke", "cpu", "full"} <= set(study.presets)
+    assert study.published
+    assert study.baselines
+    for preset in study.presets:
+        assert f"--preset {preset}" in words or preset in ("smoke", "cpu"), preset
+
+
+def test_the_grid_has_every_cell_of_the_seed_and_fills_the_five_empty_ones() -> None:
+    study = kd.load(STUDIES / "cifar10_temperature.py", preset="grid")
+    published = {figure.label: figure.value for figure in study.published}
+    assert published["EXP0 scratch"] == 0.8556
+    assert published["cse T=8 alpha=0.3"] == 0.8697
+    empty = set(study.baselines) - set(published)
+    assert empty == {f"mse T=16 alpha={alpha}" for alpha in ("0.1", "0.3", "0.5", "0.7", "0.9")}
+    assert set(published) < set(study.baselines)
+    assert len(study.baselines) == 35
+    assert study.baselines["mse T=12 alpha=1"] == {"mode": "mse", "temperature": 12, "alpha": 1.0}
+
+
+def test_a_gpu_without_the_full_presets_data_gets_the_small_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDSEARCH_DATA", str(tmp_path))
+    monkeypatch.setattr(studyfile, "gpus", lambda: [object()])
+    transfer = studyfile.load(STUDIES / "sskt_transfer.py").study
+    assert (transfer.preset, transfer.trained.label) == ("cpu", "standin-cifar10-4classes-n1200")
+    assert studyfile.load(STUDIES / "cifar10_temperature.py").study.preset == "cpu", "drawn shapes are not worth a GPU"
+    with pytest.raises(DataError, match="STL10"):
+        studyfile.load(STUDIES / "sskt_transfer.py", "full").declaration()
