@@ -126,11 +126,17 @@ class _Files:
 
     def fingerprint(self) -> str:
         """Of names, sizes and labels: reading all bytes of a large set would take longer than a study."""
-        lines = []
-        for part in PARTS:
-            for path, label in self._listed(part):
-                lines.append(f"{part} {Path(path).name} {Path(path).stat().st_size} {np.asarray(label).tolist()}")
-        return combined(lines)
+        return _fingerprint(self)
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(reader: _Files) -> str:
+    """Made once a process: a set may be of a million files."""
+    lines = []
+    for part in PARTS:
+        for path, label in reader._listed(part):
+            lines.append(f"{part} {Path(path).name} {Path(path).stat().st_size} {np.asarray(label).tolist()}")
+    return combined(lines)
 
 
 @dataclass(frozen=True)

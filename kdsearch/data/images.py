@@ -184,12 +184,13 @@ class ImageDeclaration:
 
     def parts(self) -> ImageParts:
         """Labels and parts; decodes no image."""
-        return _parts(self, self._reader)[0]
+        reader = self._reader
+        return _parts(self, reader, reader.fingerprint())[0]
 
     def load(self, size: int | None = None) -> Images:
         """Read all images of the declaration. ``size``: height and width in pixels, for data that can be scaled."""
         reader = self._reader
-        parts, rows = _parts(self, reader)
+        parts, rows = _parts(self, reader, reader.fingerprint())
         inputs = reader.pixels(rows, size)
         inputs.setflags(write=False)
         return Images(inputs, parts)
@@ -200,8 +201,8 @@ class ImageDeclaration:
 
 
 @lru_cache(maxsize=32)
-def _parts(declaration: ImageDeclaration, reader: Reader) -> tuple[ImageParts, Rows]:
-    """The parts, and the rows of the data set that the declaration's images are."""
+def _parts(declaration: ImageDeclaration, reader: Reader, fingerprint: str) -> tuple[ImageParts, Rows]:
+    """The parts, and the rows of the data set that the declaration's images are; files of a path may be changed."""
     found = reader.labels()
     kept = _kept(declaration.only, found.classes)
     seeds = np.random.SeedSequence([declaration.split_seed, 77])

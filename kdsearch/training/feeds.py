@@ -103,6 +103,7 @@ class ImageFeed:
         scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
         shift = -torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
         self.scale, self.shift = scale.view(shape).to(dtype), shift.view(shape).to(dtype)
+        self._there = {torch.device("cpu"): (self.scale, self.shift)}
 
     def __len__(self) -> int:
         return len(self.images)
@@ -136,7 +137,10 @@ class ImageFeed:
         pixels = _rows(self.images, self.clips(samples), device)
         if self.views > 1:
             pixels = self._cut(pixels, (samples % self.views).to(device))
-        return torch.addcmul(self.shift.to(device), pixels.to(self.scale.dtype), self.scale.to(device))
+        if device not in self._there:  # copied once: a copy a step would make the host wait
+            self._there[device] = (self.scale.to(device), self.shift.to(device))
+        scale, shift = self._there[device]
+        return torch.addcmul(shift, pixels.to(scale.dtype), scale)
 
     def _cut(self, pixels: Tensor, view: Tensor) -> Tensor:
         rows = torch.arange(len(pixels), device=pixels.device)

@@ -24,7 +24,8 @@ class ViewCache:
     """Answers ``[..., C]`` for samples ``[...]`` from a table that is filled on first use.
 
     ``ask(samples [n])`` gives the logits ``[n, C]`` of the frozen network in evaluation mode, where a sample's answer
-    depends on nothing else in its batch but rounding. A look at the device a batch tells what is not yet there.
+    depends on nothing else in its batch but rounding. A look at the device a batch tells what is not yet there, until
+    all is.
     """
 
     def __init__(self, ask: Callable[[Tensor], Tensor], space: Space, classes: int, limit: int = LIMIT) -> None:
@@ -34,6 +35,7 @@ class ViewCache:
         self.kept = rows * classes * 4 <= limit
         self.known = torch.zeros(rows if self.kept else 0, dtype=torch.bool, device=device)
         self.table = torch.zeros((rows if self.kept else 0, classes), device=device)
+        self.left = rows
 
     def __call__(self, samples: Tensor) -> Tensor:
         """What the network says, float32."""
@@ -41,11 +43,12 @@ class ViewCache:
         if not self.kept:
             return self.ask(flat).view(*samples.shape, -1)
         rows = self._rows(flat)
-        new = torch.unique(rows[~self.known[rows]])
+        new = torch.unique(rows[~self.known[rows]]) if self.left else rows[:0]
         if len(new):
             views = self.space.views
             self.table[new] = self.ask(self.space.clips[new // views] * views + new % views)
             self.known[new] = True
+            self.left -= len(new)
         return self.table[rows].view(*samples.shape, -1)
 
     def _rows(self, samples: Tensor) -> Tensor:

@@ -161,8 +161,10 @@ def test_identity_and_fingerprint_tell_choices_and_content_apart(tmp_path: Path)
     assert cifar10(root=tmp_path).fingerprint() == made[0].fingerprint()
     assert len(made[0].fingerprint()) == 16
     before = made[0].fingerprint()
+    assert len(made[0].parts().labels) == 90
     write_subset(tmp_path, train=63)
     assert made[0].fingerprint() != before
+    assert len(made[0].parts().labels) == 93
 
 
 def test_a_stand_in_says_so_and_can_be_learnt(tmp_path: Path) -> None:
@@ -355,9 +357,10 @@ def test_folders_of_images(tmp_path: Path) -> None:
     assert images.inputs.shape == (12, 3, 16, 16)
     assert (len(images.parts.train), len(images.parts.validation), len(images.parts.test)) == (6, 2, 4)
     assert np.abs(images.inputs.reshape(12, -1).mean(1) - np.where(images.parts.labels == 0, 100, 200)).max() < 2
-    (tmp_path / "places365/val/a/0.jpg").write_bytes(b"no image")
+    write_folder(tmp_path / "broken")
+    (tmp_path / "broken/val/a/0.jpg").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"0\.jpg cannot be decoded"):
-        image_folder("places365", root=tmp_path).load(16)
+        image_folder("broken", root=tmp_path).load(16)
 
 
 def test_folders_of_other_classes_are_refused(tmp_path: Path) -> None:
