@@ -63,6 +63,9 @@ def _runs(study: Study) -> list[Order]:
 def _finding(study: Study, teachers: list[SearchRun], students: list[SearchRun]) -> Note:
     teacher = [run.objective for run in teachers if run.state in ENDED and run.objective is not None]
     student = [run.objective for run in students if run.state in ENDED and run.objective is not None]
+    if not study.preflight_seeds and len(teacher) >= 2:
+        message = f"teacher on its objective: {_mean(teacher)}; no student was asked for beside it (preflight_seeds=0)"
+        return Note("preflight", message, once=True)
     if len(teacher) < 2 or len(student) < 2:
         return Note("preflight", "pre-flight: too few runs ended to compare teacher and student", once=True)
     gap = unpaired_difference(teacher, student)

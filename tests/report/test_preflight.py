@@ -93,6 +93,15 @@ def test_in_the_teacher_phase_the_verdict_is_not_the_last(results: Make) -> None
     assert build(results("teacher")).table("preflight").notes[0].startswith("Verdict so far: fine")
 
 
+def test_where_no_student_is_asked_for_none_is_shown(results: Make) -> None:
+    full = results()
+    runs = tuple(run for run in full.runs if run.pool != "preflight")
+    settings = {**full.study.settings, "preflight": {"seeds": 0}}
+    table = section(replace(full, runs=runs, study=replace(full.study, settings=settings)))
+    assert [row.label for row in table.rows] == ["teacher"]
+    assert table.notes[0] == "No student alone was asked for beside it (preflight_seeds=0)."
+
+
 def test_too_few_runs_have_no_verdict(results: Make) -> None:
     note = EventRecord(datetime(2026, 11, 1, tzinfo=UTC), "preflight", "pre-flight: too few runs ended")
     assert section(results(), note).notes[0] == "Verdict: too few runs ended to compare teacher and student."

@@ -272,6 +272,14 @@ def test_preflight_warns_with_numbers_when_there_is_no_gap(ledger: Ledger) -> No
     assert len(event.data["teacher"]) == 3
 
 
+def test_preflight_may_ask_for_no_student(ledger: Ledger) -> None:
+    results = finish(ledger, toy_study(preflight_seeds=0))
+    assert pool(results, "preflight") == []
+    (event,) = [event for event in results.events if event.kind == "preflight"]
+    assert event.message.startswith("teacher on its objective: ")
+    assert "no student was asked for beside it (preflight_seeds=0)" in event.message
+
+
 def test_preflight_is_quiet_when_there_is_a_gap(ledger: Ledger) -> None:
     results = finish(ledger, toy_study(task=ToyTask(gap=0.3)))
     (event,) = [event for event in results.events if event.kind == "preflight"]

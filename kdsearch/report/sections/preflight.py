@@ -80,7 +80,9 @@ def preflight(selection: Selection) -> Table | None:
     if not teacher and not student:
         return None
     gap = unpaired_difference(teacher, student) if teacher and student else None
-    rows = [_row("teacher", teacher, gap), _row("student alone", student, None)]
+    rows = [_row("teacher", teacher, gap)]
+    if student or not _no_students(selection):
+        rows.append(_row("student alone", student, None))
     words = objective_words(selection.study, selection.has_scores)
     return Table(
         key="preflight",
@@ -106,7 +108,14 @@ def _row(label: str, values: Sequence[float], gap: Difference | None) -> Row:
     return Row(label, cells)
 
 
+def _no_students(selection: Selection) -> bool:
+    """Whether the study asks for none, as where the teacher's own task is another one."""
+    return (selection.study.settings.get("preflight") or {}).get("seeds") == 0
+
+
 def _verdict(selection: Selection, gap: Difference | None, student: Sequence[float]) -> list[str]:
+    if not student and _no_students(selection):
+        return ["No student alone was asked for beside it (preflight_seeds=0)."]
     effect = min_effect(selection)
     event = next((event for event in selection.events if event.kind == "preflight"), None)
     if event is not None:  # the planner has spoken: its words stand, whichever runs the table above counts
