@@ -22,7 +22,7 @@ study = kd.Study(
         psi=3,
         augment="flip",
         batch=50,
-        epochs=10,
+        epochs=8,
         evaluate_every=2,
         learning_rate=5e-2,
     ),
@@ -44,7 +44,7 @@ study = kd.Study(
         kd.Published("SSKT from ImageNet, ResNet-20, focal", 0.9148, NOTE),
         kd.Published("SSKT from Places and ImageNet, ResNet-20, CE", 0.9246, NOTE),
     ],
-    budget=kd.Budget(runs=10),
+    budget=kd.Budget(runs=8),
     confirm=kd.Confirm(seeds=4, finalists=0),
     min_effect=0.01,
     presets={

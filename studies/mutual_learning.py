@@ -36,7 +36,7 @@ study = kd.Study(
         student={"network": "studentnet", "width": 16},
         augment="flip",
         batch=64,
-        epochs=12,
+        epochs=9,
         evaluate_every=3,
         learning_rate=2e-3,
     ),
@@ -57,7 +57,7 @@ study = kd.Study(
         kd.Published("DML, ResNet-32 (CIFAR-100)", 0.719, NOTE),
         kd.Published("DML, ResNet-20 (STL10)", 0.7823, NOTE),
     ],
-    budget=kd.Budget(runs=16),
+    budget=kd.Budget(runs=14),
     confirm=kd.Confirm(seeds=6, finalists=0),
     min_effect=0.01,
     presets={

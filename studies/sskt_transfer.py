@@ -44,15 +44,15 @@ study = kd.Study(
         transfer_from=(
             tasks.Source(
                 "animals",
-                {"network": "studentnet", "width": 32, "epochs": 16},
+                {"network": "studentnet", "width": 32, "epochs": 12},
                 data=data.cifar10(train=2400, test=1200, validation=1 / 6, classes=ANIMALS),
             ),
         ),
         student={"network": "studentnet", "width": 16},
-        hidden=32,
+        hidden=16,
         augment="flip",
         batch=64,
-        epochs=24,
+        epochs=15,
         evaluate_every=3,
         learning_rate=2e-3,
     ),
@@ -60,7 +60,7 @@ study = kd.Study(
         "alpha": kd.log(0.01, 10),
         "temperature": kd.log(1, 16),
         "auxiliary": kd.categorical(["ce", "kd", "focal"]),
-        "patience": kd.integer(1, 5),
+        "patience": kd.integer(1, 4),
     },
     baselines={
         "student alone": {"alpha": 0.0},
@@ -76,7 +76,7 @@ study = kd.Study(
         kd.Published("KD, ResNet-20 (STL10)", 0.7767, NOTE),
         kd.Published("DML, ResNet-20 (STL10)", 0.7823, NOTE),
     ],
-    budget=kd.Budget(runs=28),
+    budget=kd.Budget(runs=24),
     confirm=kd.Confirm(seeds=6, finalists=0),
     # The source's accuracy is of another task: there is no gap between it and the student to look at.
     preflight_seeds=0,

@@ -51,7 +51,7 @@ class ClassificationTerms:
     def __init__(self, bench: ImageClassificationBench, members: int, dtype: torch.dtype) -> None:
         self.labels = bench.data.labels
         self.clips = bench.feed(dtype).clips
-        self.own = MemberWeights(("hard", "cse", "mse"), members, dtype, self.labels.device)
+        self.own = MemberWeights[Frozen](("hard", "cse", "mse"), members, dtype, self.labels.device)
 
     def put(self, slot: int, terms: Numbers) -> None:
         """Take the numbers of a new run."""

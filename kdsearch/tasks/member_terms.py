@@ -6,6 +6,8 @@ from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,16 +15,18 @@ from torch import Tensor
 from kdsearch.training.population.stepper import Slots
 
 Frozen = Callable[[Tensor], Tensor]
+Asked = TypeVar("Asked")
+"""What a run has for a teacher."""
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Chosen(Generic[Asked]):
     """The numbers of some members, in order: weights by term ``[S]``, ``temperature`` ``[S]``, their teachers."""
 
     weights: Mapping[str, Tensor]
     weighed: frozenset[str]
     temperature: Tensor
-    frozen: Sequence[Frozen | None]
+    frozen: Sequence[Asked | None]
 
     def __getitem__(self, name: str) -> Tensor:
         return self.weights[name]
@@ -32,16 +36,16 @@ class Chosen:
         return name in self.weighed
 
 
-class MemberWeights:
+class MemberWeights(Generic[Asked]):
     """Room for the numbers of ``members`` runs, each slot written when a new run enters it."""
 
     def __init__(self, names: Sequence[str], members: int, dtype: torch.dtype, device: torch.device) -> None:
         self.weights = {name: torch.zeros(members, dtype=dtype, device=device) for name in names}
         self.temperature = torch.ones(members, dtype=dtype, device=device)
         self.weighed: list[frozenset[str]] = [frozenset()] * members
-        self.frozen: list[Frozen | None] = [None] * members
+        self.frozen: list[Asked | None] = [None] * members
 
-    def put(self, slot: int, weights: Mapping[str, float], temperature: float, frozen: Frozen | None) -> None:
+    def put(self, slot: int, weights: Mapping[str, float], temperature: float, frozen: Asked | None) -> None:
         """Take the numbers of a new run."""
         for name, tensor in self.weights.items():
             tensor[slot] = weights[name]
@@ -49,7 +53,7 @@ class MemberWeights:
         self.temperature[slot] = temperature
         self.frozen[slot] = frozen
 
-    def of(self, slots: Slots | None) -> Chosen:
+    def of(self, slots: Slots | None) -> Chosen[Asked]:
         """The numbers of these slots; of all where ``None``."""
         if slots is None:
             return Chosen(self.weights, frozenset().union(*self.weighed), self.temperature, self.frozen)

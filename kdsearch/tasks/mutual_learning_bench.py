@@ -42,7 +42,7 @@ class MutualTerms:
         self.labels = bench.data.labels
         self.clips = bench.feed(dtype).clips
         self.summed = "summed_over_peers" in bench.task.quirks
-        self.own = MemberWeights(("hard", "mutual"), members, dtype, self.labels.device)
+        self.own = MemberWeights[None](("hard", "mutual"), members, dtype, self.labels.device)
 
     def put(self, slot: int, terms: Numbers) -> None:
         """Take the numbers of a new run."""

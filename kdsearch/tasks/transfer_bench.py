@@ -89,7 +89,7 @@ class TransferTerms:
         self.clips = bench.feed(dtype).clips
         self.target = cross_entropy_batchmean if bench.task.target_loss == "ce" else focal_batchmean
         self.columns = bench.columns
-        self.own = MemberWeights(("target", *AUXILIARY_LOSSES), members, dtype, self.labels.device)
+        self.own = MemberWeights[Frozen](("target", *AUXILIARY_LOSSES), members, dtype, self.labels.device)
 
     def put(self, slot: int, terms: Numbers) -> None:
         """Take the numbers of a new run."""

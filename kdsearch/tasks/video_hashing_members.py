@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from kdsearch.distillation.soft_targets import soft_targets_kl_batchmean
 from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.models.hashing import HashingOutput
 from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.member_terms import MemberWeights
 from kdsearch.training.population.stepper import Slots
 from kdsearch.training.teacher_cache import TeacherOutputs
 
@@ -67,16 +69,11 @@ class VideoHashingTerms:
         self.labels = labels
         self.margin = task.margin
         self.repeat = "triplet_per_sample_repeat" in task.quirks
-        self.weights = {name: torch.zeros(members, dtype=dtype, device=labels.device) for name in _OUTPUT}
-        self.temperature = torch.ones(members, dtype=dtype, device=labels.device)
-        self.numbers: list[Numbers | None] = [None] * members
+        self.own = MemberWeights[Teacher](tuple(_OUTPUT), members, dtype, labels.device)
 
     def put(self, slot: int, terms: Numbers) -> None:
         """Take the numbers of a new run."""
-        self.numbers[slot] = terms
-        for name, tensor in self.weights.items():
-            tensor[slot] = terms.weights[name]
-        self.temperature[slot] = terms.temperature
+        self.own.put(slot, terms.weights, terms.temperature, terms.teacher)
 
     def reads(self, terms: Numbers) -> frozenset[str]:
         """``codes``, ``logits`` or both: what terms of a weight that is not 0 are made of."""
@@ -84,33 +81,25 @@ class VideoHashingTerms:
 
     def __call__(self, outputs: HashingOutput, samples: Tensor, slots: Slots | None = None) -> Tensor:
         """Losses of all members or of those in ``slots``, see ``MemberTerms``."""
-        numbers = self.numbers if slots is None else [self.numbers[slot] for slot in slots.numbers]
+        own = self.own.of(slots)
         labels = self.labels[samples]  # a clip has one view here
         total = outputs.codes.new_zeros(len(samples))
-
-        def weighs(name: str) -> bool:
-            return any(row is not None and row.weights[name] != 0 for row in numbers)
-
-        def own(values: Tensor) -> Tensor:
-            return values if slots is None else values[slots.places]
-
-        if weighs("triplet"):
+        if own.weighs("triplet"):
             triplet = triplet_mean(outputs.codes, labels, self.margin, per_sample_repeat=self.repeat)
-            total = total + own(self.weights["triplet"]) * triplet
-        if weighs("hard"):
-            total = total + own(self.weights["hard"]) * cross_entropy_batchmean(outputs.logits, labels)
-        if weighs("representation") or weighs("soft"):
-            taught = _taught(outputs, samples, [None if row is None else row.teacher for row in numbers])
-            if weighs("representation"):
-                representation = representation_mse_mean(outputs.codes, taught.codes)
-                total = total + own(self.weights["representation"]) * representation
-            if weighs("soft"):
-                soft = soft_targets_kl_batchmean(outputs.logits, taught.logits, own(self.temperature))
-                total = total + own(self.weights["soft"]) * soft
+            total = total + own["triplet"] * triplet
+        if own.weighs("hard"):
+            total = total + own["hard"] * cross_entropy_batchmean(outputs.logits, labels)
+        if own.weighs("representation") or own.weighs("soft"):
+            taught = _taught(outputs, samples, own.frozen)
+            if own.weighs("representation"):
+                total = total + own["representation"] * representation_mse_mean(outputs.codes, taught.codes)
+            if own.weighs("soft"):
+                soft = soft_targets_kl_batchmean(outputs.logits, taught.logits, own.temperature)
+                total = total + own["soft"] * soft
         return total
 
 
-def _taught(outputs: HashingOutput, clips: Tensor, teachers: list[Teacher | None]) -> TeacherOutputs:
+def _taught(outputs: HashingOutput, clips: Tensor, teachers: Sequence[Teacher | None]) -> TeacherOutputs:
     """What each member's teacher says about its clips ``[M, B, ...]``; zeros for a member that has none."""
     known = {id(teacher): teacher for teacher in teachers if teacher is not None}
     if len(known) == 1:
