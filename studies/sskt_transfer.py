@@ -11,6 +11,7 @@ own source: a network trained on six of CIFAR-10's classes labels the images of 
 
 import kdsearch as kd
 from kdsearch import data
+from kdsearch import settings
 from kdsearch import tasks
 
 NOTE = "seed 002, mean of some runs"
@@ -21,8 +22,21 @@ VEHICLES = ("airplane", "automobile", "ship", "truck")
 
 IMAGENET = tasks.Source("imagenet", {"network": "resnet50", "weights": "IMAGENET1K_V1"}, classes=1000, enlarge=224)
 
+PLACES_FILE = "resnet50_places365.pth.tar"
+"""CSAILVision's weights, which torchvision has not: put the file into KDSEARCH_DATA to transfer from both."""
+
+
+def places() -> tuple[tasks.Source, ...]:
+    """Places365's ResNet-50, where its file is."""
+    root = settings.data_root()
+    if root is None or not (root / PLACES_FILE).is_file():
+        return ()
+    network = {"network": "resnet50", "weights": str(root / PLACES_FILE)}
+    return (tasks.Source("places365", network, classes=365, enlarge=224),)
+
+
 RECIPE = {
-    "transfer_from": (IMAGENET,),
+    "transfer_from": (*places(), IMAGENET),
     "hidden": 1000,
     "augment": "crop-flip",
     "optimizer": "sgd",

@@ -30,7 +30,9 @@ def kept(dataset: ActionSet, rows: tuple[Listed, ...], only: tuple[str, ...] | N
 
 def table_of(rows: Sequence[Listed]) -> Table:
     """One row a clip in the given order; ``splits`` has one column, that of the split at hand."""
-    classes, groups = (sorted({getattr(row, key) for row in rows}) for key in ("class_name", "group"))
+    # The official numbers of the classes: "Hammering" before "HammerThrow".
+    classes = sorted({row.class_name for row in rows}, key=str.lower)
+    groups = sorted({row.group for row in rows})
     label, group = ({name: i for i, name in enumerate(names)} for names in (classes, groups))
     return Table(
         tuple(classes),

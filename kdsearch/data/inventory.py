@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kdsearch.data.action_inventory import available_actions
+from kdsearch.data.action_inventory import verify_actions
 from kdsearch.data.archive import FILES
 from kdsearch.data.archive import open_archive
 from kdsearch.data.image_inventory import fault
@@ -49,12 +51,13 @@ class Available:
 
 
 def available(root: Path | None = None) -> list[Available]:
-    """One row a modality of JHMDB, and one a set of images.
+    """One row a modality of JHMDB, one for each of UCF101 and HMDB51, and one a set of images.
 
     ``fingerprint`` is "stand-in" where no real data was found, and "unreadable" with no clips and the reason in
     ``where`` where it cannot be read.
     """
-    return [*(_row(modality, locate(modality, root)) for modality in MODALITIES), *_images(root)]
+    rows = [_row(modality, locate(modality, root)) for modality in MODALITIES]
+    return [*rows, *(Available(*row) for row in available_actions(root)), *_images(root)]
 
 
 def _images(root: Path | None) -> Iterator[Available]:
@@ -89,6 +92,7 @@ def verify(root: Path | None = None) -> list[Finding]:
     for base in places:
         findings += [_archive(base / name, m) for m, name in FILES.items() if (base / name).is_file()]
         findings += _official(base)
+    findings += [Finding(*row) for row in verify_actions(root)]
     findings += [Finding(path, *fault(path, reader)) for _, path, reader in readers(root)]
     return findings
 

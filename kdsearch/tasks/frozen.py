@@ -13,14 +13,12 @@ from torch import nn
 
 from kdsearch.errors import DataError
 from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.member_terms import Frozen
 from kdsearch.training.feeds import Feed
 from kdsearch.training.files import load_safely
 from kdsearch.training.steppers import forward_samples
 from kdsearch.training.view_cache import Space
 from kdsearch.training.view_cache import ViewCache
-
-Frozen = Callable[[Tensor], Tensor]
-"""Logits ``[..., C]`` of samples ``[...]``. Runs that hold the same object ask it together."""
 
 
 @dataclass(frozen=True)

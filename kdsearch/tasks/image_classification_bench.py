@@ -19,7 +19,6 @@ from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.frozen import FROZEN
-from kdsearch.tasks.frozen import Frozen
 from kdsearch.tasks.frozen import FrozenKey
 from kdsearch.tasks.frozen import listen
 from kdsearch.tasks.frozen import live
@@ -27,6 +26,7 @@ from kdsearch.tasks.frozen import load_state
 from kdsearch.tasks.frozen import teacher_file
 from kdsearch.tasks.image_bench import ImageBench
 from kdsearch.tasks.image_data import image_set
+from kdsearch.tasks.member_terms import Frozen
 from kdsearch.tasks.member_terms import MemberWeights
 from kdsearch.tasks.member_terms import ask_each
 from kdsearch.training.files import file_hash

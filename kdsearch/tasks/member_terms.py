@@ -15,6 +15,7 @@ from torch import Tensor
 from kdsearch.training.population.stepper import Slots
 
 Frozen = Callable[[Tensor], Tensor]
+"""A frozen network: logits ``[..., C]`` of samples ``[...]``. Runs that hold the same object ask it together."""
 Asked = TypeVar("Asked")
 """What a run has for a teacher."""
 

@@ -23,7 +23,6 @@ from kdsearch.models.transfer import TransferOutput
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.frozen import FROZEN
-from kdsearch.tasks.frozen import Frozen
 from kdsearch.tasks.frozen import FrozenKey
 from kdsearch.tasks.frozen import listen
 from kdsearch.tasks.frozen import live
@@ -35,6 +34,7 @@ from kdsearch.tasks.image_classification_bench import ImageClassificationBench
 from kdsearch.tasks.image_classification_bench import Numbers as PlainNumbers
 from kdsearch.tasks.image_data import ImageSet
 from kdsearch.tasks.image_data import image_set
+from kdsearch.tasks.member_terms import Frozen
 from kdsearch.tasks.member_terms import MemberWeights
 from kdsearch.tasks.member_terms import ask_each
 from kdsearch.tasks.transfer import AUXILIARY_LOSSES
