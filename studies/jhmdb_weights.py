@@ -70,6 +70,7 @@ study = kd.Study(
                 "size": 112,
                 "epochs": 300,
                 "optimizer": "sgd",
+                "learning_rate": 1e-4,
                 "teacher": {"frames": 20, "width": 64},
                 "student": {"frames": 10, "width": 64},
             },

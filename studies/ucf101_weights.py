@@ -4,7 +4,7 @@ Seed document 000 tuned the weights of triplet and representation loss by hand: 
 gains 0.007 over the student, less than two runs of one setting may differ by. Here each setting gets seeds, validation
 clips are carved from train by source video, and what is reported took part in no choice.
 
-    kdsearch launch studies/ucf101_weights.py                 six classes, small frames, a tiny network, CPU cores
+    kdsearch launch studies/ucf101_weights.py                 four classes, small frames, a tiny network, CPU cores
     kdsearch launch studies/ucf101_weights.py --preset full   all of split 1, the seed's recipe, GPUs
 
 KDSEARCH_DATA names the folder with UCF-101/<class>/<video>.avi and ucfTrainTestlist; without videos drawn figures
@@ -19,8 +19,8 @@ from kdsearch import tasks
 
 NOTE = "3-D ResNet-18 from Kinetics weights, one run; best epoch on test, own lists"
 
-SIX = ("BasketballDunk", "CleanAndJerk", "Fencing", "HorseRiding", "PlayingGuitar", "WalkingWithDog")
-"""Unlike each other: a network of some thousand weights is to tell them apart on 32 pixels."""
+FOUR = ("CleanAndJerk", "Fencing", "HorseRiding", "PlayingGuitar")
+"""Unlike each other: a network of some thousand weights is to tell them apart on 24 pixels."""
 
 PAIRS = {"1+0.9": (1, 0.9), "1+1": (1, 1), "0.9+1": (0.9, 1), "0.8+1": (0.8, 1)}
 """a and b of the seed's ``a * L3 + b * Lrep``. It has no classification term, and neither have these baselines."""
@@ -34,9 +34,9 @@ SPACE = {
 }
 
 
-def baselines(**more: float) -> dict[str, dict[str, float]]:
+def baselines() -> dict[str, dict[str, float]]:
     """The student alone and the seed's four pairs."""
-    rows: dict[str, dict[str, float]] = {"student alone": {"representation_weight": 0, "alpha": 0, **more}}
+    rows: dict[str, dict[str, float]] = {"student alone": {"representation_weight": 0, "alpha": 0}}
     for name, (triplet, representation) in PAIRS.items():
         rows[f"seed {name}"] = {
             "triplet_weight": triplet,
@@ -44,7 +44,6 @@ def baselines(**more: float) -> dict[str, dict[str, float]]:
             "classification_weight": 0,
             "alpha": 0,
             "patience": 3,
-            **more,
         }
     return rows
 
@@ -59,13 +58,14 @@ def pretrained() -> dict[str, str]:
 study = kd.Study(
     name="ucf101_weights",
     task=tasks.VideoHashing(
-        data=data.ucf101(split=1, classes=SIX),
+        # A fifth validates: a tenth would be a dozen clips.
+        data=data.ucf101(split=1, classes=FOUR, validation=0.2),
         encoder="hara_resnet18",
-        size=32,
-        teacher={"frames": 8, "width": 8},
+        size=24,
+        teacher={"frames": 8, "width": 8, "epochs": 45},
         student={"frames": 4, "width": 4},
-        batch=60,
-        epochs=20,
+        batch=30,
+        epochs=16,
         evaluate_every=2,
     ),
     space=SPACE,
@@ -78,8 +78,8 @@ study = kd.Study(
         kd.Published("KD 0.9+1 (seed 000)", 0.775777, NOTE),
         kd.Published("KD 0.8+1 (seed 000)", 0.769519, NOTE),
     ],
-    budget=kd.Budget(runs=40),
-    confirm=kd.Confirm(seeds=5, finalists=1),
+    budget=kd.Budget(runs=30),
+    confirm=kd.Confirm(seeds=4, finalists=1),
     min_effect=0.01,
     presets={
         "smoke": {
@@ -97,18 +97,21 @@ study = kd.Study(
             "task": {
                 "data": data.ucf101(split=1),
                 "size": 112,
-                "teacher": {"frames": 32, "width": 64, "learning_rate": 1e-4, "weight_decay": 5e-4, **pretrained()},
+                "teacher": {
+                    "frames": 32,
+                    "width": 64,
+                    "epochs": 300,
+                    **pretrained(),
+                },
                 "student": {"frames": 16, "width": 64, **pretrained()},
                 "optimizer": "sgd",
+                "learning_rate": 1e-4,
                 "bits": 48,
                 "margin": 14.0,
                 "batch": 120,
                 "epochs": 300,
                 "evaluate_every": 5,
             },
-            # The seed: 1e-4, and 1e-3 is "much worse". What is compared with it may choose as well as its author did.
-            "space": {**SPACE, "learning_rate": kd.log(3e-5, 3e-4)},
-            "baselines": baselines(learning_rate=1e-4),
             "budget": kd.Budget(runs=200),
             "confirm": kd.Confirm(seeds=10, finalists=3),
         },

@@ -13,10 +13,11 @@ from kdsearch.data.declaration import jhmdb
 from kdsearch.data.extraction import safe_extract
 from kdsearch.data.image_cifar import cifar10
 from kdsearch.data.image_cifar import cifar100
+from kdsearch.data.image_declaration import ImageDeclaration
 from kdsearch.data.image_sets import image_folder
 from kdsearch.data.image_sets import stl10
 from kdsearch.data.image_sets import voc
-from kdsearch.data.images import ImageDeclaration
+from kdsearch.data.images import ImageParts
 from kdsearch.data.images import Images
 from kdsearch.data.inventory import Available
 from kdsearch.data.inventory import Finding
@@ -31,6 +32,7 @@ __all__ = [
     "Clips",
     "Finding",
     "ImageDeclaration",
+    "ImageParts",
     "Images",
     "Jhmdb",
     "Location",

@@ -14,11 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO
 
-import fasteners
 import numpy as np
 from numpy.typing import NDArray
 
-from kdsearch import settings
 from kdsearch.data.files import write_whole
 from kdsearch.errors import DataError
 
@@ -39,6 +37,10 @@ def decoded_once(name: str, shape: Shape, clip: Callable[[int], NDArray[np.uint8
     not take it, saying how many bytes and where.
     """
     end = hashlib.sha256(f"{name} {shape}".encode()).hexdigest()
+    import fasteners  # not above: the population benchmark runs from a bare copy, with torch, numpy and scipy alone
+
+    from kdsearch import settings
+
     path = settings.home() / FOLDER / f"{end[:24]}.u8"
     held = _opened(path, shape, end)
     if held is None:
@@ -102,7 +104,7 @@ def _make(path: Path, shape: Shape, end: str, clip: Callable[[int], NDArray[np.u
 def _full(path: Path, length: int, came: str) -> DataError:
     return DataError(
         f"{path}: expected room for {length:,} bytes of decoded clips; came {came}. Make room there, or set "
-        f"{settings.HOME} to a folder on a larger disk."
+        "KDSEARCH_HOME to a folder on a larger disk."
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from kdsearch.data.action_places import frames_in
 from kdsearch.data.clips import sample_uniform
-from kdsearch.data.videos import _square
+from kdsearch.data.videos import centre_square
 from kdsearch.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def read_clip(path: Path, count: int, size: int) -> NDArray[np.uint8]:
     CenterCrop(112) for 320 x 240 pixels. ``DataError`` names a file that cannot be decoded.
     """
     images = _frames_of_folder(path, count) if path.is_dir() else _frames_of_video(path, count)
-    return np.stack([_square(image, size) for image in images])
+    return np.stack([centre_square(image, size) for image in images])
 
 
 def count_frames(path: Path) -> int:

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from kdsearch.data.files import combined
 from kdsearch.data.images import ImageParts
 from kdsearch.data.images import Images
 from kdsearch.data.images import Statistics
@@ -51,6 +52,7 @@ class ClipImages:
     mean: Statistics = MEAN
     std: Statistics = STD
     padding: int = 0
+    eleven_points: bool = False
 
     @property
     def label(self) -> str:
@@ -69,11 +71,11 @@ class ClipImages:
 
     def identity(self) -> dict[str, Any]:
         """All that makes these data what they are, as JSON values."""
-        return {"clips": self.videos.identity(), "frames": self.frames}
+        return {"clips": self.videos.identity(), "frames": self.frames, "mean": list(self.mean), "std": list(self.std)}
 
     def fingerprint(self) -> str:
         """Hash of the content that runs read."""
-        return self.videos.fingerprint()
+        return combined([self.videos.fingerprint(), str(self.identity())])
 
     def parts(self) -> ImageParts:
         """Labels and parts; reads no frame."""
@@ -88,10 +90,14 @@ class ClipImages:
         return Images(inputs.transpose(0, 4, 1, 2, 3), self.parts())
 
 
-def clips(videos: Videos, frames: int) -> ClipImages:
-    """Declare clips for classification, such as ``clips(ucf101(), frames=16)``; ``DataError`` for what is no frame."""
+def clips(videos: Videos, frames: int, *, mean: Statistics = MEAN, std: Statistics = STD) -> ClipImages:
+    """Declare clips for classification, such as ``clips(ucf101(), frames=16)``; ``DataError`` for what is no frame.
+
+    ``mean`` and ``std`` are those of Hara's Kinetics networks; torchvision's r3d_18 wants (0.43216, 0.394666, 0.37645)
+    and (0.22803, 0.22145, 0.216989).
+    """
     if videos.modality != "frames":
         raise DataError(f"clips are classified by their frames, got data of modality {videos.modality!r}.")
     if not isinstance(frames, int) or frames < 1:
         raise DataError(f"frames={frames!r}: expected a whole number of at least 1.")
-    return ClipImages(videos, frames)
+    return ClipImages(videos, frames, mean=mean, std=std)

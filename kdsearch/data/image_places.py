@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kdsearch.data.places import VARIABLE
 from kdsearch.data.places import data_root
+from kdsearch.errors import DataError
 
 
 def folders(root: Path | None, name: str) -> list[Path]:
@@ -23,3 +25,17 @@ def below(root: Path | None, name: str, file: str) -> Path | None:
 def official_root(root: Path | None, inner: str, name: str) -> Path | None:
     """The first folder that holds the folder ``inner``."""
     return next((folder for folder in folders(root, name) if (folder / inner).is_dir()), None)
+
+
+def places_words(root: Path | None) -> str:
+    """Where was looked, for errors."""
+    folder = data_root(root)
+    return f"below {VARIABLE} (which is not set)" if folder is None else f"below {folder}"
+
+
+def missing(root: Path | None, title: str, inner: str, name: str, how: str) -> DataError:
+    """The error of a set that is not there; ``how``: torchvision's call that gets it."""
+    return DataError(
+        f"{title}: expected the folder {inner} {places_words(root)} (directly or in {name}), found none. Get it with "
+        f"torchvision.datasets.{how}."
+    )

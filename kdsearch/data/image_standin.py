@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +35,7 @@ class StandinReader:
     mean: Statistics = (0.5, 0.5, 0.5)
     std: Statistics = (0.25, 0.25, 0.25)
     padding: int = 4
+    side: int | None = SIDE
 
     def labels(self) -> Labels:
         """See ``Reader``."""
@@ -46,6 +49,10 @@ class StandinReader:
     def fingerprint(self) -> str:
         """Of the recipe's number."""
         return combined(["kdsearch image stand-in", str(RECIPE)])
+
+    def faults(self) -> Iterator[tuple[Path, str]]:
+        """None: there are no files."""
+        return iter(())
 
 
 @lru_cache(maxsize=2)

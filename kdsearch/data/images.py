@@ -1,9 +1,9 @@
-"""Images for classification: which of them train, validate and test, whatever files they are read from."""
+"""Images for classification, and what is asked of the files that they are read from."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from typing import Literal
@@ -12,7 +12,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from kdsearch.data.files import combined
 from kdsearch.errors import DataError
 
 Part = Literal["train", "test"]
@@ -60,6 +59,10 @@ class Reader(Protocol):
     def padding(self) -> int:
         """Pixels by which random crops are padded."""
 
+    @property
+    def side(self) -> int | None:
+        """Height and width of images that all have one size and are not scaled; None for those that are."""
+
     def labels(self) -> Labels:
         """All labels; decodes no image. ``DataError`` names the file that is missing, foreign or damaged."""
 
@@ -71,6 +74,9 @@ class Reader(Protocol):
     def fingerprint(self) -> str:
         """Hash of the content, 16 hex digits."""
 
+    def faults(self) -> Iterator[tuple[Path, str]]:
+        """Files that are not whole, and why: all of them are read to the end, and no cache is asked."""
+
 
 class Finder(Protocol):
     """Looks for a data set's files below a folder; hashable."""
@@ -78,6 +84,10 @@ class Finder(Protocol):
     @property
     def multi_label(self) -> bool:
         """Whether an image may show several classes."""
+
+    @property
+    def eleven_points(self) -> bool:
+        """Whether the official average precision is that of 11 recall levels."""
 
     def find(self, root: Path | None) -> Reader:
         """The files, or a stand-in; ``DataError`` where there are none and nothing stands in for them."""
@@ -101,197 +111,38 @@ class Images:
     inputs: NDArray[np.uint8]
     parts: ImageParts
 
+    def check(self) -> Images:
+        """Return self, or raise ``DataError`` saying which promise of inputs, labels or parts is broken.
 
-@dataclass(frozen=True)
-class ImageDeclaration:
-    """Images under an honest split; files are looked at when a property needs them, pixels are read by ``load`` alone.
-
-    ``train`` and ``test`` take so many images, as equal a number of each class as there are; ``classes`` keeps some,
-    counted anew in the order of the data set. ``validation``: the share of train that is carved away, of each class
-    alike, with ``split_seed``: the same for every run. ``root`` is where to look and no part of the identity.
-    """
-
-    finder: Finder
-    train: int | None = None
-    test: int | None = None
-    validation: float = 0.1
-    split_seed: int = 0
-    only: tuple[str, ...] | None = None
-    root: Path | None = None
-
-    @property
-    def multi_label(self) -> bool:
-        """Whether an image may show several classes."""
-        return self.finder.multi_label
-
-    @property
-    def label(self) -> str:
-        """Such as ``cifar10jpeg-n2000``, ``standin-cifar10`` or ``cifar10jpeg-4classes-n800``."""
-        words = [self._reader.kind]
-        if self.only is not None:
-            words.append(f"{len(self.only)}classes")
-        if self.train is not None:
-            words.append(f"n{self.train}")
-        if self.split_seed:
-            words.append(f"carve{self.split_seed}")
-        return "-".join(words)
-
-    @property
-    def description(self) -> str:
-        """One line: which data, how many images in each part."""
-        parts, words = self.parts(), self._reader.words
-        kept = "" if self.only is None else f" of {len(parts.classes)} classes ({', '.join(parts.classes)})"
-        return (
-            f"{words}{kept}: {len(parts.train)} train, {len(parts.validation)} validation images carved from train "
-            f"(split seed {self.split_seed}), {len(parts.test)} test"
-        )
-
-    @property
-    def num_classes(self) -> int:
-        """Number of classes."""
-        return len(self.parts().classes)
-
-    @property
-    def mean(self) -> Statistics:
-        """Of pixel / 255, by channel."""
-        return self._reader.mean
-
-    @property
-    def std(self) -> Statistics:
-        """Of pixel / 255, by channel."""
-        return self._reader.std
-
-    @property
-    def padding(self) -> int:
-        """Pixels by which random crops are padded."""
-        return self._reader.padding
-
-    def identity(self) -> dict[str, Any]:
-        """All that makes these data what they are, as JSON values; the content has its own ``fingerprint``."""
-        return {
-            "data": self._reader.kind,
-            "train": self.train,
-            "test": self.test,
-            "validation": self.validation,
-            "split_seed": self.split_seed,
-            "classes": None if self.only is None else list(self.only),
-        }
-
-    def fingerprint(self) -> str:
-        """Hash of the content that runs read, 16 hex digits."""
-        chosen = [self.train, self.test, self.validation, self.split_seed, self.only]
-        return combined([self._reader.fingerprint(), repr(chosen)])
-
-    def parts(self) -> ImageParts:
-        """Labels and parts; decodes no image."""
-        reader = self._reader
-        return _parts(self, reader, reader.fingerprint())[0]
-
-    def load(self, size: int | None = None) -> Images:
-        """Read all images of the declaration. ``size``: height and width in pixels, for data that can be scaled."""
-        reader = self._reader
-        parts, rows = _parts(self, reader, reader.fingerprint())
-        inputs = reader.pixels(rows, size)
-        inputs.setflags(write=False)
-        return Images(inputs, parts)
-
-    @property
-    def _reader(self) -> Reader:
-        return self.finder.find(self.root)
+        No pixel is read: a file that is mapped into memory stays on disk.
+        """
+        inputs, parts = self.inputs, self.parts
+        if inputs.dtype != np.uint8 or inputs.ndim < 4 or inputs.shape[1] != 3:
+            raise _refused("uint8 inputs [N, 3, H, W]", f"{inputs.dtype} {list(inputs.shape)}")
+        if len(parts.labels) != len(inputs):
+            raise _refused(f"{len(inputs)} labels, one an image", len(parts.labels))
+        _check_labels(parts.labels, len(parts.classes))
+        for key in ("train", "validation", "test"):
+            part = getattr(parts, key)
+            if part.ndim != 1 or part.size == 0:
+                raise _refused(f"at least one index in {key}", f"an array of shape {list(part.shape)}")
+            if part.min() < 0 or part.max() >= len(inputs) or np.unique(part).size != part.size:
+                raise _refused(f"indices below {len(inputs)} in {key}, each once", "others or repeats")
+        for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
+            shared = np.intersect1d(getattr(parts, first), getattr(parts, second))
+            if shared.size:
+                raise _refused(f"no image in both {first} and {second}", f"{shared.size}, such as {int(shared[0])}")
+        return self
 
 
-@lru_cache(maxsize=32)
-def _parts(declaration: ImageDeclaration, reader: Reader, fingerprint: str) -> tuple[ImageParts, Rows]:
-    """The parts, and the rows of the data set that the declaration's images are; files of a path may be changed."""
-    found = reader.labels()
-    kept = _kept(declaration.only, found.classes)
-    seeds = np.random.SeedSequence([declaration.split_seed, 77])
-    draws = [np.random.default_rng(seed) for seed in seeds.spawn(3)]
-    rows: Rows = {
-        "train": _chosen(found.train, kept, declaration.train, draws[0], "train"),
-        "test": _chosen(found.test, kept, declaration.test, draws[1], "test"),
-    }
-    labels = np.concatenate(
-        [_renumbered(found.train[rows["train"]], kept), _renumbered(found.test[rows["test"]], kept)]
-    )
-    count = len(rows["train"])
-    validation = _carved(labels[:count], declaration.validation, draws[2])
-    train = np.setdiff1d(np.arange(count), validation)
-    classes = tuple(found.classes[c] for c in kept)
-    for array in (labels, train, validation):
-        array.setflags(write=False)
-    test = np.arange(count, len(labels))
-    return ImageParts(labels, classes, train, validation, test), rows
+def _check_labels(labels: NDArray[Any], classes: int) -> None:
+    if labels.ndim == 1:
+        if labels.dtype != np.int64 or labels.size == 0 or labels.min() < 0 or labels.max() >= classes:
+            span = f"{labels.min()} to {labels.max()}" if labels.size else "none"
+            raise _refused(f"int64 labels from 0 to {classes - 1}", f"{labels.dtype}, {span}")
+    elif labels.dtype != np.uint8 or labels.shape[1:] != (classes,) or not np.isin(labels, (0, 1, 255)).all():
+        raise _refused(f"uint8 labels [N, {classes}] of 0, 1 or 255", f"{labels.dtype} {list(labels.shape)}")
 
 
-def _kept(only: tuple[str, ...] | None, classes: tuple[str, ...]) -> list[int]:
-    if only is None:
-        return list(range(len(classes)))
-    unknown = [name for name in only if name not in classes]
-    if unknown or len(only) < 2:
-        raise DataError(
-            f"classes: expected two or more of {', '.join(classes)}; got {', '.join(unknown or only)}. Correct them."
-        )
-    return sorted(classes.index(name) for name in set(only))
-
-
-def _chosen(
-    labels: NDArray[Any], kept: list[int], count: int | None, draws: np.random.Generator, part: str
-) -> NDArray[np.int64]:
-    """Rows ascending: those of the kept classes, or so many of them, of each class alike."""
-    single = labels.ndim == 1
-    rows = np.flatnonzero(np.isin(labels, kept)) if single else np.flatnonzero((labels[:, kept] == 1).any(1))
-    if count is None:
-        return rows
-    if count > len(rows):
-        raise DataError(f"{part}={count}: there are {len(rows)} such images; ask for as many at most, or leave it out.")
-    if not single:
-        return np.sort(draws.permutation(rows)[:count])
-    taken = []
-    for place, label in enumerate(kept):
-        own = draws.permutation(rows[labels[rows] == label])
-        wanted = count // len(kept) + (place < count % len(kept))
-        if wanted > len(own):
-            raise DataError(
-                f"{part}={count}: that is {wanted} images of class {label}, which has {len(own)}; ask for fewer."
-            )
-        taken.append(own[:wanted])
-    return np.sort(np.concatenate(taken))
-
-
-def _renumbered(labels: NDArray[Any], kept: list[int]) -> NDArray[Any]:
-    return np.searchsorted(kept, labels).astype(np.int64) if labels.ndim == 1 else labels[:, kept]
-
-
-def _carved(labels: NDArray[Any], share: float, draws: np.random.Generator) -> NDArray[np.int64]:
-    """Indices that validate: of each class its share, one at least and never all."""
-    if labels.ndim == 2:
-        return np.sort(draws.permutation(len(labels))[: max(1, round(share * len(labels)))])
-    taken = []
-    for label in np.unique(labels):
-        own = draws.permutation(np.flatnonzero(labels == label))
-        if len(own) < 2:
-            raise DataError(f"class {label} has {len(own)} training image: one trains and one validates; take more.")
-        taken.append(own[: min(len(own) - 1, max(1, round(share * len(own))))])
-    return np.sort(np.concatenate(taken))
-
-
-def declare(
-    finder: Finder,
-    train: int | None,
-    test: int | None,
-    validation: float,
-    split_seed: int,
-    classes: tuple[str, ...] | None,
-    root: Path | str | None,
-) -> ImageDeclaration:
-    """A declaration with checked numbers; reads nothing yet. ``DataError`` for what cannot be."""
-    for name, value in (("train", train), ("test", test)):
-        if value is not None and (not isinstance(value, int) or value < 4):
-            raise DataError(f"{name}={value!r}: expected a whole number of images, 4 or more, or None for all.")
-    if not 0 < validation < 1:
-        raise DataError(f"validation={validation}: expected a fraction between 0 and 1, such as 0.1.")
-    if split_seed < 0:
-        raise DataError(f"split_seed={split_seed}: expected 0 or more.")
-    only = None if classes is None else tuple(classes)
-    return ImageDeclaration(finder, train, test, validation, split_seed, only, None if root is None else Path(root))
+def _refused(expected: str, came: object) -> DataError:
+    return DataError(f"images: expected {expected}; came {came}. Run `kdsearch data verify`.")

@@ -11,7 +11,7 @@ from kdsearch.data.action_inventory import available_actions
 from kdsearch.data.action_inventory import verify_actions
 from kdsearch.data.archive import FILES
 from kdsearch.data.archive import open_archive
-from kdsearch.data.image_inventory import fault
+from kdsearch.data.image_inventory import image_findings
 from kdsearch.data.image_inventory import readers
 from kdsearch.data.image_inventory import standins
 from kdsearch.data.official import lists_folder
@@ -93,7 +93,7 @@ def verify(root: Path | None = None) -> list[Finding]:
         findings += [_archive(base / name, m) for m, name in FILES.items() if (base / name).is_file()]
         findings += _official(base)
     findings += [Finding(*row) for row in verify_actions(root)]
-    findings += [Finding(path, *fault(path, reader)) for _, path, reader in readers(root)]
+    findings += [Finding(*row) for row in image_findings(root)]
     return findings
 
 

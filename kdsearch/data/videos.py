@@ -35,7 +35,7 @@ def _read_folder(folder: Path, count: int | None, size: int) -> NDArray[np.uint8
     for i in wanted:
         try:
             with Image.open(paths[i]) as image:
-                frames.append(_square(image.convert("RGB"), size))
+                frames.append(centre_square(image.convert("RGB"), size))
         except (UnidentifiedImageError, OSError, SyntaxError) as error:
             raise DataError(f"{paths[i]}: expected a PNG image; came: {error}. Unpack Rename_Images again.") from error
     return np.stack(frames)
@@ -53,10 +53,11 @@ def _read_avi(path: Path, count: int | None, size: int) -> NDArray[np.uint8]:
     if not images:
         raise DataError(f"{path}: expected a video with frames; came one without. Unpack the official videos again.")
     wanted = range(len(images)) if count is None else sample_uniform(len(images), count)
-    return np.stack([_square(images[i], size) for i in wanted])
+    return np.stack([centre_square(images[i], size) for i in wanted])
 
 
-def _square(image: Image, size: int) -> NDArray[np.uint8]:
+def centre_square(image: Image, size: int) -> NDArray[np.uint8]:
+    """Pixels ``[size, size, 3]`` of the centre of an image whose shorter side is ``size * 8 / 7``: 128 for 112."""
     from PIL.Image import Resampling
 
     shorter = round(size * 8 / 7)

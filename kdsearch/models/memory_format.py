@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
+from typing import Any
+
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
@@ -19,3 +23,13 @@ def channels_last(x: Tensor) -> Tensor:
     if x.device.type != "cpu" or torch._C._functorch.is_batchedtensor(x):
         return x
     return x.contiguous(memory_format=_FORMATS[x.dim()])
+
+
+def tensor_of(array: NDArray[Any]) -> Tensor:
+    """A tensor of the array's own memory, also of one that is read-only, such as a file that is mapped into memory.
+
+    torch warns that what is read-only could be written: who reads data here writes into none.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch import nn
 
+from kdsearch.models.memory_format import tensor_of
 from kdsearch.models.weights import load_into
 from kdsearch.torchvision_shim import import_torchvision
 
@@ -20,8 +21,8 @@ _DEVIATION = (0.22803, 0.22145, 0.216989)
 
 
 def prepare(inputs: NDArray[np.generic]) -> Tensor:
-    """RGB clips ``[N, T, H, W, 3]`` bytes to ``[N, 3, T, H, W]`` bytes."""
-    return torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.uint8)).permute(0, 4, 1, 2, 3)
+    """RGB clips ``[N, T, H, W, 3]`` bytes to ``[N, 3, T, H, W]`` bytes, in the same memory."""
+    return tensor_of(np.asarray(inputs, dtype=np.uint8)).permute(0, 4, 1, 2, 3)
 
 
 class R3D18(nn.Module):

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch import nn
 from torch.nn import functional as F
 
+from kdsearch.models.memory_format import tensor_of
 from kdsearch.models.weights import load_into
 
 # Mean and deviation of the original's data loader, on pixels in 0..1.
@@ -17,8 +18,8 @@ _DEVIATION = (0.152, 0.149, 0.157)
 
 
 def prepare(inputs: NDArray[np.generic]) -> Tensor:
-    """RGB clips ``[N, T, H, W, 3]`` bytes to ``[N, 3, T, H, W]`` bytes."""
-    return torch.from_numpy(np.ascontiguousarray(inputs, dtype=np.uint8)).permute(0, 4, 1, 2, 3)
+    """RGB clips ``[N, T, H, W, 3]`` bytes to ``[N, 3, T, H, W]`` bytes, in the same memory."""
+    return tensor_of(np.asarray(inputs, dtype=np.uint8)).permute(0, 4, 1, 2, 3)
 
 
 def _convolution(inputs: int, outputs: int, stride: int) -> nn.Conv3d:

@@ -69,7 +69,7 @@ class Bench(Networks, Protocol):
 
 
 class Looped(Task, Protocol):
-    """A task whose runs the common loop trains, with whatever stepper; ``chances`` and the rest say how."""
+    """A task whose runs the common loop trains, with whatever stepper."""
 
     @property
     def batch(self) -> int: ...  # noqa: D102
@@ -80,9 +80,8 @@ class Looped(Task, Protocol):
     @property
     def quirks(self) -> tuple[str, ...]: ...  # noqa: D102
 
-    @property
-    def chances(self) -> tuple[float, float]:
-        """Objective and score of a network that has learnt nothing."""
+    def chances_of(self, role: Role) -> tuple[float, float]:
+        """Objective and score of a network of ``role`` that has learnt nothing."""
 
     def optimizer_of(self, role: Role) -> str:
         """One of ``training.optimizers``."""

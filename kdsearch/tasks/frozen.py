@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +15,7 @@ from torch import nn
 
 from kdsearch.errors import DataError
 from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.member_terms import Frozen
 from kdsearch.training.feeds import Feed
 from kdsearch.training.files import load_safely
@@ -23,13 +26,24 @@ from kdsearch.training.view_cache import ViewCache
 
 @dataclass(frozen=True)
 class FrozenKey:
-    """All that a frozen network's answers depend on: its weights, itself, the images, their views, the device."""
+    """All that a frozen network's answers depend on: its weights, itself, the images, their views, the device.
+
+    ``data`` holds identity and fingerprint, ``clips`` those that may be asked for: a table has a row for each.
+    """
 
     weights: str
     network: str
     data: str
+    clips: str
     views: str
     device: str
+
+    @staticmethod
+    def of(weights: str, network: str, data: ImageDataLike, clips: Tensor, views: str, device: str) -> FrozenKey:
+        """With ``data`` and ``clips`` in words."""
+        what = f"{json.dumps(data.identity(), sort_keys=True, default=str)} {data.fingerprint()}"
+        asked = hashlib.sha256(clips.cpu().numpy().tobytes()).hexdigest()
+        return FrozenKey(weights, network, what, asked, views, device)
 
 
 class FrozenNetworks:

@@ -46,8 +46,10 @@ class ImageClassification(ImageTask):
 
     ``teacher``, ``student``: options of ``ClassifierOptions`` as a dict; the teacher may have a recipe of its own, such
     as the original's ``{"network": "vgg16_bn", "optimizer": "sgd", "learning_rate": 0.1, "schedule": "steps",
-    "milestones": (150, 250), "epochs": 300}``. It sees each image in the same crop and flip as the student; what it
-    says of a view is computed once and kept. All else as in ``ImageTask``.
+    "milestones": (150, 250), "epochs": 300}`` (whose three stages each begin at the best epoch so far, with a new
+    optimizer: here the run goes on). It sees each image in the same crop and flip as the student; what it says of a
+    view is kept where all views take less than a tenth of the free memory, else it is asked anew. All else as in
+    ``ImageTask``.
 
     Raises :class:`~kdsearch.errors.StudyFileError` for unknown options, and where an image shows several classes: what
     a soft label is then, the originals do not say.

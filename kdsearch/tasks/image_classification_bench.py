@@ -116,5 +116,5 @@ class ImageClassificationBench(ImageBench):
         if "teacher_train_mode" in task.quirks:
             return live(network(), feed, torch.device(self.device))
         views = f"{task.augment}, size {task.size}, {feed.views} views"
-        key = FrozenKey(file_hash(path), str(task.teacher), task.fingerprint(), views, self.device)
+        key = FrozenKey.of(file_hash(path), str(task.teacher), task.data, self.data.train, views, self.device)
         return FROZEN.get(key, lambda: listen(network(), feed, self.data.train, self.data.classes))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch import Tensor
 from kdsearch.metrics.accuracy import accuracy
 from kdsearch.metrics.multi_label import mean_average_precision_over_classes
 from kdsearch.metrics.multi_label import mean_average_precision_over_images
+from kdsearch.models.memory_format import tensor_of
 from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.images import ImageTask
 from kdsearch.tasks.video_hashing_data import SHARE
@@ -56,23 +58,11 @@ def _image_set(data: ImageDataLike, size: int | None, device: str, fingerprint: 
 
 def _placed(inputs: np.ndarray[Any, Any], device: str) -> Tensor:
     """On the device where it has room; a file mapped into memory stays one, and is read as batches ask for it."""
-    mapped = isinstance(inputs, np.memmap)
-    if not inputs.flags.writeable and not mapped:
-        inputs = inputs.copy()
-    images = _unwarned(inputs)
+    images = tensor_of(inputs)
     if torch.device(device).type == "cuda":
         free, _ = torch.cuda.mem_get_info()
         return images if images.nbytes > SHARE * free else images.to(device)
     return images
-
-
-def _unwarned(inputs: np.ndarray[Any, Any]) -> Tensor:
-    # torch warns that what is read-only could be written: nothing here writes into images.
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return torch.from_numpy(inputs)
 
 
 def image_feed(task: ImageTask, images: ImageSet, dtype: torch.dtype, data: ImageDataLike | None = None) -> ImageFeed:
@@ -88,7 +78,7 @@ def judge(task: ImageTask) -> Callable[[Tensor, Tensor], Tensor]:
         return accuracy
     if "per_image_average_precision" in task.quirks:
         return mean_average_precision_over_images
-    return mean_average_precision_over_classes
+    return partial(mean_average_precision_over_classes, eleven_points=task.data.eleven_points)
 
 
 def make_evaluate(task: ImageTask, images: ImageSet) -> Evaluate:

@@ -26,6 +26,8 @@ from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.networks import check_names
 from kdsearch.tasks.students import TrainsStudents
+from kdsearch.tasks.weight_files import named
+from kdsearch.tasks.weight_files import with_weights
 
 if TYPE_CHECKING:
     from kdsearch.training.schedules import Schedule
@@ -59,6 +61,7 @@ class ImageDataLike(Protocol):
     label: str
     description: str
     multi_label: bool
+    eleven_points: bool
     num_classes: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -115,6 +118,11 @@ def classifier_options(what: str, options: ClassifierOptions | Mapping[str, Any]
     if given.get("milestones") is not None:
         given["milestones"] = tuple(given["milestones"])
     found = ClassifierOptions(**given)
+    if found.weights is not None and not CLASSIFIERS[found.network].has_weights:
+        able = ", ".join(name for name, entry in CLASSIFIERS.items() if entry.has_weights)
+        raise StudyFileError(f"{what}: {found.network} takes no weights, got {found.weights!r}; those that do: {able}")
+    if found.schedule == "steps" and not found.milestones:
+        raise StudyFileError(f"{what}: schedule 'steps' needs milestones, the epochs after which the rate falls")
     for name in ("width", "epochs"):
         value = getattr(found, name)
         if value is not None and (not isinstance(value, int) or value < 1):
@@ -179,6 +187,17 @@ class ImageTask(TrainsStudents):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise StudyFileError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        if (self.schedule_name == "steps") != bool(self.milestones):
+            raise StudyFileError(
+                f"milestones are the epochs of schedule_name='steps', and it needs some; got "
+                f"schedule_name={self.schedule_name!r} and milestones={self.milestones!r}"
+            )
+        for name in ("learning_rate", "weight_decay"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise StudyFileError(f"{name} must be a number, got {value!r}")
+        if "per_image_average_precision" in self.quirks and not self.data.multi_label:
+            raise StudyFileError("per_image_average_precision is for images of several classes; leave it out")
         if self.micro_batch is not None and (not isinstance(self.micro_batch, int) or self.micro_batch < 2):
             raise StudyFileError(f"micro_batch must be a whole number of at least 2, got {self.micro_batch!r}")
 
@@ -194,10 +213,12 @@ class ImageTask(TrainsStudents):
 
     @property
     def metric(self) -> str:
-        """Accuracy, or for images that show several classes mean average precision."""
+        """Accuracy, or for images that show several classes mean average precision, by the data's official rule."""
         if not self.data.multi_label:
             return "accuracy"
-        return "per-image AP" if "per_image_average_precision" in self.quirks else "mAP"
+        if "per_image_average_precision" in self.quirks:
+            return "per-image AP"
+        return "11-point mAP" if self.data.eleven_points else "mAP"
 
     @property
     def chance(self) -> float:
@@ -231,8 +252,14 @@ class ImageTask(TrainsStudents):
         return {"task": self.kind, **own, "parameters": dict(self.parameters)}
 
     def fingerprint(self) -> str:
-        """Hash of the data that runs read."""
-        return self.data.fingerprint()
+        """Hash of the data that runs read, and of local files of weights."""
+        return with_weights(self.data.fingerprint(), self._weights)
+
+    @property
+    def _weights(self) -> list[str | None]:
+        """Pretrained weights of all networks."""
+        options = [getattr(self, field.name) for field in fields(self)]
+        return [option.weights for option in options if isinstance(option, ClassifierOptions)]
 
     def with_options(self: Own, **options: Any) -> Own:
         """The same task with some options changed; those of a network are merged into what is there."""
@@ -250,6 +277,10 @@ class ImageTask(TrainsStudents):
     def recipe_of(self, role: Role) -> ClassifierOptions | None:
         """The options of a network that has a recipe of its own."""
         return None
+
+    def chances_of(self, role: Role) -> tuple[float, float]:
+        """See ``Trained``."""
+        return self.chances
 
     def optimizer_of(self, role: Role) -> str:
         """See ``Trained``."""
@@ -291,7 +322,8 @@ def _plain(value: Any) -> Any:
     if hasattr(value, "identity"):
         return value.identity()
     if isinstance(value, ClassifierOptions):
-        return value.given()
+        given = value.given()
+        return given if value.weights is None else {**given, "weights": named(value.weights)}
     if is_dataclass(value) and not isinstance(value, type):
         return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
     return [_plain(part) for part in value] if isinstance(value, tuple | list) else value

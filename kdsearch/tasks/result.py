@@ -23,10 +23,11 @@ def make_result(
     The objective is the best on validation whatever ``recipe.choose`` says, so that a search never reads a choice made
     on test; score, epoch and kept weights are those of the chosen epoch.
     """
+    chances = task.chances_of(request.role) if progress.diverged else (0.0, 0.0)
     result = RunResult(
         state="diverged" if progress.diverged else "done",
-        objective=task.chances[0] if progress.diverged else 0.0,
-        score=task.chances[1] if progress.diverged else None,
+        objective=chances[0] if progress.diverged else 0.0,
+        score=chances[1] if progress.diverged else None,
         epochs=progress.epoch,
         curve=progress.curve,
         seconds=progress.seconds,
@@ -34,7 +35,7 @@ def make_result(
         peak_memory=peak_memory(context.device),
     )
     if progress.diverged:
-        result.scores = dict.fromkeys(("last", "best_on_validation", "best_on_test"), task.chances[1])
+        result.scores = dict.fromkeys(("last", "best_on_validation", "best_on_test"), chances[1])
         return result
     objectives, scores = progress.curve["objective"], progress.curve["score"]
     chosen = progress.best_row(recipe.choose)

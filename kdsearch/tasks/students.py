@@ -16,14 +16,14 @@ from kdsearch.tasks.base import RunResult
 if TYPE_CHECKING:
     from kdsearch.tasks.bench import Trained
 
-_ROOMS = ("tasks", "training", "distillation", "models", "data", "metrics")
+_ROOMS = ("tasks", "training", "distillation", "models", "data", "metrics", "counter.py", "torchvision_shim.py")
 
 
 class TrainsStudents:
     """The methods that a task of the common loop need not write, see ``Trained``, ``Task`` and ``TrainsTogether``."""
 
     def sources(self) -> Sequence[Path]:
-        """The rooms that a run's result depends on."""
+        """The rooms and files that a run's result depends on."""
         root = Path(__file__).resolve().parent.parent
         return [root / room for room in _ROOMS]
 

@@ -4,9 +4,9 @@
 
 A source is a frozen network of another task; what it says of a target image, softened by T, is the label of an
 auxiliary head of the student. No image of the source's own is needed. ``auxiliary`` names the loss: ``ce``, ``kd`` or
-``focal`` (:mod:`kdsearch.distillation.transfer`, with T^2; ``kd`` divides by the source's classes, so that one
-``alpha`` means 1000 times less there). The target's loss is cross entropy, focal loss, or binary cross entropy where an
-image shows several classes. Source: Hong, Yoon, Choi and Kim, "Self-supervised knowledge transfer via loosely
+``focal`` (:mod:`kdsearch.distillation.transfer`; the first two with T^2; ``kd`` divides by the source's classes, so
+that one ``alpha`` means 1000 times less there). The target's loss is cross entropy, focal loss, or binary cross entropy
+where an image shows several classes. Source: Hong, Yoon, Choi and Kim, "Self-supervised knowledge transfer via loosely
 supervised auxiliary tasks", WACV 2022, and its code (seed 002): alpha 0.1 and T 3 for images; its 3-D code has alpha 1
 and T 1.
 
@@ -16,28 +16,28 @@ The original leaves its sources in train mode (``teacher_train_mode``) and score
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import ClassVar
 from typing import Literal
 from typing import cast
 
+from kdsearch.data.files import combined
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.image_classification import ImageClassification
 from kdsearch.tasks.images import SHARED
 from kdsearch.tasks.images import ClassifierOptions
 from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.images import ImageTask
 from kdsearch.tasks.images import classifier_options
 from kdsearch.tasks.networks import check_names
+from kdsearch.tasks.weight_files import with_weights
 
 if TYPE_CHECKING:
     from kdsearch.tasks.bench import Bench
@@ -69,8 +69,14 @@ class Source:
     enlarge: int | None = None
 
     def __post_init__(self) -> None:
-        network = classifier_options(f"source {self.name!r}", self.network, own=True)
+        network = classifier_options(f"source {self.name!r}", self.network, own=self.data is not None)
         object.__setattr__(self, "network", network)
+        for name in ("classes", "enlarge"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise StudyFileError(
+                    f"source {self.name!r}: {name} must be a whole number of at least 1, got {value!r}"
+                )
         if not self.name.isidentifier():
             raise StudyFileError(f"a source's name is a word such as 'imagenet', got {self.name!r}")
         if (network.weights is None) == (self.data is None):
@@ -131,6 +137,10 @@ class Transfer(ImageTask):
         object.__setattr__(self, "student", classifier_options("the student", self.student, own=False))
         object.__setattr__(self, "transfer_from", tuple(self.transfer_from))
         check_names("target_loss", [self.target_loss], ("ce", "focal"))
+        if not all(isinstance(source, Source) for source in self.transfer_from):
+            raise StudyFileError("transfer_from holds kdsearch.tasks.Source(name, network, ...) alone")
+        if not isinstance(self.hidden, int) or self.hidden < 1:
+            raise StudyFileError(f"hidden must be a whole number of at least 1, got {self.hidden!r}")
         names = [source.name for source in self.transfer_from]
         if not names or len(set(names)) < len(names):
             raise StudyFileError(f"a transfer needs one source or more, each with a name of its own; got {names}")
@@ -155,11 +165,19 @@ class Transfer(ImageTask):
         source = self.trained_source
         return source.options if role == "teacher" and source is not None else None
 
+    def chances_of(self, role: Role) -> tuple[float, float]:
+        """A trained source has the chance of its own data."""
+        source = self.trained_source
+        if role == "student" or source is None or source.data is None:
+            return self.chances
+        return ImageClassification(source.data).chances
+
     @property
     def description(self) -> str:
         """Data, networks and quirks in one line."""
-        heads = "transfer module" if self.transfer_module else "auxiliary layer"
+        heads = f"transfer module of {self.hidden}" if self.transfer_module else "auxiliary layer"
         words = [self.data.description, f"student {self.student} with {heads}", *map(str, self.transfer_from)]
+        words += [f"{self.target_loss} loss"] if self.target_loss != "ce" else []
         return "; ".join([*words, *self.quirk_words()])
 
     @property
@@ -173,21 +191,12 @@ class Transfer(ImageTask):
         return self.trained_source is not None
 
     def fingerprint(self) -> str:
-        """Hash of the data that runs read, and of sources' data and weights."""
-        return self._fingerprint
-
-    @cached_property
-    def _fingerprint(self) -> str:
+        """Hash of the data that runs read, of sources' data, and of local files of weights."""
         parts = [self.data.fingerprint()]
-        for source in self.transfer_from:
-            weights = source.options.weights
-            if source.data is not None:
-                parts.append(source.data.fingerprint())
-            elif weights is not None and Path(weights).is_file():
-                parts.append(hashlib.sha256(Path(weights).read_bytes()).hexdigest())
-            else:
-                parts.append(str(weights))
-        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+        parts += [source.data.fingerprint() for source in self.transfer_from if source.data is not None]
+        return with_weights(
+            combined(parts), [*self._weights, *(source.options.weights for source in self.transfer_from)]
+        )
 
     def bench(self, role: Role, device: str) -> Bench:
         """See ``Trained``."""

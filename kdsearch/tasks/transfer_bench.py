@@ -53,6 +53,11 @@ class EnlargedFeed(ImageFeed):
 
     enlarge: int | None = None
 
+    @property
+    def values(self) -> int:
+        """See ``Feed``: of the enlarged image."""
+        return super().values if self.enlarge is None else 3 * self.enlarge**2
+
     def take(self, samples: Tensor, device: torch.device) -> Tensor:
         """See ``Feed``."""
         shown = super().take(samples, device)
@@ -181,7 +186,8 @@ class TransferBench(ImageBench):
             return live(network(), feed, torch.device(self.device))
         weights = task.fingerprint() if path is None else file_hash(path)
         views = f"{task.augment}, size {task.size}, {feed.views} views, enlarged {source.enlarge}"
-        key = FrozenKey(weights, f"{source.name} {source.options}", task.data.fingerprint(), views, self.device)
+        network_words = f"{source.name} {source.options} {source.statistics}"
+        key = FrozenKey.of(weights, network_words, task.data, self.data.train, views, self.device)
         return FROZEN.get(key, lambda: listen(network(), feed, self.data.train, source.count))
 
 

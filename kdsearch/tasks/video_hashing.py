@@ -53,7 +53,7 @@ DEFAULTS: dict[str, Scalar] = {
     "vary": "initialisation+order",
 }
 
-_LATER = {"precision": "float32", "recompute": False, "micro_batch": None}
+_LATER = {"precision": "float32", "recompute": False, "micro_batch": None, "learning_rate": None}
 """Options that studies stored before them do not name: left out of the identity where they change nothing."""
 
 _TEACHER, _STUDENT = NetworkOptions(frames=20, width=96), NetworkOptions(frames=10, width=32)
@@ -77,6 +77,7 @@ class VideoHashing(TrainsStudents):
     frames. ``margin`` belongs to ``bits``: a little more than a quarter of them. ``batch`` in clips, ``epochs`` at
     most, ``evaluate_every`` in epochs; ``patience`` (a searched parameter) counts evaluations, and the run ends at the
     plateau that comes after the learning rate has been reduced ``reductions`` times. ``size``: pixels, for images.
+    ``learning_rate``: of runs that do not set it, where it is not the default of Adam on small networks.
     ``vary`` (a parameter) names the random streams that follow the run's seed. There is no augmentation, as in the
     original, so the teacher's outputs are constants and are cached exactly.
     ``quirks``: names out of :data:`QUIRKS`.
@@ -105,6 +106,7 @@ class VideoHashing(TrainsStudents):
     precision: Literal["float32", "bfloat16"] = "float32"
     recompute: bool = False
     micro_batch: int | None = None
+    learning_rate: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "teacher", network_options("teacher", self.teacher))
@@ -183,7 +185,7 @@ class VideoHashing(TrainsStudents):
     @property
     def parameters(self) -> Mapping[str, Scalar]:
         """Weights of the terms, temperature, learning rate, weight decay, patience, with their defaults."""
-        return dict(DEFAULTS)
+        return dict(DEFAULTS) if self.learning_rate is None else DEFAULTS | {"learning_rate": self.learning_rate}
 
     @property
     def teacher_parameters(self) -> tuple[str, ...]:
@@ -208,7 +210,7 @@ class VideoHashing(TrainsStudents):
             "quirks": list(self.quirks),
             "teacher": self.network("teacher").given() | {"encoder": self.encoder_name("teacher")},
             "student": self.network("student").given() | {"encoder": self.encoder_name("student")},
-            "parameters": dict(DEFAULTS),
+            "parameters": dict(self.parameters),
         }
 
     def fingerprint(self) -> str:
@@ -224,6 +226,10 @@ class VideoHashing(TrainsStudents):
                 given = given.given() if isinstance(given, NetworkOptions) else dict(given)
                 options[role] = self.network(role).given() | given
         return replace(self, **options)
+
+    def chances_of(self, role: Role) -> tuple[float, float]:
+        """The same for both roles."""
+        return self.chances
 
     def optimizer_of(self, role: Role) -> str:
         """The same for both roles."""

@@ -154,7 +154,8 @@ def as_feed(inputs: Tensor | Feed) -> Feed:
 
 
 def _rows(inputs: Tensor, rows: Tensor, device: torch.device) -> Tensor:
-    if inputs.device == device:
-        return inputs.index_select(0, rows)
     batch = inputs.index_select(0, rows.to(inputs.device))
+    # By type: "cuda" and "cuda:0" are not equal, though they name one device.
+    if inputs.device.type == device.type:
+        return batch
     return (batch.pin_memory() if device.type == "cuda" else batch).to(device, non_blocking=True)

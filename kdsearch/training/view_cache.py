@@ -6,11 +6,12 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import psutil
 import torch
 from torch import Tensor
 
-LIMIT = 2 << 30
-"""Bytes of a table. Where it would be larger the network is asked for each batch: the same numbers, at its cost."""
+SHARE = 0.1
+"""Of a device's free memory. Where a table would be larger the network is asked for each batch, at its own cost."""
 
 
 class Space(NamedTuple):
@@ -28,11 +29,11 @@ class ViewCache:
     all is.
     """
 
-    def __init__(self, ask: Callable[[Tensor], Tensor], space: Space, classes: int, limit: int = LIMIT) -> None:
+    def __init__(self, ask: Callable[[Tensor], Tensor], space: Space, classes: int, limit: float | None = None) -> None:
         self.ask = ask
         self.space = space
         rows, device = len(space.clips) * space.views, space.clips.device
-        self.kept = rows * classes * 4 <= limit
+        self.kept = rows * classes * 4 <= (SHARE * free_memory(device) if limit is None else limit)
         self.known = torch.zeros(rows if self.kept else 0, dtype=torch.bool, device=device)
         self.table = torch.zeros((rows if self.kept else 0, classes), device=device)
         self.left = rows
@@ -53,8 +54,18 @@ class ViewCache:
 
     def _rows(self, samples: Tensor) -> Tensor:
         views = self.space.views
-        place = torch.searchsorted(self.space.clips, samples // views)
+        clips = samples // views
+        place = torch.searchsorted(self.space.clips, clips).clamp(max=len(self.space.clips) - 1)
+        if self.left and not bool((self.space.clips[place] == clips).all()):
+            raise ValueError("a frozen network was asked about clips that are not among those it was made for")
         return place * views + samples % views
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that a device, or the host, has left at the moment."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
 
 
 def concatenated(sources: Sequence[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,20 @@ def test_ratios_and_the_choice_by_hand() -> None:
     # t(0.975, 1) * 0.34657 = 12.7062 * 0.34657 = 4.4036.
     low, high = np.exp(-0.34657 - 4.4036), np.exp(-0.34657 + 4.4036)
     assert f"looped M=4, 0.71 times [{low:.2f}, {high:.2f}]" in last
+
+
+def test_it_needs_torch_numpy_and_scipy_alone() -> None:
+    code = (
+        "import sys\n"
+        "class Bare:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in OTHERS: raise ImportError(name)\n"
+        "OTHERS = {'platformdirs', 'fasteners', 'psutil', 'PIL', 'av', 'optuna', 'sqlalchemy', 'torchvision', 'ray'}\n"
+        "sys.meta_path.insert(0, Bare())\n"
+        "import tests.benchmarks.population.__main__\n"
+    )
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, cwd=root)
 
 
 @pytest.mark.parametrize("name", ["studentnet", "resnet20", "nextvlad"])

@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def launched(home: Path, name: str, data: str) -> dict[str, Any]:
     study = str(STUDIES / f"{name}.py")
-    code, output = run_program("launch", study, "--preset", "smoke", home=home, KDSEARCH_DATA=data)
+    code, output = run_program("launch", study, "--preset", "smoke", "--population", "1", home=home, KDSEARCH_DATA=data)
     assert code == 0, output
     code, output = run_program("report", study, "--preset", "smoke", "--format", "json", home=home, KDSEARCH_DATA=data)
     assert code == 0, output

@@ -19,6 +19,7 @@ class TinyImages:
     noise: float = 60.0
     seed: int = 0
     multi_label: bool = False
+    eleven_points: bool = False
     padding: int = 2
     mean: tuple[float, float, float] = (0.5, 0.5, 0.5)
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)

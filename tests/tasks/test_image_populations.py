@@ -46,7 +46,12 @@ RUNS: dict[str, list[dict[str, Any]]] = {
         {"mutual_weight": 0.7, "temperature": 2.0},
         {"mutual_weight": 1.0, "weight_decay": 1e-2},
     ],
-    "transfer": [{"alpha": 0.0}, {"alpha": 0.3, "temperature": 2.0}, {"alpha": 1.0, "auxiliary": "kd"}],
+    "transfer": [
+        {"alpha": 0.0},
+        {"alpha": 0.3, "temperature": 2.0},
+        {"alpha": 1.0, "auxiliary": "kd"},
+        {"alpha": 0.5, "auxiliary": "focal", "temperature": 2.0},
+    ],
 }
 
 
@@ -101,6 +106,10 @@ def written_out(task: ImageTask, params: dict[str, Any], labels: Tensor, said: A
             p = torch.softmax(said(samples).double() / temperature, -1)
             q = torch.log_softmax(outputs.auxiliary / temperature, -1)
             total = total + alpha * temperature**2 * F.kl_div(q, p, reduction="mean")
+        if alpha and params["auxiliary"] == "focal":
+            p = torch.softmax(said(samples).double() / temperature, -1)
+            q = torch.softmax(outputs.auxiliary, -1)
+            total = total - alpha * (p * (1 - q) ** 2 * (q + 1e-20).log()).sum(-1).mean()
         return total
 
     return {"image_classification": classify, "mutual_learning": mutual, "transfer": transfer}[task.kind]

@@ -12,12 +12,19 @@ from typing import Any
 import pytest
 import torch
 
+from kdsearch.errors import DataError
 from kdsearch.errors import RunInterrupted
 from kdsearch.errors import StudyFileError
+from kdsearch.models.classifiers import CLASSIFIERS
+from kdsearch.tasks import frozen
+from kdsearch.tasks import image_classification_bench
+from kdsearch.tasks import transfer_bench
+from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import Task
 from kdsearch.tasks.frozen import FROZEN
 from kdsearch.tasks.images import ClassifierOptions
 from kdsearch.tasks.images import ImageTask
+from kdsearch.tasks.transfer import Source
 from tests.tasks.image_data import TinyImages
 from tests.tasks.image_tasks import DISTIL
 from tests.tasks.image_tasks import TASKS
@@ -89,6 +96,83 @@ def test_every_parameter_learns_and_a_seed_repeats_its_run(name: str, tmp_path: 
     assert [key for key in still if not re.search(r"convolutions\.\d\.bias$", key)] == [], "each has a gradient"
 
 
+@pytest.mark.parametrize("name", ["classification", "transfer"])
+def test_what_is_listened_to_does_not_move(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither weights nor buffers of the frozen network, in memory, and it is in evaluation mode."""
+    held: list[torch.nn.Module] = []
+    load = frozen.load_state
+
+    def watched(network: torch.nn.Module, path: Path) -> torch.nn.Module:
+        held.append(load(network, path))
+        return held[-1]
+
+    for module in (image_classification_bench, transfer_bench):
+        monkeypatch.setattr(module, "load_state", watched)
+    task = TASKS[name](epochs=2)
+    teacher = train_teacher(task, tmp_path / "teacher")
+    FROZEN._kept.clear()
+    run(task, tmp_path / "a", teacher, params=DISTIL[name])
+    (network,) = held
+    assert not network.training
+    kept = state(teacher)
+    assert all(torch.equal(value, kept[key]) for key, value in network.state_dict().items())
+    assert any("running_mean" in key for key in kept)
+
+
+def test_a_frozen_network_is_not_asked_about_other_images(tmp_path: Path) -> None:
+    task = classification(epochs=1)
+    teacher = train_teacher(task, tmp_path)
+    other = task.with_options(data=TinyImages(count=60))
+    both = []
+    for given in (task, other):
+        bench = given.bench("student", "cpu")
+        params = {**given.parameters, "alpha": 0.5}
+        both.append(bench.numbers(RunRequest("student", params, 0, teacher), params).teacher)
+    assert both[0] is not both[1]
+    with pytest.raises(ValueError, match="clips that are not among those"):
+        both[1](torch.tensor([80]) * both[1].space.views)
+
+
+def save_source(path: Path, classes: int, seed: int) -> Path:
+    torch.manual_seed(seed)
+    torch.save(CLASSIFIERS["resnet18"].build(classes, 4).layout().state_dict(), path)
+    return path
+
+
+def test_several_sources_from_files_are_asked_side_by_side(tmp_path: Path) -> None:
+    files = {name: save_source(tmp_path / f"{name}.pth", 5, seed) for seed, name in enumerate(("one", "two"))}
+    sources = [
+        Source(name, {"network": "resnet18", "width": 4, "weights": str(path)}, classes=5)
+        for name, path in files.items()
+    ]
+    task = transfer(transfer_from=sources, transfer_module=False, target_loss="focal", epochs=1)
+    assert not task.has_teacher
+    before = task.fingerprint()
+    bench = task.bench("student", "cpu")
+    params = {**task.parameters, "alpha": 0.5}
+    said = bench.numbers(RunRequest("student", params, 0), params).sources
+    samples = bench.train[:6] * bench.feed(torch.float32).views
+    assert said(samples).shape == (6, 10)
+    for place, (source, path) in enumerate(zip(sources, files.values(), strict=True)):
+        network = CLASSIFIERS["resnet18"].build(5, 4, str(path)).eval()
+        feed = transfer_bench.source_feed(task, source, bench.data)
+        with torch.no_grad():
+            want = network(feed.take(samples, torch.device("cpu"))).logits
+        torch.testing.assert_close(said(samples)[:, 5 * place : 5 * place + 5], want, rtol=1e-4, atol=1e-5)
+    assert run(task, tmp_path / "run", params={"auxiliary": "focal"}).state == "done"
+    save_source(files["two"], 5, 9)
+    assert transfer(transfer_from=sources, transfer_module=False, target_loss="focal").fingerprint() != before
+    wrong = transfer(transfer_from=[Source("one", sources[0].network, classes=7)], epochs=1)
+    with pytest.raises(DataError, match="know another number of classes than 7"):
+        run(wrong, tmp_path / "wrong", params={})
+
+
+def test_a_diverged_source_stands_at_the_chance_of_its_own_task(tmp_path: Path) -> None:
+    task = transfer(learning_rate=float("nan"))
+    result = run(task, tmp_path, role="teacher")
+    assert (result.state, result.objective) == ("diverged", 0.25)
+
+
 @EVERY
 def test_without_the_other_networks_weight_none_is_asked(name: str, tmp_path: Path) -> None:
     task = TASKS[name](epochs=1)
@@ -133,8 +217,6 @@ def test_a_live_teacher_in_train_mode_is_another_one_and_keeps_its_file(name: st
 
 
 def _student() -> Any:
-    from kdsearch.tasks.base import RunRequest
-
     return RunRequest("student", {}, 0)
 
 
@@ -165,6 +247,13 @@ def test_the_best_epoch_on_test_is_a_quirk_that_leaves_the_objective_alone(tmp_p
         (meta, {"psi": 1}, "psi must be a whole number of at least 2"),
         (meta, {"optimizer": "adam"}, "virtual step is one of plain SGD"),
         (transfer, {"transfer_from": ()}, "a transfer needs one source or more"),
+        (transfer, {"transfer_from": ({"name": "a"},)}, "transfer_from holds kdsearch.tasks.Source"),
+        (transfer, {"hidden": 0}, "hidden must be a whole number of at least 1"),
+        (classification, {"student": {"network": "resnet20", "weights": "x.pth"}}, "resnet20 takes no weights"),
+        (classification, {"schedule_name": "steps"}, "milestones are the epochs of schedule_name='steps'"),
+        (classification, {"milestones": (3,)}, "schedule_name='constant' and milestones="),
+        (classification, {"learning_rate": "fast"}, "learning_rate must be a number, got 'fast'"),
+        (classification, {"quirks": "per_image_average_precision"}, "is for images of several classes"),
         (transfer, {"target_loss": "bce"}, "unknown target_loss 'bce'"),
     ],
 )

@@ -1,0 +1,113 @@
+"""Facts of the official lists; skipped aloud where KDSEARCH_DATA names none. The videos are not needed."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kdsearch.data import hmdb51
+from kdsearch.data import ucf101
+from kdsearch.data.action import ActionVideos
+from kdsearch.data.action_lists import read_lists
+from kdsearch.data.action_sets import ACTION_SETS
+from kdsearch.data.action_sets import ActionName
+from kdsearch.data.places import VARIABLE
+
+pytestmark = pytest.mark.real_data
+
+_NAMED = os.environ.get(VARIABLE, "")
+
+COUNTS: list[tuple[ActionName, int, int, int, int]] = [
+    ("ucf101", 1, 9537, 3783, 1818),
+    ("ucf101", 2, 9586, 3734, 1818),
+    ("ucf101", 3, 9624, 3696, 1818),
+    ("hmdb51", 1, 3570, 1530, 1433),
+    ("hmdb51", 2, 3570, 1530, 1431),
+    ("hmdb51", 3, 3570, 1530, 1419),
+]
+DECLARE: dict[ActionName, Callable[..., ActionVideos]] = {"ucf101": ucf101, "hmdb51": hmdb51}
+
+
+@pytest.fixture(scope="module")
+def real_lists() -> Path:
+    for folder in (Path(_NAMED) / "action_splits", Path(_NAMED)):
+        if _NAMED and (folder / "ucf101.csv").is_file() and (folder / "hmdb51.csv").is_file():
+            return folder
+    pytest.skip(f"{VARIABLE} names no action_splits")
+
+
+@pytest.fixture(scope="module")
+def whole(real_lists: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All names of both sets as empty files in the official layouts, with the real lists beside them."""
+    root = tmp_path_factory.mktemp("action")
+    for name, media in (("ucf101", "ucf101/UCF-101"), ("hmdb51", "hmdb51/hmdb51_org")):
+        with open(real_lists / f"{name}.csv", newline="") as text:
+            for row in csv.DictReader(text):
+                folder = root / media / row["class"]
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"{row['video']}.avi").touch()
+    (root / "action_splits").symlink_to(real_lists)
+    return root
+
+
+@pytest.mark.parametrize(("name", "split", "train", "test", "groups"), COUNTS)
+def test_official_numbers(whole: Path, name: ActionName, split: int, train: int, test: int, groups: int) -> None:
+    data = DECLARE[name](split, root=whole)
+    assert not data.is_standin
+    parts, classes = data.parts(), ACTION_SETS[name].classes
+    assert (len(parts.database), len(parts.query), len(parts.classes)) == (train, test, classes)
+    assert len(parts.train) + len(parts.validation) == train
+    assert 0.08 < len(parts.validation) / train < 0.12
+    assert (np.bincount(parts.labels[parts.validation], minlength=classes) >= 1).all()
+    assert len(data.fingerprint()) == 16
+    assert f"official split {split}: {train} train (database), {test} test (query)" in data.description
+    rows = read_lists(ACTION_SETS[name], whole / f"action_splits/{name}.csv", split)
+    of = np.array([row.group for row in rows])
+    assert len(set(of[parts.database])) == groups
+    assert not set(of[parts.train]) & set(of[parts.validation])
+    assert not set(of[parts.database]) & set(of[parts.query])
+
+
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51"])
+def test_labels_and_groups_are_those_of_the_table(real_lists: Path, whole: Path, name: ActionName) -> None:
+    data = DECLARE[name](root=whole)
+    parts = data.parts()
+    with open(real_lists / f"{name}.csv", newline="") as text:
+        table = {row["video"]: row for row in csv.DictReader(text)}
+    rows = read_lists(ACTION_SETS[name], real_lists / f"{name}.csv", 1)
+    assert [int(table[row.name]["label"]) for row in rows] == parts.labels.tolist()
+    assert [int(table[row.name]["split1"]) for row in rows] == [row.part for row in rows]
+    if name == "ucf101":
+        assert all(row.group == f"{row.class_name}/{table[row.name]['group']}" for row in rows)
+        assert len({row.group for row in rows}) == 2525
+
+
+@pytest.mark.parametrize("name", ["ucf101", "hmdb51"])
+@pytest.mark.parametrize("split", [1, 2, 3])
+def test_archive_and_table_hold_the_same(real_lists: Path, name: ActionName, split: int) -> None:
+    archive = real_lists / "official_lists.tar.gz"
+    if not archive.is_file():
+        pytest.skip(f"{VARIABLE} names no official_lists.tar.gz")
+    dataset = ACTION_SETS[name]
+    assert read_lists(dataset, archive, split) == read_lists(dataset, real_lists / f"{name}.csv", split)
+
+
+def test_all_films_of_hmdb51(real_lists: Path) -> None:
+    dataset = ACTION_SETS["hmdb51"]
+    with open(real_lists / "hmdb51.csv", newline="") as text:
+        groups = {dataset.group(row["class"], row["video"]) for row in csv.DictReader(text)}
+    assert len(groups) == 2291
+
+
+def test_classes_of_the_small_study_are_official(whole: Path) -> None:
+    from kdsearch.engines.studyfile import load_study
+
+    data = load_study("studies/ucf101_weights.py", "cpu").task.data  # type: ignore[union-attr]
+    small = ucf101(classes=data.only, root=whole)
+    assert small.num_classes == len(data.only)
+    assert len(small.parts().labels) > 400
