@@ -32,11 +32,11 @@ from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
 from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.classifier_options import ClassifierOptions
+from kdsearch.tasks.classifier_options import classifier_options
 from kdsearch.tasks.images import QUIRKS
 from kdsearch.tasks.images import SHARED
-from kdsearch.tasks.images import ClassifierOptions
 from kdsearch.tasks.images import ImageTask
-from kdsearch.tasks.images import classifier_options
 
 if TYPE_CHECKING:
     from kdsearch.tasks.meta_auxiliary_bench import MetaAuxiliaryBench

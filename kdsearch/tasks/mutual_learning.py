@@ -21,11 +21,11 @@ from typing import cast
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.classifier_options import ClassifierOptions
+from kdsearch.tasks.classifier_options import classifier_options
 from kdsearch.tasks.images import QUIRKS
 from kdsearch.tasks.images import SHARED
-from kdsearch.tasks.images import ClassifierOptions
 from kdsearch.tasks.images import ImageTask
-from kdsearch.tasks.images import classifier_options
 
 if TYPE_CHECKING:
     from kdsearch.tasks.bench import Bench

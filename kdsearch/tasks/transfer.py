@@ -30,12 +30,12 @@ from kdsearch.data.files import combined
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.classifier_options import ClassifierOptions
+from kdsearch.tasks.classifier_options import classifier_options
 from kdsearch.tasks.image_classification import ImageClassification
 from kdsearch.tasks.images import SHARED
-from kdsearch.tasks.images import ClassifierOptions
 from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.images import ImageTask
-from kdsearch.tasks.images import classifier_options
 from kdsearch.tasks.networks import check_names
 from kdsearch.tasks.weight_files import with_weights
 

@@ -21,8 +21,8 @@ from kdsearch.tasks import image_classification_bench
 from kdsearch.tasks import transfer_bench
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import Task
+from kdsearch.tasks.classifier_options import ClassifierOptions
 from kdsearch.tasks.frozen import FROZEN
-from kdsearch.tasks.images import ClassifierOptions
 from kdsearch.tasks.images import ImageTask
 from kdsearch.tasks.transfer import Source
 from tests.tasks.image_data import TinyImages
