@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from kdsearch.data import action_standin
-from kdsearch.data.action_cache import decoded_once
 from kdsearch.data.action_lists import Listed
 from kdsearch.data.action_places import find_clips
 from kdsearch.data.action_places import listed
@@ -23,6 +22,7 @@ from kdsearch.data.action_table import kept
 from kdsearch.data.action_table import table_of
 from kdsearch.data.action_videos import read_clip
 from kdsearch.data.clips import Clips
+from kdsearch.data.decoded import decoded_once
 from kdsearch.data.files import combined
 from kdsearch.data.protocols import Parts
 from kdsearch.data.protocols import carve

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from kdsearch import settings
 from kdsearch.data import cifar10
-from kdsearch.data import image_cache
+from kdsearch.data import decoded
 from kdsearch.data.image_cache import decoded_once
 from kdsearch.data.image_decoding import decode
 from kdsearch.data.images import Part
@@ -144,7 +144,7 @@ def test_an_image_of_another_shape_is_named() -> None:
 
 def test_too_small_a_disk_is_told_before_anything_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     image = Pixels()
-    monkeypatch.setattr(image_cache.shutil, "disk_usage", lambda _: Usage(1000, 950, 50))
+    monkeypatch.setattr(decoded.shutil, "disk_usage", lambda _: Usage(1000, 950, 50))
     with pytest.raises(DataError, match=r"home/images/.*: expected room for 324 bytes .*; came 50 free.*KDSEARCH_HOME"):
         decoded_once("a", ROWS, SHAPE, image)
     assert image.asked == 0
