@@ -115,7 +115,7 @@ def test_quirks_label_themselves() -> None:
 
 def test_sources_exist() -> None:
     assert {path.name for path in make().sources()} >= {"tasks", "training", "distillation", "models", "metrics"}
-    assert all(path.is_dir() for path in make().sources())
+    assert all(path.exists() for path in make().sources())
 
 
 def test_chance_is_that_of_constant_codes() -> None:
