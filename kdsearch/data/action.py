@@ -126,7 +126,7 @@ class ActionVideos:
         """``frames`` frames of every clip by the uniform rule, at ``size`` x ``size`` pixels (default 112).
 
         Videos are decoded once for each number of frames and size; ``inputs`` is the file of their pixels, mapped
-        read-only (``action_cache``). Gives checked ``Clips``; ``DataError`` names what is missing or damaged.
+        read-only (``decoded``). Gives checked ``Clips``; ``DataError`` names what is missing or damaged.
         """
         if frames < 1 or (size is not None and size < 8):
             raise DataError(f"frames={frames}, size={size}: expected one frame or more and 8 pixels or more.")

@@ -59,10 +59,3 @@ CLASSIFIERS: dict[str, ClassifierEntry] = {
     "r3d_18": ClassifierEntry(_RESNET, "r3d_18", "clips", 64, has_weights=True),
     "hara_resnet18": ClassifierEntry(_RESNET, "hara_resnet18", "clips", 64, has_weights=True),
 }
-
-
-def classifier_entry(name: str) -> ClassifierEntry:
-    """The entry of ``name``; raises ``ValueError`` with the names that are known where there is none."""
-    if name not in CLASSIFIERS:
-        raise ValueError(f"no classifier is named {name!r}; known classifiers: {', '.join(CLASSIFIERS)}")
-    return CLASSIFIERS[name]

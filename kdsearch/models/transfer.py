@@ -27,13 +27,6 @@ class TransferOutput(NamedTuple):
     auxiliary: Tensor
 
 
-class AuxiliaryLayer(nn.Linear):
-    """The plain head: one linear layer from the embedding ``[B, features]`` to a source's ``[B, classes]``."""
-
-    def __init__(self, features: int, classes: int) -> None:
-        super().__init__(features, classes)
-
-
 class TransferModule(nn.Module):
     """The aggregating head: maps of all stages, ``[B, C, ...]`` each, to a source's ``[B, classes]``.
 
@@ -66,12 +59,18 @@ def _bottleneck(channels: int, hidden: int, dims: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def columns(heads: Mapping[str, int]) -> dict[str, slice]:
+    """Where the logits of each source, of so many classes, lie in ``auxiliary``."""
+    ends = accumulate(heads.values())
+    return {name: slice(end - size, end) for (name, size), end in zip(heads.items(), ends, strict=True)}
+
+
 class TransferNetwork(nn.Module):
     """A classifier with one head a source; ``heads`` maps a source's name to the number of its classes.
 
-    Heads are :class:`TransferModule` with ``module``, else :class:`AuxiliaryLayer`; ``hidden`` is the former's. A
-    source's columns of ``auxiliary`` are a slice in the order of ``heads``, see :meth:`columns`. Raises ``ValueError``
-    where there is no source.
+    Heads are :class:`TransferModule` with ``module``, else one linear layer on the embedding; ``hidden`` is the
+    former's. A source's columns of ``auxiliary`` are a slice in the order of ``heads``, see :func:`columns`. Raises
+    ``ValueError`` where there is no source.
     """
 
     def __init__(self, body: Classifier, heads: Mapping[str, int], module: bool, hidden: int = 1000) -> None:
@@ -80,18 +79,12 @@ class TransferNetwork(nn.Module):
             raise ValueError("a transfer network has one head a source or more, got none; use its body alone")
         self.body = body
         self.aggregates = module
-        self.sizes = dict(heads)
         self.heads = nn.ModuleDict()
         for name, classes in heads.items():
             if module:
                 self.heads[name] = TransferModule(body.stage_channels, classes, hidden, body.dims)
             else:
-                self.heads[name] = AuxiliaryLayer(body.features, classes)
-
-    def columns(self) -> dict[str, slice]:
-        """Where each source's logits lie in ``auxiliary``."""
-        ends = accumulate(self.sizes.values())
-        return {name: slice(end - size, end) for (name, size), end in zip(self.sizes.items(), ends, strict=True)}
+                self.heads[name] = nn.Linear(body.features, classes)
 
     def forward(self, images: Tensor) -> TransferOutput:
         """Logits of the task's classes and of the sources'."""

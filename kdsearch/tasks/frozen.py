@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -19,9 +18,12 @@ from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.member_terms import Frozen
 from kdsearch.training.feeds import Feed
 from kdsearch.training.files import load_safely
+from kdsearch.training.kept import Kept
 from kdsearch.training.steppers import forward_samples
 from kdsearch.training.view_cache import Space
 from kdsearch.training.view_cache import ViewCache
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -46,25 +48,8 @@ class FrozenKey:
         return FrozenKey(weights, network, what, asked, views, device)
 
 
-class FrozenNetworks:
-    """The ``size`` frozen networks that this process asked for last."""
-
-    def __init__(self, size: int = 4) -> None:
-        self.size = size
-        self._kept: OrderedDict[FrozenKey, ViewCache] = OrderedDict()
-
-    def get(self, key: FrozenKey, make: Callable[[], ViewCache]) -> ViewCache:
-        """The network of ``key``: kept, else made and kept."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        found = self._kept[key] = make()
-        while len(self._kept) > self.size:
-            self._kept.popitem(last=False)
-        return found
-
-
-FROZEN = FrozenNetworks()
+FROZEN = Kept[FrozenKey, ViewCache]()
+"""The frozen networks that this process asked for last."""
 
 
 def listen(network: nn.Module, feed: Feed, clips: Tensor, classes: int) -> ViewCache:
@@ -91,7 +76,7 @@ def live(network: nn.Module, feed: Feed, device: torch.device) -> Frozen:
     return ask
 
 
-def load_state(network: nn.Module, path: Path) -> nn.Module:
+def load_state(network: Network, path: Path) -> Network:
     """``network`` with a trained teacher's weights; ``DataError`` where the file is not one of this task."""
     content = load_safely(path)
     if not isinstance(content, dict) or "state" not in content:

@@ -25,6 +25,7 @@ from kdsearch.tasks.frozen import live
 from kdsearch.tasks.frozen import load_state
 from kdsearch.tasks.frozen import teacher_file
 from kdsearch.tasks.image_bench import ImageBench
+from kdsearch.tasks.image_classification import MODES
 from kdsearch.tasks.image_data import image_set
 from kdsearch.tasks.member_terms import Frozen
 from kdsearch.tasks.member_terms import MemberWeights
@@ -102,8 +103,8 @@ class ImageClassificationBench(ImageBench):
     def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Numbers:
         """``alpha`` divides the loss into hard and soft, ``mode`` names the soft term; a teacher only if it weighs."""
         alpha, mode = float(params["alpha"]), str(params["mode"])
-        if mode not in ("cse", "mse"):
-            raise ValueError(f"mode is 'cse' or 'mse', got {mode!r}")
+        if mode not in MODES:
+            raise ValueError(f"mode is one of {', '.join(MODES)}, got {mode!r}")
         weights = {"hard": 1 - alpha, "cse": 0.0, "mse": 0.0} | {mode: alpha}
         return Numbers(weights, float(params["temperature"]), self._teacher(request) if alpha else None)
 

@@ -18,8 +18,8 @@ from kdsearch.metrics.multi_label import mean_average_precision_over_images
 from kdsearch.models.memory_format import tensor_of
 from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.images import ImageTask
-from kdsearch.tasks.video_hashing_data import SHARE
 from kdsearch.training.feeds import ImageFeed
+from kdsearch.training.feeds import placed
 from kdsearch.training.loop import Evaluate
 from kdsearch.training.steppers import Stepper
 
@@ -53,21 +53,12 @@ def _image_set(data: ImageDataLike, size: int | None, device: str, fingerprint: 
 
     labels = torch.from_numpy(np.array(parts.labels)).to(device)
     split = (index(part) for part in (parts.train, parts.validation, parts.test))
-    return ImageSet(_placed(loaded.inputs, device), labels, data.num_classes, *split)
+    return ImageSet(placed(tensor_of(loaded.inputs), device), labels, data.num_classes, *split)
 
 
-def _placed(inputs: np.ndarray[Any, Any], device: str) -> Tensor:
-    """On the device where it has room; a file mapped into memory stays one, and is read as batches ask for it."""
-    images = tensor_of(inputs)
-    if torch.device(device).type == "cuda":
-        free, _ = torch.cuda.mem_get_info()
-        return images if images.nbytes > SHARE * free else images.to(device)
-    return images
-
-
-def image_feed(task: ImageTask, images: ImageSet, dtype: torch.dtype, data: ImageDataLike | None = None) -> ImageFeed:
+def image_feed(task: ImageTask, images: ImageSet, dtype: torch.dtype) -> ImageFeed:
     """The images as networks read them, in views as the task augments them."""
-    data = data or task.data
+    data = task.data
     padding = data.padding if task.augment == "crop-flip" else 0
     return ImageFeed(images.images, data.mean, data.std, padding=padding, flip=task.augment != "none", dtype=dtype)
 

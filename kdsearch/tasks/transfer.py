@@ -27,6 +27,8 @@ from typing import Literal
 from typing import cast
 
 from kdsearch.data.files import combined
+from kdsearch.data.images import IMAGENET_MEAN
+from kdsearch.data.images import IMAGENET_STD
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
@@ -46,8 +48,6 @@ AUXILIARY_LOSSES = ("ce", "kd", "focal")
 
 DEFAULTS: dict[str, Scalar] = {"alpha": 0.1, "temperature": 3.0, "auxiliary": "ce", **SHARED}
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 _STUDENT = ClassifierOptions("resnet20")
 
 
@@ -58,7 +58,8 @@ class Source:
     ``network``: options of ``ClassifierOptions`` as a dict. With ``weights`` (a name of torchvision's or a file) it is
     ready, of so many ``classes``, and reads what ImageNet's networks read. Without, the study trains it, as its
     teacher, on ``data``, by the recipe in ``network``; one source of a task may be such. ``enlarge``: images are scaled
-    to so many pixels before it sees them (224 for ImageNet's networks; CIFAR by 7 and STL10 by 7/3 in the original).
+    to so many pixels before it sees them, its own data too (224 for ImageNet's networks; CIFAR by 7 and STL10 by 7/3 in
+    the original).
     """
 
     name: str
@@ -114,8 +115,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Transfer(ImageTask):
-    """A student with an auxiliary head for each network of ``transfer_from``; with ``alpha`` 0 it learns its own task
-    alone.
+    """A student with an auxiliary head for each of ``transfer_from``; with ``alpha`` 0 it learns its own task alone.
 
     ``transfer_module``: heads read the maps of all stages through bottlenecks of ``hidden`` channels; else each is one
     linear layer on the embedding. ``target_loss``: ``ce`` or ``focal``. All else as in ``ImageTask``. Raises

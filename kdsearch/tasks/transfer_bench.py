@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +19,7 @@ from kdsearch.errors import DataError
 from kdsearch.models.classifiers import CLASSIFIERS
 from kdsearch.models.transfer import TransferNetwork
 from kdsearch.models.transfer import TransferOutput
+from kdsearch.models.transfer import columns
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.frozen import FROZEN
@@ -32,7 +32,6 @@ from kdsearch.tasks.image_bench import ImageBench
 from kdsearch.tasks.image_classification import ImageClassification
 from kdsearch.tasks.image_classification_bench import ImageClassificationBench
 from kdsearch.tasks.image_classification_bench import Numbers as PlainNumbers
-from kdsearch.tasks.image_data import ImageSet
 from kdsearch.tasks.image_data import image_set
 from kdsearch.tasks.member_terms import Frozen
 from kdsearch.tasks.member_terms import MemberWeights
@@ -40,6 +39,7 @@ from kdsearch.tasks.member_terms import ask_each
 from kdsearch.tasks.transfer import AUXILIARY_LOSSES
 from kdsearch.training.feeds import ImageFeed
 from kdsearch.training.files import file_hash
+from kdsearch.training.kept import Kept
 from kdsearch.training.population.stepper import Slots
 from kdsearch.training.view_cache import concatenated
 
@@ -66,13 +66,14 @@ class EnlargedFeed(ImageFeed):
         return F.interpolate(shown, size=(self.enlarge, self.enlarge), mode="bilinear", align_corners=False)
 
 
-def source_feed(task: Transfer, source: Source, images: ImageSet) -> EnlargedFeed:
-    """The target's images as a source sees them."""
-    pixels = images.images
-    if pixels.dim() == 5:
-        pixels = pixels[:, :, pixels.shape[2] // 2]
-    padding = task.data.padding if task.augment == "crop-flip" else 0
-    feed = EnlargedFeed(pixels, *source.statistics, padding=padding, flip=task.augment != "none")
+def source_feed(
+    task: Transfer, source: Source, images: Tensor, padding: int, dtype: torch.dtype = torch.float32
+) -> EnlargedFeed:
+    """Images, or the centre frames of clips, as a source sees them; ``padding`` is that of their data."""
+    if images.dim() == 5:
+        images = images[:, :, images.shape[2] // 2]
+    padding = padding if task.augment == "crop-flip" else 0
+    feed = EnlargedFeed(images, *source.statistics, padding=padding, flip=task.augment != "none", dtype=dtype)
     feed.enlarge = source.enlarge
     return feed
 
@@ -93,7 +94,7 @@ class TransferTerms:
         self.labels = bench.data.labels
         self.clips = bench.feed(dtype).clips
         self.target = cross_entropy_batchmean if bench.task.target_loss == "ce" else focal_batchmean
-        self.columns = bench.columns
+        self.columns = columns(bench.heads).values()
         self.own = MemberWeights[Frozen](("target", *AUXILIARY_LOSSES), members, dtype, self.labels.device)
 
     def put(self, slot: int, terms: Numbers) -> None:
@@ -134,20 +135,16 @@ class TransferBench(ImageBench):
         return TransferBench(image_set(task.data, task.size, device), "student", device, task)
 
     @property
-    def columns(self) -> list[slice]:
-        """Where each source's logits lie in the auxiliary output."""
-        ends = [0]
-        for source in self.task.transfer_from:
-            ends.append(ends[-1] + source.count)
-        return [slice(*pair) for pair in pairwise(ends)]
+    def heads(self) -> dict[str, int]:
+        """Classes of each source."""
+        return {source.name: source.count for source in self.task.transfer_from}
 
     def build(self) -> nn.Module:
         """See ``Bench``."""
         task = self.task
         student = task.network
         body = CLASSIFIERS[student.network].build(self.data.classes, student.width, student.weights)
-        heads = {source.name: source.count for source in task.transfer_from}
-        return TransferNetwork(body, heads, task.transfer_module, task.hidden)
+        return TransferNetwork(body, self.heads, task.transfer_module, task.hidden)
 
     def terms(self, members: int, dtype: torch.dtype) -> TransferTerms:
         """See ``Bench``."""
@@ -164,10 +161,13 @@ class TransferBench(ImageBench):
 
     def _sources(self, request: RunRequest) -> Frozen:
         kept = [self._source(source, request) for source in self.task.transfer_from]
-        return kept[0] if len(kept) == 1 else _together(tuple(kept))
+        if len(kept) == 1:
+            return kept[0]
+        return TOGETHER.get(tuple(map(id, kept)), lambda: concatenated(kept))
 
     def _source(self, source: Source, request: RunRequest) -> Frozen:
-        task, feed = self.task, source_feed(self.task, source, self.data)
+        task = self.task
+        feed = source_feed(task, source, self.data.images, task.data.padding)
         path = None if source.data is None else teacher_file(request, "alpha is not 0")
 
         def network() -> nn.Module:
@@ -191,21 +191,17 @@ class TransferBench(ImageBench):
         return FROZEN.get(key, lambda: listen(network(), feed, self.data.train, source.count))
 
 
-_TOGETHER: dict[tuple[int, ...], tuple[tuple[Frozen, ...], Frozen]] = {}
-
-
-def _together(sources: tuple[Frozen, ...]) -> Frozen:
-    """One object for the same sources, so that the members of a population ask them together."""
-    key = tuple(map(id, sources))
-    if key not in _TOGETHER or _TOGETHER[key][0] != sources:
-        _TOGETHER.clear()
-        _TOGETHER[key] = (sources, concatenated(sources))
-    return _TOGETHER[key][1]
+TOGETHER = Kept[tuple[int, ...], Frozen]()
+"""One object for the same sources, so that the members of a population ask them together: what is kept holds them, so
+that their ids are theirs alone.
+"""
 
 
 @dataclass(frozen=True)
 class SourceBench(ImageClassificationBench):
     """The bench of the source that the study trains: a classifier on the source's own data."""
+
+    target: Transfer
 
     @staticmethod
     def of_source(task: Transfer, device: str) -> SourceBench:
@@ -214,7 +210,13 @@ class SourceBench(ImageClassificationBench):
         assert source is not None
         assert source.data is not None
         inner = ImageClassification(source.data, teacher=source.options, augment=task.augment, batch=task.batch)
-        return SourceBench(image_set(source.data, task.size, device), "teacher", device, inner)
+        return SourceBench(image_set(source.data, task.size, device), "teacher", device, inner, task)
+
+    def feed(self, dtype: torch.dtype) -> EnlargedFeed:
+        """Enlarged as the target's images will be."""
+        source = self.target.trained_source
+        assert source is not None
+        return source_feed(self.target, source, self.data.images, self.task.data.padding, dtype)
 
     def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> PlainNumbers:
         """Labels alone."""

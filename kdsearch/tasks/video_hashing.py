@@ -18,17 +18,17 @@ from kdsearch.models.registry import ENCODERS
 from kdsearch.models.registry import default_encoder
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.classifier_options import OPTIMIZER_NAMES
 from kdsearch.tasks.networks import NetworkOptions
 from kdsearch.tasks.networks import check_names
 from kdsearch.tasks.networks import network_options
 from kdsearch.tasks.students import TrainsStudents
+from kdsearch.tasks.weight_files import with_weights
 
 if TYPE_CHECKING:
     from kdsearch.tasks.bench import Bench
     from kdsearch.tasks.video_hashing_data import DataLike
     from kdsearch.training.schedules import Schedule
-
-OPTIMIZER_NAMES = ("adam", "adamw", "sgd")
 
 QUIRKS: dict[str, str] = {
     "triplet_per_sample_repeat": "triplets of a class with m clips in the batch count m times",
@@ -214,8 +214,8 @@ class VideoHashing(TrainsStudents):
         }
 
     def fingerprint(self) -> str:
-        """Hash of the data that runs read."""
-        return self.data.fingerprint()
+        """Hash of the data that runs read, and of local files of weights."""
+        return with_weights(self.data.fingerprint(), (self.network(role).weights for role in ("teacher", "student")))
 
     def with_options(self, **options: Any) -> VideoHashing:
         """The same task with some options changed; ``teacher`` and ``student`` are merged into what is there."""

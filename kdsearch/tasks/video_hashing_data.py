@@ -17,13 +17,10 @@ from torch import Tensor
 
 from kdsearch.models.registry import ENCODERS
 from kdsearch.tasks.base import Role
+from kdsearch.training.feeds import placed
 
 if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing import VideoHashing
-
-
-SHARE = 0.4
-"""Of a GPU's free memory: a larger dataset stays in the host's, and each batch is copied."""
 
 
 class ClipsLike(Protocol):
@@ -106,13 +103,4 @@ def _dataset(task: VideoHashing, role: Role, device: str, fingerprint: str) -> D
         return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
 
     parts = (clips.train, clips.validation, clips.database, clips.query)
-    return Dataset(_placed(inputs, device), index(clips.labels), len(clips.classes), *(index(part) for part in parts))
-
-
-def _placed(inputs: Tensor, device: str) -> Tensor:
-    """On the device, unless that is a GPU with too little room beside what training needs."""
-    if torch.device(device).type == "cuda":
-        free, _ = torch.cuda.mem_get_info()
-        if inputs.numel() * inputs.element_size() > SHARE * free:
-            return inputs
-    return inputs.to(device)
+    return Dataset(placed(inputs, device), index(clips.labels), len(clips.classes), *(index(part) for part in parts))

@@ -10,28 +10,30 @@ import torch
 from torch import Tensor
 from torch import nn
 
-from kdsearch.errors import DataError
 from kdsearch.errors import StudyFileError
 from kdsearch.models.hashing import HashingNetwork
 from kdsearch.models.registry import ENCODERS
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.frozen import load_state
+from kdsearch.tasks.frozen import teacher_file
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.tasks.video_hashing_members import Teacher
 from kdsearch.training.files import file_hash
-from kdsearch.training.files import load_safely
+from kdsearch.training.kept import Kept
 from kdsearch.training.teacher_cache import CachedTeacher
 from kdsearch.training.teacher_cache import CacheKey
-from kdsearch.training.teacher_cache import TeacherCache
 from kdsearch.training.teacher_cache import TeacherOutputs
 from kdsearch.training.teacher_cache import teacher_outputs
 
 if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing import VideoHashing
 
-TEACHERS = TeacherCache()
-"""The teachers that this process has met."""
+TEACHERS = Kept[CacheKey, CachedTeacher]()
+"""The teachers that this process asked for last."""
+
+_WHY = "representation_weight or alpha is not 0"
 
 
 def build_network(task: VideoHashing, role: Role, classes: int) -> HashingNetwork:
@@ -64,7 +66,7 @@ def find_teacher(task: VideoHashing, request: RunRequest, params: Mapping[str, S
     """The teacher's outputs for clips of a batch; ``None`` where every teacher weight is 0: then no file is read."""
     if needs_teacher(params) and "teacher_train_mode" in task.quirks:
         data = dataset(task, "teacher", device)
-        live = load_network(task, _file(request), data.classes).to(device).train()
+        live = load_network(task, teacher_file(request, _WHY), data.classes).to(device).train()
 
         def ask(clips: Tensor) -> TeacherOutputs:
             with torch.no_grad():
@@ -81,28 +83,16 @@ def cached_teacher(
     """The teacher in evaluation mode, its outputs of all clips kept; ``None`` where every teacher weight is 0."""
     if not needs_teacher(params):
         return None
-    path, data, options = _file(request), dataset(task, "teacher", device), task.network("teacher")
+    path, data, options = teacher_file(request, _WHY), dataset(task, "teacher", device), task.network("teacher")
     network = f"{task.encoder_name('teacher')}, width {options.width}, {task.bits} bits, size {task.size}"
     key = CacheKey(file_hash(path), task.fingerprint(), network, options.frames, "float32", device)
-    return TEACHERS.get(key, lambda: teacher_outputs(load_network(task, path, data.classes).to(device), data.inputs))
 
+    def make() -> CachedTeacher:
+        return CachedTeacher(teacher_outputs(load_network(task, path, data.classes).to(device), data.inputs))
 
-def _file(request: RunRequest) -> Path:
-    if request.teacher is None:
-        raise ValueError(
-            "this run needs a teacher (representation_weight or alpha is not 0) but its request names none"
-        )
-    return request.teacher
+    return TEACHERS.get(key, make)
 
 
 def load_network(task: VideoHashing, path: Path, classes: int) -> HashingNetwork:
     """The teacher of a weights file; :class:`~kdsearch.errors.DataError` where the file is not one of this task."""
-    content = load_safely(path)
-    if not isinstance(content, dict) or "state" not in content:
-        raise DataError(f"{path}: expected a teacher's weights, found no such file; train the teacher again")
-    network = build_network(task.with_options(teacher={"weights": None}), "teacher", classes)
-    try:
-        network.load_state_dict(content["state"])
-    except RuntimeError as error:
-        raise DataError(f"{path} does not fit this task's teacher ({content.get('meta')}): {error}") from error
-    return network
+    return load_state(build_network(task.with_options(teacher={"weights": None}), "teacher", classes), path)

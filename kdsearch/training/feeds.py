@@ -15,14 +15,14 @@ from torch import Tensor
 from kdsearch.data.augmentation import crop_flip
 from kdsearch.data.augmentation import views
 
+SHARE = 0.4
+"""Of a GPU's free memory: a larger dataset stays in the host's, and each batch is copied."""
+
 
 class Feed(Protocol):
     """A dataset of N clips, each with so many ``views``."""
 
     views: int
-
-    def __len__(self) -> int:
-        """How many clips there are."""
 
     @property
     def values(self) -> int:
@@ -49,9 +49,6 @@ class Clean:
     def __init__(self, inputs: Tensor) -> None:
         self.inputs = inputs
 
-    def __len__(self) -> int:
-        return len(self.inputs)
-
     @property
     def values(self) -> int:
         """See :class:`Feed`."""
@@ -77,7 +74,7 @@ class Clean:
 class ImageFeed:
     """uint8 images ``[N, 3, H, W]`` or clips ``[N, 3, T, H, W]``, cropped after padding, mirrored, normalised.
 
-    A sample is ``clip * views + (dy * side_x + dx) * 2 + flip`` with ``side = 2 padding + 1``: 162 views at padding 4.
+    A sample is ``clip * views + (dy * side + dx) * 2 + flip`` with ``side = 2 padding + 1``: 162 views at padding 4.
     Without ``flip`` and with padding 0 there is one, the clean one. ``dtype``: of what is taken.
 
         ``x = (pixel / 255 - mean) / std`` by channel; what lies outside the image is black before it.
@@ -104,9 +101,6 @@ class ImageFeed:
         shift = -torch.tensor(mean, dtype=torch.float64) / torch.tensor(std, dtype=torch.float64)
         self.scale, self.shift = scale.view(shape).to(dtype), shift.view(shape).to(dtype)
         self._there = {torch.device("cpu"): (self.scale, self.shift)}
-
-    def __len__(self) -> int:
-        return len(self.images)
 
     @property
     def values(self) -> int:
@@ -151,6 +145,18 @@ class ImageFeed:
 def as_feed(inputs: Tensor | Feed) -> Feed:
     """A feed of what may be a bare tensor of prepared inputs."""
     return Clean(inputs) if isinstance(inputs, Tensor) else inputs
+
+
+def placed(inputs: Tensor, device: str) -> Tensor:
+    """A dataset on the device, unless that is a GPU with too little room beside what training needs.
+
+    A file that is mapped into memory stays one on a CPU, and is read as batches ask for it.
+    """
+    if torch.device(device).type == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        if inputs.numel() * inputs.element_size() > SHARE * free:
+            return inputs
+    return inputs.to(device)
 
 
 def _rows(inputs: Tensor, rows: Tensor, device: torch.device) -> Tensor:

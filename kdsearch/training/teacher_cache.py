@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -46,24 +44,6 @@ class CachedTeacher:
     def __call__(self, clips: Tensor) -> TeacherOutputs:
         """What it says of clips ``[...]``."""
         return TeacherOutputs(self.outputs.codes[clips], self.outputs.logits[clips])
-
-
-class TeacherCache:
-    """The ``size`` teachers that this process asked for last."""
-
-    def __init__(self, size: int = 4) -> None:
-        self.size = size
-        self._kept: OrderedDict[CacheKey, CachedTeacher] = OrderedDict()
-
-    def get(self, key: CacheKey, compute: Callable[[], TeacherOutputs]) -> CachedTeacher:
-        """The teacher of ``key``: kept, else computed and kept."""
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        teacher = self._kept[key] = CachedTeacher(compute())
-        while len(self._kept) > self.size:
-            self._kept.popitem(last=False)
-        return teacher
 
 
 def teacher_outputs(teacher: nn.Module, inputs: Tensor) -> TeacherOutputs:

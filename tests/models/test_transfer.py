@@ -8,9 +8,9 @@ from torch import Tensor
 from torch import nn
 
 from kdsearch.models.classifiers import CLASSIFIERS
-from kdsearch.models.transfer import AuxiliaryLayer
 from kdsearch.models.transfer import TransferModule
 from kdsearch.models.transfer import TransferNetwork
+from kdsearch.models.transfer import columns
 from kdsearch.training.population.forward import check
 from kdsearch.training.population.rows import Rows
 from kdsearch.training.randomness import build_seeded
@@ -41,10 +41,6 @@ def test_modules_size_by_hand(dims: int, taps: int) -> None:
     assert dims == 3 or want == 1_812_725
 
 
-def test_layers_size_by_hand() -> None:
-    assert sum(p.numel() for p in AuxiliaryLayer(64, 1000).parameters()) == 65_000
-
-
 def test_the_module_reads_the_mean_of_the_stages() -> None:
     module = TransferModule((4, 6), 3, hidden=5).eval()
     stages = [torch.randn(2, 4, 8, 8), torch.randn(2, 6, 4, 4)]
@@ -57,9 +53,9 @@ def test_the_module_reads_the_mean_of_the_stages() -> None:
 def test_columns_are_those_of_the_heads_in_their_order() -> None:
     made = network("resnet20", 4, module=False).eval()
     x = inputs("resnet20", 5)
-    output, columns = made(x), made.columns()
-    assert columns == {"imagenet": slice(0, 7), "places365": slice(7, 11)}
-    for name, place in columns.items():
+    output, places = made(x), columns({"imagenet": 7, "places365": 4})
+    assert places == {"imagenet": slice(0, 7), "places365": slice(7, 11)}
+    for name, place in places.items():
         assert torch.allclose(output.auxiliary[:, place], made.heads[name](made.body.embed(x)), atol=1e-6)
     assert torch.equal(output.logits, made.body(x).logits)
 

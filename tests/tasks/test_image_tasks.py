@@ -110,7 +110,7 @@ def test_what_is_listened_to_does_not_move(name: str, tmp_path: Path, monkeypatc
         monkeypatch.setattr(module, "load_state", watched)
     task = TASKS[name](epochs=2)
     teacher = train_teacher(task, tmp_path / "teacher")
-    FROZEN._kept.clear()
+    FROZEN.clear()
     run(task, tmp_path / "a", teacher, params=DISTIL[name])
     (network,) = held
     assert not network.training
@@ -155,7 +155,7 @@ def test_several_sources_from_files_are_asked_side_by_side(tmp_path: Path) -> No
     assert said(samples).shape == (6, 10)
     for place, (source, path) in enumerate(zip(sources, files.values(), strict=True)):
         network = CLASSIFIERS["resnet18"].build(5, 4, str(path)).eval()
-        feed = transfer_bench.source_feed(task, source, bench.data)
+        feed = transfer_bench.source_feed(task, source, bench.data.images, task.data.padding)
         with torch.no_grad():
             want = network(feed.take(samples, torch.device("cpu"))).logits
         torch.testing.assert_close(said(samples)[:, 5 * place : 5 * place + 5], want, rtol=1e-4, atol=1e-5)
@@ -165,6 +165,15 @@ def test_several_sources_from_files_are_asked_side_by_side(tmp_path: Path) -> No
     wrong = transfer(transfer_from=[Source("one", sources[0].network, classes=7)], epochs=1)
     with pytest.raises(DataError, match="know another number of classes than 7"):
         run(wrong, tmp_path / "wrong", params={})
+
+
+def test_a_trained_source_learns_images_as_large_as_it_is_asked_about() -> None:
+    task = transfer()
+    source, device = task.transfer_from[0], torch.device("cpu")
+    learnt = task.bench("teacher", "cpu").feed(torch.float32).take(torch.tensor([3]), device)
+    student = task.bench("student", "cpu")
+    asked = transfer_bench.source_feed(task, source, student.data.images, task.data.padding)
+    assert learnt.shape == asked.take(torch.tensor([3]), device).shape == (1, 3, 40, 40)
 
 
 def test_a_diverged_source_stands_at_the_chance_of_its_own_task(tmp_path: Path) -> None:
@@ -193,10 +202,10 @@ def test_resumed_equals_unbroken(name: str, tmp_path: Path) -> None:
             raise RunInterrupted
 
     whole = run(task, tmp_path / "whole", teacher, params=DISTIL[name])
-    FROZEN._kept.clear()
+    FROZEN.clear()
     with pytest.raises(RunInterrupted):
         run(task, tmp_path / "cut", teacher, params=DISTIL[name], report=interrupt)
-    FROZEN._kept.clear()
+    FROZEN.clear()
     resumed = run(task, tmp_path / "cut", teacher, params=DISTIL[name])
     assert resumed.curve["epoch"] == whole.curve["epoch"]
     assert resumed.curve["loss"] == pytest.approx(whole.curve["loss"], rel=1e-5)

@@ -215,7 +215,7 @@ def test_distillation_needs_and_uses_the_teacher(tmp_path: Path, teacher: Path) 
 
 def test_student_training_leaves_the_teacher_as_it_was(tmp_path: Path, teacher: Path) -> None:
     bytes_before = teacher.read_bytes()
-    teachers.TEACHERS._kept.clear()
+    teachers.TEACHERS.clear()
     seen: list[torch.nn.Module] = []
     load = teachers.load_network
 

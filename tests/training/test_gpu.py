@@ -68,9 +68,9 @@ def steppers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Watched]]:
         return made[-1]
 
     monkeypatch.setattr(alone, "PlainStepper", make)
-    teachers.TEACHERS._kept.clear()
+    teachers.TEACHERS.clear()
     yield made
-    teachers.TEACHERS._kept.clear()
+    teachers.TEACHERS.clear()
 
 
 def run(task: VideoHashing, workspace: Path, device: str = GPU, **request: Any) -> RunResult:

@@ -5,8 +5,8 @@ import torch
 
 from kdsearch.models.hashing import HashingNetwork
 from kdsearch.models.pose import PoseConv
+from kdsearch.training.kept import Kept
 from kdsearch.training.teacher_cache import CacheKey
-from kdsearch.training.teacher_cache import TeacherCache
 from kdsearch.training.teacher_cache import TeacherOutputs
 from kdsearch.training.teacher_cache import teacher_outputs
 
@@ -42,7 +42,7 @@ def test_cached_outputs_equal_live_batches(dtype: torch.dtype, tolerance: float)
 
 
 def test_a_key_is_computed_once_and_the_oldest_is_dropped() -> None:
-    cache = TeacherCache(size=2)
+    cache = Kept[CacheKey, TeacherOutputs](size=2)
     for name in ("a", "b"):
         cache.get(key(name), lambda: outputs(1.0))
     cache.get(key("a"), refuse)
