@@ -241,6 +241,7 @@ class Study:
             "min_effect": self.min_effect,
             "published": [dataclasses.asdict(figure) for figure in self.published],
             "preset": self.preset,
+            "measured_on": getattr(self.task, "measured_on", self.trained.fingerprint)(),
             "teachers": self.teachers if self.trained.has_teacher else "none",
             "teacher_parameters": list(self.trained.teacher_parameters),
             "space": {name: dimension.identity() for name, dimension in self.space.items()},

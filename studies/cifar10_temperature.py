@@ -8,6 +8,9 @@ a fork of, 85.56 by itself). Here each setting gets seeds.
     kdsearch launch studies/cifar10_temperature.py --preset grid      the seed's grid in that small form, all cells
     kdsearch launch studies/cifar10_temperature.py --preset full      the seed's recipe on all images, GPUs
     kdsearch launch studies/cifar10_temperature.py --preset full-grid the seed's grid by the seed's recipe, GPUs
+
+``--preset methods`` (CPU cores) and ``--preset full-methods`` (GPUs) have the images and the student of those presets
+of ``mutual_learning``, ``sskt_transfer`` and ``maxl``: ``kdsearch compare`` puts the four side by side.
 """
 
 import kdsearch as kd
@@ -95,6 +98,24 @@ SPACE = {
     "patience": kd.integer(5, 40),
 }
 
+VEHICLES = ("airplane", "automobile", "ship", "truck")
+
+METHODS = {
+    "data": data.cifar10(),
+    "student": {"network": "resnet20", "width": 16},
+    "evaluate_every": 1,
+    "augment": "crop-flip",
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "weight_decay": 5e-4,
+    "schedule_name": "steps",
+    "milestones": (60, 120, 160),
+    "factor": 0.2,
+    "batch": 128,
+    "epochs": 200,
+}
+"""Seed 002's recipe for ResNet-20, as other methods have it in their ``full-methods``; the teacher is seed 004's."""
+
 study = kd.Study(
     name="cifar10_temperature",
     task=tasks.ImageClassification(
@@ -134,6 +155,21 @@ study = kd.Study(
             "confirm": kd.Confirm(seeds=2, finalists=1),
         },
         "cpu": {},
+        "methods": {
+            "task": {
+                "data": data.cifar10(train=1200, test=800, validation=1 / 3, classes=VEHICLES),
+                "teacher": {"epochs": 24},
+                "epochs": 15,
+            },
+            "budget": kd.Budget(runs=16),
+            "confirm": kd.Confirm(seeds=8, finalists=0),
+        },
+        "full-methods": {
+            "task": {"teacher": FULL["teacher"], **METHODS},
+            "space": {name: SPACE[name] for name in ("temperature", "alpha", "mode")},
+            "budget": kd.Budget(runs=60),
+            "confirm": kd.Confirm(seeds=10, finalists=0),
+        },
         "grid": {"baselines": GRID, "budget": kd.Budget(runs=2), "confirm": kd.Confirm(seeds=3, finalists=0)},
         "full": {
             "task": FULL,

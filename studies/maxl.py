@@ -6,11 +6,16 @@ and the number of runs behind a spread is not said.
 
     kdsearch launch studies/maxl.py                  small networks on 1,000 images, CPU cores
     kdsearch launch studies/maxl.py --preset full    VGG16-BN, psi 5, 200 epochs, GPUs (30 hours a run in the original)
+
+``--preset methods`` and ``--preset full-methods`` stand beside KD, mutual learning and transfer: see
+``cifar10_temperature.py``.
 """
 
 import kdsearch as kd
 from kdsearch import data
 from kdsearch import tasks
+
+VEHICLES = ("airplane", "automobile", "ship", "truck")
 
 SPACE = {
     "auxiliary_weight": kd.log(0.01, 10),
@@ -18,6 +23,18 @@ SPACE = {
     "generator_learning_rate": kd.log(1e-3, 1),
 }
 """Of the original's recipe: its learning rates fall by epochs, so that patience means nothing."""
+
+RECIPE = {
+    "augment": "crop-flip",
+    "schedule_name": "steps",
+    "milestones": (50, 100, 150),
+    "factor": 0.5,
+    "batch": 100,
+    "epochs": 200,
+    "evaluate_every": 1,
+    "learning_rate": 1e-2,
+}
+"""The original's."""
 
 study = kd.Study(
     name="maxl",
@@ -59,19 +76,31 @@ study = kd.Study(
             "confirm": kd.Confirm(seeds=2, finalists=1),
         },
         "cpu": {},
+        "methods": {
+            "task": {
+                "data": data.cifar10(train=1200, test=800, validation=1 / 3, classes=VEHICLES),
+                "epochs": 15,
+                "evaluate_every": 3,
+            },
+            "confirm": kd.Confirm(seeds=8, finalists=0),
+        },
+        "full-methods": {
+            "task": {
+                "data": data.cifar10(),
+                "student": {"network": "resnet20", "width": 16},
+                "psi": 10,
+                **RECIPE,
+            },
+            "space": SPACE,
+            "budget": kd.Budget(runs=20),
+            "confirm": kd.Confirm(seeds=10, finalists=0),
+        },
         "full": {
             "task": {
                 "data": data.cifar10(),
                 "student": {"network": "vgg16_bn", "width": 64},
                 "psi": 5,
-                "augment": "crop-flip",
-                "schedule_name": "steps",
-                "milestones": (50, 100, 150),
-                "factor": 0.5,
-                "batch": 100,
-                "epochs": 200,
-                "evaluate_every": 1,
-                "learning_rate": 1e-2,
+                **RECIPE,
             },
             "space": SPACE,
             "budget": kd.Budget(runs=40),

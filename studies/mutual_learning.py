@@ -7,6 +7,8 @@ and the number of runs behind a spread is not said.
     kdsearch launch studies/mutual_learning.py                  small peers on 2,000 images, CPU cores
     kdsearch launch studies/mutual_learning.py --preset full    two ResNet-20 on CIFAR-10, 200 epochs, GPUs
     kdsearch launch studies/mutual_learning.py --preset cifar100  the same on CIFAR-100
+
+``--preset methods`` and ``--preset full-methods`` stand beside KD, transfer and MAXL: see ``cifar10_temperature.py``.
 """
 
 import kdsearch as kd
@@ -28,6 +30,8 @@ RECIPE = {
 """The paper's but for its Nesterov momentum, which is plain here: SGD 0.1, divided by 10 every 60 epochs, batch 64. The
 weight decay is that of seed 002's command.
 """
+
+VEHICLES = ("airplane", "automobile", "ship", "truck")
 
 SPACE = {"mutual_weight": kd.log(0.05, 20), "temperature": kd.log(0.5, 8)}
 """Of the recipe: its learning rate falls by epochs, so that patience means nothing."""
@@ -77,6 +81,17 @@ study = kd.Study(
             "confirm": kd.Confirm(seeds=2, finalists=1),
         },
         "cpu": {},
+        "methods": {
+            "task": {"data": data.cifar10(train=1200, test=800, validation=1 / 3, classes=VEHICLES), "epochs": 15},
+            "budget": kd.Budget(runs=12),
+            "confirm": kd.Confirm(seeds=8, finalists=0),
+        },
+        "full-methods": {
+            "task": {"data": data.cifar10(), **RECIPE, "milestones": (60, 120, 160), "factor": 0.2, "batch": 128},
+            "space": SPACE,
+            "budget": kd.Budget(runs=60),
+            "confirm": kd.Confirm(seeds=10, finalists=0),
+        },
         "full": {
             "task": {"data": data.cifar10(), **RECIPE},
             "space": SPACE,

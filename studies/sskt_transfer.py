@@ -9,7 +9,16 @@ other four.
     kdsearch launch studies/sskt_transfer.py --preset full    STL10 with ImageNet's ResNet-50, GPUs
     kdsearch launch studies/sskt_transfer.py --preset voc     Pascal VOC, ResNet-18, several classes an image
     kdsearch launch studies/sskt_transfer.py --preset ucf101  clips, Hara's 3-D ResNet-18; the source sees a frame
+    kdsearch launch studies/sskt_transfer.py --preset hmdb51  the same on HMDB51
+    kdsearch launch studies/sskt_transfer.py --preset ucf101-tuned   from Kinetics' weights, the last stage alone
+    kdsearch launch studies/sskt_transfer.py --preset hmdb51-tuned   the same on HMDB51
+
+``--preset methods`` and ``--preset full-methods`` stand beside KD, mutual learning and MAXL: see
+``cifar10_temperature.py``.
 """
+
+from pathlib import Path
+from typing import Any
 
 import kdsearch as kd
 from kdsearch import data
@@ -49,6 +58,21 @@ RECIPE = {
     "evaluate_every": 1,
 }
 """The original's: SGD 0.1 with momentum and weight decay 5e-4, times 0.2 at 60, 120 and 160 epochs, batch 128."""
+
+TUNED = {"weights": str((settings.data_root() or Path()) / "resnet-18-kinetics.pth"), "tune_from": 4}
+"""Hara's weights of Kinetics, put into KDSEARCH_DATA; only the last stage and the heads learn, as in the original."""
+
+
+def on_clips(videos: Any, **student: Any) -> dict[str, Any]:
+    """Hara's 3-D ResNet-18 on 16 frames of 112 pixels, as in the original; the source sees the centre frame."""
+    return {
+        "data": data.clips(videos, frames=16),
+        "student": {"network": "hara_resnet18", "width": 64, **student},
+        **RECIPE,
+        "augment": "flip",
+        "size": 112,
+    }
+
 
 SPACE = {
     "alpha": kd.log(0.01, 10),
@@ -144,31 +168,38 @@ study = kd.Study(
             "confirm": kd.Confirm(seeds=2, finalists=1),
         },
         "cpu": {},
+        "methods": {"budget": kd.Budget(runs=16), "confirm": kd.Confirm(seeds=8, finalists=0)},
+        "full-methods": {
+            "task": {"data": data.cifar10(), "student": {"network": "resnet20", "width": 16}, **RECIPE},
+            "space": SPACE,
+            "budget": kd.Budget(runs=60),
+            "confirm": kd.Confirm(seeds=10, finalists=0),
+        },
         "full": {
             "task": {"data": data.stl10(), "student": {"network": "resnet20", "width": 16}, **RECIPE},
             "space": SPACE,
             "budget": kd.Budget(runs=120),
             "confirm": kd.Confirm(seeds=10, finalists=1),
         },
-        # The original has 16 frames and 128 clips a batch; the source sees the centre frame.
-        "ucf101": {
-            "task": {
-                "data": data.clips(data.ucf101(split=1), frames=16),
-                "student": {"network": "hara_resnet18", "width": 64},
-                **RECIPE,
-                "augment": "flip",
-                "size": 112,
-            },
-            "space": SPACE,
+        "ucf101": {"task": on_clips(data.ucf101(split=1)), "space": SPACE, "budget": kd.Budget(runs=40)},
+        "hmdb51": {"task": on_clips(data.hmdb51(split=1)), "space": SPACE, "budget": kd.Budget(runs=40)},
+        "ucf101-tuned": {
+            "task": on_clips(data.ucf101(split=1), **TUNED),
+            "space": {**SPACE, "learning_rate": kd.log(1e-3, 0.1)},
+            "budget": kd.Budget(runs=40),
+        },
+        "hmdb51-tuned": {
+            "task": on_clips(data.hmdb51(split=1), **TUNED),
+            "space": {**SPACE, "learning_rate": kd.log(1e-3, 0.1)},
             "budget": kd.Budget(runs=40),
         },
         "voc": {
-            # The seed's metric; it crops at random sizes, here images are only mirrored.
+            # The seed's metric.
             "task": {
                 "data": data.voc(),
                 "student": {"network": "resnet18", "width": 64},
                 **RECIPE,
-                "augment": "flip",
+                "augment": "resized-crop",
                 "size": 224,
                 "quirks": ("per_image_average_precision",),
             },

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from kdsearch.cli import add
+from kdsearch.cli import compare
 from kdsearch.cli import dashboard
 from kdsearch.cli import data
 from kdsearch.cli import db
@@ -53,6 +54,7 @@ def _options(
 app.command("launch")(launch.launch)
 app.command("worker")(worker.worker)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
 app.command("status")(status.status)
 app.command("list")(studies.list_studies)
 app.command("stop")(stop.stop)

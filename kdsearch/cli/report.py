@@ -15,12 +15,16 @@ from kdsearch.cli.common import StudyName
 from kdsearch.cli.common import connect
 from kdsearch.cli.common import find
 
+Form = Annotated[str, typer.Option("--format", help="table, md, latex, csv or json.")]
+Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
+MixCode = Annotated[bool, typer.Option("--mix-code", help="Mix runs of different trainer code.")]
+
 
 def report(
     study: StudyName,
-    form: Annotated[str, typer.Option("--format", help="table, md, latex, csv or json.")] = "table",
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")] = None,
-    mix_code: Annotated[bool, typer.Option("--mix-code", help="Mix runs of different trainer code.")] = False,
+    form: Form = "table",
+    output: Output = None,
+    mix_code: MixCode = False,
     preset: Preset = None,
     data: Data = None,
     storage: Storage = None,
@@ -31,12 +35,17 @@ def report(
 
     ledger = connect(storage)
     record = find(ledger, study, preset)
-    text = render(build(ledger.results(record.id), mix_code=mix_code), form, width=_width())
+    put(render(build(ledger.results(record.id), mix_code=mix_code), form, width=terminal_width()), output)
+
+
+def put(text: str, output: Path | None) -> None:
+    """Print a rendered report, or write it to a file."""
     if output is None:
         print(text)
     else:
         output.write_text(text if text.endswith("\n") else text + "\n")
 
 
-def _width() -> int:
+def terminal_width() -> int:
+    """Columns that a report may take."""
     return max(80, shutil.get_terminal_size((100, 40)).columns)

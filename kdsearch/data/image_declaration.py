@@ -114,6 +114,16 @@ class ImageDeclaration:
         reader = self._reader
         return _parts(self, reader, reader.fingerprint())[0]
 
+    def learnt_from(self, other: ImageDeclaration) -> int:
+        """How many of the images that validate here are among those that train in ``other``."""
+        if self._reader.kind != other._reader.kind or self._reader.fingerprint() != other._reader.fingerprint():
+            return 0
+        (own, rows), (others, other_rows) = (
+            _parts(data, data._reader, data._reader.fingerprint()) for data in (self, other)
+        )
+        # Rows of the official train part: the test part is another, and nobody trains on it.
+        return len(np.intersect1d(rows["train"][own.validation], other_rows["train"][others.train]))
+
     def load(self, size: int | None = None) -> Images:
         """Read all images of the declaration, and check them.
 

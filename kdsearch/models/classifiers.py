@@ -20,7 +20,8 @@ class ClassifierEntry:
 
     ``builder`` is a callable in ``module``, called with ``classes``, ``width`` (channels of the first stage) and, where
     ``has_weights``, with ``weights``: the name of one of torchvision's weights or a file's path. ``kind`` is what it
-    sees: ``images`` ``[B, 3, H, W]`` or ``clips`` ``[B, 3, T, H, W]``, normalised floats.
+    sees: ``images`` ``[B, 3, H, W]`` or ``clips`` ``[B, 3, T, H, W]``, normalised floats. ``known_weights``: the names
+    that torchvision has. ``stages``: how many there are for a run that tunes the last ones alone.
     """
 
     module: str
@@ -28,6 +29,8 @@ class ClassifierEntry:
     kind: Kind
     default_width: int
     has_weights: bool = False
+    known_weights: tuple[str, ...] = ()
+    stages: int = 4
 
     def build(self, classes: int, width: int | None = None, weights: str | None = None) -> Classifier:
         """A new classifier, drawn from torch's default generator (see ``training.randomness.build_seeded``).
@@ -47,15 +50,18 @@ class ClassifierEntry:
 
 _CIFAR = "kdsearch.models.cifar"
 _RESNET = "kdsearch.models.resnet_image"
+_VGG = "kdsearch.models.vgg"
+_FIRST = ("IMAGENET1K_V1", "DEFAULT")
 
 CLASSIFIERS: dict[str, ClassifierEntry] = {
     "studentnet": ClassifierEntry(_CIFAR, "StudentNet", "images", 64),
     "resnet20": ClassifierEntry(_CIFAR, "resnet20", "images", 16),
     "resnet32": ClassifierEntry(_CIFAR, "resnet32", "images", 16),
-    "vgg16_bn": ClassifierEntry("kdsearch.models.vgg", "Vgg16Bn", "images", 64),
-    "resnet18": ClassifierEntry(_RESNET, "resnet18", "images", 64, has_weights=True),
-    "resnet34": ClassifierEntry(_RESNET, "resnet34", "images", 64, has_weights=True),
-    "resnet50": ClassifierEntry(_RESNET, "resnet50", "images", 64, has_weights=True),
-    "r3d_18": ClassifierEntry(_RESNET, "r3d_18", "clips", 64, has_weights=True),
-    "hara_resnet18": ClassifierEntry(_RESNET, "hara_resnet18", "clips", 64, has_weights=True),
+    "vgg16_bn": ClassifierEntry(_VGG, "vgg16_bn", "images", 64, True, _FIRST, 5),
+    "imagenet_vgg16_bn": ClassifierEntry(_VGG, "imagenet_vgg16_bn", "images", 64, True, _FIRST, 5),
+    "resnet18": ClassifierEntry(_RESNET, "resnet18", "images", 64, True, _FIRST),
+    "resnet34": ClassifierEntry(_RESNET, "resnet34", "images", 64, True, _FIRST),
+    "resnet50": ClassifierEntry(_RESNET, "resnet50", "images", 64, True, (*_FIRST, "IMAGENET1K_V2")),
+    "r3d_18": ClassifierEntry(_RESNET, "r3d_18", "clips", 64, True, ("KINETICS400_V1", "DEFAULT")),
+    "hara_resnet18": ClassifierEntry(_RESNET, "hara_resnet18", "clips", 64, True),
 }

@@ -1,34 +1,21 @@
-"""ResNets with pretrained weights as classifiers: torchvision's of images, and the encoders of clips.
-
-``weights`` is a path, or the name of one of torchvision's weights, which is looked up in torch hub's cache and else
-downloaded. A file has torchvision's names (Hara's for his network), alone or under ``state_dict``, with or without
-DataParallel's prefix, as Places365's checkpoints of CSAILVision. Its last layer is taken where it has as many classes
-as the network; ``head_from_weights`` says whether it was, which a source of soft labels must insist on.
-"""
+"""ResNets that take pretrained weights, as classifiers: torchvision's of images, and the encoders of clips."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
-from http.client import HTTPException
-from pathlib import Path
 from typing import Any
-from typing import TypeVar
 from typing import cast
-from urllib.parse import urlparse
 
 import torch
 from torch import Tensor
 from torch import nn
 from torch.nn import functional as F
 
-from kdsearch.errors import DataError
 from kdsearch.models.batch_norm import BatchNorm2d
 from kdsearch.models.batch_norm import BatchNorm3d
-from kdsearch.models.cifar import Classifier
+from kdsearch.models.pretrained import Pretrained
+from kdsearch.models.pretrained import filled
 from kdsearch.models.r3d import R3D18
 from kdsearch.models.resnet3d_hara import HaraResNet18
-from kdsearch.models.weights import load_into
 from kdsearch.torchvision_shim import import_torchvision
 
 _DEPTHS = {
@@ -39,10 +26,8 @@ _DEPTHS = {
 """Kind of block and number of blocks in each stage."""
 
 
-class ResNet(Classifier):
+class ResNet(Pretrained):
     """A ResNet, of images by torchvision's blocks or around an encoder of clips, that can be filled from a file."""
-
-    head_from_weights = False
 
     def blocks(self) -> list[nn.Module]:
         """What may be computed again in the backward pass, see :mod:`kdsearch.training.recompute`."""
@@ -55,25 +40,10 @@ class ResNet(Classifier):
             maps.append(layer(maps[-1]))
         return maps[1:]
 
-    def layout(self) -> nn.Module:
-        """The same layers under the names that a file of weights has; its ``state_dict`` can be saved as such a file.
-
-        Its class is named as the network is, for the error of a file that does not fit.
-        """
-        parts: Mapping[str, nn.Module] = {**self._body(), "fc": self.classify}
-        named = type(type(self).__name__, (nn.ModuleDict,), {})
-        return cast("nn.Module", named(parts))
-
-    def load(self, path: Path) -> None:
-        """Fill the network from a file; raises :class:`~kdsearch.errors.DataError` where the body does not fit."""
-        load_into(self.layout(), path, skip=("fc.",))
-        with suppress(DataError):  # a last layer for other classes: this one stays as it was drawn
-            load_into(nn.ModuleDict({"fc": self.classify}), path, skip=tuple(f"{name}." for name in self._body()))
-            self.head_from_weights = True
-
-    def _body(self) -> dict[str, nn.Module]:
-        """All layers but the last, by the names of a file of weights."""
-        raise NotImplementedError
+    def parts_before(self, stage: int) -> list[nn.Module]:
+        """See :class:`~kdsearch.models.pretrained.Pretrained`: the stem and so many stages."""
+        kept = {f"layer{i}" for i in range(stage, 5)}
+        return [part for name, part in self._body().items() if name not in kept]
 
     def _stem(self, images: Tensor) -> Tensor:
         raise NotImplementedError
@@ -81,9 +51,6 @@ class ResNet(Classifier):
     def _layers(self) -> list[nn.Module]:
         body = self._body()
         return [body[f"layer{i}"] for i in range(1, 5)]
-
-
-Filled = TypeVar("Filled", bound=ResNet)
 
 
 class ImageResNet(ResNet):
@@ -186,59 +153,24 @@ def _with_our_norms(network: Any) -> Any:
 
 def resnet18(classes: int = 1000, width: int = 64, weights: str | None = None) -> ImageResNet:
     """:class:`ImageResNet` of 18 layers."""
-    return _filled(ImageResNet(18, classes, width), weights, "resnet18", width)
+    return filled(ImageResNet(18, classes, width), weights, "resnet18", width)
 
 
 def resnet34(classes: int = 1000, width: int = 64, weights: str | None = None) -> ImageResNet:
     """:class:`ImageResNet` of 34 layers."""
-    return _filled(ImageResNet(34, classes, width), weights, "resnet34", width)
+    return filled(ImageResNet(34, classes, width), weights, "resnet34", width)
 
 
 def resnet50(classes: int = 1000, width: int = 64, weights: str | None = None) -> ImageResNet:
     """:class:`ImageResNet` of 50 layers."""
-    return _filled(ImageResNet(50, classes, width), weights, "resnet50", width)
+    return filled(ImageResNet(50, classes, width), weights, "resnet50", width)
 
 
 def r3d_18(classes: int = 400, width: int = 64, weights: str | None = None) -> ClipR3D18:
     """:class:`ClipR3D18`."""
-    return _filled(ClipR3D18(classes, width), weights, "r3d_18", width)
+    return filled(ClipR3D18(classes, width), weights, "r3d_18", width)
 
 
 def hara_resnet18(classes: int = 400, width: int = 64, weights: str | None = None) -> ClipHaraResNet18:
     """:class:`ClipHaraResNet18`; ``weights`` is a path, since torchvision has none."""
-    return _filled(ClipHaraResNet18(classes, width), weights, None, width)
-
-
-def _filled(network: Filled, weights: str | None, model: str | None, width: int) -> Filled:
-    """``network`` with ``weights``, a path or a name of torchvision's for its ``model``."""
-    if weights is not None:
-        network.load(_file(weights, model, width))
-    return network
-
-
-def _file(weights: str, model: str | None, width: int) -> Path:
-    """Where weights lie on this machine; torchvision's are fetched where torch hub's cache lacks them."""
-    known: Mapping[str, Any] = {}
-    if model is not None:
-        import_torchvision()
-        from torchvision.models import get_model_weights
-
-        known = get_model_weights(model).__members__
-    if weights not in known:
-        if not Path(weights).is_file():
-            names = f", nor one of torchvision's names ({', '.join(known)})" if known else ""
-            raise DataError(f"pretrained weights: expected a file at {weights}, found none{names}; download it first")
-        return Path(weights)
-    if width != 64:
-        raise ValueError(f"torchvision's weights of {model} are of width 64, got {width}; leave width or weights out")
-    url = known[weights].url
-    path = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
-    if not path.is_file():
-        try:
-            known[weights].get_state_dict(progress=False, check_hash=True, map_location="cpu", weights_only=True)
-        except (OSError, HTTPException, RuntimeError) as error:
-            raise DataError(
-                f"pretrained weights {weights} of {model}: expected a file at {path}, found none, and {url} cannot be "
-                f"fetched ({error}); put the file there, or give the path of a local copy as weights"
-            ) from error
-    return path
+    return filled(ClipHaraResNet18(classes, width), weights, None, width)

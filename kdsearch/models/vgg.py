@@ -1,6 +1,8 @@
-"""VGG-16 with batch norm for 32 x 32 pixels: the teacher of seed 004, and MAXL's network."""
+"""VGG-16 with batch norm: for 32 x 32 pixels the teacher of seed 004 and MAXL's network, and ImageNet's own."""
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -8,8 +10,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from kdsearch.models.batch_norm import BatchNorm2d
-from kdsearch.models.cifar import Classifier
 from kdsearch.models.memory_format import channels_last
+from kdsearch.models.pretrained import Pretrained
+from kdsearch.models.pretrained import filled
 
 _BLOCKS = ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3))
 """Channels in multiples of the first block's, and convolutions, of each block."""
@@ -28,14 +31,17 @@ class ConvolutionNorm(nn.Module):
         return torch.relu(self.norm(self.convolution(x)))
 
 
-class Vgg16Bn(Classifier):
+class Vgg16Bn(Pretrained):
     """Five blocks of 2, 2, 3, 3 and 3 :class:`ConvolutionNorm`, each with a 2x2 max-pool behind it; one linear layer.
 
     ``[B, 3, 32, 32]`` to ``[B, classes]``; blocks of ``width``, 2, 4, 8 and 8 width channels, 14,728,266 parameters at
     ``width`` 64 and 10 classes, in torch's initialisation. Larger images leave more than one pixel, whose mean is the
     embedding. Source: Simonyan and Zisserman, arXiv 1409.1556, configuration D, with the single linear layer of
-    kuangliu/pytorch-cifar, whose VGG16 the code of seed document 004 trains as teacher.
+    kuangliu/pytorch-cifar, whose VGG16 the code of seed document 004 trains as teacher. The convolutions of
+    torchvision's ``vgg16_bn`` are its own at width 64 and can be given as weights; the last layer is then drawn.
     """
+
+    head = "classifier"
 
     def __init__(self, classes: int = 10, width: int = 64) -> None:
         super().__init__()
@@ -49,6 +55,21 @@ class Vgg16Bn(Classifier):
             inputs = outputs
         self.classify = nn.Linear(self.features, classes)
 
+    def parts_before(self, stage: int) -> list[nn.Module]:
+        """See :class:`~kdsearch.models.pretrained.Pretrained`: so many blocks."""
+        return list(self.layers)[: stage - 1]
+
+    def _body(self) -> dict[str, nn.Module]:
+        # torchvision numbers convolution, norm, ReLU and max-pool in one row.
+        named: dict[str, nn.Module] = {}
+        place = 0
+        for block in self.layers:
+            for layer in cast("nn.Sequential", block):
+                named |= {str(place): layer.convolution, str(place + 1): layer.norm}  # type: ignore[dict-item]
+                place += 3
+            place += 1
+        return {"features": nn.ModuleDict(named)}
+
     def blocks(self) -> list[nn.Module]:
         """What may be computed again in the backward pass, see :mod:`kdsearch.training.recompute`."""
         return list(self.layers)
@@ -61,3 +82,34 @@ class Vgg16Bn(Classifier):
         for layer in self.layers:
             maps.append(F.max_pool2d(layer(maps[-1]), 2))
         return maps[1:]
+
+
+class ImageNetVgg16Bn(Vgg16Bn):
+    """torchvision's ``vgg16_bn`` for 224 pixels: three linear layers on the last map, brought to 7 x 7 pixels.
+
+    ``[B, 3, H, W]`` to ``[B, classes]``; 138,365,992 parameters at ``width`` 64 and 1,000 classes. Its dropout is left
+    out: a source of soft labels, which this is for, is asked in evaluation mode.
+    """
+
+    def __init__(self, classes: int = 1000, width: int = 64) -> None:
+        super().__init__(classes, width)
+        self.features = 49 * self.stage_channels[-1]
+        hidden = 64 * width
+        layers = [nn.Linear(self.features, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, classes)]
+        self.classify = nn.Sequential(
+            layers[0], nn.ReLU(), nn.Identity(), layers[1], nn.ReLU(), nn.Identity(), layers[2]
+        )
+
+    def pool(self, last: Tensor) -> Tensor:
+        """The embedding ``[B, 49 * 8 width]``: the last map at 7 x 7 pixels, by channel."""
+        return F.adaptive_avg_pool2d(last, 7).flatten(1)
+
+
+def vgg16_bn(classes: int = 10, width: int = 64, weights: str | None = None) -> Vgg16Bn:
+    """:class:`Vgg16Bn`."""
+    return filled(Vgg16Bn(classes, width), weights, "vgg16_bn", width)
+
+
+def imagenet_vgg16_bn(classes: int = 1000, width: int = 64, weights: str | None = None) -> ImageNetVgg16Bn:
+    """:class:`ImageNetVgg16Bn`."""
+    return filled(ImageNetVgg16Bn(classes, width), weights, "vgg16_bn", width)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdsearch.report.beside import build_beside
 from kdsearch.report.build import build
 from kdsearch.report.export import runs_csv
 from kdsearch.report.export import runs_json
@@ -23,6 +24,7 @@ __all__ = [
     "Row",
     "Table",
     "build",
+    "build_beside",
     "render",
     "render_table",
     "runs_csv",

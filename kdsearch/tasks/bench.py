@@ -89,6 +89,9 @@ class Looped(Task, Protocol):
     def epochs_of(self, role: Role) -> int:
         """Epochs at most."""
 
+    def restarts_of(self, role: Role) -> tuple[int, ...]:
+        """Epochs after which a run goes on from its best weights so far, its optimizer made anew; mostly none."""
+
     def teacher_numbers(self) -> Mapping[str, Scalar]:
         """Parameters in which the teacher's recipe differs from the task's defaults."""
 
@@ -143,6 +146,7 @@ def make_member(
         keep_weights=context.keep_weights or request.role == "teacher",
         choose="score" if "best_epoch_on_test" in task.quirks else "objective",
         views=views_key(varied("augmentation", request.seed, vary)),
+        restarts=task.restarts_of(request.role),
     )
     checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
     return Member(recipe, task.schedule(request.role, params), checkpoint, context.report, entrant)

@@ -6,29 +6,40 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
 from dataclasses import fields
+from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 
 from kdsearch.errors import StudyFileError
 from kdsearch.models.classifiers import CLASSIFIERS
 from kdsearch.tasks.networks import check_names
+from kdsearch.tasks.weight_files import is_path
+from kdsearch.tasks.weight_files import named
+
+if TYPE_CHECKING:
+    from kdsearch.models.cifar import Classifier
 
 ScheduleName = Literal["plateau", "steps", "cosine", "constant"]
 SCHEDULES = ("plateau", "steps", "cosine", "constant")
-OPTIMIZER_NAMES = ("adam", "adamw", "sgd")
+OPTIMIZER_NAMES = ("adam", "adamw", "sgd", "sgd-nesterov")
+_BARE = ("network", "width", "weights", "tune_from")
+"""Options of a network whose recipe is the task's."""
 
 
 @dataclass(frozen=True)
 class ClassifierOptions:
     """A network of the registry ``kdsearch.models.classifiers``; ``None`` stands for the registry's own.
 
-    ``weights``: one of torchvision's by name, or a file's path. What follows is for a network that has a recipe of its
-    own, and differs from the task's where given; ``milestones`` are epochs of the schedule ``steps``.
+    ``weights``: one of torchvision's by name, or a file's path. ``tune_from``: only this stage (counted from 1), those
+    behind it and what is new learn; what lies before keeps its ``weights``, but for what its batch norms have seen.
+    What follows is for a network that has a recipe of its own, and differs from the task's where given; ``milestones``
+    are epochs of the schedule ``steps``.
     """
 
     network: str
     width: int | None = None
     weights: str | None = None
+    tune_from: int | None = None
     epochs: int | None = None
     optimizer: str | None = None
     schedule: ScheduleName | None = None
@@ -43,24 +54,34 @@ class ClassifierOptions:
 
     def __str__(self) -> str:
         width = self.width or CLASSIFIERS[self.network].default_width
-        weights = f", weights {self.weights}" if self.weights else ""
-        return f"{self.network} width {width}{weights}"
+        weights = f", weights {named(self.weights)}" if self.weights else ""
+        tuned = f", tuned from stage {self.tune_from} on" if self.tune_from else ""
+        return f"{self.network} width {width}{weights}{tuned}"
+
+    def build(self, classes: int, pretrained: bool = True) -> Classifier:
+        """A new network, drawn from torch's default generator; without its ``weights`` where others will be loaded."""
+        network = CLASSIFIERS[self.network].build(classes, self.width, self.weights if pretrained else None)
+        if self.tune_from is not None:
+            from kdsearch.models.pretrained import Pretrained
+            from kdsearch.models.pretrained import hold
+
+            assert isinstance(network, Pretrained)
+            hold(network.parts_before(self.tune_from))
+        return network
 
 
 def classifier_options(what: str, options: ClassifierOptions | Mapping[str, Any], own: bool) -> ClassifierOptions:
     """Checked options; with ``own`` a recipe may be among them. Raises ``StudyFileError`` with what is allowed."""
     given = options.given() if isinstance(options, ClassifierOptions) else dict(options)
     names = tuple(field.name for field in fields(ClassifierOptions))
-    check_names(f"option of {what}", given, names if own else names[:3])
+    check_names(f"option of {what}", given, names if own else _BARE)
     if "network" not in given:
         raise StudyFileError(f"{what} names no network; choose one of {', '.join(CLASSIFIERS)}")
     check_names("network", [given["network"]], tuple(CLASSIFIERS))
     if given.get("milestones") is not None:
         given["milestones"] = tuple(given["milestones"])
     found = ClassifierOptions(**given)
-    if found.weights is not None and not CLASSIFIERS[found.network].has_weights:
-        able = ", ".join(name for name, entry in CLASSIFIERS.items() if entry.has_weights)
-        raise StudyFileError(f"{what}: {found.network} takes no weights, got {found.weights!r}; those that do: {able}")
+    _check_weights(what, found)
     if found.schedule == "steps" and not found.milestones:
         raise StudyFileError(f"{what}: schedule 'steps' needs milestones, the epochs after which the rate falls")
     for name in ("width", "epochs"):
@@ -72,3 +93,25 @@ def classifier_options(what: str, options: ClassifierOptions | Mapping[str, Any]
     if found.optimizer is not None:
         check_names("optimizer", [found.optimizer], OPTIMIZER_NAMES)
     return found
+
+
+def _check_weights(what: str, found: ClassifierOptions) -> None:
+    """Refuse weights that cannot be, without a look at any file, and stages that there are not."""
+    entry = CLASSIFIERS[found.network]
+    if found.weights is not None and not entry.has_weights:
+        able = ", ".join(name for name, other in CLASSIFIERS.items() if other.has_weights)
+        raise StudyFileError(f"{what}: {found.network} takes no weights, got {found.weights!r}; those that do: {able}")
+    if found.weights is not None and found.weights not in entry.known_weights and not is_path(found.weights):
+        known = f"one of torchvision's names ({', '.join(entry.known_weights)}) or " if entry.known_weights else ""
+        raise StudyFileError(
+            f"{what}: expected weights of {found.network}: {known}a file's path; got {found.weights!r}"
+        )
+    if found.tune_from is None:
+        return
+    if found.weights is None:
+        raise StudyFileError(f"{what}: tune_from keeps pretrained weights in front of a stage; give weights too")
+    if not isinstance(found.tune_from, int) or not 2 <= found.tune_from <= entry.stages + 1:
+        raise StudyFileError(
+            f"{what}: tune_from is 2 to {entry.stages} for a stage of {found.network}, {entry.stages + 1} for its last "
+            f"layer alone; got {found.tune_from!r}"
+        )

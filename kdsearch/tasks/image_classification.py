@@ -26,6 +26,8 @@ from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.classifier_options import ClassifierOptions
 from kdsearch.tasks.classifier_options import classifier_options
+from kdsearch.tasks.image_recipe import STAGES_FROM_BEST
+from kdsearch.tasks.images import QUIRKS
 from kdsearch.tasks.images import SHARED
 from kdsearch.tasks.images import ImageTask
 
@@ -46,10 +48,10 @@ class ImageClassification(ImageTask):
 
     ``teacher``, ``student``: options of ``ClassifierOptions`` as a dict; the teacher may have a recipe of its own, such
     as the original's ``{"network": "vgg16_bn", "optimizer": "sgd", "learning_rate": 0.1, "schedule": "steps",
-    "milestones": (150, 250), "epochs": 300}`` (whose three stages each begin at the best epoch so far, with a new
-    optimizer: here the run goes on). It sees each image in the same crop and flip as the student; what it says of a
-    view is kept where all views take less than a tenth of the free memory, else it is asked anew. All else as in
-    ``ImageTask``.
+    "milestones": (150, 250), "epochs": 300}``, whose three stages each begin at the best epoch so far with a new
+    optimizer (the quirk ``stages_from_best``; without it the run goes on). It sees each image in the same crop and flip
+    as the student; what it says of a view is kept where all views take less than a tenth of the free memory, else it is
+    asked anew. All else as in ``ImageTask``.
 
     Raises :class:`~kdsearch.errors.StudyFileError` for unknown options, and where an image shows several classes: what
     a soft label is then, the originals do not say.
@@ -60,6 +62,9 @@ class ImageClassification(ImageTask):
     student: ClassifierOptions | Mapping[str, Any] = _STUDENT
 
     kind: ClassVar[str] = "image_classification"
+    known_quirks: ClassVar[Mapping[str, str]] = QUIRKS | {
+        STAGES_FROM_BEST: "each stage of the teacher's schedule begins at its best epoch so far, with a new optimizer",
+    }
     defaults: ClassVar[Mapping[str, Scalar]] = DEFAULTS
 
     def __post_init__(self) -> None:

@@ -14,7 +14,6 @@ from kdsearch.distillation.soft_targets import cross_entropy_batchmean
 from kdsearch.distillation.soft_targets import probabilities_mse_half_mean
 from kdsearch.distillation.soft_targets import soft_targets_cross_entropy_batchmean
 from kdsearch.models.cifar import ClassifierOutput
-from kdsearch.models.classifiers import CLASSIFIERS
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import Scalar
@@ -90,11 +89,7 @@ class ImageClassificationBench(ImageBench):
 
     def build(self) -> nn.Module:
         """See ``Bench``."""
-        return self._network(self.role, self.task.network(self.role).weights)
-
-    def _network(self, role: Role, weights: str | None) -> nn.Module:
-        options = self.task.network(role)
-        return CLASSIFIERS[options.network].build(self.data.classes, options.width, weights)
+        return self.task.network(self.role).build(self.data.classes)
 
     def terms(self, members: int, dtype: torch.dtype) -> ClassificationTerms:
         """See ``Bench``."""
@@ -112,7 +107,8 @@ class ImageClassificationBench(ImageBench):
         path, task, feed = teacher_file(request, "alpha is not 0"), self.task, self.feed(torch.float32)
 
         def network() -> nn.Module:
-            return load_state(self._network("teacher", None), path).to(self.device)
+            teacher = task.network("teacher").build(self.data.classes, pretrained=False)
+            return load_state(teacher, path).to(self.device)
 
         if "teacher_train_mode" in task.quirks:
             return live(network(), feed, torch.device(self.device))

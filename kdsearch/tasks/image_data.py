@@ -16,10 +16,14 @@ from kdsearch.metrics.accuracy import accuracy
 from kdsearch.metrics.multi_label import mean_average_precision_over_classes
 from kdsearch.metrics.multi_label import mean_average_precision_over_images
 from kdsearch.models.memory_format import tensor_of
+from kdsearch.tasks.images import Augment
 from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.images import ImageTask
 from kdsearch.training.feeds import ImageFeed
 from kdsearch.training.feeds import placed
+from kdsearch.training.image_views import CropFlip
+from kdsearch.training.image_views import ImageViews
+from kdsearch.training.image_views import ResizedCrop
 from kdsearch.training.loop import Evaluate
 from kdsearch.training.steppers import Stepper
 
@@ -58,9 +62,15 @@ def _image_set(data: ImageDataLike, size: int | None, device: str, fingerprint: 
 
 def image_feed(task: ImageTask, images: ImageSet, dtype: torch.dtype) -> ImageFeed:
     """The images as networks read them, in views as the task augments them."""
-    data = task.data
-    padding = data.padding if task.augment == "crop-flip" else 0
-    return ImageFeed(images.images, data.mean, data.std, padding=padding, flip=task.augment != "none", dtype=dtype)
+    seen = image_views(task.augment, task.data.padding)
+    return ImageFeed(images.images, task.data.mean, task.data.std, seen=seen, dtype=dtype)
+
+
+def image_views(augment: Augment, padding: int) -> ImageViews:
+    """The views of an augmentation, of images that their data pad by so much before they are cropped."""
+    if augment == "resized-crop":
+        return ResizedCrop()
+    return CropFlip(padding if augment == "crop-flip" else 0, augment != "none")
 
 
 def judge(task: ImageTask) -> Callable[[Tensor, Tensor], Tensor]:

@@ -26,17 +26,18 @@ from kdsearch.tasks.classifier_options import OPTIMIZER_NAMES
 from kdsearch.tasks.classifier_options import SCHEDULES
 from kdsearch.tasks.classifier_options import ClassifierOptions
 from kdsearch.tasks.classifier_options import ScheduleName
+from kdsearch.tasks.image_recipe import ImageRecipe
+from kdsearch.tasks.measured_on import measured_on
 from kdsearch.tasks.networks import check_names
 from kdsearch.tasks.students import TrainsStudents
 from kdsearch.tasks.weight_files import named
 from kdsearch.tasks.weight_files import with_weights
 
 if TYPE_CHECKING:
-    from kdsearch.training.schedules import Schedule
     from kdsearch.training.steppers import Precision
 
-Augment = Literal["crop-flip", "flip", "none"]
-AUGMENTS = ("crop-flip", "flip", "none")
+Augment = Literal["crop-flip", "resized-crop", "flip", "none"]
+AUGMENTS = ("crop-flip", "resized-crop", "flip", "none")
 
 QUIRKS: dict[str, str] = {
     "best_epoch_on_test": "score at the best epoch on test (optimistic)",
@@ -78,12 +79,12 @@ class ImageDataLike(Protocol):
 
 
 @dataclass(frozen=True)
-class ImageTask(TrainsStudents):
+class ImageTask(ImageRecipe, TrainsStudents):
     """Fields and rules of the tasks on images.
 
     ``data``: such as ``kdsearch.data.cifar10(train=2000)``. ``augment``: random crops of the image, padded by as much
-    as the data say, and flips; flips alone; or none. ``batch`` in images, ``epochs`` at most, ``evaluate_every`` in
-    epochs.
+    as the data say, and flips; crops of random size, out of what is evaluated, and flips; flips alone; or none.
+    ``batch`` in images, ``epochs`` at most, ``evaluate_every`` in epochs.
     ``schedule``: ``plateau`` divides the learning rate by 10 when the objective has not risen for ``patience``
     evaluations and ends the run at the plateau after the last of ``reductions``; ``steps`` multiplies it by ``factor``
     at each of ``milestones``, ``cosine`` lets it fall to 0, ``constant`` leaves it: these know no patience.
@@ -198,6 +199,10 @@ class ImageTask(TrainsStudents):
         """Hash of the data that runs read, and of local files of weights."""
         return with_weights(self.data.fingerprint(), self._weights)
 
+    def measured_on(self) -> str:
+        """See ``kdsearch.tasks.measured_on``."""
+        return measured_on(self.data, self.metric, self.quirks)
+
     @property
     def _weights(self) -> list[str | None]:
         """Pretrained weights of all networks."""
@@ -217,44 +222,9 @@ class ImageTask(TrainsStudents):
         """What is as the original has it, in words."""
         return [f"as the original: {self.known_quirks[quirk]}" for quirk in self.quirks]
 
-    def recipe_of(self, role: Role) -> ClassifierOptions | None:
-        """The options of a network that has a recipe of its own."""
-        return None
-
     def chances_of(self, role: Role) -> tuple[float, float]:
         """See ``Trained``."""
         return self.chances
-
-    def optimizer_of(self, role: Role) -> str:
-        """See ``Trained``."""
-        own = self.recipe_of(role)
-        return (own and own.optimizer) or self.optimizer
-
-    def epochs_of(self, role: Role) -> int:
-        """See ``Trained``."""
-        own = self.recipe_of(role)
-        return (own and own.epochs) or self.epochs
-
-    def teacher_numbers(self) -> Mapping[str, Scalar]:
-        """See ``Trained``."""
-        own = self.recipe_of("teacher")
-        return {} if own is None else {name: value for name, value in own.given().items() if name in self.defaults}
-
-    def schedule(self, role: Role, params: Mapping[str, Scalar]) -> Schedule:
-        """See ``Trained``."""
-        from kdsearch.training.schedules import Cosine
-        from kdsearch.training.schedules import Plateau
-        from kdsearch.training.schedules import StepDecay
-
-        own = self.recipe_of(role)
-        name = (own and own.schedule) or self.schedule_name
-        milestones = self.milestones if own is None or own.milestones is None else own.milestones
-        rate = float(params["learning_rate"])
-        if name == "plateau":
-            return Plateau(rate, int(params["patience"]), reductions=self.reductions)
-        if name == "cosine":
-            return Cosine(rate, self.epochs_of(role))
-        return StepDecay(rate, milestones=milestones if name == "steps" else (), factor=self.factor)
 
 
 Own = TypeVar("Own", bound=ImageTask)

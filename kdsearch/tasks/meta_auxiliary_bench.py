@@ -9,7 +9,6 @@ from typing import cast
 import torch
 
 from kdsearch.errors import RunInterrupted
-from kdsearch.models.classifiers import CLASSIFIERS
 from kdsearch.models.maxl import LabelGenerator
 from kdsearch.models.maxl import MultiTaskNetwork
 from kdsearch.tasks.base import RunContext
@@ -51,9 +50,8 @@ class MetaAuxiliaryBench(ImageBench):
     def build(self) -> Pair:
         """The network, then its generator, drawn from torch's default generator."""
         options, classes = self.task.network, self.data.classes
-        entry = CLASSIFIERS[options.network]
-        network = MultiTaskNetwork(entry.build(classes, options.width, options.weights), classes, self.subclasses)
-        generator = LabelGenerator(entry.build(classes, options.width, options.weights), classes, self.subclasses)
+        network = MultiTaskNetwork(options.build(classes), classes, self.subclasses)
+        generator = LabelGenerator(options.build(classes), classes, self.subclasses)
         return Pair(network, generator)
 
 

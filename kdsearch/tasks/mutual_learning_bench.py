@@ -12,7 +12,6 @@ from torch import nn
 
 from kdsearch.distillation.mutual import mutual_kl_batchmean
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
-from kdsearch.models.classifiers import CLASSIFIERS
 from kdsearch.models.peers import Peers
 from kdsearch.models.peers import PeersOutput
 from kdsearch.tasks.base import Role
@@ -76,9 +75,7 @@ class MutualLearningBench(ImageBench):
 
     def build(self) -> nn.Module:
         """See ``Bench``."""
-        options = self.task.network
-        entry = CLASSIFIERS[options.network]
-        return Peers(lambda: entry.build(self.data.classes, options.width, options.weights), self.task.peers)
+        return Peers(lambda: self.task.network.build(self.data.classes), self.task.peers)
 
     def terms(self, members: int, dtype: torch.dtype) -> MutualTerms:
         """See ``Bench``."""

@@ -9,6 +9,7 @@ from typing import cast
 
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import Population
+from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
@@ -32,6 +33,10 @@ class TrainsStudents:
         from kdsearch.tasks.alone import train
 
         return train(self._trained, request, context)
+
+    def restarts_of(self, role: Role) -> tuple[int, ...]:
+        """See ``Looped``."""
+        return ()
 
     def together(self, request: RunRequest) -> bool:
         """Students train together, but for large networks and where the teacher answers each batch by itself."""

@@ -191,12 +191,28 @@ class Transfer(ImageTask):
         return self.trained_source is not None
 
     def fingerprint(self) -> str:
-        """Hash of the data that runs read, of sources' data, and of local files of weights."""
+        """Hash of the data that runs read, of sources' data, and of local files of weights.
+
+        Raises :class:`~kdsearch.errors.StudyFileError` for a source that would train on images that validate here.
+        """
+        self._check_sources()
         parts = [self.data.fingerprint()]
         parts += [source.data.fingerprint() for source in self.transfer_from if source.data is not None]
         return with_weights(
             combined(parts), [*self._weights, *(source.options.weights for source in self.transfer_from)]
         )
+
+    def _check_sources(self) -> None:
+        """Refuse a source that has learnt the labels of images which validate the student."""
+        for source in self.transfer_from:
+            seen = getattr(self.data, "learnt_from", None)
+            shared = seen(source.data) if seen is not None and source.data is not None else 0
+            if shared:
+                raise StudyFileError(
+                    f"source {source.name!r} would train on {shared} of the images that validate the student: what it "
+                    "says of them is no measure of transfer. Give it other classes, or the target's validation and "
+                    "split_seed"
+                )
 
     def bench(self, role: Role, device: str) -> Bench:
         """See ``Trained``."""

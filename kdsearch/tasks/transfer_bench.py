@@ -16,7 +16,6 @@ from kdsearch.distillation.soft_targets import binary_cross_entropy_mean
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
 from kdsearch.distillation.transfer import transfer_loss
 from kdsearch.errors import DataError
-from kdsearch.models.classifiers import CLASSIFIERS
 from kdsearch.models.transfer import TransferNetwork
 from kdsearch.models.transfer import TransferOutput
 from kdsearch.models.transfer import columns
@@ -33,6 +32,7 @@ from kdsearch.tasks.image_classification import ImageClassification
 from kdsearch.tasks.image_classification_bench import ImageClassificationBench
 from kdsearch.tasks.image_classification_bench import Numbers as PlainNumbers
 from kdsearch.tasks.image_data import image_set
+from kdsearch.tasks.image_data import image_views
 from kdsearch.tasks.member_terms import Frozen
 from kdsearch.tasks.member_terms import MemberWeights
 from kdsearch.tasks.member_terms import ask_each
@@ -72,8 +72,7 @@ def source_feed(
     """Images, or the centre frames of clips, as a source sees them; ``padding`` is that of their data."""
     if images.dim() == 5:
         images = images[:, :, images.shape[2] // 2]
-    padding = padding if task.augment == "crop-flip" else 0
-    feed = EnlargedFeed(images, *source.statistics, padding=padding, flip=task.augment != "none", dtype=dtype)
+    feed = EnlargedFeed(images, *source.statistics, seen=image_views(task.augment, padding), dtype=dtype)
     feed.enlarge = source.enlarge
     return feed
 
@@ -142,8 +141,7 @@ class TransferBench(ImageBench):
     def build(self) -> nn.Module:
         """See ``Bench``."""
         task = self.task
-        student = task.network
-        body = CLASSIFIERS[student.network].build(self.data.classes, student.width, student.weights)
+        body = task.network.build(self.data.classes)
         return TransferNetwork(body, self.heads, task.transfer_module, task.hidden)
 
     def terms(self, members: int, dtype: torch.dtype) -> TransferTerms:
@@ -172,7 +170,7 @@ class TransferBench(ImageBench):
 
         def network() -> nn.Module:
             options = source.options
-            built = CLASSIFIERS[options.network].build(source.count, options.width, options.weights)
+            built = options.build(source.count, pretrained=path is None)
             if path is not None:
                 return load_state(built, path).to(self.device)
             if not getattr(built, "head_from_weights", False):

@@ -19,6 +19,7 @@ from kdsearch.models.registry import default_encoder
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.classifier_options import OPTIMIZER_NAMES
+from kdsearch.tasks.measured_on import measured_on
 from kdsearch.tasks.networks import NetworkOptions
 from kdsearch.tasks.networks import check_names
 from kdsearch.tasks.networks import network_options
@@ -216,6 +217,10 @@ class VideoHashing(TrainsStudents):
     def fingerprint(self) -> str:
         """Hash of the data that runs read, and of local files of weights."""
         return with_weights(self.data.fingerprint(), (self.network(role).weights for role in ("teacher", "student")))
+
+    def measured_on(self) -> str:
+        """See ``kdsearch.tasks.measured_on``."""
+        return measured_on(self.data, self.metric, self.quirks)
 
     def with_options(self, **options: Any) -> VideoHashing:
         """The same task with some options changed; ``teacher`` and ``student`` are merged into what is there."""

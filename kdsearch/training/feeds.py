@@ -12,8 +12,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from kdsearch.data.augmentation import crop_flip
-from kdsearch.data.augmentation import views
+from kdsearch.training.image_views import CropFlip
+from kdsearch.training.image_views import ImageViews
 
 SHARE = 0.4
 """Of a GPU's free memory: a larger dataset stays in the host's, and each batch is copied."""
@@ -72,10 +72,9 @@ class Clean:
 
 
 class ImageFeed:
-    """uint8 images ``[N, 3, H, W]`` or clips ``[N, 3, T, H, W]``, cropped after padding, mirrored, normalised.
+    """uint8 images ``[N, 3, H, W]`` or clips ``[N, 3, T, H, W]``, in views of ``seen``, normalised.
 
-    A sample is ``clip * views + (dy * side + dx) * 2 + flip`` with ``side = 2 padding + 1``: 162 views at padding 4.
-    Without ``flip`` and with padding 0 there is one, the clean one. ``dtype``: of what is taken.
+    A sample is ``clip * views + view``; without ``seen`` there is one view, the clean one. ``dtype``: of what is taken.
 
         ``x = (pixel / 255 - mean) / std`` by channel; what lies outside the image is black before it.
     """
@@ -86,15 +85,12 @@ class ImageFeed:
         mean: Sequence[float],
         std: Sequence[float],
         *,
-        padding: int = 0,
-        flip: bool = False,
+        seen: ImageViews | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.images = images
-        self.padding = padding
-        self.flip = flip
-        self.side = 2 * padding + 1
-        self.views = self.side * self.side * 2 if padding or flip else 1
+        self.seen = CropFlip() if seen is None else seen
+        self.views = self.seen.count
         shape = (-1, *(1,) * (images.dim() - 2))
         # (x / 255 - m) / s as one product and one sum.
         scale = 1 / (255 * torch.tensor(std, dtype=torch.float64))
@@ -111,16 +107,13 @@ class ImageFeed:
         """See :class:`Feed`."""
         if self.views == 1:
             return clips
-        height, width = self.images.shape[-2:]
-        seen = views(keys, epochs, clips, (height, width), self.padding)
-        flipped = seen.flip.long() if self.flip else 0
-        return clips * self.views + (seen.dy * self.side + seen.dx) * 2 + flipped
+        return clips * self.views + self.seen.draw(clips, keys, epochs, self.images.shape[-2:])
 
     def clean(self, clips: Tensor) -> Tensor:
         """See :class:`Feed`."""
         if self.views == 1:
             return clips
-        return clips * self.views + (self.padding * self.side + self.padding) * 2
+        return clips * self.views + self.seen.clean
 
     def clips(self, samples: Tensor) -> Tensor:
         """See :class:`Feed`."""
@@ -130,16 +123,11 @@ class ImageFeed:
         """See :class:`Feed`."""
         pixels = _rows(self.images, self.clips(samples), device)
         if self.views > 1:
-            pixels = self._cut(pixels, (samples % self.views).to(device))
+            pixels = self.seen.cut(pixels, (samples % self.views).to(device))
         if device not in self._there:  # copied once: a copy a step would make the host wait
             self._there[device] = (self.scale.to(device), self.shift.to(device))
         scale, shift = self._there[device]
         return torch.addcmul(shift, pixels.to(scale.dtype), scale)
-
-    def _cut(self, pixels: Tensor, view: Tensor) -> Tensor:
-        rows = torch.arange(len(pixels), device=pixels.device)
-        dy, dx, flip = view // 2 // self.side, view // 2 % self.side, (view % 2).bool()
-        return crop_flip(pixels, rows[None], dx[None], dy[None], flip[None], self.padding)[0]
 
 
 def as_feed(inputs: Tensor | Feed) -> Feed:

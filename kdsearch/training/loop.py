@@ -124,7 +124,9 @@ def _take(stepper: Stepper, slot: int, member: Member, row: tuple[float, float, 
 
 
 def _boundary(stepper: Stepper, slot: int, member: Member, crowd: int) -> None:
-    """Write the checkpoint if it is time, then tell of the evaluation; who hears it may end the run."""
+    """Begin a new stage, write the checkpoint if it is time, tell of the evaluation: who hears it may end the run."""
+    if member.progress.epoch in member.recipe.restarts and member.progress.best_weights:
+        stepper.restart(slot, member.progress.best_weights)
     if member.checkpoint.due(crowd):
         member.checkpoint.save(_snapshot(stepper, slot, member))
     if member.due and not member.progress.diverged:

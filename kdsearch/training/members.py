@@ -25,7 +25,9 @@ class Recipe:
     ``evaluate_every`` counts epochs; the last epoch is evaluated too. ``keep_weights``: hold a copy of the weights of
     the chosen epoch. ``choose`` names the curve whose best epoch is chosen for score and weights: ``objective``, or
     ``score`` for the original's optimistic rule. What is reported and what the schedule sees is the objective always.
-    ``views``: the key by which the run's views of clips are drawn, see ``randomness.views_key``.
+    ``views``: the key by which the run's views of clips are drawn, see ``randomness.views_key``. ``restarts``: epochs
+    after which the run goes on from the weights of its best epoch so far, with an optimizer that remembers nothing; it
+    takes ``keep_weights``.
     """
 
     seed: int
@@ -36,6 +38,7 @@ class Recipe:
     keep_weights: bool = False
     choose: str = "objective"
     views: int = 0
+    restarts: tuple[int, ...] = ()
 
 
 @dataclass

@@ -76,6 +76,10 @@ class MetaAuxiliaryStepper:
     def enter(self, slot: int, entrant: Any) -> None:
         """Nothing: it was made for its one run."""
 
+    def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
+        """See ``Stepper``; plain SGD remembers nothing."""
+        self.pair.load_state_dict(weights)
+
     def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
         """The network's learning rate in this epoch; the generator's stands in the same proportion to its own."""
         self.rate, self.views, self.seen = learning_rates[0], views, []
@@ -92,9 +96,11 @@ class MetaAuxiliaryStepper:
 
     def end(self) -> None:
         """One step of the generator for each batch of the epoch."""
+        numbers = self.numbers
+        fallen = self.rate / numbers.learning_rate if numbers.learning_rate else 1.0
+        rate = numbers.generator_learning_rate * fallen
         for samples in self.seen:
             images, classes = self._batch(samples)
-            rate = self.numbers.generator_learning_rate * self.rate / self.numbers.learning_rate
             _descend(
                 list(self.pair.generator.parameters()),
                 self.generator_loss(images, classes),

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 from torch import nn
 
-OPTIMIZERS = ("adam", "adamw", "sgd")
+OPTIMIZERS = ("adam", "adamw", "sgd", "sgd-nesterov")
 _ADAM_MEMORY = {"exp_avg": "first_moment", "exp_avg_sq": "second_moment"}
 _SGD_MEMORY = {"momentum_buffer": "velocity"}
 
 
 def make_optimizer(name: str, parameters: Iterable[nn.Parameter], weight_decay: float) -> torch.optim.Optimizer:
-    """torch's ``adam`` (weight decay as L2), ``adamw`` (decoupled) or ``sgd`` (momentum 0.9).
+    """torch's ``adam`` (weight decay as L2), ``adamw`` (decoupled), ``sgd`` (momentum 0.9) or ``sgd-nesterov``.
 
     Fused: one call over all tensors, the fastest of torch's forms on one CPU thread. The learning rate is 0 until the
     stepper sets it, before every step: the schedule alone knows it, and one that is not a number shall make a run that
@@ -26,8 +26,9 @@ def make_optimizer(name: str, parameters: Iterable[nn.Parameter], weight_decay: 
         return torch.optim.Adam(parameters, lr=0.0, weight_decay=weight_decay, fused=True)
     if name == "adamw":
         return torch.optim.AdamW(parameters, lr=0.0, weight_decay=weight_decay, fused=True)
-    if name == "sgd":
-        return torch.optim.SGD(parameters, lr=0.0, momentum=0.9, weight_decay=weight_decay, fused=True)
+    if name in ("sgd", "sgd-nesterov"):
+        ahead = name == "sgd-nesterov"
+        return torch.optim.SGD(parameters, lr=0.0, momentum=0.9, weight_decay=weight_decay, nesterov=ahead, fused=True)
     raise ValueError(f"unknown optimizer {name!r}; choose one of {', '.join(OPTIMIZERS)}")
 
 

@@ -50,6 +50,9 @@ class Stepper(Protocol):
     def enter(self, slot: int, entrant: Any) -> None:
         """Make a slot that of a new run, at its very beginning; ``entrant`` is what the run's task made for it."""
 
+    def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
+        """A run goes on from these of its :meth:`weights`; its optimizer forgets what it remembers."""
+
     def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
         """An epoch begins: the slots' learning rates, and which of them hold a run. The others must not move.
 
@@ -119,6 +122,11 @@ class PlainStepper:
 
     def enter(self, slot: int, entrant: Any) -> None:
         """Nothing: it was made for its one run."""
+
+    def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
+        """See :class:`Stepper`."""
+        self.model.load_state_dict(weights)
+        self.optimizer.state.clear()
 
     def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
         """The learning rate and views of an epoch, see :class:`Stepper`."""

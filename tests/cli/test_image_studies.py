@@ -61,6 +61,41 @@ def test_a_study_ends_with_its_report_on_drawn_shapes(home: Path, name: str) -> 
 
 
 @pytest.mark.slow
+def test_methods_on_the_same_images_stand_side_by_side(home: Path) -> None:
+    for name in NAMES:
+        launched(home, name, "")
+    files = [str(STUDIES / f"{name}.py") for name in ("mutual_learning", "cifar10_temperature", "maxl")]
+    asked = ("compare", *files, "--preset", "smoke")
+    code, output = run_program(*asked, "--format", "json", home=home, KDSEARCH_DATA="")
+    assert code == 0, output
+    (table,) = json.loads(output)["tables"]
+    winners = [row for row in table["rows"] if not row["context"]]
+    assert [row["label"].split(" ")[0] for row in winners] == ["mutual_learning", "cifar10_temperature", "maxl"]
+    assert [row["cells"]["n"] for row in winners] == [2, 2, 2]
+    assert [row["cells"]["pairs"] for row in winners] == [None, 2, 2]
+    # The seeds are the same numbers, so a study's own report holds what its row says.
+    own = rows(launched(home, "maxl", ""), "comparison")
+    (score,) = [row["cells"]["score"]["value"] for label, row in own.items() if label.startswith("winner (")]
+    assert winners[2]["cells"]["score"]["value"] == score
+    code, output = run_program(*asked, home=home, KDSEARCH_DATA="", COLUMNS="120")
+    assert code == 0, output
+    assert "Side by side on confirm seeds" in output
+    code, output = run_program(
+        "compare", files[0], str(STUDIES / "sskt_transfer.py"), "--preset", "smoke", home=home, KDSEARCH_DATA=""
+    )
+    assert code == 1
+    assert "studies that stand side by side are measured alike" in output
+
+
+def test_methods_presets_measure_the_same() -> None:
+    for preset in ("methods", "full-methods"):
+        loaded = [kd.load(STUDIES / f"{name}.py", preset=preset) for name in NAMES]
+        assert len({study.settings()["measured_on"] for study in loaded}) == 1
+        assert len({study.confirm.seeds for study in loaded}) == 1
+        assert len({str(study.trained.identity()["student"]) for study in loaded}) == 1
+
+
+@pytest.mark.slow
 @pytest.mark.real_data
 def test_real_images_are_labelled_as_re_encoded(home: Path) -> None:
     if not (Path(DATA) / "cifar10").is_dir():

@@ -7,12 +7,15 @@ from collections.abc import Callable
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kdsearch.models.classifiers import CLASSIFIERS
+from kdsearch.models.pretrained import Pretrained
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
@@ -153,6 +156,40 @@ def test_member_equals_alone(tmp_path: Path, name: str, form: Form, optimizer: s
             if optimizer == "adam" and re.search(r"(convolutions\.\d\.bias|running_mean)$", key):
                 continue  # the norm behind takes it away: its gradient is rounding, which Adam makes as large as any
             torch.testing.assert_close(member.progress.best_weights[key], value, rtol=EXACT, atol=EXACT)
+
+
+@FORMS
+def test_a_tuned_member_in_resized_crops_equals_alone(tmp_path: Path, form: Form) -> None:
+    """What is held stays in every slot; Nesterov's momentum; views that no table holds."""
+    weights = tmp_path / "w.pth"
+    network = CLASSIFIERS["resnet18"].build(9, 4)
+    torch.save(cast("Pretrained", network).layout().state_dict(), weights)
+    task = classification(
+        student={"network": "resnet18", "width": 4, "weights": str(weights), "tune_from": 4},
+        augment="resized-crop",
+        optimizer="sgd-nesterov",
+        epochs=2,
+    )
+    teacher = train_teacher(task, tmp_path / "teacher")
+    params = [{"alpha": 0.0}, {"alpha": 0.6, "learning_rate": 3e-3}, {"alpha": 0.5, "mode": "mse"}]
+    requests = [RunRequest("student", given, seed, teacher) for seed, given in enumerate(params)]
+    population = StudentPopulation(task, "cpu", 2, form, torch.float64)
+    members = [
+        population.member(request, RunContext(tmp_path / f"m{i}", keep_weights=True))
+        for i, request in enumerate(requests)
+    ]
+    population.serve(Queue(members))
+    kept = network.state_dict()
+    for i, (member, request) in enumerate(zip(members, requests, strict=True)):
+        want = alone(task, request, tmp_path / f"a{i}")
+        assert member.progress.curve["loss"] == pytest.approx(want.progress.curve["loss"], rel=EXACT, abs=EXACT)
+        moved = set()
+        for key, value in want.progress.best_weights.items():
+            torch.testing.assert_close(member.progress.best_weights[key], value, rtol=EXACT, atol=EXACT)
+            own = key.startswith("classify") or "running" in key or "num_batches" in key
+            if not own and not torch.equal(value.float(), kept[key]):
+                moved.add(key.split(".")[0])
+        assert moved == {"layer4"}
 
 
 def test_alpha_0_is_plain_cross_entropy_bit_for_bit(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from kdsearch import data as images
 from kdsearch.errors import DataError
 from kdsearch.errors import RunInterrupted
 from kdsearch.errors import StudyFileError
@@ -25,8 +26,10 @@ from kdsearch.tasks.classifier_options import ClassifierOptions
 from kdsearch.tasks.frozen import FROZEN
 from kdsearch.tasks.images import ImageTask
 from kdsearch.tasks.transfer import Source
+from kdsearch.tasks.transfer import Transfer
 from tests.tasks.image_data import TinyImages
 from tests.tasks.image_tasks import DISTIL
+from tests.tasks.image_tasks import STUDENT
 from tests.tasks.image_tasks import TASKS
 from tests.tasks.image_tasks import classification
 from tests.tasks.image_tasks import meta
@@ -167,6 +170,37 @@ def test_several_sources_from_files_are_asked_side_by_side(tmp_path: Path) -> No
         run(wrong, tmp_path / "wrong", params={})
 
 
+def test_weights_that_cannot_be_are_refused_at_launch(tmp_path: Path) -> None:
+    def student(**options: Any) -> None:
+        classification(student={"network": "resnet18", "width": 4, **options}).fingerprint()
+
+    with pytest.raises(
+        StudyFileError, match=r"torchvision's names \(IMAGENET1K_V1, DEFAULT\) or a file's path; got 'V3'"
+    ):
+        student(weights="V3")
+    with pytest.raises(DataError, match=r"expected a file at .*gone\.pth, found none; put it there"):
+        student(weights=str(tmp_path / "gone.pth"))
+    with pytest.raises(StudyFileError, match="tune_from keeps pretrained weights in front of a stage; give weights"):
+        student(tune_from=2)
+    with pytest.raises(StudyFileError, match="tune_from is 2 to 4 for a stage of resnet18, 5 for its last layer alone"):
+        student(weights="IMAGENET1K_V1", tune_from=1)
+    with pytest.raises(StudyFileError, match="studentnet takes no weights"):
+        classification(student={"network": "studentnet", "weights": "w.pth"})
+
+
+def test_a_source_that_learns_the_students_validation_images_is_refused() -> None:
+    network = {"network": "studentnet", "width": 4, "epochs": 1}
+
+    def declared(**options: Any) -> Transfer:
+        source = Source("other", network, data=images.cifar10(train=300, validation=0.1, **options))
+        target = images.cifar10(train=200, validation=0.25, classes=("cat", "dog"))
+        return Transfer(target, transfer_from=(source,), student=STUDENT)
+
+    with pytest.raises(StudyFileError, match=r"would train on \d+ of the images that validate the student"):
+        declared().fingerprint()
+    assert declared(classes=("bird", "frog", "horse")).fingerprint()
+
+
 def test_a_trained_source_learns_images_as_large_as_it_is_asked_about() -> None:
     task = transfer()
     source, device = task.transfer_from[0], torch.device("cpu")
@@ -210,6 +244,29 @@ def test_resumed_equals_unbroken(name: str, tmp_path: Path) -> None:
     assert resumed.curve["epoch"] == whole.curve["epoch"]
     assert resumed.curve["loss"] == pytest.approx(whole.curve["loss"], rel=1e-5)
     assert resumed.curve["objective"] == pytest.approx(whole.curve["objective"], abs=0.06)
+
+
+def test_the_teachers_stages_from_the_best_epoch_are_a_quirk(tmp_path: Path) -> None:
+    recipe = {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "steps", "milestones": (2, 4), "epochs": 5}
+    teacher = {"network": "studentnet", "width": 8, **recipe}
+    plain, quirk = classification(teacher=teacher), classification(teacher=teacher, quirks="stages_from_best")
+    goes_on = run(plain, tmp_path / "on", role="teacher", seed=1)
+    starts = run(quirk, tmp_path / "restart", role="teacher", seed=1)
+    assert starts.curve["loss"][:2] == goes_on.curve["loss"][:2]
+    assert starts.curve["loss"][2] != goes_on.curve["loss"][2], "momentum at least is forgotten"
+    assert [round(rate, 6) for rate in starts.curve["learning_rate"]] == [0.1, 0.1, 0.01, 0.01, 0.001]
+
+    def interrupt(epoch: int, objective: float) -> None:
+        if epoch == 2:
+            raise RunInterrupted
+
+    with pytest.raises(RunInterrupted):
+        run(quirk, tmp_path / "cut", role="teacher", seed=1, report=interrupt)
+    resumed = run(quirk, tmp_path / "cut", role="teacher", seed=1)
+    assert resumed.curve["loss"] == pytest.approx(starts.curve["loss"], rel=1e-5)
+    assert "each stage of the teacher's schedule begins at its best epoch so far" in quirk.description
+    with pytest.raises(StudyFileError, match="unknown quirk 'stages_from_best'"):
+        mutual(quirks="stages_from_best")
 
 
 @pytest.mark.parametrize("name", ["classification", "transfer"])

@@ -11,6 +11,7 @@ from kdsearch.training.feeds import Clean
 from kdsearch.training.feeds import Feed
 from kdsearch.training.feeds import ImageFeed
 from kdsearch.training.feeds import as_feed
+from kdsearch.training.image_views import CropFlip
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import views_key
 from kdsearch.training.steppers import PlainStepper
@@ -35,7 +36,7 @@ def by_hand(image: torch.Tensor, dy: int, dx: int, flip: bool, padding: int) -> 
 
 def test_every_sample_is_its_view_made_by_hand() -> None:
     raw = images()
-    feed = ImageFeed(raw, MEAN, STD, padding=1, flip=True, dtype=torch.float64)
+    feed = ImageFeed(raw, MEAN, STD, seen=CropFlip(1, flip=True), dtype=torch.float64)
     assert feed.views == 18
     found = feed.take(torch.arange(3 * 18), CPU)
     for sample in range(3 * 18):
@@ -48,14 +49,14 @@ def test_every_sample_is_its_view_made_by_hand() -> None:
 @pytest.mark.parametrize(("padding", "flip"), [(0, False), (0, True), (2, False), (2, True)])
 def test_the_clean_view_is_the_image_itself(padding: int, flip: bool) -> None:
     raw = images()
-    feed = ImageFeed(raw, MEAN, STD, padding=padding, flip=flip, dtype=torch.float64)
+    feed = ImageFeed(raw, MEAN, STD, seen=CropFlip(padding, flip=flip), dtype=torch.float64)
     found = feed.take(feed.clean(torch.arange(3)), CPU)
     want = torch.stack([by_hand(image, 0, 0, False, 0) for image in raw])
     torch.testing.assert_close(found, want, rtol=1e-6, atol=1e-6)
 
 
 def test_views_follow_key_epoch_and_clip_and_are_fair() -> None:
-    feed = ImageFeed(images(64), MEAN, STD, padding=1, flip=True)
+    feed = ImageFeed(images(64), MEAN, STD, seen=CropFlip(1, flip=True))
     clips = torch.arange(64).expand(2, -1)
     keys, epochs = torch.tensor([views_key(1), views_key(2)]), torch.tensor([3, 3])
     first = feed.draw(clips, keys, epochs)
@@ -83,7 +84,7 @@ class Mean(nn.Module):
 
 
 def test_a_step_trains_on_the_view_that_its_loss_is_told() -> None:
-    feed = ImageFeed(images(), MEAN, STD, padding=2, flip=True)
+    feed = ImageFeed(images(), MEAN, STD, seen=CropFlip(2, flip=True))
     seen: list[torch.Tensor] = []
 
     def loss(outputs: ClassifierOutput, samples: torch.Tensor) -> torch.Tensor:

@@ -30,12 +30,16 @@ class Recorder:
         self.batches: list[list[int]] = []
         self.rates: list[float] = []
         self.losses = losses or {}
+        self.restarted: list[tuple[int, int]] = []
 
     def enter(self, slot: int, entrant: Any) -> None:
         assert not self.batches
 
     def end(self) -> None:
         pass
+
+    def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
+        self.restarted.append((len(self.rates), int(weights["steps"])))
 
     def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
         assert live == [True]
@@ -119,6 +123,16 @@ def test_plateaus_reduce_the_rate_and_then_end_the_run(tmp_path: Path) -> None:
     progress, told = run(stepper, [0.5] * 100, tmp_path, given, Plateau(1.0, 1, reductions=1))
     assert len(told) == progress.epoch == 5
     assert [round(rate, 3) for rate in progress.curve["learning_rate"]] == [1, 1, 1, 0.1, 0.1]
+
+
+def test_a_stage_begins_at_the_best_epoch_so_far(tmp_path: Path) -> None:
+    stepper = Recorder()
+    # Three batches an epoch: the best are epoch 2 (6 batches), and still that one after epoch 4.
+    run(stepper, [0.3, 0.2, 0.4], tmp_path, recipe(keep_weights=True, restarts=(2, 4)))
+    assert stepper.restarted == [(2, 6), (4, 6)]
+    none = Recorder()
+    run(none, [0.3, 0.2, 0.4], tmp_path / "none", recipe(keep_weights=True))
+    assert none.restarted == []
 
 
 def test_the_chosen_epochs_weights_are_kept(tmp_path: Path) -> None:

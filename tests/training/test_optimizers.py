@@ -13,6 +13,7 @@ PLAIN: dict[str, Any] = {
     "adam": lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1, foreach=False),
     "adamw": lambda p: torch.optim.AdamW(p, lr=0.01, weight_decay=0.1, foreach=False),
     "sgd": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, weight_decay=0.1, foreach=False),
+    "sgd-nesterov": lambda p: torch.optim.SGD(p, lr=0.01, momentum=0.9, weight_decay=0.1, nesterov=True, foreach=False),
 }
 
 
@@ -33,5 +34,5 @@ def test_equals_torchs_plain_loop(name: str) -> None:
 
 
 def test_unknown_name_lists_the_known() -> None:
-    with pytest.raises(ValueError, match="unknown optimizer 'lion'; choose one of adam, adamw, sgd"):
+    with pytest.raises(ValueError, match="unknown optimizer 'lion'; choose one of adam, adamw, sgd, sgd-nesterov"):
         make_optimizer("lion", nn.Linear(2, 2).parameters(), 0.0)

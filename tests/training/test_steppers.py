@@ -75,3 +75,16 @@ def test_a_loss_of_no_term_moves_nothing() -> None:
     before = stepper.weights(0)
     assert float(step(stepper)) == 0
     assert torch.equal(before["layer.weight"], stepper.weights(0)["layer.weight"])
+
+
+def test_a_restart_is_a_new_optimizer_on_the_given_weights() -> None:
+    again, fresh = make(1.0, skip=False), make(1.0, skip=False)
+    kept = again.weights(0)
+    for _ in range(3):
+        step(again)
+    assert not torch.equal(again.weights(0)["layer.weight"], kept["layer.weight"])
+    again.restart(0, kept)
+    for _ in range(2):
+        step(again)
+        step(fresh)
+    assert torch.equal(again.weights(0)["layer.weight"], fresh.weights(0)["layer.weight"])

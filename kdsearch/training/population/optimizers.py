@@ -20,12 +20,17 @@ from kdsearch.training.optimizers import OPTIMIZERS
 def make_row_optimizer(
     name: str, members: int, parameters: int, dtype: torch.dtype, device: torch.device | str
 ) -> RowOptimizer:
-    """``adam`` (weight decay as L2), ``adamw`` (decoupled) or ``sgd`` (momentum 0.9) over rows ``[M, P]``.
+    """``adam`` (weight decay as L2), ``adamw`` (decoupled), ``sgd`` or ``sgd-nesterov`` over rows ``[M, P]``.
 
     The same names and defaults as :func:`kdsearch.training.optimizers.make_optimizer`; weight decay is 0 until it is
     put. Raises ``ValueError`` for another name.
     """
-    kinds: dict[str, type[RowOptimizer]] = {"adam": RowAdam, "adamw": RowAdamW, "sgd": RowSGD}
+    kinds: dict[str, type[RowOptimizer]] = {
+        "adam": RowAdam,
+        "adamw": RowAdamW,
+        "sgd": RowSGD,
+        "sgd-nesterov": RowNesterov,
+    }
     if name not in kinds:
         raise ValueError(f"unknown optimizer {name!r}; choose one of {', '.join(OPTIMIZERS)}")
     return kinds[name](members, parameters, dtype, device)
@@ -119,9 +124,13 @@ class RowOptimizer(ABC):
 
     def reset(self, slot: int) -> None:
         """Make room for a new member: nothing remembered, the default numbers. Then :meth:`put` its own."""
+        self.forget(slot)
+        self.put(slot, self.defaults)
+
+    def forget(self, slot: int) -> None:
+        """A member goes on as if it had made no step; its numbers stay."""
         for memory in self.memory.values():
             memory[slot].zero_()
-        self.put(slot, self.defaults)
 
     def state(self, slot: int) -> dict[str, Tensor]:
         """Copies of one member's numbers and memory on the CPU, as a checkpoint holds them."""
@@ -169,6 +178,12 @@ class RowSGD(RowOptimizer):
         update.mul_(own).addcmul_(velocity, ahead)
         rest.clear(update)
         weights.addcmul_(update, rate)
+
+
+class RowNesterov(RowSGD):
+    """:class:`RowSGD` with Nesterov's momentum unless a member is told otherwise."""
+
+    defaults: ClassVar[Mapping[str, float]] = {**RowSGD.defaults, "nesterov": True}
 
 
 class RowAdam(RowOptimizer):

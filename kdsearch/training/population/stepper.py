@@ -111,6 +111,11 @@ class PopulationStepper:
         if not bool(moved.any(0).all()):
             self.still[slot] = (~moved.any(0)).nonzero().squeeze(1)
 
+    def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
+        """Weights of a slot become these, and its optimizer forgets, see ``Stepper``."""
+        self.rows.put(slot, weights)
+        self.optimizer.forget(slot)
+
     def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
         """Learning rates, live slots and views of an epoch, see ``Stepper``. Free slots are not computed."""
         self.views = views

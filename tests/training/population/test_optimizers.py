@@ -24,6 +24,7 @@ ADAM = [
 NUMBERS: dict[str, list[dict[str, float]]] = {
     "adam": ADAM,
     "adamw": ADAM,
+    "sgd-nesterov": [{}, {"weight_decay": 0.1, "momentum": 0.5}, {"nesterov": False}, {"momentum": 0.99}],
     "sgd": [
         {"weight_decay": 0.0},
         {"weight_decay": 0.1, "momentum": 0.5, "nesterov": True},
@@ -48,8 +49,8 @@ def gradient_at(weights: Tensor, step: int, members: Tensor) -> Tensor:
 
 def torchs(name: str, numbers: dict[str, float], parts: list[nn.Parameter]) -> torch.optim.Optimizer:
     given: dict[str, Any] = {"lr": 0.0, "weight_decay": numbers.get("weight_decay", 0.0), "foreach": False}
-    if name == "sgd":
-        momentum, nesterov = numbers.get("momentum", 0.9), bool(numbers.get("nesterov", False))
+    if name.startswith("sgd"):
+        momentum, nesterov = numbers.get("momentum", 0.9), bool(numbers.get("nesterov", name == "sgd-nesterov"))
         return torch.optim.SGD(parts, momentum=momentum, nesterov=nesterov, **given)
     betas, eps = (numbers.get("beta1", 0.9), numbers.get("beta2", 0.999)), numbers.get("eps", 1e-8)
     kind = torch.optim.Adam if name == "adam" else torch.optim.AdamW
@@ -122,6 +123,7 @@ GOLDEN = [
     ("sgd", {"weight_decay": 0.1, "momentum": 0.9}, 1, 0.94),
     # 0.6 + 0.9 * 0.6 = 1.14
     ("sgd", {"weight_decay": 0.1, "momentum": 0.9, "nesterov": True}, 1, 0.886),
+    ("sgd-nesterov", {"weight_decay": 0.1}, 1, 0.886),
     # g = 0.5 + 0.094 = 0.594; velocity = 0.54 + 0.594 = 1.134; w = 0.94 - 0.1134
     ("sgd", {"weight_decay": 0.1, "momentum": 0.9}, 2, 0.8266),
     # After one step m / c1 = g and v / c2 = g^2: w = 1 - 0.1 * 0.6 / (0.6 + 0.6)
@@ -231,6 +233,19 @@ def test_a_slot_filled_anew_is_a_new_optimizer_and_its_neighbours_do_not_notice(
     assert torch.allclose(weights[2], alone_weights[0], rtol=1e-15, atol=1e-15)
     for slot in (0, 1, 3):
         assert_same(everything(optimizer, slot, weights), everything(undisturbed, slot, their_weights))
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_row_that_forgets_steps_as_a_new_one_with_its_own_numbers(name: str) -> None:
+    optimizer, other, weights = rows(name), rows(name), normal(1, M, P)
+    advance(optimizer, weights.clone(), 0, 3)
+    optimizer.forget(2)
+    ours, theirs = weights.clone(), weights.clone()
+    gradient = normal(5, M, P)
+    optimizer.step(ours, gradient, RATES)
+    other.step(theirs, gradient, RATES)
+    assert torch.equal(ours[2], theirs[2])
+    assert not torch.equal(ours[1], theirs[1])
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

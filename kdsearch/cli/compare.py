@@ -1,0 +1,39 @@
+"""``kdsearch compare``: several studies on the same data side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from kdsearch.cli.common import Data
+from kdsearch.cli.common import Preset
+from kdsearch.cli.common import Storage
+from kdsearch.cli.common import connect
+from kdsearch.cli.common import find
+from kdsearch.cli.report import Form
+from kdsearch.cli.report import MixCode
+from kdsearch.cli.report import Output
+from kdsearch.cli.report import put
+from kdsearch.cli.report import terminal_width
+
+
+def compare(
+    studies: Annotated[
+        list[str],
+        typer.Argument(metavar="STUDY...", help="Two studies or more, by name or study file; the first is compared."),
+    ],
+    form: Form = "table",
+    output: Output = None,
+    mix_code: MixCode = False,
+    preset: Preset = None,
+    data: Data = None,
+    storage: Storage = None,
+) -> None:
+    """Print the winners of studies on the same data side by side, the first against each other on common seeds."""
+    from kdsearch.report import build_beside
+    from kdsearch.report import render
+
+    ledger = connect(storage)
+    results = [ledger.results(find(ledger, study, preset).id) for study in studies]
+    put(render(build_beside(results, mix_code=mix_code), form, width=terminal_width()), output)

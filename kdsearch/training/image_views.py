@@ -1,0 +1,129 @@
+"""The views that images are shown in: what each number of a view means, and how it is cut."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from kdsearch import counter
+from kdsearch.data.augmentation import crop_flip
+from kdsearch.data.augmentation import views
+
+AREAS = (0.08, 1.0)
+RATIOS = (3 / 4, 4 / 3)
+ATTEMPTS = 10
+"""torchvision's: shares of the image's area, widths by heights, and how often a crop is drawn till one fits."""
+
+_WORDS = 2**32
+_RESIZED = 2
+"""The place of a resized crop's word; ``kdsearch.data.augmentation`` has 0 and 1."""
+
+
+class ImageViews(Protocol):
+    """Views of images, numbered 0 to ``count - 1``; ``clean`` is the image as it is."""
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+
+    @property
+    def clean(self) -> int:
+        """The number of the view without crop and flip."""
+
+    def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor, size: Sequence[int]) -> Tensor:
+        """Numbers ``[W, B]`` of views of the clips ``[W, B]``, see ``Feed.draw``; ``size`` is height and width."""
+
+    def cut(self, pixels: Tensor, view: Tensor) -> Tensor:
+        """uint8 images ``[n, C, H, W]`` or clips ``[n, C, T, H, W]`` in the views ``[n]``, of the same shape."""
+
+
+class CropFlip:
+    """Crops after padding by so many black pixels, and flips.
+
+    A view is ``(dy * side + dx) * 2 + flip`` with ``side = 2 padding + 1``: 162 at padding 4. Without flip and padding
+    there is one, the clean one.
+    """
+
+    def __init__(self, padding: int = 0, flip: bool = False) -> None:
+        self.padding = padding
+        self.flip = flip
+        self.side = 2 * padding + 1
+        self.count = self.side * self.side * 2 if padding or flip else 1
+        self.clean = 0 if self.count == 1 else (padding * self.side + padding) * 2
+
+    def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor, size: Sequence[int]) -> Tensor:
+        """See :class:`ImageViews`."""
+        seen = views(keys, epochs, clips, size, self.padding)
+        return (seen.dy * self.side + seen.dx) * 2 + (seen.flip.long() if self.flip else 0)
+
+    def cut(self, pixels: Tensor, view: Tensor) -> Tensor:
+        """See :class:`ImageViews`."""
+        rows = torch.arange(len(pixels), device=pixels.device)
+        dy, dx, flip = view // 2 // self.side, view // 2 % self.side, (view % 2).bool()
+        return crop_flip(pixels, rows[None], dx[None], dy[None], flip[None], self.padding)[0]
+
+
+class ResizedCrop:
+    """Crops of random size and shape, scaled to the image's size, and flips, as torchvision's ``RandomResizedCrop``.
+
+    A view is a 32-bit word, from which ``boxes`` makes area, shape, place and flip; the last number is the clean view.
+    Crops are scaled bilinearly, without antialiasing. Source: Szegedy et al., CVPR 2015, and torchvision's code: an
+    area uniform in 8 to 100 % of the image's, the logarithm of width by height uniform between those of 3/4 and 4/3,
+    the first of ten draws that fits, else the whole image.
+    """
+
+    count = _WORDS + 1
+    clean = _WORDS
+
+    def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor, size: Sequence[int]) -> Tensor:
+        """See :class:`ImageViews`."""
+        return counter.words(keys[:, None], clips, epochs[:, None], 0, _RESIZED)[0]
+
+    def cut(self, pixels: Tensor, view: Tensor) -> Tensor:
+        """See :class:`ImageViews`; float32, in 0 to 255."""
+        height, width = pixels.shape[-2:]
+        box, flip = boxes(view, height, width)
+        y = _places(box[0], box[1], height)
+        x = _places(box[2], box[3], width)
+        x = torch.where(flip.unsqueeze(1), x.flip(1), x)
+        # grid_sample's coordinates: -1 and 1 are the outer edges of the first and the last pixel.
+        across, down = (2 * x.unsqueeze(1) + 1) / width - 1, (2 * y.unsqueeze(2) + 1) / height - 1
+        shape = (len(view), height, width)
+        grid = torch.stack([across.expand(shape), down.expand(shape)], -1)
+        planes = pixels.flatten(1, -3).float()
+        cut = F.grid_sample(planes, grid.float(), mode="bilinear", padding_mode="border", align_corners=False)
+        clean = (view == self.clean).view(-1, 1, 1, 1)
+        return torch.where(clean, planes, cut).view(pixels.shape)
+
+
+def boxes(view: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Top, height, left, width ``[4, n]`` int64 and flip ``[n]`` of the views ``[n]`` of :class:`ResizedCrop`."""
+    attempt = torch.arange(ATTEMPTS, device=view.device)
+    random = counter.words(view.unsqueeze(1), attempt)
+    share = AREAS[0] + (AREAS[1] - AREAS[0]) * counter.unit(random[0]).double()
+    low, high = math.log(RATIOS[0]), math.log(RATIOS[1])
+    ratio = torch.exp(low + (high - low) * counter.unit(random[1]).double())
+    h = torch.sqrt(share * height * width / ratio).round().long()
+    w = torch.sqrt(share * height * width * ratio).round().long()
+    fits = (h >= 1) & (h <= height) & (w >= 1) & (w <= width)
+    first = fits.long().argmax(1, keepdim=True)
+    some = fits.any(1)
+    h = torch.where(some, h.gather(1, first)[:, 0], height)
+    w = torch.where(some, w.gather(1, first)[:, 0], width)
+    top = counter.below(random[2].gather(1, first)[:, 0], height - h + 1)
+    left = counter.below(random[3].gather(1, first)[:, 0], width - w + 1)
+    flip = counter.below(counter.words(view, ATTEMPTS)[0], 2).bool()
+    return torch.stack([top, h, left, w]), flip
+
+
+def _places(start: Tensor, length: Tensor, side: int) -> Tensor:
+    """Where ``side`` points lie ``[n, side]`` that divide ``length`` pixels from ``start`` on, kept inside them."""
+    points = torch.arange(side, device=start.device, dtype=torch.float64)
+    start, length = start.double().unsqueeze(1), length.double().unsqueeze(1)
+    inside = ((points + 0.5) * length / side - 0.5).clamp(min=0)
+    return start + torch.minimum(inside, length - 1)

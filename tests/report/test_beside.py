@@ -1,0 +1,145 @@
+"""Studies side by side: by hand, and refused where they do not measure the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.records import EventRecord
+from kdsearch.ledger.records import StudyResults
+from kdsearch.report import FORMATS
+from kdsearch.report import build_beside
+from kdsearch.report import render
+from kdsearch.report.tables import Estimate
+
+from .conftest import ABLATION
+from .conftest import WINNER
+
+Make = Callable[..., StudyResults]
+
+
+def named(results: StudyResults, name: str, shift: float = 0.0, **settings: Any) -> StudyResults:
+    """The same study under another name, its winner's test scores moved."""
+    study = results.study
+    runs = tuple(
+        replace(run, score=run.score - shift) if _fresh(run) and run.score is not None else run for run in results.runs
+    )
+    changed = replace(study, id=2, name=f"{name}@data", settings={**study.settings, "title": name, **settings})
+    return replace(results, study=changed, runs=runs)
+
+
+def _fresh(run: Any) -> bool:
+    return run.configuration_id == WINNER and run.pool == "confirm"
+
+
+def test_by_hand(results: Make) -> None:
+    other = named(results(), "other", shift=0.03)
+    seeds = sorted(run.seed for run in other.runs if _fresh(run))
+    moved = {seeds[0]: 0.01, seeds[2]: -0.01}
+    other = replace(
+        other,
+        runs=tuple(
+            replace(run, score=run.score + moved.get(run.seed, 0.0), seconds=9.0)
+            if _fresh(run) and run.score is not None
+            else run
+            for run in other.runs
+        ),
+    )
+    (table,) = build_beside([results(), other]).tables
+    assert [row.label for row in table.rows] == [
+        "weights (#10)",
+        "other (#10)",
+        "weights without distillation",
+        "other without distillation",
+    ]
+    # 0.70, 0.72, 0.74 against 0.68, 0.69, 0.70: differences 0.02, 0.03, 0.04, mean 0.03, sd 0.01. The first look
+    # spends 0.80 of 5 %: half = t[0.98, 2] * 0.01 / sqrt(3) = 4.848732 * 0.0057735 = 0.027994.
+    first, row = table.column("difference")[:2]
+    assert first is None
+    assert isinstance(row, Estimate)
+    assert (row.value, row.low, row.high) == pytest.approx((0.03, 0.002006, 0.057994), abs=1e-6)
+    # t = 0.03 / 0.0057735 = 5.196152 with 2 degrees of freedom: p = 1 - 5.196152 / sqrt(2 + 27) = 0.035099, / 0.8.
+    assert table.column("holm_p")[1] == pytest.approx(0.035099 / 0.8, abs=1e-6)
+    assert table.column("verdict") == [None, "better", "context", "context"]
+    assert table.column("search_runs") == [6, 6, None, None]
+    assert table.column("seconds") == [36.0, 9.0, 36.0, 36.0]
+    assert [row.context for row in table.rows] == [False, False, True, True]
+
+
+def test_the_family_is_adjusted_and_the_first_one_named_is_compared(results: Make) -> None:
+    studies = [results(), named(results(), "second", 0.02), named(results(), "third", 0.03)]
+    (table,) = build_beside(studies).tables
+    # Equal differences of three pairs are no certainty: no p, undecided.
+    assert table.column("verdict")[:3] == [None, "undecided", "undecided"]
+    (turned,) = build_beside(studies[::-1]).tables
+    assert [row.label for row in turned.rows][:3] == ["third (#10)", "second (#10)", "weights (#10)"]
+    differences = [cell.value for cell in turned.column("difference")[1:3] if isinstance(cell, Estimate)]
+    assert differences == pytest.approx([-0.01, -0.03])
+
+
+def test_looks_at_any_of_the_studies_widen_the_intervals(results: Make) -> None:
+    once = results()
+    looked = EventRecord(once.study.created_at, "look", "look at 2 seeds", data={"seeds": 2})
+    chosen = EventRecord(once.study.created_at, "winner", "winner chosen", data={"winner": WINNER})
+    again = replace(named(once, "other", 0.03), events=(chosen, looked))
+    (table,) = build_beside([once, again]).tables
+    confidence = next(column.confidence for column in table.columns if column.key == "difference")
+    assert confidence > 0.96
+    assert any("looked at before (2 of them)" in note for note in table.notes)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_has_it(results: Make, form: str) -> None:
+    text = render(build_beside([results(), named(results(), "other", 0.03)]), form)
+    assert "other" in text
+    assert "Side by side" in text or form == "csv"
+
+
+def test_a_study_without_a_teacher_row_stands_alone(results: Make) -> None:
+    other = results()
+    other = replace(other, runs=tuple(run for run in other.runs if run.configuration_id != ABLATION))
+    (table,) = build_beside([results(), named(other, "other", 0.03)]).tables
+    assert [row.label for row in table.rows] == ["weights (#10)", "other (#10)", "weights without distillation"]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"measured_on": "elsewhere"}, "same data and parts, same metric"),
+        ({"title": "x"}, None),
+    ],
+)
+def test_studies_on_other_data_are_refused(results: Make, change: dict[str, Any], expected: str | None) -> None:
+    studies = [results(), named(results(), "other", **change)]
+    if expected is None:
+        assert build_beside(studies).tables
+        return
+    with pytest.raises(KdsearchError, match=expected):
+        build_beside(studies)
+
+
+def test_another_metric_one_study_and_no_result_are_refused(results: Make) -> None:
+    other = named(results(), "other")
+    with pytest.raises(KdsearchError, match="same metric"):
+        build_beside([results(), replace(other, study=replace(other.study, metric="accuracy"))])
+    with pytest.raises(KdsearchError, match="two studies or more"):
+        build_beside([results()])
+    with pytest.raises(KdsearchError, match="each named once"):
+        build_beside([results(), results()])
+    with pytest.raises(KdsearchError, match=r"other@data has no result yet \(phase search\)"):
+        build_beside([results(), named(results("search"), "other")])
+
+
+def test_studies_made_before_studies_told_what_they_measure_go_by_their_data(results: Make) -> None:
+    def old(found: StudyResults, data: str) -> StudyResults:
+        settings = {name: value for name, value in found.study.settings.items() if name != "measured_on"}
+        return replace(found, study=replace(found.study, settings=settings, data_hash=data))
+
+    first = old(results(), "data")
+    assert build_beside([first, old(named(results(), "other"), "data")]).tables
+    with pytest.raises(KdsearchError, match="same data"):
+        build_beside([first, old(named(results(), "other"), "others")])
