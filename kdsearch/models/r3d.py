@@ -25,12 +25,30 @@ def prepare(inputs: NDArray[np.generic]) -> Tensor:
     return tensor_of(np.asarray(inputs, dtype=np.uint8)).permute(0, 4, 1, 2, 3)
 
 
+def _network(width: int) -> Any:
+    """torchvision's network with stages of width, 2, 4 and 8 width channels; its class has 64 written into it."""
+    import_torchvision()
+    from torchvision.models.video import resnet
+
+    class Wide(resnet.VideoResNet):  # type: ignore[misc, name-defined]
+        def _make_layer(self, block: Any, conv: Any, planes: int, blocks: int, stride: int = 1) -> nn.Sequential:
+            if planes == 64:
+                self.inplanes = width
+            return cast("nn.Sequential", super()._make_layer(block, conv, planes // 64 * width, blocks, stride))
+
+    def stem() -> nn.Sequential:
+        convolution = nn.Conv3d(3, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False)
+        return nn.Sequential(convolution, nn.BatchNorm3d(width), nn.ReLU(inplace=True))
+
+    return Wide(resnet.BasicBlock, [resnet.Conv3DSimple] * 4, [2, 2, 2, 2], stem)
+
+
 class R3D18(nn.Module):
-    """``torchvision.models.video.r3d_18`` without its classifier: ``[B, 3, T, H, W]`` bytes to ``[B, 512]``.
+    """``torchvision.models.video.r3d_18`` without its classifier: ``[B, 3, T, H, W]`` bytes to ``[B, 8 width]``.
 
     Stem 3x7x7 without max-pool and shortcuts of 1x1x1 convolutions: not Hara's network, and the weights of one do not
-    fit the other. ``width`` is fixed at 64 by torchvision. ``weights`` names a file with torchvision's ``state_dict``
-    (such as ``r3d_18-b3b3357e.pth``); nothing is downloaded.
+    fit the other. At ``width`` 64 it is torchvision's own: same parameters, same draws from a seed. ``weights`` names a
+    file with torchvision's ``state_dict`` (such as ``r3d_18-b3b3357e.pth``); nothing is downloaded.
     """
 
     mean: Tensor
@@ -38,13 +56,8 @@ class R3D18(nn.Module):
 
     def __init__(self, width: int = 64, weights: str | None = None) -> None:
         super().__init__()
-        if width != 64:
-            raise ValueError(f"r3d_18 has the fixed width 64, got {width}; hara_resnet18 takes any width")
-        import_torchvision()
-        from torchvision.models.video import r3d_18
-
-        self.features = 512
-        network = cast("Any", r3d_18(weights=None))
+        self.features = 8 * width
+        network = _network(width)
         if weights is not None:
             load_into(network, weights)
         network.fc = nn.Identity()

@@ -101,7 +101,7 @@ def _stage(block: Any, inputs: int, outputs: int, count: int, stride: int) -> nn
 
 
 class ClipR3D18(ResNet):
-    """:class:`~kdsearch.models.r3d.R3D18` as a classifier of normalised clips: ``[B, 3, T, H, W]``, width 64 alone."""
+    """:class:`~kdsearch.models.r3d.R3D18` as a classifier of normalised clips ``[B, 3, T, H, W]``."""
 
     dims = 3
 

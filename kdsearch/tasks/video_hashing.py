@@ -24,35 +24,15 @@ from kdsearch.tasks.networks import NetworkOptions
 from kdsearch.tasks.networks import check_names
 from kdsearch.tasks.networks import network_options
 from kdsearch.tasks.students import TrainsStudents
+from kdsearch.tasks.video_hashing_numbers import DEFAULTS
+from kdsearch.tasks.video_hashing_numbers import QUIRKS
+from kdsearch.tasks.weight_files import named
 from kdsearch.tasks.weight_files import with_weights
 
 if TYPE_CHECKING:
     from kdsearch.tasks.bench import Bench
     from kdsearch.tasks.video_hashing_data import DataLike
     from kdsearch.training.schedules import Schedule
-
-QUIRKS: dict[str, str] = {
-    "triplet_per_sample_repeat": "triplets of a class with m clips in the batch count m times",
-    "plateau_on_running_best": "the plateau sees the best objective before each evaluation, one evaluation late",
-    "teacher_train_mode": "the teacher's batch norm uses the batch's statistics; its outputs are not cached",
-    "best_epoch_on_test": "score at the best epoch on test (optimistic)",
-    # Costs a GPU run its asynchrony: the host waits for every batch's loss.
-    "skip_zero_loss": "the optimizer step is skipped when a batch's loss is exactly 0",
-    "stable_ties": "ties in Hamming distance stand in stored order instead of being averaged",
-}
-"""What the original does and this task does not, unless asked to by name."""
-
-DEFAULTS: dict[str, Scalar] = {
-    "triplet_weight": 0.1,
-    "classification_weight": 1.0,
-    "representation_weight": 0.0,
-    "alpha": 0.0,
-    "temperature": 4.0,
-    "learning_rate": 1e-2,
-    "weight_decay": 5e-4,
-    "patience": 4,
-    "vary": "initialisation+order",
-}
 
 _LATER = {"precision": "float32", "recompute": False, "micro_batch": None, "learning_rate": None}
 """Options that studies stored before them do not name: left out of the identity where they change nothing."""
@@ -209,10 +189,16 @@ class VideoHashing(TrainsStudents):
             "data": self.data.identity(),
             **own,
             "quirks": list(self.quirks),
-            "teacher": self.network("teacher").given() | {"encoder": self.encoder_name("teacher")},
-            "student": self.network("student").given() | {"encoder": self.encoder_name("student")},
+            "teacher": self._identity_of("teacher"),
+            "student": self._identity_of("student"),
             "parameters": dict(self.parameters),
         }
+
+    def _identity_of(self, role: Role) -> dict[str, Any]:
+        """A network's options; its weights by name, since their content is in the fingerprint."""
+        given = self.network(role).given()
+        weights = {"weights": named(str(given["weights"]))} if "weights" in given else {}
+        return {**given, "encoder": self.encoder_name(role), **weights}
 
     def fingerprint(self) -> str:
         """Hash of the data that runs read, and of local files of weights."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,6 +13,9 @@ from torch import Tensor
 
 SHARE = 0.1
 """Of a device's free memory. Where a table would be larger the network is asked for each batch, at its own cost."""
+
+TOGETHER = 0.3
+"""Of the memory that is free or in tables: what all tables may take, as where each seed has a teacher of its own."""
 
 
 class Space(NamedTuple):
@@ -26,17 +30,18 @@ class ViewCache:
 
     ``ask(samples [n])`` gives the logits ``[n, C]`` of the frozen network in evaluation mode, where a sample's answer
     depends on nothing else in its batch but rounding. A look at the device a batch tells what is not yet there, until
-    all is.
+    all is. ``limit``: bytes that the table may take, in place of shares of the free memory.
     """
 
     def __init__(self, ask: Callable[[Tensor], Tensor], space: Space, classes: int, limit: float | None = None) -> None:
         self.ask = ask
         self.space = space
         rows, device = len(space.clips) * space.views, space.clips.device
-        self.kept = rows * classes * 4 <= (SHARE * free_memory(device) if limit is None else limit)
+        self.kept = rows * classes * 4 <= (_room(device) if limit is None else limit)
         self.known = torch.zeros(rows if self.kept else 0, dtype=torch.bool, device=device)
         self.table = torch.zeros((rows if self.kept else 0, classes), device=device)
         self.left = rows
+        _LIVE.add(self)
 
     def __call__(self, samples: Tensor) -> Tensor:
         """What the network says, float32."""
@@ -59,6 +64,16 @@ class ViewCache:
         if self.left and not bool((self.space.clips[place] == clips).all()):
             raise ValueError("a frozen network was asked about clips that are not among those it was made for")
         return place * views + samples % views
+
+
+_LIVE: weakref.WeakSet[ViewCache] = weakref.WeakSet()
+
+
+def _room(device: torch.device) -> float:
+    """Bytes that one more table may take."""
+    free = free_memory(device)
+    tables = sum(cache.table.nbytes for cache in _LIVE if cache.table.device.type == device.type)
+    return min(SHARE * free, TOGETHER * (free + tables) - tables)
 
 
 def free_memory(device: torch.device) -> int:

@@ -17,10 +17,9 @@ from kdsearch.training.population.rows import Rows
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.recompute import recompute
 
-SMALL = {"studentnet": 4, "vgg16_bn": 16, "r3d_18": 64}
-STAGES = {"resnet20": 3, "resnet32": 3, "vgg16_bn": 5}
+SMALL = {"studentnet": 4, "vgg16_bn": 16}
+STAGES = {"resnet20": 3, "resnet32": 3, "vgg16_bn": 5, "imagenet_vgg16_bn": 5}
 IMAGES = [name for name, entry in CLASSIFIERS.items() if entry.kind == "images"]
-STACKED = [*IMAGES, "hara_resnet18"]
 
 
 def build(name: str) -> Classifier:
@@ -50,7 +49,7 @@ def test_interface_and_gradient_of_every_parameter(name: str) -> None:
     embedding = network.embed(x)
     assert embedding.shape == (6, network.features)
     assert torch.equal(network.pool(stages[-1]), embedding)
-    assert isinstance(network.classify, nn.Linear)
+    assert isinstance(network.classify, nn.Sequential if name == "imagenet_vgg16_bn" else nn.Linear)
     assert torch.equal(network.classify(embedding), network(x).logits)
 
 
@@ -64,7 +63,7 @@ def test_a_seed_means_its_weights(name: str) -> None:
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
-@pytest.mark.parametrize("name", STACKED)
+@pytest.mark.parametrize("name", CLASSIFIERS)
 def test_both_forms_train_it_alike(name: str) -> None:
     network = build(name)
     rows = Rows(network, 2)
@@ -73,12 +72,7 @@ def test_both_forms_train_it_alike(name: str) -> None:
     assert check(network, rows.views(), rows.buffers, inputs(name, 2, 4)) is None
 
 
-@pytest.mark.slow
-def test_both_forms_train_r3d_18_alike() -> None:
-    test_both_forms_train_it_alike("r3d_18")
-
-
-@pytest.mark.parametrize("name", [name for name in STACKED if name != "studentnet"])
+@pytest.mark.parametrize("name", [name for name in CLASSIFIERS if name != "studentnet"])
 def test_blocks_can_be_computed_again(name: str) -> None:
     network, again, x = build(name), build(name), inputs(name, 4)
     recompute(again.blocks())  # type: ignore[operator]
@@ -100,8 +94,6 @@ def test_wrong_options_are_refused() -> None:
         CLASSIFIERS["resnet20"].build(10, weights="somewhere.pth")
     with pytest.raises(ValueError, match=r"at least 1, got 0, 64"):
         CLASSIFIERS["studentnet"].build(0)
-    with pytest.raises(ValueError, match="fixed width 64"):
-        CLASSIFIERS["r3d_18"].build(10, 16)
 
 
 def test_the_names_load_no_torch() -> None:

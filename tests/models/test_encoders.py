@@ -17,8 +17,6 @@ from kdsearch.models.resnet3d_hara import BasicBlock
 from kdsearch.models.resnet3d_hara import HaraResNet18
 from kdsearch.models.silhouettes import prepare as prepare_silhouettes
 
-FIXED_WIDTH = {"r3d_18": 64}
-
 
 def clips(modality: str, count: int = 4, frames: int = 4) -> NDArray[np.generic]:
     rng = np.random.default_rng(0)
@@ -35,7 +33,7 @@ CASES = [(name, modality) for name, entry in ENCODERS.items() for modality in en
 @pytest.mark.parametrize(("name", "modality"), CASES)
 def test_shapes_and_gradient_of_every_parameter(name: str, modality: str) -> None:
     entry = ENCODERS[name]
-    encoder = entry.build(FIXED_WIDTH.get(name, 4))
+    encoder = entry.build(4)
     prepared = entry.prepare(clips(modality))
     assert encoder(prepared).shape == (4, encoder.features)
     network = HashingNetwork(encoder, bits=6, classes=3)
@@ -52,7 +50,7 @@ def test_shapes_and_gradient_of_every_parameter(name: str, modality: str) -> Non
 @pytest.mark.parametrize(("name", "modality"), CASES)
 def test_one_frame_is_enough(name: str, modality: str) -> None:
     entry = ENCODERS[name]
-    encoder = entry.build(FIXED_WIDTH.get(name, 4))
+    encoder = entry.build(4)
     assert encoder(entry.prepare(clips(modality, frames=1))).isfinite().all()
 
 
@@ -70,8 +68,6 @@ def test_every_modality_has_an_encoder() -> None:
 def test_encoders_without_pretrained_weights_refuse_a_file() -> None:
     with pytest.raises(ValueError, match="takes no weights file"):
         ENCODERS["pose_conv"].build(4, "somewhere.pth")
-    with pytest.raises(ValueError, match="fixed width 64"):
-        ENCODERS["r3d_18"].build(16)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7])

@@ -57,11 +57,25 @@ def test_equals_torchvisions_network(name: str) -> None:
 
 
 def test_equals_torchvisions_r3d_18() -> None:
+    torch.manual_seed(0)
     theirs = torchvision_models().video.r3d_18(weights=None).eval()
+    torch.manual_seed(0)
     ours = build("r3d_18", 400).eval()
+    want, got = theirs.state_dict(), ours.layout().state_dict()
+    assert got.keys() == want.keys()
+    assert all(torch.equal(got[key], want[key]) for key in want if not key.startswith("fc."))  # the same draws
     ours.layout().load_state_dict(theirs.state_dict())
     x = torch.randn(1, 3, 4, 32, 32)
     torch.testing.assert_close(ours(x).logits, theirs(x), rtol=1e-4, atol=1e-4)
+
+
+def test_a_narrow_r3d_18s_size_by_hand() -> None:
+    # Kernels of 27 in four stages of two blocks, 1x1x1 shortcuts, norms of the stem, 16 convolutions and shortcuts.
+    stages = [4, 8, 16, 32]
+    three = 27 * (4 * 4**2 + sum(n * n // 2 + 3 * n * n for n in stages[1:]))
+    shortcuts = sum(n * n // 2 for n in stages[1:])
+    norms = 2 * (4 + 4 * sum(stages) + sum(stages[1:]))
+    assert size(build("r3d_18", 5, 4)) == 3 * 4 * 3 * 7 * 7 + three + shortcuts + norms + 32 * 5 + 5
 
 
 def test_hara_is_the_encoder_on_normalised_pixels() -> None:

@@ -8,7 +8,7 @@ from kdsearch.ledger.records import StudyResults
 from kdsearch.report import FORMATS
 from kdsearch.report import build
 from kdsearch.report import render
-from kdsearch.tasks.video_hashing import QUIRKS
+from kdsearch.tasks.video_hashing_numbers import QUIRKS
 
 Make = Callable[..., StudyResults]
 

@@ -13,8 +13,8 @@ from kdsearch.data import jhmdb
 from kdsearch.data.standin import StandinSource
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Task
-from kdsearch.tasks.video_hashing import QUIRKS
 from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.video_hashing_numbers import QUIRKS
 from tests.tasks.video_hashing_data import TinyData
 
 

@@ -23,11 +23,11 @@ from kdsearch.tasks.bench import make_member
 from kdsearch.tasks.bench import run_params
 from kdsearch.tasks.population import Form
 from kdsearch.tasks.population import StudentPopulation
-from kdsearch.tasks.video_hashing import DEFAULTS
 from kdsearch.tasks.video_hashing import VideoHashing
 from kdsearch.tasks.video_hashing_bench import make_evaluate
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.tasks.video_hashing_members import Numbers
+from kdsearch.tasks.video_hashing_numbers import DEFAULTS
 from kdsearch.tasks.video_hashing_teacher import build_network
 from kdsearch.tasks.video_hashing_teacher import find_teacher
 from kdsearch.training.loop import serve
