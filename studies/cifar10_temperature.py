@@ -71,6 +71,7 @@ GRID = {
 
 FULL = {
     "data": data.cifar10(),
+    "quirks": ("stages_from_best",),
     "teacher": {
         "network": "vgg16_bn",
         "width": 64,
@@ -114,7 +115,7 @@ METHODS = {
     "batch": 128,
     "epochs": 200,
 }
-"""Seed 002's recipe for ResNet-20, as other methods have it in their ``full-methods``; the teacher is seed 004's."""
+"""Seed 002's recipe for ResNet-20, as DML and SSKT have it in their ``full-methods``; the teacher is seed 004's."""
 
 study = kd.Study(
     name="cifar10_temperature",
@@ -165,7 +166,7 @@ study = kd.Study(
             "confirm": kd.Confirm(seeds=8, finalists=0),
         },
         "full-methods": {
-            "task": {"teacher": FULL["teacher"], **METHODS},
+            "task": {"teacher": FULL["teacher"], "quirks": FULL["quirks"], **METHODS},
             "space": {name: SPACE[name] for name in ("temperature", "alpha", "mode")},
             "budget": kd.Budget(runs=60),
             "confirm": kd.Confirm(seeds=10, finalists=0),

@@ -8,6 +8,8 @@ other four.
     kdsearch launch studies/sskt_transfer.py                  animals label vehicles, CPU cores
     kdsearch launch studies/sskt_transfer.py --preset full    STL10 with ImageNet's ResNet-50, GPUs
     kdsearch launch studies/sskt_transfer.py --preset voc     Pascal VOC, ResNet-18, several classes an image
+    kdsearch launch studies/sskt_transfer.py --preset cifar100  CIFAR-100 with ResNet-20
+    kdsearch launch studies/sskt_transfer.py --preset vgg16   VGG16-BN from ImageNet's VGG16, as beside MAXL
     kdsearch launch studies/sskt_transfer.py --preset ucf101  clips, Hara's 3-D ResNet-18; the source sees a frame
     kdsearch launch studies/sskt_transfer.py --preset hmdb51  the same on HMDB51
     kdsearch launch studies/sskt_transfer.py --preset ucf101-tuned   from Kinetics' weights, the last stage alone
@@ -29,6 +31,11 @@ ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 VEHICLES = ("airplane", "automobile", "ship", "truck")
 
 IMAGENET = tasks.Source("imagenet", {"network": "resnet50", "weights": "IMAGENET1K_V1"}, classes=1000, enlarge=224)
+
+IMAGENET_VGG = tasks.Source(
+    "imagenet", {"network": "imagenet_vgg16_bn", "weights": "IMAGENET1K_V1"}, classes=1000, enlarge=224
+)
+"""The source of the document's second table, beside MAXL."""
 
 PLACES_FILE = "resnet50_places365.pth.tar"
 """CSAILVision's weights, which torchvision has not: put the file into KDSEARCH_DATA to transfer from both."""
@@ -59,7 +66,10 @@ RECIPE = {
 }
 """The original's: SGD 0.1 with momentum and weight decay 5e-4, times 0.2 at 60, 120 and 160 epochs, batch 128."""
 
-TUNED = {"weights": str((settings.data_root() or Path()) / "resnet-18-kinetics.pth"), "tune_from": 4}
+TUNED = {
+    "weights": str((settings.data_root() or Path("KDSEARCH_DATA")) / "resnet-18-kinetics.pth"),
+    "tune_from": 4,
+}
 """Hara's weights of Kinetics, put into KDSEARCH_DATA; only the last stage and the heads learn, as in the original."""
 
 
@@ -179,6 +189,23 @@ study = kd.Study(
             "task": {"data": data.stl10(), "student": {"network": "resnet20", "width": 16}, **RECIPE},
             "space": SPACE,
             "budget": kd.Budget(runs=120),
+            "confirm": kd.Confirm(seeds=10, finalists=1),
+        },
+        "cifar100": {
+            "task": {"data": data.cifar100(), "student": {"network": "resnet20", "width": 16}, **RECIPE},
+            "space": SPACE,
+            "budget": kd.Budget(runs=120),
+            "confirm": kd.Confirm(seeds=10, finalists=1),
+        },
+        "vgg16": {
+            "task": {
+                "data": data.cifar10(),
+                "student": {"network": "vgg16_bn", "width": 64},
+                **RECIPE,
+                "transfer_from": (IMAGENET_VGG,),
+            },
+            "space": SPACE,
+            "budget": kd.Budget(runs=60),
             "confirm": kd.Confirm(seeds=10, finalists=1),
         },
         "ucf101": {"task": on_clips(data.ucf101(split=1)), "space": SPACE, "budget": kd.Budget(runs=40)},

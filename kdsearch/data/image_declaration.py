@@ -114,8 +114,13 @@ class ImageDeclaration:
         reader = self._reader
         return _parts(self, reader, reader.fingerprint())[0]
 
-    def learnt_from(self, other: ImageDeclaration) -> int:
-        """How many of the images that validate here are among those that train in ``other``."""
+    def learnt_from(self, other: object) -> int:
+        """How many of the images that validate here are among those that train in ``other``.
+
+        0 for data that are no declaration of the same files: whether other files hold the same images is not looked at.
+        """
+        if not isinstance(other, ImageDeclaration):
+            return 0
         if self._reader.kind != other._reader.kind or self._reader.fingerprint() != other._reader.fingerprint():
             return 0
         (own, rows), (others, other_rows) = (

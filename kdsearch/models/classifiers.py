@@ -53,15 +53,22 @@ _RESNET = "kdsearch.models.resnet_image"
 _VGG = "kdsearch.models.vgg"
 _FIRST = ("IMAGENET1K_V1", "DEFAULT")
 
+
+def _pretrained(
+    module: str, builder: str, kind: Kind, known_weights: tuple[str, ...], stages: int = 4
+) -> ClassifierEntry:
+    return ClassifierEntry(module, builder, kind, 64, True, known_weights, stages)
+
+
 CLASSIFIERS: dict[str, ClassifierEntry] = {
     "studentnet": ClassifierEntry(_CIFAR, "StudentNet", "images", 64),
     "resnet20": ClassifierEntry(_CIFAR, "resnet20", "images", 16),
     "resnet32": ClassifierEntry(_CIFAR, "resnet32", "images", 16),
-    "vgg16_bn": ClassifierEntry(_VGG, "vgg16_bn", "images", 64, True, _FIRST, 5),
-    "imagenet_vgg16_bn": ClassifierEntry(_VGG, "imagenet_vgg16_bn", "images", 64, True, _FIRST, 5),
-    "resnet18": ClassifierEntry(_RESNET, "resnet18", "images", 64, True, _FIRST),
-    "resnet34": ClassifierEntry(_RESNET, "resnet34", "images", 64, True, _FIRST),
-    "resnet50": ClassifierEntry(_RESNET, "resnet50", "images", 64, True, (*_FIRST, "IMAGENET1K_V2")),
-    "r3d_18": ClassifierEntry(_RESNET, "r3d_18", "clips", 64, True, ("KINETICS400_V1", "DEFAULT")),
-    "hara_resnet18": ClassifierEntry(_RESNET, "hara_resnet18", "clips", 64, True),
+    "vgg16_bn": _pretrained(_VGG, "vgg16_bn", "images", _FIRST, stages=5),
+    "imagenet_vgg16_bn": _pretrained(_VGG, "imagenet_vgg16_bn", "images", _FIRST, stages=5),
+    "resnet18": _pretrained(_RESNET, "resnet18", "images", _FIRST),
+    "resnet34": _pretrained(_RESNET, "resnet34", "images", _FIRST),
+    "resnet50": _pretrained(_RESNET, "resnet50", "images", (*_FIRST, "IMAGENET1K_V2")),
+    "r3d_18": _pretrained(_RESNET, "r3d_18", "clips", ("KINETICS400_V1", "DEFAULT")),
+    "hara_resnet18": _pretrained(_RESNET, "hara_resnet18", "clips", ()),
 }

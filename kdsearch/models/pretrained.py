@@ -50,9 +50,10 @@ class Pretrained(Classifier):
 
     def load(self, path: Path) -> None:
         """Fill the network from a file; raises :class:`~kdsearch.errors.DataError` where the body does not fit."""
-        load_into(self.layout(), path, skip=(f"{self.head}.",))
+        layout = self.layout()
+        load_into(layout, path, skip=(f"{self.head}.",))
         with suppress(DataError):  # a last layer for other classes: this one stays as it was drawn
-            load_into(nn.ModuleDict({self.head: self.classify}), path, skip=tuple(f"{name}." for name in self._body()))
+            load_into(layout, path)
             self.head_from_weights = True
 
     def _body(self) -> dict[str, nn.Module]:
@@ -64,15 +65,18 @@ Filled = TypeVar("Filled", bound=Pretrained)
 
 
 def hold(parts: Iterable[nn.Module]) -> None:
-    """Turn the parameters of ``parts`` into buffers: they keep their values, have no gradient and see no optimizer.
+    """Hold the parameters of ``parts``: they take no gradient, and no optimizer moves them (see ``moving``).
 
-    Their names in the ``state_dict`` stay. Batch norms among them go on following the batches' statistics.
+    A population has one copy of them for all members, which begin with the same weights. Batch norms among them go on
+    following the batches' statistics, each member its own.
     """
     for part in parts:
-        for module in part.modules():
-            for name, value in list(module.named_parameters(recurse=False)):
-                delattr(module, name)
-                module.register_buffer(name, value.detach())
+        part.requires_grad_(False)
+
+
+def moving(network: nn.Module) -> dict[str, nn.Parameter]:
+    """The parameters that learn, by name: all but those that are held."""
+    return {name: value for name, value in network.named_parameters() if value.requires_grad}
 
 
 def filled(network: Filled, weights: str | None, model: str | None, width: int) -> Filled:

@@ -30,7 +30,7 @@ def _network(width: int) -> Any:
     import_torchvision()
     from torchvision.models.video import resnet
 
-    class Wide(resnet.VideoResNet):  # type: ignore[misc, name-defined]
+    class VideoResNet(resnet.VideoResNet):  # type: ignore[misc]
         def _make_layer(self, block: Any, conv: Any, planes: int, blocks: int, stride: int = 1) -> nn.Sequential:
             if planes == 64:
                 self.inplanes = width
@@ -40,7 +40,7 @@ def _network(width: int) -> Any:
         convolution = nn.Conv3d(3, width, (3, 7, 7), stride=(1, 2, 2), padding=(1, 3, 3), bias=False)
         return nn.Sequential(convolution, nn.BatchNorm3d(width), nn.ReLU(inplace=True))
 
-    return Wide(resnet.BasicBlock, [resnet.Conv3DSimple] * 4, [2, 2, 2, 2], stem)
+    return VideoResNet(resnet.BasicBlock, [resnet.Conv3DSimple] * 4, [2, 2, 2, 2], stem)
 
 
 class R3D18(nn.Module):
@@ -72,6 +72,6 @@ class R3D18(nn.Module):
         return [network.stem, *(block for stage in stages for block in stage)]
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Embeddings ``[B, 512]`` of a batch."""
+        """Embeddings ``[B, 8 width]`` of a batch."""
         x = (clips.to(self.mean.dtype) / 255 - self.mean) / self.deviation
         return cast("Tensor", self.network(x))

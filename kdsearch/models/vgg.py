@@ -87,22 +87,34 @@ class Vgg16Bn(Pretrained):
 class ImageNetVgg16Bn(Vgg16Bn):
     """torchvision's ``vgg16_bn`` for 224 pixels: three linear layers on the last map, brought to 7 x 7 pixels.
 
-    ``[B, 3, H, W]`` to ``[B, classes]``; 138,365,992 parameters at ``width`` 64 and 1,000 classes. Its dropout is left
-    out: a source of soft labels, which this is for, is asked in evaluation mode.
+    ``[B, 3, H, W]`` to ``[B, classes]``; 138,365,992 parameters at ``width`` 64 and 1,000 classes. The embedding is
+    what the first two linear layers make, ``[B, 64 width]``. Its dropout is left out: a source of soft labels, which
+    this is for, is asked in evaluation mode.
     """
+
+    head = "classifier.6"
 
     def __init__(self, classes: int = 1000, width: int = 64) -> None:
         super().__init__(classes, width)
-        self.features = 49 * self.stage_channels[-1]
-        hidden = 64 * width
-        layers = [nn.Linear(self.features, hidden), nn.Linear(hidden, hidden), nn.Linear(hidden, classes)]
-        self.classify = nn.Sequential(
-            layers[0], nn.ReLU(), nn.Identity(), layers[1], nn.ReLU(), nn.Identity(), layers[2]
-        )
+        self.features = 64 * width
+        self.first = nn.Linear(49 * self.stage_channels[-1], self.features)
+        self.second = nn.Linear(self.features, self.features)
+        self.classify = nn.Linear(self.features, classes)
+
+    def parts_before(self, stage: int) -> list[nn.Module]:
+        """See :class:`Vgg16Bn`; the last layer alone is behind all stages."""
+        return [*super().parts_before(stage), *([self.first, self.second] if stage > len(self.layers) else [])]
+
+    def layout(self) -> nn.Module:
+        """See :class:`~kdsearch.models.pretrained.Pretrained`: linear layers are numbered with what lies between."""
+        linear = nn.ModuleDict({"0": self.first, "3": self.second, "6": self.classify})
+        named = type(type(self).__name__, (nn.ModuleDict,), {})
+        return cast("nn.Module", named({**self._body(), "classifier": linear}))
 
     def pool(self, last: Tensor) -> Tensor:
-        """The embedding ``[B, 49 * 8 width]``: the last map at 7 x 7 pixels, by channel."""
-        return F.adaptive_avg_pool2d(last, 7).flatten(1)
+        """The embedding ``[B, 64 width]`` of the last map at 7 x 7 pixels."""
+        x = F.adaptive_avg_pool2d(last, 7).flatten(1)
+        return torch.relu(self.second(torch.relu(self.first(x))))
 
 
 def vgg16_bn(classes: int = 10, width: int = 64, weights: str | None = None) -> Vgg16Bn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from kdsearch.report.beside import build_beside
 from kdsearch.report.build import build
 from kdsearch.report.export import runs_csv
 from kdsearch.report.export import runs_json
@@ -10,6 +9,7 @@ from kdsearch.report.progress import status
 from kdsearch.report.render import FORMATS
 from kdsearch.report.render import render
 from kdsearch.report.render import render_table
+from kdsearch.report.sections.beside import build_beside
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Report

@@ -43,7 +43,7 @@ def build(results: StudyResults, *, mix_code: bool = False) -> Report:
         title=f"{title} ({study.name})" if title != study.name else title,
         study=study.name,
         description=data_line(study),
-        notes=(*alarms(selection), f"{data_line(study)}.", *_state(selection, results), *_warnings(selection, results)),
+        notes=(*alarms(selection), f"{data_line(study)}.", *_state(selection, results), *warnings(selection, results)),
         tables=tables,
         closing=(cost_line(results),),
     )
@@ -94,7 +94,8 @@ def _confirmed(selection: Selection) -> list[str]:
     return notes
 
 
-def _warnings(selection: Selection, results: StudyResults) -> list[str]:
+def warnings(selection: Selection, results: StudyResults) -> list[str]:
+    """Return what is to be known of the runs that are counted: failures, code, data, a changed margin."""
     notes = []
     if selection.failures:
         failed, first = plural(len(selection.failures), "run"), selection.failures[0].id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from dataclasses import dataclass
@@ -80,6 +81,8 @@ def classifier_options(what: str, options: ClassifierOptions | Mapping[str, Any]
     check_names("network", [given["network"]], tuple(CLASSIFIERS))
     if given.get("milestones") is not None:
         given["milestones"] = tuple(given["milestones"])
+    if given.get("weights") is not None:
+        given["weights"] = os.path.expanduser(given["weights"])
     found = ClassifierOptions(**given)
     _check_weights(what, found)
     if found.schedule == "steps" and not found.milestones:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from kdsearch.data.files import combined
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
@@ -33,6 +34,8 @@ class FunctionTask:
     ``chance``: required; what a model that has learnt nothing reaches, and no more than any run that went well.
     ``chance_assumed``: nobody has said it, so that a value below it ends the study: diverging would be better.
     ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a place holder.
+    ``data_version``: a new one for other data; studies of functions stand side by side where label, metric and version
+    are the same.
     """
 
     function: Callable[..., Any]
@@ -74,6 +77,12 @@ class FunctionTask:
     def fingerprint(self) -> str:
         """Hash of what the user said the data's version is."""
         return hashlib.sha256(self.data_version.encode()).hexdigest()[:16]
+
+    def measured_on(self) -> str | None:
+        """See ``kdsearch.tasks.measured_on``; ``None`` where the user does not say what the data's version is."""
+        if self.data_version == "none":
+            return None
+        return combined([self.label, self.metric, self.data_version])
 
     def sources(self) -> Sequence[Path]:
         """The file that defines the callable."""

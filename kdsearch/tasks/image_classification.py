@@ -71,6 +71,11 @@ class ImageClassification(ImageTask):
         super().__post_init__()
         object.__setattr__(self, "teacher", classifier_options("the teacher", self.teacher, own=True))
         object.__setattr__(self, "student", classifier_options("the student", self.student, own=False))
+        if STAGES_FROM_BEST in self.quirks and not self.restarts_of("teacher"):
+            raise StudyFileError(
+                f"{STAGES_FROM_BEST} is of a teacher whose schedule is 'steps', with milestones, got "
+                f"{self.network('teacher').schedule or self.schedule_name!r}: give it one, or leave the quirk out"
+            )
         if self.data.multi_label:
             raise StudyFileError("images of several classes: declare kdsearch.tasks.Transfer, whose terms read them")
 

@@ -28,7 +28,10 @@ def with_weights(fingerprint: str, weights: Iterable[str | None]) -> str:
     files = [Path(name) for name in weights if name is not None and is_path(name)]
     for path in files:
         if not path.is_file():
-            raise DataError(f"pretrained weights: expected a file at {path}, found none; put it there")
+            raise DataError(
+                f"pretrained weights: expected a file at {path}, found none; put it there, or give the name of weights "
+                "that torchvision has"
+            )
     if not files:
         return fingerprint
     return hashlib.sha256(" ".join([fingerprint, *map(digest, files)]).encode()).hexdigest()[:16]

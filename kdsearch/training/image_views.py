@@ -74,7 +74,7 @@ class ResizedCrop:
     A view is a 32-bit word, from which ``boxes`` makes area, shape, place and flip; the last number is the clean view.
     Crops are scaled bilinearly, without antialiasing. Source: Szegedy et al., CVPR 2015, and torchvision's code: an
     area uniform in 8 to 100 % of the image's, the logarithm of width by height uniform between those of 3/4 and 4/3,
-    the first of ten draws that fits, else the whole image.
+    the first of ten draws that fits, else the middle of the image.
     """
 
     count = _WORDS + 1
@@ -113,10 +113,12 @@ def boxes(view: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     fits = (h >= 1) & (h <= height) & (w >= 1) & (w <= width)
     first = fits.long().argmax(1, keepdim=True)
     some = fits.any(1)
-    h = torch.where(some, h.gather(1, first)[:, 0], height)
-    w = torch.where(some, w.gather(1, first)[:, 0], width)
-    top = counter.below(random[2].gather(1, first)[:, 0], height - h + 1)
-    left = counter.below(random[3].gather(1, first)[:, 0], width - w + 1)
+    # Where none fits: the middle, as much of it as the ratios allow.
+    tall, wide = min(height, round(width / RATIOS[0])), min(width, round(height * RATIOS[1]))
+    h = torch.where(some, h.gather(1, first)[:, 0], tall)
+    w = torch.where(some, w.gather(1, first)[:, 0], wide)
+    top = torch.where(some, counter.below(random[2].gather(1, first)[:, 0], height - h + 1), (height - tall) // 2)
+    left = torch.where(some, counter.below(random[3].gather(1, first)[:, 0], width - w + 1), (width - wide) // 2)
     flip = counter.below(counter.words(view, ATTEMPTS)[0], 2).bool()
     return torch.stack([top, h, left, w]), flip
 

@@ -26,8 +26,8 @@ class Recipe:
     the chosen epoch. ``choose`` names the curve whose best epoch is chosen for score and weights: ``objective``, or
     ``score`` for the original's optimistic rule. What is reported and what the schedule sees is the objective always.
     ``views``: the key by which the run's views of clips are drawn, see ``randomness.views_key``. ``restarts``: epochs
-    after which the run goes on from the weights of its best epoch so far, with an optimizer that remembers nothing; it
-    takes ``keep_weights``.
+    after which the run goes on from its best weights so far, by the objective always, with an optimizer that remembers
+    nothing.
     """
 
     seed: int
@@ -45,7 +45,8 @@ class Recipe:
 class Progress:
     """What has happened so far: the part of a run's state that belongs to the loop.
 
-    ``seconds``: the run's own; where several trained at once, its share of the time that passed.
+    ``seconds``: the run's own; where several trained at once, its share of the time that passed. ``stage_weights``:
+    where the next of the recipe's ``restarts`` goes on from.
     """
 
     epoch: int = 0
@@ -53,6 +54,8 @@ class Progress:
     diverged: bool = False
     best: float = -math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    stage_best: float = -math.inf
+    stage_weights: dict[str, Tensor] = field(default_factory=dict)
     curve: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})
 
     def best_row(self, column: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from kdsearch.distillation.meta_auxiliary import primary_after_step
 from kdsearch.models.maxl import LabelGenerator
 from kdsearch.models.maxl import MultiTaskNetwork
 from kdsearch.models.maxl import MultiTaskOutput
+from kdsearch.models.pretrained import moving
 from kdsearch.training.feeds import Feed
 from kdsearch.training.steppers import Outputs
 from kdsearch.training.steppers import Views
@@ -89,7 +91,7 @@ class MetaAuxiliaryStepper:
         samples = draw(self.feed, clips, self.views)[0]
         images, classes = self._batch(samples)
         loss = self._loss(self.pair.network(images), classes, self._fixed(images, classes))
-        _descend(list(self.pair.network.parameters()), loss, self.rate, self.numbers.weight_decay)
+        _descend(moving(self.pair.network).values(), loss, self.rate, self.numbers.weight_decay)
         if self.numbers.auxiliary_weight:
             self.seen.append(samples)
         return loss.detach().unsqueeze(0)
@@ -102,7 +104,7 @@ class MetaAuxiliaryStepper:
         for samples in self.seen:
             images, classes = self._batch(samples)
             _descend(
-                list(self.pair.generator.parameters()),
+                moving(self.pair.generator).values(),
                 self.generator_loss(images, classes),
                 rate,
                 self.numbers.generator_weight_decay,
@@ -113,7 +115,7 @@ class MetaAuxiliaryStepper:
         """``L_2`` of the module :mod:`kdsearch.tasks.meta_auxiliary`, with its graph to the generator alone."""
         network = self.pair.network
         made = masked_softmax(self.pair.generator(images).logits, classes, self.subclasses)
-        parameters = {name: value.detach() for name, value in network.named_parameters()}
+        parameters = {name: value.detach() for name, value in moving(network).items()}
 
         def run(weights: dict[str, Tensor]) -> MultiTaskOutput:
             # Copies: a step that never happens must not move what batch norm has seen.
@@ -162,8 +164,9 @@ class MetaAuxiliaryStepper:
         self.pair.load_state_dict(state["model"])
 
 
-def _descend(parameters: list[nn.Parameter], loss: Tensor, rate: float, decay: float) -> None:
+def _descend(moved: Iterable[nn.Parameter], loss: Tensor, rate: float, decay: float) -> None:
     """``w <- w - rate * (dloss/dw + decay * w)``; a weight that the loss does not reach stays."""
+    parameters = list(moved)
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
     with torch.no_grad():
         for parameter, gradient in zip(parameters, gradients, strict=True):

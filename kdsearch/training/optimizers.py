@@ -19,9 +19,10 @@ def make_optimizer(name: str, parameters: Iterable[nn.Parameter], weight_decay: 
 
     Fused: one call over all tensors, the fastest of torch's forms on one CPU thread. The learning rate is 0 until the
     stepper sets it, before every step: the schedule alone knows it, and one that is not a number shall make a run that
-    diverges, not one that fails. Raises ``ValueError`` for another name.
+    diverges, not one that fails. Parameters without a gradient, which a network holds, are left out. Raises
+    ``ValueError`` for another name.
     """
-    parameters = list(parameters)
+    parameters = [parameter for parameter in parameters if parameter.requires_grad]
     if name == "adam":
         return torch.optim.Adam(parameters, lr=0.0, weight_decay=weight_decay, fused=True)
     if name == "adamw":

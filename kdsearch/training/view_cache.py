@@ -39,7 +39,8 @@ class ViewCache:
         rows, device = len(space.clips) * space.views, space.clips.device
         self.kept = rows * classes * 4 <= (_room(device) if limit is None else limit)
         self.known = torch.zeros(rows if self.kept else 0, dtype=torch.bool, device=device)
-        self.table = torch.zeros((rows if self.kept else 0, classes), device=device)
+        # Filled, so that the memory is taken now: what is left decides whether another table is kept.
+        self.table = torch.full((rows if self.kept else 0, classes), torch.nan, device=device)
         self.left = rows
         _LIVE.add(self)
 

@@ -49,7 +49,7 @@ def test_interface_and_gradient_of_every_parameter(name: str) -> None:
     embedding = network.embed(x)
     assert embedding.shape == (6, network.features)
     assert torch.equal(network.pool(stages[-1]), embedding)
-    assert isinstance(network.classify, nn.Sequential if name == "imagenet_vgg16_bn" else nn.Linear)
+    assert isinstance(network.classify, nn.Linear)
     assert torch.equal(network.classify(embedding), network(x).logits)
 
 

@@ -15,6 +15,7 @@ from kdsearch.report import FORMATS
 from kdsearch.report import build_beside
 from kdsearch.report import render
 from kdsearch.report.tables import Estimate
+from kdsearch.tasks.function import FunctionTask
 
 from .conftest import ABLATION
 from .conftest import WINNER
@@ -65,8 +66,10 @@ def test_by_hand(results: Make) -> None:
     # t = 0.03 / 0.0057735 = 5.196152 with 2 degrees of freedom: p = 1 - 5.196152 / sqrt(2 + 27) = 0.035099, / 0.8.
     assert table.column("holm_p")[1] == pytest.approx(0.035099 / 0.8, abs=1e-6)
     assert table.column("verdict") == [None, "better", "context", "context"]
-    assert table.column("search_runs") == [6, 6, None, None]
+    assert table.column("search_runs") == [7, 7, None, None]  # one failed
     assert table.column("seconds") == [36.0, 9.0, 36.0, 36.0]
+    # The small study's runs take 36 s each: 3 teachers, 3 pre-flight, 7 search and 15 confirm runs.
+    assert table.column("hours")[0] == pytest.approx(28 * 36 / 3600)
     assert [row.context for row in table.rows] == [False, False, True, True]
 
 
@@ -132,6 +135,9 @@ def test_another_metric_one_study_and_no_result_are_refused(results: Make) -> No
         build_beside([results(), results()])
     with pytest.raises(KdsearchError, match=r"other@data has no result yet \(phase search\)"):
         build_beside([results(), named(results("search"), "other")])
+    failed = replace(other, runs=tuple(replace(run, state="failed") if _fresh(run) else run for run in other.runs))
+    with pytest.raises(KdsearchError, match="other@data: No result: every confirm run of the winner failed"):
+        build_beside([results(), failed])
 
 
 def test_studies_made_before_studies_told_what_they_measure_go_by_their_data(results: Make) -> None:
@@ -143,3 +149,97 @@ def test_studies_made_before_studies_told_what_they_measure_go_by_their_data(res
     assert build_beside([first, old(named(results(), "other"), "data")]).tables
     with pytest.raises(KdsearchError, match="same data"):
         build_beside([first, old(named(results(), "other"), "others")])
+    with pytest.raises(KdsearchError, match=r"was launched before studies told .*: launch it once more"):
+        build_beside([first, named(results(), "other")])
+
+
+def test_functions_that_do_not_say_what_they_measure_are_not_taken_to_be_alike(results: Make) -> None:
+    with pytest.raises(KdsearchError, match=r'data_version="\.\.\."'):
+        build_beside([results(), named(results(), "other", measured_on=None)])
+
+    def trained(params: Any, seed: int, report: Any) -> float:
+        return 0.5
+
+    said = [
+        FunctionTask(trained, chance=0.0, data_version=version).measured_on() for version in ("none", "a", "a", "b")
+    ]
+    assert said[0] is None
+    assert said[1] == said[2] != said[3]
+
+
+def test_different_trainer_code_is_refused_unless_asked_for(results: Make) -> None:
+    other = named(results(), "other")
+    other = replace(other, runs=tuple(replace(run, code_hash="bbbb") for run in other.runs))
+    with pytest.raises(KdsearchError, match=r"different trainer code \(weights@poses-split1: aaaa; other@data: bbbb\)"):
+        build_beside([results(), other])
+    report = build_beside([results(), other], mix_code=True)
+    assert "Runs of 2 code hashes stand in this table, as asked by --mix-code." in report.notes
+
+
+def test_missing_failed_and_diverged_runs_are_said(results: Make) -> None:
+    first, other = results(), named(results(), "other", 0.03)
+    seeds = sorted(run.seed for run in other.runs if _fresh(run))
+
+    def changed(run: Any) -> Any:
+        if not _fresh(run) or run.seed == seeds[1]:
+            return run
+        if run.seed == seeds[0]:
+            return replace(run, state="failed", score=None, objective=None)
+        return replace(run, state="diverged")
+
+    broken = replace(other, runs=tuple(map(changed, other.runs)))
+    report = build_beside([first, broken])
+    (table,) = report.tables
+    assert any(note.startswith("other: 2 runs failed, not counted") for note in report.notes)
+    assert table.column("n") == [3, 2, 3, 3]
+    assert table.column("pairs")[1] == 2
+    assert table.rows[1].remark == "1/2 diverged"
+    assert any(note.startswith("Diverged runs count at chance level (0.05)") for note in table.notes)
+    away = replace(
+        other, runs=tuple(replace(run, seed=run.seed + 100) if run.pool == "confirm" else run for run in other.runs)
+    )
+    (table,) = build_beside([first, away]).tables
+    assert table.column("difference")[1] is None
+    assert "other: no fresh seed ended in both, so there is no difference." in table.notes
+    assert table.column("pairs")[1] is None
+
+
+def test_every_undecided_row_has_its_sentence(results: Make) -> None:
+    second, third = named(results(), "second"), named(results(), "third")
+    moves = {0: 0.05, 1: -0.05, 2: 0.01}
+    seeds = sorted(run.seed for run in third.runs if _fresh(run))
+    third = replace(
+        third,
+        runs=tuple(
+            replace(run, score=run.score + moves[seeds.index(run.seed)]) if _fresh(run) and run.score else run
+            for run in third.runs
+        ),
+    )
+    (table,) = build_beside([results(), second, third]).tables
+    said = [note for note in table.notes if "not distinguishable from the first" in note]
+    assert [note.split(":")[0] for note in said] == ["second", "third"]
+    assert "to resolve 0.01, about 366 seeds in all" in said[1]
+
+
+def test_a_winner_that_does_without_its_method_is_said(results: Make) -> None:
+    other = named(results(), "other", 0.03)
+    idle = {
+        id_: replace(record, params={**record.params, "alpha": 0, "representation_weight": 0})
+        if id_ == WINNER
+        else record
+        for id_, record in other.configurations.items()
+    }
+    (table,) = build_beside([results(), replace(other, configurations=idle)]).tables
+    assert table.rows[1].remark == "without its method"
+    assert any("the search found no use for distillation" in note for note in table.notes)
+    assert [row.label for row in table.rows] == ["weights (#10)", "other (#10)", "weights without distillation"]
+
+
+def test_presets_of_one_study_are_told_apart(results: Make) -> None:
+    one = results()
+    two = replace(one, study=replace(one.study, name="weights@poses-split1+full"))
+    (table,) = build_beside([one, two]).tables
+    assert [row.label for row in table.rows][:2] == [
+        "weights@poses-split1 (#10)",
+        "weights@poses-split1+full (#10)",
+    ]

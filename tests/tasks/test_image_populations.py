@@ -192,6 +192,21 @@ def test_a_tuned_member_in_resized_crops_equals_alone(tmp_path: Path, form: Form
         assert moved == {"layer4"}
 
 
+@FORMS
+def test_a_member_that_begins_anew_from_its_best_epoch_equals_alone(
+    tmp_path: Path, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImageTask, "restarts_of", lambda self, role: (2,))
+    task = classification(epochs=4, optimizer="sgd")
+    requests = [RunRequest("student", {"learning_rate": rate}, seed) for seed, rate in enumerate((1e-2, 3e-2))]
+    population = StudentPopulation(task, "cpu", 2, form, torch.float64)
+    members = [population.member(request, RunContext(tmp_path / f"m{i}")) for i, request in enumerate(requests)]
+    population.serve(Queue(members))
+    for i, (member, request) in enumerate(zip(members, requests, strict=True)):
+        want = alone(task, request, tmp_path / f"a{i}").progress.curve["loss"]
+        assert member.progress.curve["loss"] == pytest.approx(want, rel=EXACT, abs=EXACT)
+
+
 def test_alpha_0_is_plain_cross_entropy_bit_for_bit(tmp_path: Path) -> None:
     task = classification(epochs=3)
     bench = task.bench("student", "cpu")
@@ -228,7 +243,7 @@ def test_what_a_teacher_said_of_a_view_is_what_it_says(tmp_path: Path) -> None:
         views = Views.of([5, 6], [epoch] * 2, torch.device("cpu"))
         samples = feed.draw(bench.train[:20].expand(2, -1), *views)
         seen |= set(samples.flatten().tolist())
-        network = bench._network("teacher", None)  # type: ignore[attr-defined]
+        network = task.network("teacher").build(3, pretrained=False)
         network.load_state_dict(torch.load(teacher, weights_only=True)["state"])
         with torch.no_grad():
             want = network.eval()(feed.take(samples.flatten(), torch.device("cpu"))).logits

@@ -246,6 +246,41 @@ def test_resumed_equals_unbroken(name: str, tmp_path: Path) -> None:
     assert resumed.curve["objective"] == pytest.approx(whole.curve["objective"], abs=0.06)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("classification", {}),
+        ("classification", {"recompute": True}),
+        ("classification", {"micro_batch": 10}),
+        ("mutual", {"peers": 2}),
+        ("transfer", {}),
+        ("meta", {}),
+    ],
+)
+def test_a_tuned_students_first_layers_stay_resumed_or_not(name: str, options: dict[str, Any], tmp_path: Path) -> None:
+    file = save_source(tmp_path / "w.pth", 7, 0)
+    student = {"network": "resnet18", "width": 4, "weights": str(file), "tune_from": 4}
+    task = TASKS[name](student=student, epochs=2, **options)
+    assert "tuned from stage 4 on" in task.description
+    teacher = train_teacher(task, tmp_path / "teacher")
+
+    def interrupt(epoch: int, objective: float) -> None:
+        if epoch == 1:
+            raise RunInterrupted
+
+    with pytest.raises(RunInterrupted):
+        run(task, tmp_path / "cut", teacher, params=DISTIL[name], report=interrupt)
+    trained = state(run(task, tmp_path / "cut", teacher, params=DISTIL[name]).weights)
+    kept = {"conv1.weight", "layer1.0.conv1.weight", "layer3.1.bn2.weight"}
+    for key, value in torch.load(file, weights_only=True).items():
+        for own in (there for there in trained if re.search(rf"(^|body\.|peers\.\d\.){re.escape(key)}$", there)):
+            if key in kept:
+                assert torch.equal(trained[own], value), own
+            if key == "layer4.0.conv1.weight":
+                assert not torch.equal(trained[own], value), own
+    assert any(own.endswith("layer4.0.conv1.weight") for own in trained)
+
+
 def test_the_teachers_stages_from_the_best_epoch_are_a_quirk(tmp_path: Path) -> None:
     recipe = {"optimizer": "sgd", "learning_rate": 0.1, "schedule": "steps", "milestones": (2, 4), "epochs": 5}
     teacher = {"network": "studentnet", "width": 8, **recipe}
@@ -267,6 +302,10 @@ def test_the_teachers_stages_from_the_best_epoch_are_a_quirk(tmp_path: Path) -> 
     assert "each stage of the teacher's schedule begins at its best epoch so far" in quirk.description
     with pytest.raises(StudyFileError, match="unknown quirk 'stages_from_best'"):
         mutual(quirks="stages_from_best")
+    with pytest.raises(
+        StudyFileError, match="is of a teacher whose schedule is 'steps', with milestones, got 'constant'"
+    ):
+        classification(quirks="stages_from_best")
 
 
 @pytest.mark.parametrize("name", ["classification", "transfer"])

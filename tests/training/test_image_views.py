@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
 from scipy import stats
@@ -11,7 +9,6 @@ from torch.nn import functional as F
 
 from kdsearch.torchvision_shim import import_torchvision
 from kdsearch.training.feeds import ImageFeed
-from kdsearch.training.image_views import ATTEMPTS
 from kdsearch.training.image_views import ResizedCrop
 from kdsearch.training.image_views import boxes
 from kdsearch.training.randomness import views_key
@@ -63,13 +60,16 @@ def test_boxes_are_distributed_as_torchvisions() -> None:
     assert bool(((top + h <= height) & (left + w <= width) & (h >= 1) & (w >= 1)).all())
 
 
-def test_where_nothing_fits_the_whole_image_is_shown() -> None:
-    # 4 x 400 pixels: an area of 8 % and more has at least 9 rows, of which there are 4.
-    (top, h, left, w), _ = boxes(words(50), 4, 400)
-    assert math.sqrt(0.08 * 4 * 400 / (4 / 3)) > 4
-    assert (top.unique().tolist(), h.unique().tolist()) == ([0], [4])
-    assert (left.unique().tolist(), w.unique().tolist()) == ([0], [400])
-    assert ATTEMPTS == 10
+@pytest.mark.parametrize(("height", "width"), [(4, 400), (400, 4)])
+def test_where_nothing_fits_the_middle_is_shown_as_torchvision_does(height: int, width: int) -> None:
+    # An area of 8 % and more has a shorter side of at least 9 pixels, of which there are 4.
+    import_torchvision()
+    from torchvision.transforms import RandomResizedCrop
+
+    image = torch.zeros(3, height, width)
+    top, left, tall, wide = RandomResizedCrop.get_params(image, [0.08, 1.0], [3 / 4, 4 / 3])
+    box, _ = boxes(words(50), height, width)
+    assert box.unique(dim=1).T.tolist() == [[top, tall, left, wide]]
 
 
 def test_a_feed_shows_them_by_key_epoch_and_clip_and_evaluates_clean_images() -> None:

@@ -128,8 +128,12 @@ def test_plateaus_reduce_the_rate_and_then_end_the_run(tmp_path: Path) -> None:
 def test_a_stage_begins_at_the_best_epoch_so_far(tmp_path: Path) -> None:
     stepper = Recorder()
     # Three batches an epoch: the best are epoch 2 (6 batches), and still that one after epoch 4.
-    run(stepper, [0.3, 0.2, 0.4], tmp_path, recipe(keep_weights=True, restarts=(2, 4)))
+    run(stepper, [0.3, 0.2, 0.4], tmp_path, recipe(restarts=(2, 4)))
     assert stepper.restarted == [(2, 6), (4, 6)]
+    # The score, 1 - objective here, is best at epoch 4: whoever reports by it still trains by the objective.
+    by_score = Recorder()
+    run(by_score, [0.3, 0.2, 0.4], tmp_path / "score", recipe(restarts=(2, 4), choose="score", keep_weights=True))
+    assert by_score.restarted == stepper.restarted
     none = Recorder()
     run(none, [0.3, 0.2, 0.4], tmp_path / "none", recipe(keep_weights=True))
     assert none.restarted == []

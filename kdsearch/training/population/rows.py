@@ -10,18 +10,20 @@ import torch
 from torch import Tensor
 from torch import nn
 
+from kdsearch.models.pretrained import moving
+
 
 @dataclass(frozen=True)
 class RowLayout:
-    """Where the parameters of one network lie in its row of P numbers, in the order of ``named_parameters``."""
+    """Where the parameters of one network that learn lie in its row of P numbers, in the order of its own."""
 
     names: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
 
     @staticmethod
     def of(module: nn.Module) -> RowLayout:
-        """The layout of ``module``'s parameters."""
-        named = list(module.named_parameters())
+        """The layout of ``module``'s parameters, without those that are held."""
+        named = list(moving(module).items())
         return RowLayout(tuple(name for name, _ in named), tuple(tuple(value.shape) for _, value in named))
 
     @property
@@ -49,10 +51,12 @@ class Rows:
         """Room for ``members`` networks like ``module``, with its dtype, on its device; every row begins as it."""
         self.members = members
         self.layout = RowLayout.of(module)
-        parameters = dict(module.named_parameters())
+        parameters = moving(module)
         row = torch.cat([parameters[name].detach().flatten() for name in self.layout.names])
         self.weights = row.repeat(members, 1).requires_grad_()
         self.weights.grad = torch.zeros_like(self.weights)
+        # What is held is the module's own, one for all members.
+        self.held = {name: value.detach() for name, value in module.named_parameters() if name not in parameters}
         # What a state_dict leaves out (a network's constants) is the same for all and stays.
         self.stored = tuple(name for name, _ in module.named_buffers() if name in module.state_dict())
         self.buffers = {
@@ -76,7 +80,8 @@ class Rows:
         """Copies of a member's parameters and buffers on the CPU: what its module's ``state_dict`` would be."""
         views = self.layout.views(self.weights.detach()[slot : slot + 1])
         state = {name: value[0].cpu().clone() for name, value in views.items()}
-        return state | {name: self.buffers[name][slot].cpu().clone() for name in self.stored}
+        state |= {name: self.buffers[name][slot].cpu().clone() for name in self.stored}
+        return state | {name: value.cpu().clone() for name, value in self.held.items()}
 
     def of(self, slots: list[int]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Parameters and buffers of some members ``[S, ...]``, without a graph; copies unless all are asked for."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch import nn
 
+from kdsearch.models.pretrained import moving
 from kdsearch.training.feeds import Feed
 from kdsearch.training.feeds import as_feed
 from kdsearch.training.population.forward import Forward
@@ -193,7 +194,7 @@ class PopulationStepper:
 
 def _reach(skeleton: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
     """By output: which of a row's numbers ``[P]`` it depends on, bool. The skeleton's buffers stay as they were."""
-    parameters = list(skeleton.parameters())
+    parameters = list(moving(skeleton).values())
     skeleton.eval()
     found = {}
     for name, output in skeleton(inputs)._asdict().items():
