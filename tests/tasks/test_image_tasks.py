@@ -250,7 +250,7 @@ def test_resumed_equals_unbroken(name: str, tmp_path: Path) -> None:
     ("name", "options"),
     [
         ("classification", {}),
-        ("classification", {"recompute": True}),
+        ("classification", {"recompute": True, "teacher": {"network": "resnet20", "width": 4, "epochs": 1}}),
         ("classification", {"micro_batch": 10}),
         ("mutual", {"peers": 2}),
         ("transfer", {}),
