@@ -14,11 +14,11 @@ from kdsearch.space import integer
 from kdsearch.space import log
 from kdsearch.space import uniform
 from kdsearch.space import when
-from kdsearch.study import Adaptive
-from kdsearch.study import Budget
-from kdsearch.study import Confirm
-from kdsearch.study import Fixed
-from kdsearch.study import Published
+from kdsearch.spending import Adaptive
+from kdsearch.spending import Budget
+from kdsearch.spending import Confirm
+from kdsearch.spending import Fixed
+from kdsearch.spending import Published
 from kdsearch.study import Study
 
 __all__ = [

@@ -26,86 +26,17 @@ from kdsearch.space import middle
 from kdsearch.space import plain
 from kdsearch.space import settled
 from kdsearch.space import words
+from kdsearch.spending import Adaptive
+from kdsearch.spending import Budget
+from kdsearch.spending import Confirm
+from kdsearch.spending import Fixed
+from kdsearch.spending import Published
 from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.base import Task
 from kdsearch.tasks.function import FunctionTask
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-@dataclass(frozen=True)
-class Budget:
-    """What the search may spend; the first limit to be reached ends it. Without any: 200 runs.
-
-    ``runs``: search runs. ``hours``: time in which search runs were under way, so that a stopped study does not age.
-    ``gpu_hours``: the search runs' own times added up (core-hours where runs train on CPU cores). Confirm, teacher and
-    pre-flight runs come on top.
-    """
-
-    runs: int | None = None
-    hours: float | None = None
-    gpu_hours: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.runs is None and self.hours is None and self.gpu_hours is None:
-            object.__setattr__(self, "runs", 200)
-        if self.runs is not None and self.runs < 2:
-            raise StudyFileError(f"a budget needs at least 2 search runs, got runs={self.runs}")
-        for name in ("hours", "gpu_hours"):
-            value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise StudyFileError(f"a budget of {name} must be above 0, got {name}={value}")
-
-
-@dataclass(frozen=True)
-class Adaptive:
-    """Seeds and settings are chosen by what they are worth for the decision (``kdsearch.search.pooled``).
-
-    ``stop_early``: end the search when what more runs can still gain is small against ``min_effect``.
-    """
-
-    stop_early: bool = True
-
-    def identity(self) -> dict[str, Any]:
-        """JSON values for the ledger."""
-        return {"policy": "adaptive", "stop_early": self.stop_early}
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """Quasi-random settings with the same number of ``seeds`` each: a design to look at, not to find the best."""
-
-    seeds: int = 5
-
-    def __post_init__(self) -> None:
-        if self.seeds < 2:
-            raise StudyFileError(f"Fixed needs 2 seeds or more, since one seed is not a result; got {self.seeds}")
-
-    def identity(self) -> dict[str, Any]:
-        """JSON values for the ledger."""
-        return {"policy": "fixed", "seeds": self.seeds}
-
-
-@dataclass(frozen=True)
-class Confirm:
-    """Fresh seeds for each compared configuration, and how many runners-up stand beside the winner as context."""
-
-    seeds: int = 10
-    finalists: int = 3
-
-    def __post_init__(self) -> None:
-        if self.seeds < 2 or self.finalists < 0:
-            raise StudyFileError(f"confirm needs seeds >= 2 and finalists >= 0, got {self}")
-
-
-@dataclass(frozen=True)
-class Published:
-    """A figure somebody published, printed beside ours."""
-
-    label: str
-    value: float
-    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ class ImageClassification(ImageTask):
     "milestones": (150, 250), "epochs": 300}``, whose three stages each begin at the best epoch so far with a new
     optimizer (the quirk ``stages_from_best``; without it the run goes on). It sees each image in the same crop and flip
     as the student; what it says of a view is kept where all views take less than a tenth of the free memory, else it is
-    asked anew. All else as in ``ImageTask``.
+    asked anew, as always with ``augment="resized-crop"``. All else as in ``ImageTask``.
 
     Raises :class:`~kdsearch.errors.StudyFileError` for unknown options, and where an image shows several classes: what
     a soft label is then, the originals do not say.
