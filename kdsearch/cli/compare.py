@@ -21,7 +21,9 @@ from kdsearch.cli.report import terminal_width
 def compare(
     studies: Annotated[
         list[str],
-        typer.Argument(metavar="STUDY...", help="Two studies or more, by name or study file; the first is compared."),
+        typer.Argument(
+            metavar="STUDY...", help="Two studies or more, by name or file; the first is compared with each other one."
+        ),
     ],
     form: Form = "table",
     output: Output = None,
