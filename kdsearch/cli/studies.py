@@ -10,12 +10,12 @@ from kdsearch.cli.common import connect
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.table import Table
+    from rich.console import RenderableType
 
     from kdsearch.ledger.records import StudyRecord
 
-_BESIDE = 34
-"""Columns that phase, time and words of data need at least beside a name that stands on one line."""
+_BESIDE = 70
+"""Columns that phase, time and words of data need at least beside a name."""
 
 
 def list_studies(storage: Storage = None) -> None:
@@ -33,15 +33,32 @@ def list_studies(storage: Storage = None) -> None:
     console.print(table_of(rows, console.width))
 
 
-def table_of(rows: Sequence[StudyRecord], width: int) -> Table:
-    """One row a study. Nothing is cut: a name stands on one line where ``width`` allows it, and else goes on below."""
+def table_of(rows: Sequence[StudyRecord], width: int) -> RenderableType:
+    """One row a study; where names leave the words of data too little width, these stand below. Nothing is cut."""
+    if max(len(row.name) for row in rows) + _BESIDE > width:
+        return _below(rows)
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("study", overflow="fold", no_wrap=max(len(row.name) for row in rows) + _BESIDE <= width)
+    table.add_column("study", no_wrap=True)
     for title in ("phase", "created (UTC)", "data"):
         table.add_column(title, overflow="fold")
     for row in rows:
-        phase = f"{row.phase}, stopped" if row.stop_requested and row.phase != "finished" else row.phase
-        table.add_row(row.name, phase, f"{row.created_at:%Y-%m-%d %H:%M}", row.description)
+        table.add_row(row.name, _phase(row), f"{row.created_at:%Y-%m-%d %H:%M}", row.description)
     return table
+
+
+def _below(rows: Sequence[StudyRecord]) -> RenderableType:
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.text import Text
+
+    parts: list[RenderableType] = []
+    for row in rows:
+        words = f"{_phase(row)}, created {row.created_at:%Y-%m-%d %H:%M} UTC; {row.description}"
+        parts += [Text(row.name, overflow="fold"), Padding(Text(words, overflow="fold"), (0, 0, 0, 4))]
+    return Group(*parts)
+
+
+def _phase(row: StudyRecord) -> str:
+    return f"{row.phase}, stopped" if row.stop_requested and row.phase != "finished" else row.phase
