@@ -71,6 +71,11 @@ def test_by_hand(results: Make) -> None:
     # The small study's runs take 36 s each: 3 teachers, 3 pre-flight, 7 search and 15 confirm runs.
     assert table.column("hours")[0] == pytest.approx(28 * 36 / 3600)
     assert [row.context for row in table.rows] == [False, False, True, True]
+    # Winner minus without: 0.01, 0.02, 0.03 in the first, as in its own report; -0.01, -0.01, -0.01 in the other.
+    assert (
+        "Each winner minus itself without distillation, on its own fresh seeds: weights +0.0200 [-0.0080, +0.0480], "
+        "undecided; other -0.0100 [-0.0100, -0.0100], undecided."
+    ) in table.notes
 
 
 def test_the_family_is_adjusted_and_the_first_one_named_is_compared(results: Make) -> None:

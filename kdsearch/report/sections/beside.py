@@ -17,10 +17,12 @@ from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import void_primary
+from kdsearch.report.judged import judge
 from kdsearch.report.looks import at_look
 from kdsearch.report.looks import confidence_at
 from kdsearch.report.looks import earlier_looks
 from kdsearch.report.looks import resolving
+from kdsearch.report.primary import signed
 from kdsearch.report.tables import Cell
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
@@ -187,6 +189,7 @@ def _notes(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, 
         notes.append(f"Seeds of these studies were looked at before ({earlier} of them): intervals and p values allow.")
     for side in found[1:]:
         notes += _pair_notes(side, judged.get(side.selection.study.name), effect, looks, len(judged))
+    notes += _gains(found)
     for side in found:
         if void_primary(side.selection) is not None and side.selection.study.settings.get("teacher_parameters"):
             notes.append(f"{side.title}: {void_primary(side.selection)}.")
@@ -210,3 +213,15 @@ def _pair_notes(side: Side, judged: _Judged | None, effect: float, looks: tuple[
         words = resolving(judged.raw, effect, looks, family)
         notes.append(f"{side.title}: not distinguishable from the first" + (f"; {words}." if words else "."))
     return notes
+
+
+def _gains(found: Sequence[Side]) -> list[str]:
+    """Each winner against itself without what teaches it, as its own report has it: recipes differ, gains less so."""
+    said = []
+    for side in found:
+        row = judge(side.selection).rows.get(side.selection.study.ablation_id or -1)
+        if row is not None and void_primary(side.selection) is None:
+            said.append(f"{side.title} {signed(row.difference)}, {row.verdict}")
+    return (
+        [f"Each winner minus itself without distillation, on its own fresh seeds: {'; '.join(said)}."] if said else []
+    )
