@@ -8,6 +8,7 @@ a fork of, 85.56 by itself). Here each setting gets seeds.
     kdsearch launch studies/cifar10_temperature.py --preset grid      the seed's grid in that small form, all cells
     kdsearch launch studies/cifar10_temperature.py --preset full      the seed's recipe on all images, GPUs
     kdsearch launch studies/cifar10_temperature.py --preset full-grid the seed's grid by the seed's recipe, GPUs
+    kdsearch launch studies/cifar10_temperature.py --preset cifar100  seed 002's KD, ResNet-20; also --preset stl10
 
 ``--preset methods`` (CPU cores) and ``--preset full-methods`` (GPUs) have the images and the student of those presets
 of ``mutual_learning``, ``sskt_transfer`` and ``maxl``: ``kdsearch compare`` puts the four side by side.
@@ -60,8 +61,9 @@ SEED_004 = {
 
 
 def cell(mode: str, temperature: int, alpha: float) -> str:
-    """The name of a cell of the grid."""
-    return f"{mode} T={temperature} alpha={alpha:g}"
+    """The name of a cell of the grid: the seed's experiment, mode, temperature, alpha."""
+    experiment = 1 + (alpha != 1) + 2 * (temperature != 1)
+    return f"EXP{experiment} {mode} T={temperature} alpha={alpha:g}"
 
 
 GRID = {
@@ -182,6 +184,18 @@ study = kd.Study(
             },
             "budget": kd.Budget(runs=200),
             "confirm": kd.Confirm(seeds=10, finalists=2),
+        },
+        "cifar100": {
+            "task": {"teacher": FULL["teacher"], "quirks": FULL["quirks"], **METHODS, "data": data.cifar100()},
+            "space": {name: SPACE[name] for name in ("temperature", "alpha", "mode")},
+            "budget": kd.Budget(runs=60),
+            "confirm": kd.Confirm(seeds=10, finalists=0),
+        },
+        "stl10": {
+            "task": {"teacher": FULL["teacher"], "quirks": FULL["quirks"], **METHODS, "data": data.stl10()},
+            "space": {name: SPACE[name] for name in ("temperature", "alpha", "mode")},
+            "budget": kd.Budget(runs=60),
+            "confirm": kd.Confirm(seeds=10, finalists=0),
         },
         "full-grid": {
             "task": {**FULL, "schedule_name": "constant"},

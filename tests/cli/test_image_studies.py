@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -121,12 +122,14 @@ def test_the_grid_has_every_cell_of_the_seed_and_fills_the_five_empty_ones() -> 
     study = kd.load(STUDIES / "cifar10_temperature.py", preset="grid")
     published = {figure.label: figure.value for figure in study.published}
     assert published["EXP0 scratch"] == 0.8556
-    assert published["cse T=8 alpha=0.3"] == 0.8697
+    assert published["EXP4 cse T=8 alpha=0.3"] == 0.8697
     empty = set(study.baselines) - set(published)
-    assert empty == {f"mse T=16 alpha={alpha}" for alpha in ("0.1", "0.3", "0.5", "0.7", "0.9")}
+    assert empty == {f"EXP4 mse T=16 alpha={alpha}" for alpha in ("0.1", "0.3", "0.5", "0.7", "0.9")}
     assert set(published) < set(study.baselines)
     assert len(study.baselines) == 35
-    assert study.baselines["mse T=12 alpha=1"] == {"mode": "mse", "temperature": 12, "alpha": 1.0}
+    counts = Counter(label.split(" ")[0] for label in study.baselines)
+    assert counts == {"EXP0": 1, "EXP1": 2, "EXP2": 2, "EXP3": 10, "EXP4": 20}
+    assert study.baselines["EXP3 mse T=12 alpha=1"] == {"mode": "mse", "temperature": 12, "alpha": 1.0}
 
 
 def test_a_gpu_without_the_full_presets_data_gets_the_small_one(
