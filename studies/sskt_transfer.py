@@ -204,6 +204,11 @@ study = kd.Study(
                 **RECIPE,
                 "transfer_from": (IMAGENET_VGG,),
             },
+            "published": [
+                kd.Published("SSKT from ImageNet's VGG16, VGG16, focal", 0.941, "± 0.001"),
+                kd.Published("SSKT from ImageNet's VGG16, VGG16, CE", 0.9422, "± 0.0002"),
+                kd.Published("MAXL, VGG16, psi 5", 0.9349, "± 0.0005"),
+            ],
             "space": SPACE,
             "budget": kd.Budget(runs=60),
             "confirm": kd.Confirm(seeds=10, finalists=1),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.alarms import alarms
-from kdsearch.report.build import warnings
+from kdsearch.report.build import changed_margin
+from kdsearch.report.build import failed_runs
+from kdsearch.report.build import other_runs
 from kdsearch.report.captions import data_line
 from kdsearch.report.compared import name_of
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import decided_runs
 from kdsearch.report.selection import select
+
+_UNSAID = sha256(b"none").hexdigest()[:16]
+"""The fingerprint of a function whose user says nothing of its data, in ledgers of before."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +81,14 @@ def sides(results: Sequence[StudyResults], mix_code: bool) -> list[Side]:
 
 
 def sentences(found: Sequence[Side]) -> list[str]:
-    """What must be read before the table: what each study's own report says first of failures, code and data."""
-    notes = []
+    """What must be read before the table: what each study's own report says of failures, code and data."""
+    notes = changed_margin(found[0].selection)  # the others' margins make no verdict here
     for side in found:
-        said = [*alarms(side.selection), *warnings(side.selection, side.results)]
+        said = [*alarms(side.selection), *failed_runs(side.selection), *other_runs(side.selection, side.results)]
         notes += [f"{side.title}: {sentence}" for sentence in said]
     codes = {code for side in found for code in side.selection.hashes}
     if len(codes) > 1:
-        notes.append(f"Runs of {len(codes)} code hashes stand in this table, as asked by --mix-code.")
+        notes.append(f"Runs of {len(codes)} code hashes stand in this table: see which code each study ran.")
     return notes
 
 
@@ -106,13 +113,20 @@ def _check_measured(first: Selection, other: Selection) -> None:
                 f"{selection.study.name} was launched before studies told what they are measured on: launch it once "
                 "more, which trains nothing, and compare again"
             )
-        if settings.get("measured_on", "") is None:
+        if _measured_on(selection) in (None, _UNSAID):
             raise KdsearchError(
                 f"{selection.study.name} does not say what its function is measured on; expected "
-                'kd.tasks.FunctionTask(function, data_version="..."), the same words where the data are the same'
+                'kd.tasks.FunctionTask(function, data_version="..."), the same words and label where the data are the '
+                "same"
             )
-    if _measured(first) != _measured(other):
-        one, two = first.study, other.study
+    one, two = first.study, other.study
+    if first.has_scores != other.has_scores:
+        with_test, without = (one, two) if first.has_scores else (two, one)
+        raise KdsearchError(
+            f"{with_test.name} has test scores and {without.name} has none: studies that stand side by side are "
+            "measured alike; return objective and score in both"
+        )
+    if _measured_on(first) != _measured_on(other) or one.metric != two.metric:
         raise KdsearchError(
             "studies that stand side by side are measured alike: same data and parts, same metric, epochs chosen on "
             f"validation, or on test, in both. {one.name} is of: {one.metric}, {data_line(one)}. {two.name} is of: "
@@ -120,16 +134,22 @@ def _check_measured(first: Selection, other: Selection) -> None:
         )
 
 
-def _measured(selection: Selection) -> tuple[object, ...]:
-    study = selection.study
-    return study.settings.get("measured_on") or study.data_hash, study.metric, selection.has_scores
+def _measured_on(selection: Selection) -> object:
+    return selection.study.settings.get("measured_on", selection.study.data_hash)
 
 
 def _check_code(found: Sequence[Side]) -> None:
-    codes = {side.selection.study.name: ", ".join(code[:12] for code in side.selection.hashes) for side in found}
+    """Functions of users are each its own code; kdsearch's trainer is to be one."""
+    own = [side.selection for side in found if not _is_function(side.selection)]
+    codes = {selection.study.name: ", ".join(code[:12] for code in selection.hashes) for selection in own}
     if len(set(codes.values())) > 1:
         listed = "; ".join(f"{name}: {code}" for name, code in codes.items())
         raise KdsearchError(
             f"these studies' runs are of different trainer code ({listed}), so that a difference may be the code's; "
             "launch the older ones anew under another name, or compare them all the same with --mix-code"
         )
+
+
+def _is_function(selection: Selection) -> bool:
+    task = selection.study.identity.get("task")
+    return isinstance(task, Mapping) and task.get("task") == "function"

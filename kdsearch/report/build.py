@@ -95,21 +95,37 @@ def _confirmed(selection: Selection) -> list[str]:
 
 
 def warnings(selection: Selection, results: StudyResults) -> list[str]:
-    """Return what is to be known of the runs that are counted: failures, code, data, a changed margin."""
-    notes = []
-    if selection.failures:
-        failed, first = plural(len(selection.failures), "run"), selection.failures[0].id
-        notes.append(f"{failed} failed, not counted; see kdsearch logs {first}.")
-    now = float(selection.study.settings.get("min_effect", 0.0))
-    if now != min_effect(selection):
-        notes.append(
-            f"min_effect was {min_effect(selection):g} when the winner was chosen and is {now:g} now: verdicts go by "
-            "what it was."
-        )
+    """Return what is to be known of the runs that are counted: failures, a changed margin, late runs, code, data."""
+    notes = [*failed_runs(selection), *changed_margin(selection)]
     if selection.late:
         notes.append(
             f"{plural(selection.late, 'search run')} came after the choice: shown under '{ADDED}', in no other table."
         )
+    return [*notes, *other_runs(selection, results)]
+
+
+def failed_runs(selection: Selection) -> list[str]:
+    """Say how many runs failed."""
+    if not selection.failures:
+        return []
+    failed, first = plural(len(selection.failures), "run"), selection.failures[0].id
+    return [f"{failed} failed, not counted; see kdsearch logs {first}."]
+
+
+def changed_margin(selection: Selection) -> list[str]:
+    """Say that the margin of the verdicts is another now."""
+    now = float(selection.study.settings.get("min_effect", 0.0))
+    if now == min_effect(selection):
+        return []
+    return [
+        f"min_effect was {min_effect(selection):g} when the winner was chosen and is {now:g} now: verdicts go by "
+        "what it was."
+    ]
+
+
+def other_runs(selection: Selection, results: StudyResults) -> list[str]:
+    """Say which runs are of other trainer code or other data."""
+    notes = []
     if selection.left_out:
         others = plural(len(selection.left_out), "ended run")
         notes.append(

@@ -10,7 +10,7 @@ from typing import Any
 from kdsearch.training.files import load_safely
 from kdsearch.training.files import save_atomically
 
-_FORMAT = 2
+_FORMAT = 3
 _PAUSE = 20.0  # times as long as the writes of a whole crowd take
 
 

@@ -120,7 +120,7 @@ def _take(stepper: Stepper, slot: int, member: Member, row: tuple[float, float, 
         progress.best = chosen
         if member.recipe.keep_weights:
             progress.best_weights = stepper.weights(slot)
-    if member.recipe.restarts and objective > progress.stage_best:
+    if progress.epoch <= max(member.recipe.restarts, default=0) and objective > progress.stage_best:
         progress.stage_best, progress.stage_weights = objective, stepper.weights(slot)
     member.schedule.step(objective)
 
@@ -129,6 +129,8 @@ def _boundary(stepper: Stepper, slot: int, member: Member, crowd: int) -> None:
     """Begin a new stage, write the checkpoint if it is time, tell of the evaluation: who hears it may end the run."""
     if member.progress.epoch in member.recipe.restarts and member.progress.stage_weights:
         stepper.restart(slot, member.progress.stage_weights)
+        if member.progress.epoch == max(member.recipe.restarts):
+            member.progress.stage_weights = {}
     if member.checkpoint.due(crowd):
         member.checkpoint.save(_snapshot(stepper, slot, member))
     if member.due and not member.progress.diverged:

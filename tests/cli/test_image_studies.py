@@ -88,6 +88,21 @@ def test_methods_on_the_same_images_stand_side_by_side(home: Path) -> None:
     assert "studies that stand side by side are measured alike" in output
 
 
+@pytest.mark.parametrize(
+    ("name", "preset", "label", "value"),
+    [
+        ("cifar10_temperature", "cifar100", "KD, ResNet-20 (seed 002)", 0.6866),
+        ("mutual_learning", "hmdb51", "DML, 3-D ResNet-18, scratch (HMDB51)", 0.0301),
+        ("sskt_transfer", "vgg16", "SSKT from ImageNet's VGG16, VGG16, CE", 0.9422),
+    ],
+)
+def test_presets_of_other_rows_have_their_own_published_figures(
+    name: str, preset: str, label: str, value: float
+) -> None:
+    changes = kd.load(STUDIES / f"{name}.py", preset="none").presets[preset]
+    assert {figure.label: figure.value for figure in changes["published"]}[label] == value
+
+
 def test_methods_presets_measure_the_same() -> None:
     for preset in ("methods", "full-methods"):
         loaded = [kd.load(STUDIES / f"{name}.py", preset=preset) for name in NAMES]

@@ -73,8 +73,9 @@ def test_by_hand(results: Make) -> None:
     assert [row.context for row in table.rows] == [False, False, True, True]
     # Winner minus without: 0.01, 0.02, 0.03 in the first, as in its own report; -0.01, -0.01, -0.01 in the other.
     assert (
-        "Each winner minus itself without distillation, on its own fresh seeds: weights +0.0200 [-0.0080, +0.0480], "
-        "undecided; other -0.0100 [-0.0100, -0.0100], undecided."
+        "Each winner minus itself without distillation, on its own fresh seeds: weights +0.0200 [-0.0080, +0.0480] "
+        "(n = 3), undecided; other -0.0100 [-0.0100, -0.0100] (n = 3), undecided; each by its own study's rule, not "
+        "adjusted over studies."
     ) in table.notes
 
 
@@ -134,6 +135,9 @@ def test_another_metric_one_study_and_no_result_are_refused(results: Make) -> No
     other = named(results(), "other")
     with pytest.raises(KdsearchError, match="same metric"):
         build_beside([results(), replace(other, study=replace(other.study, metric="accuracy"))])
+    no_test = replace(other, runs=tuple(replace(run, score=None) for run in other.runs))
+    with pytest.raises(KdsearchError, match="weights@poses-split1 has test scores and other@data has none"):
+        build_beside([results(), no_test])
     with pytest.raises(KdsearchError, match="two studies or more"):
         build_beside([results()])
     with pytest.raises(KdsearchError, match="each named once"):
@@ -161,6 +165,10 @@ def test_studies_made_before_studies_told_what_they_measure_go_by_their_data(res
 def test_functions_that_do_not_say_what_they_measure_are_not_taken_to_be_alike(results: Make) -> None:
     with pytest.raises(KdsearchError, match=r'data_version="\.\.\."'):
         build_beside([results(), named(results(), "other", measured_on=None)])
+    unsaid = FunctionTask(lambda params, seed, report: 0.5, chance=0.0).fingerprint()
+    old = [named(results(), name, measured_on=unsaid) for name in ("one", "two")]
+    with pytest.raises(KdsearchError, match=r'data_version="\.\.\."'):
+        build_beside(old)
 
     def trained(params: Any, seed: int, report: Any) -> float:
         return 0.5
@@ -178,7 +186,11 @@ def test_different_trainer_code_is_refused_unless_asked_for(results: Make) -> No
     with pytest.raises(KdsearchError, match=r"different trainer code \(weights@poses-split1: aaaa; other@data: bbbb\)"):
         build_beside([results(), other])
     report = build_beside([results(), other], mix_code=True)
-    assert "Runs of 2 code hashes stand in this table, as asked by --mix-code." in report.notes
+    assert any(note.startswith("Runs of 2 code hashes stand in this table") for note in report.notes)
+    # A user's functions are each its own code, and may stand together once they say what they are measured on.
+    identity = {**other.study.identity, "task": {"task": "function"}}
+    function = replace(other, study=replace(other.study, identity=identity))
+    assert build_beside([results(), function]).tables
 
 
 def test_missing_failed_and_diverged_runs_are_said(results: Make) -> None:
@@ -238,6 +250,9 @@ def test_a_winner_that_does_without_its_method_is_said(results: Make) -> None:
     assert table.rows[1].remark == "without its method"
     assert any("the search found no use for distillation" in note for note in table.notes)
     assert [row.label for row in table.rows] == ["weights (#10)", "other (#10)", "weights without distillation"]
+    lost = replace(results(), study=replace(results().study, ablation_id=None))
+    (table,) = build_beside([lost, named(results(), "third")]).tables
+    assert [row.remark for row in table.rows][:2] == ["", ""], "it has its method, only no row without it"
 
 
 def test_presets_of_one_study_are_told_apart(results: Make) -> None:

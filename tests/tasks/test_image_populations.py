@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from kdsearch.models.classifiers import CLASSIFIERS
 from kdsearch.models.pretrained import Pretrained
+from kdsearch.models.pretrained import hold
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
@@ -28,6 +29,8 @@ from kdsearch.training.loop import serve
 from kdsearch.training.members import Alone
 from kdsearch.training.members import Member
 from kdsearch.training.optimizers import make_optimizer
+from kdsearch.training.population.forward import check
+from kdsearch.training.population.rows import Rows
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from tests.tasks.image_tasks import TASKS
@@ -196,15 +199,37 @@ def test_a_tuned_member_in_resized_crops_equals_alone(tmp_path: Path, form: Form
 def test_a_member_that_begins_anew_from_its_best_epoch_equals_alone(
     tmp_path: Path, form: Form, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ImageTask, "restarts_of", lambda self, role: (2,))
-    task = classification(epochs=4, optimizer="sgd")
-    requests = [RunRequest("student", {"learning_rate": rate}, seed) for seed, rate in enumerate((1e-2, 3e-2))]
+    goes_on = classification(epochs=5, optimizer="sgd")
+    requests = [RunRequest("student", {"learning_rate": 0.1}, seed) for seed in (0, 3)]
+    without = [alone(goes_on, request, tmp_path / f"w{i}").progress.curve for i, request in enumerate(requests)]
+    assert all(curve["objective"][2] < max(curve["objective"][:2]) for curve in without), "an earlier epoch is better"
+    monkeypatch.setattr(ImageTask, "restarts_of", lambda self, role: (3,))
+    task = classification(epochs=5, optimizer="sgd")
     population = StudentPopulation(task, "cpu", 2, form, torch.float64)
     members = [population.member(request, RunContext(tmp_path / f"m{i}")) for i, request in enumerate(requests)]
     population.serve(Queue(members))
     for i, (member, request) in enumerate(zip(members, requests, strict=True)):
         want = alone(task, request, tmp_path / f"a{i}").progress.curve["loss"]
         assert member.progress.curve["loss"] == pytest.approx(want, rel=EXACT, abs=EXACT)
+        assert want[:3] == without[i]["loss"][:3]
+        assert want[3] != without[i]["loss"][3]
+
+
+def test_held_layers_are_checked_exactly_and_shared_by_all(tmp_path: Path) -> None:
+    network = CLASSIFIERS["resnet18"].build(3, 4)
+    hold(cast("Pretrained", network).parts_before(4))
+    rows = Rows(network, 2)
+    with torch.no_grad():
+        rows.weights[1] += 0.01 * torch.randn_like(rows.weights[1])
+    x = torch.randn(2, 4, 3, 32, 32)
+    assert check(network, rows.views(), rows.buffers, x) is None
+    seen: list[torch.dtype] = []
+    network.conv1.register_forward_pre_hook(lambda module, args: seen.append(args[0].dtype))  # type: ignore[operator, union-attr]
+    check(network, rows.views(), rows.buffers, x)
+    assert set(seen) == {torch.float64}, "not the coarse check of a network whose code fixes its dtype"
+    other = {name: value + (name == "conv1.weight") for name, value in network.state_dict().items()}
+    with pytest.raises(ValueError, match=r"conv1\.weight is held, so that all members share it"):
+        rows.put(0, other)
 
 
 def test_alpha_0_is_plain_cross_entropy_bit_for_bit(tmp_path: Path) -> None:

@@ -136,7 +136,6 @@ def _table(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, 
 
 def _row(side: Side, judged: _Judged | None) -> Row:
     selection, values = side.selection, list(_results(side).values())
-    idle = void_primary(selection) is not None and bool(selection.study.settings.get("teacher_parameters"))
     cells: tuple[Cell, ...] = (
         len(values),
         Estimate.of(summarize(values)),
@@ -152,7 +151,7 @@ def _row(side: Side, judged: _Judged | None) -> Row:
         _seconds(side, side.winner),
         side.hours,
     )
-    remarks = [selection.diverged(side.winner, "confirm"), "without its method" if idle else ""]
+    remarks = [selection.diverged(side.winner, "confirm"), "without its method" if _idle(side) else ""]
     return Row(side.label, cells, ", ".join(filter(None, remarks)))
 
 
@@ -166,6 +165,13 @@ def _without(side: Side) -> Row | None:
     cells: tuple[Cell, ...] = (len(values), Estimate.of(summarize(values)), None, None, diverged)
     cells += (None, None, None, None, "context", None, _seconds(side, id_), None)
     return Row(f"{side.title} without distillation", cells, selection.diverged(id_, "confirm"), context=True)
+
+
+def _idle(side: Side) -> bool:
+    """Whether a study that has a method found no use for it: its winner's weights of it are all 0."""
+    weights = [str(name) for name in side.selection.study.settings.get("teacher_parameters", ())]
+    params = side.selection.configurations[side.winner].params
+    return bool(weights) and not any(params.get(name, 0) for name in weights)
 
 
 def _seconds(side: Side, id_: int) -> float | None:
@@ -191,7 +197,7 @@ def _notes(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, 
         notes += _pair_notes(side, judged.get(side.selection.study.name), effect, looks, len(judged))
     notes += _gains(found)
     for side in found:
-        if void_primary(side.selection) is not None and side.selection.study.settings.get("teacher_parameters"):
+        if _idle(side):
             notes.append(f"{side.title}: {void_primary(side.selection)}.")
     if any(side.selection.diverged(side.winner, "confirm") for side in found):
         notes.append(f"Diverged runs count at chance level ({first.selection.study.chance:.4g}).")
@@ -221,7 +227,6 @@ def _gains(found: Sequence[Side]) -> list[str]:
     for side in found:
         row = judge(side.selection).rows.get(side.selection.study.ablation_id or -1)
         if row is not None and void_primary(side.selection) is None:
-            said.append(f"{side.title} {signed(row.difference)}, {row.verdict}")
-    return (
-        [f"Each winner minus itself without distillation, on its own fresh seeds: {'; '.join(said)}."] if said else []
-    )
+            said.append(f"{side.title} {signed(row.difference)} (n = {row.difference.n}), {row.verdict}")
+    each = "Each winner minus itself without distillation, on its own fresh seeds"
+    return [f"{each}: {'; '.join(said)}; each by its own study's rule, not adjusted over studies."] if said else []

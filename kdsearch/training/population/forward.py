@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from copy import deepcopy
 from functools import partial
 from typing import Any
 from typing import Protocol
@@ -107,7 +108,8 @@ def check(skeleton: nn.Module, views: Tensors, buffers: Tensors, inputs: Any) ->
     devices = {value.device for value in pytree.tree_leaves(given) if value.is_cuda}
     with torch.random.fork_rng(devices=list(devices)):  # a network with plain dropout draws in the looped form
         try:
-            return _sentence(skeleton, pytree.tree_map(partial(_pair, dtype=torch.float64), given), 1e-9)
+            exact = deepcopy(skeleton).double()  # for what it holds itself, one copy for all members
+            return _sentence(exact, pytree.tree_map(partial(_pair, dtype=torch.float64), given), 1e-9)
         except Exception:  # a dtype may be fixed in the network's code
             return _sentence(skeleton, pytree.tree_map(_pair, given), 1e-3)
 

@@ -69,7 +69,16 @@ class Rows:
 
     @torch.no_grad()
     def put(self, slot: int, state: Mapping[str, Tensor]) -> None:
-        """Copy parameters and buffers (see :meth:`take`) into a slot; raises ``KeyError`` where one is missing."""
+        """Copy parameters and buffers (see :meth:`take`) into a slot; raises ``KeyError`` where one is missing.
+
+        ``ValueError`` where what is held differs: there is one copy of it for all members.
+        """
+        for name, value in self.held.items():
+            if not torch.equal(state[name].to(value), value):
+                raise ValueError(
+                    f"{name} is held, so that all members share it; expected the same values in each, got others: give "
+                    "all the same pretrained weights, or train one at a time (--population 1)"
+                )
         row = [state[name].to(self.weights).flatten() for name in self.layout.names]
         self.weights[slot].copy_(torch.cat(row))
         for name in self.stored:
