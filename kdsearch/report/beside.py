@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from kdsearch.errors import KdsearchError
-from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.alarms import alarms
 from kdsearch.report.build import changed_margin
@@ -17,7 +16,6 @@ from kdsearch.report.build import other_runs
 from kdsearch.report.captions import data_line
 from kdsearch.report.compared import name_of
 from kdsearch.report.selection import Selection
-from kdsearch.report.selection import decided_runs
 from kdsearch.report.selection import select
 
 _UNSAID = sha256(b"none").hexdigest()[:16]
@@ -42,12 +40,6 @@ class Side:
     def label(self) -> str:
         """The row's name."""
         return f"{self.title} ({name_of(self.selection, self.winner)})"
-
-    @property
-    def search_runs(self) -> int:
-        """Runs that its search made before the choice."""
-        runs = [run for run in decided_runs(self.results) if run.pool == "search" and run.state != "cancelled"]
-        return sum(searched(self.results.configurations, run) for run in runs)
 
     @property
     def hours(self) -> float:

@@ -17,6 +17,7 @@ from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import void_primary
+from kdsearch.report.ended import search_runs
 from kdsearch.report.judged import judge
 from kdsearch.report.looks import at_look
 from kdsearch.report.looks import confidence_at
@@ -147,7 +148,7 @@ def _row(side: Side, judged: _Judged | None) -> Row:
         Estimate.chance(judged.probability) if judged else None,
         judged.shown.sign_flip_p if judged else None,
         judged.verdict if judged else None,
-        side.search_runs,
+        search_runs(side.results),
         _seconds(side, side.winner),
         side.hours,
     )
