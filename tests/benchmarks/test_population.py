@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from kdsearch.data import jhmdb
+from kdsearch.engines import width
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.video_hashing import VideoHashing
 from tests.benchmarks.population import __main__ as benchmark
@@ -73,6 +74,16 @@ def test_cells_take_turns_and_ratios_are_within_a_turn(tmp_path: Path, capsys: p
     taps, batch = 3 * 10 - 2, 340 * 32
     convolutions = 2 * batch * taps * (2 * 60 + 3 * 32 + 3 * 32)
     assert convolutions < student.flops("cpu") < 1.5 * convolutions
+
+
+def test_what_is_chosen_is_what_a_worker_would_take() -> None:
+    assert benchmark.GAIN == width.GAIN
+    alone, looped, vmapped = ("one by one", 1), ("looped", 4), ("vmapped", 4)
+    # 1.04 times as fast is not enough, 1.06 times is; then the next must be 1.05 times as fast as that one.
+    assert benchmark.choice({alone: 1.0, looped: 1 / 1.04, vmapped: 1 / 1.03}) == alone
+    assert benchmark.choice({alone: 1.0, looped: 1 / 1.06, vmapped: 1 / 1.1}) == looped
+    assert benchmark.choice({alone: 1.0, looped: 1 / 1.06, vmapped: 1 / 1.2}) == vmapped
+    assert benchmark.choice({alone: 1.0, looped: 1.0, ("processes", 2): 0.1, ("CUDA graph", 1): 0.1}) == alone
 
 
 def test_operations_and_their_share_of_the_limit_by_hand() -> None:

@@ -89,11 +89,10 @@ class Hashing:
 
     def alone(self, device: str, workspace: Path) -> Run:
         """See ``Student``."""
-        context = RunContext(workspace, device)
 
         def run(turn: int) -> float:
             begin = time.perf_counter()
-            self.task.train(_request(turn), context)
+            self.task.train(_request(turn), RunContext(workspace / f"alone-{turn}", device))
             wait(device)
             return time.perf_counter() - begin
 
