@@ -6,7 +6,6 @@ import math
 import threading
 import time
 from collections import Counter
-from collections import deque
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from statistics import median
 import sqlalchemy as sa
 from optuna.exceptions import OptunaError
 
+from kdsearch.engines.depth import Depth
 from kdsearch.engines.devices import is_dead
 from kdsearch.engines.mirror import Mirror
 from kdsearch.errors import LedgerError
@@ -37,10 +37,6 @@ _MIRROR_SECONDS = 3.0
 _LEADER_SECONDS = 0.0
 _ASIDE_SHARE = 10.0
 _LAST_MIRRORS = 10
-_REMEMBERED = 12
-_AHEAD = 3
-_AHEAD_OF_EMPTY = 4
-_MOST_AHEAD = 1000
 _RECENT = 30
 
 
@@ -100,9 +96,8 @@ class Aside:
 class Coordinator:
     """One per launcher; several may serve one study, since every decision is made under the study's lock.
 
-    ``capacity``: search runs to keep queued at least. ``ahead``: workers take runs while this one decides, so that
-    three times as many shall wait as were taken between two of its last decisions. ``after``: decide only where no
-    launcher has done so for so many seconds.
+    ``capacity``: search runs to keep queued at least. ``ahead``: workers take runs while this one decides, so that as
+    many wait as ``Depth`` says. ``after``: decide only where no launcher has done so for so many seconds.
     """
 
     def __init__(
@@ -120,12 +115,8 @@ class Coordinator:
         self.record = record
         self.planner = StudyPlanner(study, capacity)
         self.mirror = Mirror(ledger, record, apart=True)
-        self._least = capacity
-        self._ahead = ahead
+        self._depth = Depth(capacity) if ahead else None
         self._after = after
-        self._claims = self._waiting = 0
-        self._read_at = 0.0
-        self._needed: deque[int] = deque(maxlen=_REMEMBERED)
         self._memory = Memory()
         self._state: SearchState | None = None
         self._led_by: _Led = (0, None), None
@@ -149,8 +140,8 @@ class Coordinator:
         """One decision; returns how many orders it gave."""
 
         def plan(state: SearchState) -> list[object]:
-            if self._ahead:
-                self.planner.capacity = self._wanted(state)
+            if self._depth is not None:
+                self.planner.capacity = _wanted(self._depth, state)
             self._state = state
             return list(self.planner.plan(state))
 
@@ -168,23 +159,6 @@ class Coordinator:
             if self._mirror_now():
                 return
             time.sleep(1.0)
-
-    def _wanted(self, state: SearchState) -> int:
-        """How many runs to keep queued, by the claims since the state before.
-
-        Of runs that outlast that time a worker needs one: as many as train are enough, and the planner sees to that.
-        A queue that was taken whole hides what else would have been, so it grows faster. Decisions differ in length: a
-        short one must not forget what a long one needs. Nor may the queue grow for ever: the longer it is, the longer
-        a decision takes.
-        """
-        now, search = time.monotonic(), [run for run in state.runs if run.pool == "search"]
-        claims, waiting = sum(run.attempt for run in search), sum(run.state == "queued" for run in search)
-        if self._state is not None:
-            taken, passed = claims - self._claims, now - self._read_at
-            factor = _AHEAD if taken < self._waiting else _AHEAD_OF_EMPTY
-            self._needed.append(factor * taken if _seconds(search) < 2 * passed else 0)
-        self._claims, self._waiting, self._read_at = claims, waiting, now
-        return max(self._least, min(_MOST_AHEAD, max(self._needed, default=0)))
 
     def _progress(self, state: SearchState) -> Progress:
         """Count runs; the leader is found anew, beside planning, only when a search run has ended.
@@ -217,6 +191,12 @@ class Coordinator:
             self.mirror.forget()
             raise
         return True
+
+
+def _wanted(depth: Depth, state: SearchState) -> int:
+    search = [run for run in state.runs if run.pool == "search"]
+    claims, waiting = sum(run.attempt for run in search), sum(run.state == "queued" for run in search)
+    return depth.wanted(time.monotonic(), claims, waiting, _seconds(search))
 
 
 def _seconds(runs: Sequence[SearchRun]) -> float:

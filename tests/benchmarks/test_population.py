@@ -146,14 +146,28 @@ def test_students_of_steps_alone_train_in_both_ways(name: str, tmp_path: Path) -
 def test_cells_too_large_for_the_memory_are_left_out_aloud(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # At the start, before M = 1 and 2 of the loop, after M = 2 (2 GiB a member), before M = 4, then those of vmap.
+    # At the start, before M = 1 and 2 of the loop, after M = 2 (2 GiB a member), before M = 8, then those of vmap.
     held = iter(gigabytes << 30 for gigabytes in (0, 0, 0, 4, 4, 4, 4, 4))
     monkeypatch.setattr(benchmark, "peak_memory", lambda: next(held))
     monkeypatch.setattr(benchmark, "memory_left", lambda device: 20.0 * (1 << 30))
-    made = benchmark.cells("pose", STUDENTS["pose"](1), "cpu", [1, 2, 4], [], 1, tmp_path)
+    made = benchmark.cells("pose", STUDENTS["pose"](1), "cpu", [1, 2, 8], [], 1, tmp_path)
     assert list(made) == [("one by one", 1), ("looped", 1), ("looped", 2), ("vmapped", 1), ("vmapped", 2)]
     assert capsys.readouterr().err.splitlines() == [
         "left out: pose CUDA graph, CUDA graphs need a CUDA device",
-        "left out: pose looped M=4 and wider, about 32 GiB",
-        "left out: pose vmapped M=4 and wider, about 32 GiB",
+        "left out: pose looped M=8 and wider, about 32 GiB",
+        "left out: pose vmapped M=8 and wider, about 64 GiB",
+    ]
+
+
+def test_wide_cells_alone_are_judged_by_a_narrow_one_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # At the start, after a loop of 4 (2 GiB a member), before M = 64 of the loop and of vmap.
+    held = iter(gigabytes << 30 for gigabytes in (0, 8, 8, 8))
+    monkeypatch.setattr(benchmark, "peak_memory", lambda: next(held))
+    monkeypatch.setattr(benchmark, "memory_left", lambda device: 100.0 * (1 << 30))
+    assert list(benchmark.cells("pose", STUDENTS["pose"](1), "cpu", [64, 256], [], 1, tmp_path)) == [("one by one", 1)]
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "left out: pose looped M=64 and wider, about 256 GiB",
+        "left out: pose vmapped M=64 and wider, about 512 GiB",
     ]

@@ -45,6 +45,11 @@ SLOWEST = 60.0
 GAIN = 1.05
 """That of ``kdsearch.engines.width``, which needs more than torch; a test holds them together."""
 
+TAKEN = {"looped": 2, "vmapped": 4}
+"""Bytes a member takes at most, by those of a member of a narrower loop: a heap that is never trimmed has gaps (64 of
+StudentNet took twice what 4 of them had foretold), and vmap takes up to twice what a loop does."""
+
+PROBE = 4
 ALONE = ("one by one", 1)
 CAPTURED = ("CUDA graph", 1)
 MEMORY = Path("/proc/meminfo")
@@ -63,11 +68,13 @@ def cells(
     except RuntimeError as error:
         print(f"left out: {name} {CAPTURED[0]}, {str(error).splitlines()[0]}", file=sys.stderr)
     start, one = peak_memory(), 0.0
+    if device == "cpu" and min(widths) > PROBE:  # where a cell is too large the process is killed: a small one first
+        student.together(device, workspace, FORMS[0], PROBE)(0)
+        one = (peak_memory() - start) / PROBE
     for form in FORMS:
         for width in widths:
-            # What earlier cells took is kept by the allocator and used again. Vmap takes up to twice what a loop does,
-            # and a heap that is never trimmed has gaps: 64 of StudentNet took twice what 4 of them had foretold.
-            needed = 4 * one * width
+            # What earlier cells took is kept by the allocator and used again.
+            needed = TAKEN[form] * one * width
             if needed > memory_left(device) + peak_memory() - start:
                 print(f"left out: {name} {form} M={width} and wider, about {needed / 2**30:.0f} GiB", file=sys.stderr)
                 break
@@ -195,8 +202,9 @@ def main() -> None:
         torch.set_num_threads(1)
     if len(given.students) > 1:
         # Each by itself: what one held at most would hide what the next one takes.
-        for name in given.students:
-            subprocess.run([*sys.orig_argv, "--students", name], check=True)
+        codes = {name: subprocess.run([*sys.orig_argv, "--students", name]).returncode for name in given.students}
+        if failed := {name: code for name, code in codes.items() if code}:
+            sys.exit(f"these ended with an error (-9: killed, mostly for the memory it asked for): {failed}")
         return
     where = torch.cuda.get_device_name() if given.device != "cpu" else "1 thread"
     print(f"torch {torch.__version__}, {given.device} ({where}), {given.epochs} epochs, {given.turns} turns")
