@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from kdsearch.allocator import ALLOCATOR
 from kdsearch.data import jhmdb
 from kdsearch.engines import width
 from kdsearch.tasks.base import Layout
@@ -146,28 +148,26 @@ def test_students_of_steps_alone_train_in_both_ways(name: str, tmp_path: Path) -
 def test_cells_too_large_for_the_memory_are_left_out_aloud(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # At the start, before M = 1 and 2 of the loop, after M = 2 (2 GiB a member), before M = 8, then those of vmap.
+    # At the start, before M = 1 and 2 of the loop, after M = 2 (2 GiB a member), before M = 16, then those of vmap.
     held = iter(gigabytes << 30 for gigabytes in (0, 0, 0, 4, 4, 4, 4, 4))
     monkeypatch.setattr(benchmark, "peak_memory", lambda: next(held))
     monkeypatch.setattr(benchmark, "memory_left", lambda device: 20.0 * (1 << 30))
-    made = benchmark.cells("pose", STUDENTS["pose"](1), "cpu", [1, 2, 8], [], 1, tmp_path)
+    made = benchmark.cells("pose", STUDENTS["pose"](1), "cpu", [1, 2, 16], [], 1, tmp_path)
     assert list(made) == [("one by one", 1), ("looped", 1), ("looped", 2), ("vmapped", 1), ("vmapped", 2)]
     assert capsys.readouterr().err.splitlines() == [
         "left out: pose CUDA graph, CUDA graphs need a CUDA device",
-        "left out: pose looped M=8 and wider, about 32 GiB",
-        "left out: pose vmapped M=8 and wider, about 64 GiB",
+        "left out: pose looped M=16 and wider, over 32 GiB",
+        "left out: pose vmapped M=16 and wider, over 32 GiB",
     ]
 
 
-def test_wide_cells_alone_are_judged_by_a_narrow_one_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # At the start, after a loop of 4 (2 GiB a member), before M = 64 of the loop and of vmap.
-    held = iter(gigabytes << 30 for gigabytes in (0, 8, 8, 8))
-    monkeypatch.setattr(benchmark, "peak_memory", lambda: next(held))
-    monkeypatch.setattr(benchmark, "memory_left", lambda device: 100.0 * (1 << 30))
-    assert list(benchmark.cells("pose", STUDENTS["pose"](1), "cpu", [64, 256], [], 1, tmp_path)) == [("one by one", 1)]
-    assert capsys.readouterr().err.splitlines()[1:] == [
-        "left out: pose looped M=64 and wider, about 256 GiB",
-        "left out: pose vmapped M=64 and wider, about 512 GiB",
-    ]
+def test_a_wide_cell_that_nothing_foretold_is_left_out_and_not_killed() -> None:
+    """With 1.5 GiB: what a population of 4,096 asks for the kernel would grant, and then end the process."""
+    code = (
+        "import sys; from tests.benchmarks.population import __main__ as b; b.memory_left = lambda device: 1.5e9; "
+        "sys.argv[1:] = '--students pose --widths 4096 --turns 2 --epochs 1 --processes'.split(); b.main()"
+    )
+    environment = {**os.environ, **ALLOCATOR}
+    environment.pop("KDSEARCH_DATA", None)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert "pose looped M=4096 and wider, out of memory" in done.stderr

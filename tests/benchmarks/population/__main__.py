@@ -18,6 +18,8 @@ and no installation:
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import os
 import resource
 import statistics
@@ -25,7 +27,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +49,6 @@ SLOWEST = 60.0
 GAIN = 1.05
 """That of ``kdsearch.engines.width``, which needs more than torch; a test holds them together."""
 
-TAKEN = {"looped": 2, "vmapped": 4}
-"""Bytes a member takes at most, by those of a member of a narrower loop: a heap that is never trimmed has gaps (64 of
-StudentNet took twice what 4 of them had foretold), and vmap takes up to twice what a loop does."""
-
-PROBE = 4
 ALONE = ("one by one", 1)
 CAPTURED = ("CUDA graph", 1)
 MEMORY = Path("/proc/meminfo")
@@ -68,22 +67,19 @@ def cells(
     except RuntimeError as error:
         print(f"left out: {name} {CAPTURED[0]}, {str(error).splitlines()[0]}", file=sys.stderr)
     start, one = peak_memory(), 0.0
-    if device == "cpu" and min(widths) > PROBE:  # where a cell is too large the process is killed: a small one first
-        student.together(device, workspace, FORMS[0], PROBE)(0)
-        one = (peak_memory() - start) / PROBE
     for form in FORMS:
         for width in widths:
             # What earlier cells took is kept by the allocator and used again.
-            needed = TAKEN[form] * one * width
-            if needed > memory_left(device) + peak_memory() - start:
-                print(f"left out: {name} {form} M={width} and wider, about {needed / 2**30:.0f} GiB", file=sys.stderr)
+            if one * width > memory_left(device) + peak_memory() - start:
+                print(
+                    f"left out: {name} {form} M={width} and wider, over {one * width / 2**30:.0f} GiB", file=sys.stderr
+                )
                 break
-            try:
-                cell = student.together(device, workspace, form, width)
-                seconds = cell(0) * width / student.steps
-            except torch.OutOfMemoryError:
+            ran = first_run(partial(student.together, device, workspace, form, width))
+            if ran is None:
                 print(f"left out: {name} {form} M={width} and wider, out of memory", file=sys.stderr)
                 break
+            cell, seconds = ran[0], ran[1] * width / student.steps
             if seconds > SLOWEST:
                 print(f"left out: {name} {form} M={width} and wider, {seconds:.0f} s a step", file=sys.stderr)
                 break
@@ -96,12 +92,44 @@ def cells(
     return made
 
 
+def first_run(make: Callable[[], Run]) -> tuple[Run, float] | None:
+    """A cell and the seconds of its first run, or nothing where the memory does not hold it."""
+    try:
+        cell = make()
+        return cell, cell(0)
+    except (MemoryError, RuntimeError) as error:  # torch's own is one of these
+        if not out_of_memory(error):
+            raise
+    give_back_memory()
+    return None
+
+
 def memory_left(device: str) -> float:
     """Bytes that a cell may take: a CPU's processes are killed when they ask for more, a GPU says so itself."""
     if device != "cpu" or not MEMORY.is_file():
         return float("inf")
     rows = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
     return 0.8 * 1024 * int(rows["MemAvailable"].split()[0])
+
+
+def limit_memory(device: str, most: float | None = None) -> None:
+    """Let an allocation above ``most`` bytes fail: without a limit the process is killed instead, and says nothing."""
+    if device == "cpu" and MEMORY.is_file():
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (hard if most is None else int(most), hard))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, by the words of torch's and of C++'s allocators."""
+    words = ("not enough memory", "can't allocate memory", "bad_alloc", "out of memory")
+    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
+
+
+def give_back_memory() -> None:
+    """Return the heap's free pages: workers keep them, but here processes come next."""
+    gc.collect()
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def peak_memory() -> int:
@@ -200,6 +228,7 @@ def main() -> None:
     if given.device == "cpu":
         as_a_worker()
         torch.set_num_threads(1)
+        limit_memory(given.device, memory_left(given.device))
     if len(given.students) > 1:
         # Each by itself: what one held at most would hide what the next one takes.
         codes = {name: subprocess.run([*sys.orig_argv, "--students", name]).returncode for name in given.students}
@@ -214,6 +243,7 @@ def main() -> None:
         for name in given.students:
             student = STUDENTS[name](given.epochs)
             made = cells(name, student, given.device, given.widths, given.processes, given.epochs, Path(folder))
+            limit_memory(given.device)  # each cell has run: none may fail for some gap now
             times, work = measure(made, given.turns), student.flops(given.device)
             for line in lines(name, times, work, limit, given.device == "cpu"):
                 print(line, flush=True)
