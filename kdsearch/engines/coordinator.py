@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Mapping
-from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
-from statistics import median
 
 import sqlalchemy as sa
 from optuna.exceptions import OptunaError
@@ -21,8 +17,6 @@ from kdsearch.engines.devices import is_dead
 from kdsearch.engines.mirror import Mirror
 from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import ENDED
-from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.views import Memory
 from kdsearch.ledger.views import SearchState
@@ -37,7 +31,6 @@ _MIRROR_SECONDS = 3.0
 _LEADER_SECONDS = 0.0
 _ASIDE_SHARE = 10.0
 _LAST_MIRRORS = 10
-_RECENT = 30
 
 
 _Led = tuple[tuple[int, int | None], tuple[str, float, Summary] | None]
@@ -141,7 +134,8 @@ class Coordinator:
 
         def plan(state: SearchState) -> list[object]:
             if self._depth is not None:
-                self.planner.capacity = _wanted(self._depth, state)
+                claims = sum(run.attempt for run in state.runs if run.pool == "search")
+                self.planner.capacity = self._depth.wanted(time.monotonic(), claims)
             self._state = state
             return list(self.planner.plan(state))
 
@@ -191,18 +185,6 @@ class Coordinator:
             self.mirror.forget()
             raise
         return True
-
-
-def _wanted(depth: Depth, state: SearchState) -> int:
-    search = [run for run in state.runs if run.pool == "search"]
-    claims, waiting = sum(run.attempt for run in search), sum(run.state == "queued" for run in search)
-    return depth.wanted(time.monotonic(), claims, waiting, _seconds(search))
-
-
-def _seconds(runs: Sequence[SearchRun]) -> float:
-    """Median length of the last runs that have ended; infinite where none tells."""
-    told = (run.seconds for run in reversed(runs) if run.state in ENDED and run.seconds is not None)
-    return median([*islice(told, _RECENT)] or [math.inf])
 
 
 def leader(state: SearchState) -> tuple[str, float, Summary] | None:

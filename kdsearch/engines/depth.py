@@ -6,63 +6,61 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-_AHEAD = 3
-_RATE_SECONDS = 4.0
-_REMEMBERED_SECONDS = 300.0
-_KEPT = 0.9
-_SHARE = 0.5
+# What one reading of the study shows to be missing is there when its decision has ended, and the next only at the end
+# of the next decision: the queue must last for two waits. The third is for takings that vary.
+_WAITS = 3
+# Models are fitted anew when runs have grown by a quarter, and such a decision is the longest: two of them lie within.
+_REMEMBERED_GROWTH = 1.5
+_LEAST_WINDOW = 1.0  # seconds: runs that end together are no rate
+# A database that was away for a minute is no decision, and must not have a study planned for an hour.
+_LONGEST = 15.0
+# What waits was decided without the latest results.
+_SHARE = 0.25
+# Each run that waits makes a decision longer; workers that are faster than any planner must not make it endless.
+_MOST = 5000
 
 
 @dataclass(frozen=True)
-class _Interval:
-    """From one reading of the study to the next: when it ended, how long it was, how many runs were taken."""
-
-    end: float
-    seconds: float
-    taken: int
+class _Reading:
+    at: float
+    claims: int
+    wait: float = 0.0
 
 
 class Depth:
-    """At least ``least`` runs: what is taken from the queue in three times the longest wait of late.
+    """At least ``least`` runs: three times what is taken in the longest wait from one reading of the study to the next.
 
-    Runs that are ordered by what one reading shows are there when that decision has ended, and the next ones only at
-    the end of the next decision: the queue must last for two intervals between readings, and what is taken varies.
-    A long decision is rare (a model fitted anew) but comes again, so intervals count for five minutes; the rate is
-    that of the last seconds. Where all that waited was taken, more may have been asked for: the queue doubles. It
-    shrinks by a tenth a reading at most, so that the rate is known before that has an effect. What waits was decided
-    without the results of all before it, so it is at most half of what has been taken so far: a database that was away
-    for a minute must not have a small study planned to its end.
+    At most 5,000, and a quarter of all claims so far. A wait is remembered until claims have grown by half.
     """
 
     def __init__(self, least: int) -> None:
         self._least = least
-        self._intervals: deque[_Interval] = deque()
-        self._last: tuple[float, int, int] | None = None
-        self._wanted = least
+        self._recent: deque[_Reading] = deque()
+        self._longest: deque[_Reading] = deque()
 
-    def wanted(self, now: float, claims: int, waiting: int, run_seconds: float) -> int:
-        """How many runs to keep queued after a reading at ``now`` (seconds of one clock that never goes back).
+    def wanted(self, now: float, claims: int) -> int:
+        """How many runs to keep queued after a reading at ``now``, in seconds of a clock that never goes back.
 
-        ``claims``: of search runs so far, all attempts; ``waiting``: runs queued just now; ``run_seconds``: how long a
-        run takes, infinite where none has ended. Where runs outlast the longest interval twice, a worker needs one and
-        the planner sees to that.
+        ``claims``: of search runs so far, every attempt counted.
         """
-        last, self._last = self._last, (now, claims, waiting)
-        if last is None:
-            return self._wanted
-        self._intervals.append(_Interval(now, now - last[0], claims - last[1]))
-        while self._intervals[0].end < now - _REMEMBERED_SECONDS:
-            self._intervals.popleft()
-        longest = max(interval.seconds for interval in self._intervals)
-        needed = 0.0
-        if run_seconds < 2 * longest:
-            needed = max(_AHEAD * self._rate(now) * longest, math.floor(_KEPT * self._wanted))
-            if claims - last[1] >= max(1, last[2]):
-                needed = max(needed, 2 * self._wanted)
-        self._wanted = max(self._least, min(int(_SHARE * claims), math.ceil(needed)))
-        return self._wanted
+        last = self._recent[-1].at if self._recent else now
+        wait = self._longest_wait(_Reading(now, claims, min(_LONGEST, now - last)))
+        needed = _WAITS * wait * self._rate(_Reading(now, claims), max(_LEAST_WINDOW, wait))
+        return max(self._least, min(_MOST, int(_SHARE * claims), math.ceil(needed)))
 
-    def _rate(self, now: float) -> float:
-        """Runs taken a second, in the last seconds."""
-        recent = [interval for interval in self._intervals if interval.end > now - _RATE_SECONDS]
-        return sum(interval.taken for interval in recent) / max(1e-9, sum(interval.seconds for interval in recent))
+    def _longest_wait(self, reading: _Reading) -> float:
+        """Seconds of the longest wait remembered. The rest are kept in falling order: what may be the longest yet."""
+        while self._longest and self._longest[-1].wait <= reading.wait:
+            self._longest.pop()
+        self._longest.append(reading)
+        while self._longest[0].claims * _REMEMBERED_GROWTH < reading.claims:
+            self._longest.popleft()
+        return self._longest[0].wait
+
+    def _rate(self, reading: _Reading, window: float) -> float:
+        """Runs taken a second, over the last readings that span ``window`` seconds."""
+        self._recent.append(reading)
+        while len(self._recent) > 2 and self._recent[1].at <= reading.at - window:
+            self._recent.popleft()
+        first = self._recent[0]
+        return (reading.claims - first.claims) / max(window, reading.at - first.at)

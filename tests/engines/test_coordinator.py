@@ -49,32 +49,40 @@ def queued(coordinator: Coordinator) -> int:
     return sum(run.state == "queued" for run in runs if run.pool == "search")
 
 
-def test_the_queue_grows_to_what_is_taken_from_it(ledger: Ledger) -> None:
+class Asked:
+    """Says how deep the queue shall be, and keeps what it was told."""
+
+    def __init__(self, wanted: int) -> None:
+        self.answer = wanted
+        self.claims: list[int] = []
+
+    def wanted(self, now: float, claims: int) -> int:
+        assert abs(now - time.monotonic()) < 60
+        self.claims.append(claims)
+        return self.answer
+
+
+def test_the_queue_is_as_deep_as_the_claims_so_far_tell(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = searching(ledger, runs=400)
-    for _ in range(12):
-        take(coordinator, 30)
-        coordinator.tick()
-    assert take(coordinator, 30) == 30
+    assert queued(coordinator) == 2
+    depth = Asked(70)
+    monkeypatch.setattr(coordinator, "_depth", depth)
     coordinator.advance()
-    assert queued(coordinator) >= 2 * 30
+    assert take(coordinator, 30) == 30
+    assert queued(coordinator) == 40
+    coordinator.advance()
+    assert queued(coordinator) == 70
+    assert depth.claims == [0, 30]
 
 
-def test_it_never_exceeds_the_budget(ledger: Ledger) -> None:
+def test_a_deep_queue_never_exceeds_the_budget(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     coordinator = searching(ledger, runs=60)
+    monkeypatch.setattr(coordinator, "_depth", Asked(1000))
     for _ in range(10):
         take(coordinator, 20)
         coordinator.tick()
     state = ledger.search_state(coordinator.record.id)
     assert sum(run.pool == "search" for run in state.runs) == 60
-    assert coordinator.planner.capacity > 2, "it would go on"
-
-
-def test_runs_that_outlast_a_decision_are_not_planned_far_ahead(ledger: Ledger) -> None:
-    coordinator = searching(ledger, runs=100)
-    for _ in range(4):
-        take(coordinator, 2, seconds=60.0)  # two workers that end and begin at once
-        coordinator.tick()
-        assert queued(coordinator) == 2
 
 
 def test_who_trains_himself_plans_no_further_ahead_than_told(ledger: Ledger) -> None:

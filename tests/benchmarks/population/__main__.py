@@ -3,7 +3,8 @@
 A cell is one student at one width M in one form, or M processes that share the device, each training one run at a time
 on one thread; on a GPU also one run whose steps are launches of one captured graph, where a step can be captured. Its
 time is divided by M. Cells take turns, and ratios are taken within a turn, so that what else the machine does falls on
-all. Cells over 60 s a step, or too large for the memory, are left out aloud. ``chosen`` is what a worker would choose
+all. Cells over 60 s a step are left out aloud, and so are those too large for the memory: where an allocation fails,
+the process begins anew without that cell. ``chosen`` is what a worker would choose
 (``kdsearch.engines.width``) by the first half of the turns: one by one, unless another cell in one process is faster by
 5 %. The other turns judge it: mean ratio to one by one with a 95 % interval (Student's t of its logarithm). Memory is
 managed as in a worker, by the same settings of the allocator. GFLOP/s are the products of a run's training steps,
@@ -18,18 +19,14 @@ and no installation:
 from __future__ import annotations
 
 import argparse
-import ctypes
-import gc
 import os
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from collections.abc import Iterator
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +35,11 @@ from scipy import stats
 
 from kdsearch.allocator import ALLOCATOR
 from kdsearch.tasks.population import Form
+from tests.benchmarks.population.memory import TooLarge
+from tests.benchmarks.population.memory import fits
+from tests.benchmarks.population.memory import limit_memory
+from tests.benchmarks.population.memory import memory_left
+from tests.benchmarks.population.memory import peak_memory
 from tests.benchmarks.population.processes import Processes
 from tests.benchmarks.population.students import STUDENTS
 from tests.benchmarks.population.students import Run
@@ -51,14 +53,23 @@ GAIN = 1.05
 
 ALONE = ("one by one", 1)
 CAPTURED = ("CUDA graph", 1)
-MEMORY = Path("/proc/meminfo")
 Cell = tuple[str, int]
 
 
 def cells(
-    name: str, student: Student, device: str, widths: list[int], processes: list[int], epochs: int, workspace: Path
+    name: str,
+    student: Student,
+    device: str,
+    widths: list[int],
+    processes: list[int],
+    epochs: int,
+    workspace: Path,
+    without: Mapping[str, int] = {},
 ) -> dict[Cell, Run]:
-    """What is compared. Each has run once: that also warms it up, and shows what is too slow."""
+    """What is compared. Each has run once: that also warms it up, and shows what is too slow.
+
+    ``without``: of a form, the width from which on nothing is tried. Raises ``TooLarge`` where a cell does not fit.
+    """
     made: dict[Cell, Run] = {ALONE: student.alone(device, workspace)}
     made[ALONE](0)
     try:
@@ -69,17 +80,18 @@ def cells(
     start, one = peak_memory(), 0.0
     for form in FORMS:
         for width in widths:
+            if width >= without.get(form, width + 1):
+                print(f"left out: {name} {form} M={width} and wider, out of memory", file=sys.stderr)
+                break
             # What earlier cells took is kept by the allocator and used again.
             if one * width > memory_left(device) + peak_memory() - start:
                 print(
                     f"left out: {name} {form} M={width} and wider, over {one * width / 2**30:.0f} GiB", file=sys.stderr
                 )
                 break
-            ran = first_run(partial(student.together, device, workspace, form, width))
-            if ran is None:
-                print(f"left out: {name} {form} M={width} and wider, out of memory", file=sys.stderr)
-                break
-            cell, seconds = ran[0], ran[1] * width / student.steps
+            with fits(form, width):
+                cell = student.together(device, workspace, form, width)
+                seconds = cell(0) * width / student.steps
             if seconds > SLOWEST:
                 print(f"left out: {name} {form} M={width} and wider, {seconds:.0f} s a step", file=sys.stderr)
                 break
@@ -90,51 +102,6 @@ def cells(
         made["processes", count] = Processes(name, epochs, device, workspace, count)
         made["processes", count](0)
     return made
-
-
-def first_run(make: Callable[[], Run]) -> tuple[Run, float] | None:
-    """A cell and the seconds of its first run, or nothing where the memory does not hold it."""
-    try:
-        cell = make()
-        return cell, cell(0)
-    except (MemoryError, RuntimeError) as error:  # torch's own is one of these
-        if not out_of_memory(error):
-            raise
-    give_back_memory()
-    return None
-
-
-def memory_left(device: str) -> float:
-    """Bytes that a cell may take: a CPU's processes are killed when they ask for more, a GPU says so itself."""
-    if device != "cpu" or not MEMORY.is_file():
-        return float("inf")
-    rows = dict(line.split(":", 1) for line in MEMORY.read_text().splitlines())
-    return 0.8 * 1024 * int(rows["MemAvailable"].split()[0])
-
-
-def limit_memory(device: str, most: float | None = None) -> None:
-    """Let an allocation above ``most`` bytes fail: without a limit the process is killed instead, and says nothing."""
-    if device == "cpu" and MEMORY.is_file():
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        resource.setrlimit(resource.RLIMIT_DATA, (hard if most is None else int(most), hard))
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, by the words of torch's and of C++'s allocators."""
-    words = ("not enough memory", "can't allocate memory", "bad_alloc", "out of memory")
-    return isinstance(error, MemoryError) or any(word in str(error) for word in words)
-
-
-def give_back_memory() -> None:
-    """Return the heap's free pages: workers keep them, but here processes come next."""
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
-
-
-def peak_memory() -> int:
-    """Bytes that this process has held at most."""
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def measure(made: dict[Cell, Run], turns: int) -> dict[Cell, list[float]]:
@@ -224,17 +191,31 @@ def main() -> None:
     add("--processes", type=int, nargs="*", default=[2], help="numbers of processes that share the device")
     add("--turns", type=int, default=10)
     add("--epochs", type=int, default=5)
+    add("--without", nargs="*", default=[], help="form:M, from which on the memory was found not to be enough")
     given = parser.parse_args()
+    without = {form: int(width) for form, _, width in (cell.partition(":") for cell in given.without)}
     if given.device == "cpu":
         as_a_worker()
         torch.set_num_threads(1)
         limit_memory(given.device, memory_left(given.device))
     if len(given.students) > 1:
         # Each by itself: what one held at most would hide what the next one takes.
-        codes = {name: subprocess.run([*sys.orig_argv, "--students", name]).returncode for name in given.students}
-        if failed := {name: code for name, code in codes.items() if code}:
-            sys.exit(f"these ended with an error (-9: killed, mostly for the memory it asked for): {failed}")
+        codes = {}
+        for name in given.students:
+            codes[name] = subprocess.run([*sys.orig_argv, "--students", name]).returncode
+        if failed := [f"{name} with {code}" for name, code in codes.items() if code]:
+            sys.exit(f"ended with an error (-9: killed, mostly for lack of memory): {', '.join(failed)}")
         return
+    try:
+        compare(given, without)
+    except TooLarge as error:  # anew without it: what has failed to allocate has gaps in its heap, and is slower
+        cells_out = [f"{form}:{width}" for form, width in {**without, error.form: error.width}.items()]
+        sys.stdout.flush()
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], "--without", *cells_out])
+
+
+def compare(given: argparse.Namespace, without: Mapping[str, int]) -> None:
+    """Measure and print the students of this process."""
     where = torch.cuda.get_device_name() if given.device != "cpu" else "1 thread"
     print(f"torch {torch.__version__}, {given.device} ({where}), {given.epochs} epochs, {given.turns} turns")
     limit = fastest_product(given.device)
@@ -242,7 +223,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in given.students:
             student = STUDENTS[name](given.epochs)
-            made = cells(name, student, given.device, given.widths, given.processes, given.epochs, Path(folder))
+            made = cells(
+                name, student, given.device, given.widths, given.processes, given.epochs, Path(folder), without
+            )
             limit_memory(given.device)  # each cell has run: none may fail for some gap now
             times, work = measure(made, given.turns), student.flops(given.device)
             for line in lines(name, times, work, limit, given.device == "cpu"):
