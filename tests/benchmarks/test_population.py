@@ -178,3 +178,13 @@ def test_a_wide_cell_that_nothing_foretold_is_left_out_and_not_killed() -> None:
     assert "pose looped M=4096 and wider, out of memory" in done.stderr
     assert "pose vmapped M=4096 and wider, out of memory" in done.stderr
     assert "pose       chosen: one by one M=1" in done.stdout
+
+
+def test_what_was_held_before_a_process_was_executed_does_not_count() -> None:
+    code = (
+        "import os, sys; from tests.benchmarks.population.memory import peak_memory; print(peak_memory(), flush=True); "
+        "sys.argv[1:] or (b'x' * 10**9, os.execv(sys.executable, [*sys.orig_argv, 'again']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True)
+    first, second = map(int, done.stdout.split())
+    assert abs(first - second) < 2e8

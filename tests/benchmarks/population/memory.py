@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 MEMORY = Path("/proc/meminfo")
+STATUS = Path("/proc/self/status")
 
 
 class TooLarge(Exception):
@@ -49,5 +50,8 @@ def limit_memory(device: str, most: float | None = None) -> None:
 
 
 def peak_memory() -> int:
-    """Bytes that this process has held at most."""
+    """Bytes that this process has held at most since it was executed, which ``ru_maxrss`` counts from before."""
+    if STATUS.is_file():
+        rows = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+        return 1024 * int(rows["VmHWM"].split()[0])
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
