@@ -3,7 +3,7 @@
 A process does what ``kdsearch launch --workers 0`` does: its engine's loop with decisions, mirror and progress line.
 Each worker claims one run a second, holds it for that second and stores its result. Printed, without the first
 seconds (in which the queue grows to what is taken from it): median and 99 % of a claim, the share that found nothing,
-and how long the launcher's ticks took. Real workers that find nothing also ask the planner themselves; these do not.
+and how long the launcher's decisions took. Real workers that find nothing also ask the planner; these do not.
 
     python -m tests.benchmarks.claims [--configurations 10000] [--runs 100000] [--workers 200] [--seconds 60]
         [--warm-up 30]
@@ -61,14 +61,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="kdsearch-benchmark-") as folder:
         os.environ["KDSEARCH_HOME"] = folder
         os.environ.pop("KDSEARCH_STORAGE", None)
-        claims, ticks = measure(
+        claims, decisions = measure(
             arguments.configurations, arguments.runs, arguments.workers, arguments.warm_up + arguments.seconds
         )
-    report(claims, ticks, arguments)
+    report(claims, decisions, arguments)
 
 
 def measure(configurations: int, runs: int, workers: int, seconds: int) -> tuple[list[Claim], list[float]]:
-    """All claims of so many seconds, and the seconds that each tick of the launcher took meanwhile."""
+    """All claims of so many seconds, and the seconds that each decision of the launcher took meanwhile."""
     from kdsearch.ledger import embedded
     from kdsearch.ledger.ledger import Ledger
 
@@ -78,8 +78,8 @@ def measure(configurations: int, runs: int, workers: int, seconds: int) -> tuple
         study_id = fill(ledger, configurations, runs)
         ledger.database.dispose()
         context = multiprocessing.get_context("spawn")
-        begin, stop, found, ticks = context.Event(), context.Event(), context.Queue(), context.Queue()
-        processes = [context.Process(target=launch, args=(begin, stop, ticks))]
+        begin, stop, found, decisions = context.Event(), context.Event(), context.Queue(), context.Queue()
+        processes = [context.Process(target=launch, args=(begin, stop, decisions))]
         processes[0].start()
         if not begin.wait(300):
             raise RuntimeError("the launcher has not decided within 300 s")
@@ -89,7 +89,7 @@ def measure(configurations: int, runs: int, workers: int, seconds: int) -> tuple
             process.start()
         claims = [claim for _ in shares for claim in found.get(timeout=seconds + 300)]
         stop.set()
-        took = ticks.get(timeout=300)
+        took = decisions.get(timeout=300)
     finally:
         for process in processes:
             process.join(60)
@@ -151,13 +151,12 @@ def fill(ledger: Any, configurations: int, runs: int) -> int:
     return int(record.id)
 
 
-def launch(begin: Any, stop: Any, ticks: Any) -> None:
-    """``kdsearch launch --workers 0``, with a clock at each tick; ``begin`` is set once a tick has filled the queue."""
+def launch(begin: Any, stop: Any, decisions: Any) -> None:
+    """``kdsearch launch --workers 0``, with a clock at each decision; ``begin`` is set after the first."""
     from rich.console import Console
 
     from kdsearch.cli.progress import View
     from kdsearch.engines.coordinator import Coordinator
-    from kdsearch.engines.coordinator import Progress
     from kdsearch.engines.local import LocalEngine
     from kdsearch.engines.studyfile import LoadedStudy
     from kdsearch.ledger.ledger import Ledger
@@ -168,22 +167,22 @@ def launch(begin: Any, stop: Any, ticks: Any) -> None:
     took: list[float] = []
 
     class Timed(Coordinator):
-        def tick(self) -> Progress:
+        def advance(self) -> int:
             if stop.is_set():
                 raise Enough
             before = time.perf_counter()
-            progress = super().tick()
+            given = super().advance()
             if begin.is_set():
                 took.append(time.perf_counter() - before)
             begin.set()
-            return progress
+            return given
 
     coordinator = Timed(ledger, declared, record, capacity=max(2, 0), ahead=True)  # as cli.launching makes it
     try:
         with open(os.devnull, "w") as nowhere, View(Console(file=nowhere), ledger, record.id) as view:
             LocalEngine(coordinator, [], Path(__file__)).run(view.show)
     except Enough:
-        ticks.put(took)
+        decisions.put(took)
 
 
 def work(study_id: int, workers: int, seconds: int, found: Any) -> None:
@@ -225,7 +224,7 @@ def _result(lease: Any, draws: np.random.Generator) -> dict[str, float]:
     return {"objective": float(lease.params["a"]) + float(draws.random()), "seconds": 1.0}
 
 
-def report(claims: Sequence[Claim], ticks: Sequence[float], arguments: argparse.Namespace) -> None:
+def report(claims: Sequence[Claim], decisions: Sequence[float], arguments: argparse.Namespace) -> None:
     """Print the figures beside the goals."""
     counted = [claim for claim in claims if claim.second >= arguments.warm_up]
     before = [claim for claim in claims if claim.second < arguments.warm_up]
@@ -241,10 +240,10 @@ def report(claims: Sequence[Claim], ticks: Sequence[float], arguments: argparse.
     print(f"claim, 99 %      {late:8.1f} ms   (goal: under 250)")
     print(f"found a run      {len(found):8,} of {len(counted):,} claims")
     print(f"found nothing    {_empty(counted):8.2%} of them; {_empty(before):.2%} of {len(before):,} in the warm-up")
-    if ticks:
+    if decisions:
+        middle, late = np.quantile(decisions, [0.5, 0.9])
         print(
-            f"ticks            {len(ticks):8,}, median {np.median(ticks):.2f} s, 90 % {np.quantile(ticks, 0.9):.2f} s, "
-            f"longest {max(ticks):.2f} s"
+            f"decisions        {len(decisions):8,}, median {middle:.2f} s, 90 % {late:.2f} s, longest {max(decisions):.2f} s"
         )
 
 

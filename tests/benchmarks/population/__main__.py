@@ -19,6 +19,7 @@ and no installation:
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -197,7 +198,6 @@ def main() -> None:
     if given.device == "cpu":
         as_a_worker()
         torch.set_num_threads(1)
-        limit_memory(given.device, memory_left(given.device))
     if len(given.students) > 1:
         # Each by itself: what one held at most would hide what the next one takes.
         codes = {}
@@ -207,32 +207,30 @@ def main() -> None:
             sys.exit(f"ended with an error (-9: killed, mostly for lack of memory): {', '.join(failed)}")
         return
     try:
-        compare(given, without)
+        compare(given.students[0], given, without)
     except TooLarge as error:  # anew without it: what has failed to allocate has gaps in its heap, and is slower
         cells_out = [f"{form}:{width}" for form, width in {**without, error.form: error.width}.items()]
         sys.stdout.flush()
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:], "--without", *cells_out])
 
 
-def compare(given: argparse.Namespace, without: Mapping[str, int]) -> None:
-    """Measure and print the students of this process."""
+def compare(name: str, given: argparse.Namespace, without: Mapping[str, int]) -> None:
+    """Measure and print one student."""
     where = torch.cuda.get_device_name() if given.device != "cpu" else "1 thread"
     print(f"torch {torch.__version__}, {given.device} ({where}), {given.epochs} epochs, {given.turns} turns")
     limit = fastest_product(given.device)
     print(f"limit: {limit / 1e9:.1f} GFLOP/s, a float32 matrix product")
+    limit_memory(memory_left(given.device))
+    student = STUDENTS[name](given.epochs)
     with tempfile.TemporaryDirectory() as folder:
-        for name in given.students:
-            student = STUDENTS[name](given.epochs)
-            made = cells(
-                name, student, given.device, given.widths, given.processes, given.epochs, Path(folder), without
-            )
-            limit_memory(given.device)  # each cell has run: none may fail for some gap now
-            times, work = measure(made, given.turns), student.flops(given.device)
-            for line in lines(name, times, work, limit, given.device == "cpu"):
-                print(line, flush=True)
-            for cell in made.values():
-                if isinstance(cell, Processes):
-                    cell.close()
+        made = cells(name, student, given.device, given.widths, given.processes, given.epochs, Path(folder), without)
+        limit_memory(math.inf)  # each cell has run: none may fail for some gap now
+        times, work = measure(made, given.turns), student.flops(given.device)
+        for line in lines(name, times, work, limit, given.device == "cpu"):
+            print(line, flush=True)
+        for cell in made.values():
+            if isinstance(cell, Processes):
+                cell.close()
 
 
 if __name__ == "__main__":

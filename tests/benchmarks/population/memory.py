@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,14 +40,11 @@ def memory_left(device: str) -> float:
     return 0.8 * 1024 * int(rows["MemAvailable"].split()[0])
 
 
-def limit_memory(device: str, most: float | None = None) -> None:
+def limit_memory(most: float) -> None:
     """Let an allocation above ``most`` bytes fail: without a limit the process is killed instead, and says nothing."""
-    if device == "cpu" and MEMORY.is_file():
-        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-        wanted = hard if most is None else int(most)
-        resource.setrlimit(
-            resource.RLIMIT_DATA, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard)
-        )
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    highest = math.inf if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_DATA, (hard if most >= highest else int(most), hard))
 
 
 def peak_memory() -> int:
