@@ -243,7 +243,8 @@ def report(claims: Sequence[Claim], decisions: Sequence[float], arguments: argpa
     if decisions:
         middle, late = np.quantile(decisions, [0.5, 0.9])
         print(
-            f"decisions        {len(decisions):8,}, median {middle:.2f} s, 90 % {late:.2f} s, longest {max(decisions):.2f} s"
+            f"decisions        {len(decisions):8,}, median {middle:.2f} s, 90 % {late:.2f} s, "
+            f"longest {max(decisions):.2f} s"
         )
 
 
