@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.search.ahead import Ahead
 from kdsearch.search.evidence import settings_of
 from kdsearch.search.fixed import FixedSeeds
 from kdsearch.search.policy import Search
 from kdsearch.search.policy import Setting
-from kdsearch.search.pooled import Pooled
 from kdsearch.search.threads import one_thread
 from kdsearch.space import stored_space
 
@@ -64,7 +64,7 @@ def policy_of(study: StudyRecord) -> Search:
         return FixedSeeds(space, seed, int(search["seeds"]))
     # A teacher a seed is trained for every seed that occurs: then settings share them.
     common = study.settings["teachers"] == "per-seed"
-    return Pooled(space, seed, study.settings["budget"].get("runs"), common_seeds=common)
+    return Ahead(space, seed, study.settings["budget"].get("runs"), common_seeds=common)
 
 
 def standings(
