@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +11,6 @@ import numpy as np
 import pytest
 
 import kdsearch as kd
-from kdsearch.search import ahead
-from kdsearch.search import pooled
 from kdsearch.search.ahead import Ahead
 from kdsearch.search.policy import New
 from kdsearch.search.policy import Setting
@@ -46,7 +45,7 @@ def grow(policy: Any, choices: int) -> list[tuple[Mapping[str, Any] | int, ...]]
                 settings.append(Setting(dict(pick.params)))
             place = len(settings) - 1 if isinstance(pick, New) else pick.setting
             row = settings[place]
-            value = -((row.params["x"] - 0.6) ** 2) + 0.1 * float(random.normal())
+            value = -((float(row.params["x"]) - 0.6) ** 2) + 0.1 * float(random.normal())
             settings[place] = Setting(row.params, {**row.objectives, row.next_seed: value})
     return answers
 
@@ -69,22 +68,33 @@ def test_runs_in_flight_counted_together_tell_what_they_tell_one_by_one(draws: i
     np.testing.assert_allclose(together.mean[named[1][0]], one_by_one.mean[named[1][0]], rtol=0, atol=1e-10)
 
 
+def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[Any, ...]]:
+    """What this function is called with from now on."""
+    module, _, attribute = name.rpartition(".")
+    real = getattr(importlib.import_module(module), attribute)
+    calls: list[tuple[Any, ...]] = []
+
+    def recorded(*given: Any) -> Any:
+        calls.append(given)
+        return real(*given)
+
+    monkeypatch.setattr(name, recorded)
+    return calls
+
+
 def test_a_thousand_runs_in_flight_take_two_updates_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_with([100] * 11)
-    calls = []
-    for module in (ahead, pooled):
-        real = module.after_run
-        monkeypatch.setattr(module, "after_run", lambda *given, real=real: (calls.append(given[1]), real(*given))[1])
+    first = counted(monkeypatch, "kdsearch.search.pooled.after_run")
+    others = counted(monkeypatch, "kdsearch.search.ahead.after_run")
     view = Ahead(SPACE, 0)._view(settings, [])
-    assert sorted(calls) == sorted([*range(len(settings))] * 2)
+    assert sorted(position for _, position, _ in first) == [*range(len(settings))]
+    assert sorted(position for _, position, _ in others) == [*range(len(settings))]
     alone = [float(view.covariance[place, place]) for place in range(len(settings))]
     assert max(alone) <= view.noise / 100, "a hundred runs leave at most their own mean's variance"
 
 
 def test_what_is_left_to_gain_and_what_comes_next_are_read_off_one_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
-    proposed = []
-    real = pooled.propose
-    monkeypatch.setattr(pooled, "propose", lambda *given: (proposed.append(1), real(*given))[1])
+    proposed = counted(monkeypatch, "kdsearch.search.pooled.propose")
     settings = settings_with([3, 0, 0, 2, 0, 0, 3, 0, 0, 2, 1])
     policy = Ahead(SPACE, 0)
     gain = policy.gain_left(settings)
