@@ -4,9 +4,10 @@ A process does what ``kdsearch launch --workers 0`` does: its engine's loop with
 Each worker claims one run a second, holds it for that second and stores its result. Printed, without the first
 seconds (in which the queue grows to what is taken from it): median and 99 % of a claim, the share that found nothing,
 and how long the launcher's decisions took. Real workers that find nothing also ask the planner; these do not.
+``--busy 2`` measures beside two processes that keep a core busy each: a machine that is slower or has other work.
 
     python -m tests.benchmarks.claims [--configurations 10000] [--runs 100000] [--workers 200] [--seconds 60]
-        [--warm-up 30]
+        [--warm-up 30] [--busy 0]
 """
 
 from __future__ import annotations
@@ -57,17 +58,21 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=60, help="measured, after the warm-up")
     parser.add_argument("--warm-up", type=int, default=WARM_UP, help="seconds in which claims are not counted")
+    parser.add_argument("--busy", type=int, default=0, help="processes that take the cores from all of this")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kdsearch-benchmark-") as folder:
         os.environ["KDSEARCH_HOME"] = folder
         os.environ.pop("KDSEARCH_STORAGE", None)
+        seconds = arguments.warm_up + arguments.seconds
         claims, decisions = measure(
-            arguments.configurations, arguments.runs, arguments.workers, arguments.warm_up + arguments.seconds
+            arguments.configurations, arguments.runs, arguments.workers, seconds, arguments.busy
         )
     report(claims, decisions, arguments)
 
 
-def measure(configurations: int, runs: int, workers: int, seconds: int) -> tuple[list[Claim], list[float]]:
+def measure(
+    configurations: int, runs: int, workers: int, seconds: int, busy: int = 0
+) -> tuple[list[Claim], list[float]]:
     """All claims of so many seconds, and the seconds that each decision of the launcher took meanwhile."""
     from kdsearch.ledger import embedded
     from kdsearch.ledger.ledger import Ledger
@@ -79,13 +84,16 @@ def measure(configurations: int, runs: int, workers: int, seconds: int) -> tuple
         ledger.database.dispose()
         context = multiprocessing.get_context("spawn")
         begin, stop, found, decisions = context.Event(), context.Event(), context.Queue(), context.Queue()
-        processes = [context.Process(target=launch, args=(begin, stop, decisions))]
-        processes[0].start()
+        others = [context.Process(target=spin, args=(stop,)) for _ in range(busy)]
+        processes = [context.Process(target=launch, args=(begin, stop, decisions)), *others]
+        for process in processes:
+            process.start()
         if not begin.wait(300):
             raise RuntimeError("the launcher has not decided within 300 s")
         shares = [len(part) for part in np.array_split(np.arange(workers), min(PROCESSES, workers))]
-        processes += [context.Process(target=work, args=(study_id, share, seconds, found)) for share in shares]
-        for process in processes[1:]:
+        claiming = [context.Process(target=work, args=(study_id, share, seconds, found)) for share in shares]
+        processes += claiming
+        for process in claiming:
             process.start()
         claims = [claim for _ in shares for claim in found.get(timeout=seconds + 300)]
         stop.set()
@@ -185,6 +193,13 @@ def launch(begin: Any, stop: Any, decisions: Any) -> None:
         decisions.put(took)
 
 
+def spin(stop: Any) -> None:
+    """Keep a core busy."""
+    while not stop.is_set():
+        for _ in range(100_000):
+            pass
+
+
 def work(study_id: int, workers: int, seconds: int, found: Any) -> None:
     """So many workers as threads of this process, each with its own connection, one claim a second each."""
     claims: list[Claim] = []
@@ -234,7 +249,7 @@ def report(claims: Sequence[Claim], decisions: Sequence[float], arguments: argpa
         f"{platform.machine()}, {os.cpu_count()} cores (server, launcher and all workers on them), embedded "
         f"PostgreSQL, {arguments.configurations:,} configurations, {arguments.runs:,} runs, {arguments.workers} "
         f"workers, each with one claim a second and a run held for that second, {arguments.seconds} s after a warm-up "
-        f"of {arguments.warm_up} s"
+        f"of {arguments.warm_up} s, beside {arguments.busy} busy processes"
     )
     print(f"claim, median    {middle:8.1f} ms   (goal: under 50)")
     print(f"claim, 99 %      {late:8.1f} ms   (goal: under 250)")
