@@ -16,7 +16,8 @@ _LEAST_WINDOW = 1.0  # seconds: runs that end together are no rate
 _LONGEST = 15.0
 # What waits was decided without the latest results.
 _SHARE = 0.25
-# Each run that waits makes a decision longer; workers that are faster than any planner must not make it endless.
+# Each run is a choice, and each setting in flight makes every choice longer; workers that are faster than any planner
+# must not make a decision endless.
 _MOST = 5000
 
 

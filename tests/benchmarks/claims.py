@@ -20,6 +20,7 @@ import platform
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=200)
     parser.add_argument("--seconds", type=int, default=60, help="measured, after the warm-up")
     parser.add_argument("--warm-up", type=int, default=WARM_UP, help="seconds in which claims are not counted")
-    parser.add_argument("--busy", type=int, default=0, help="processes that take the cores from all of this")
+    parser.add_argument("--busy", type=int, default=0, help="processes beside it that keep a core busy each")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kdsearch-benchmark-") as folder:
         os.environ["KDSEARCH_HOME"] = folder
@@ -77,28 +78,32 @@ def measure(
     from kdsearch.ledger import embedded
     from kdsearch.ledger.ledger import Ledger
 
-    processes = []
+    context = multiprocessing.get_context("spawn")
+    begin, stop, found, decisions = context.Event(), context.Event(), context.Queue(), context.Queue()
+    processes: list[Any] = []
+
+    def start(target: Callable[..., None], *given: object) -> None:
+        process = context.Process(target=target, args=given)
+        process.start()
+        processes.append(process)
+
     try:
         ledger = Ledger.connect()
         study_id = fill(ledger, configurations, runs)
         ledger.database.dispose()
-        context = multiprocessing.get_context("spawn")
-        begin, stop, found, decisions = context.Event(), context.Event(), context.Queue(), context.Queue()
-        others = [context.Process(target=spin, args=(stop,)) for _ in range(busy)]
-        processes = [context.Process(target=launch, args=(begin, stop, decisions)), *others]
-        for process in processes:
-            process.start()
+        start(launch, begin, stop, decisions)
+        for _ in range(busy):
+            start(spin, stop)
         if not begin.wait(300):
             raise RuntimeError("the launcher has not decided within 300 s")
         shares = [len(part) for part in np.array_split(np.arange(workers), min(PROCESSES, workers))]
-        claiming = [context.Process(target=work, args=(study_id, share, seconds, found)) for share in shares]
-        processes += claiming
-        for process in claiming:
-            process.start()
+        for share in shares:
+            start(work, study_id, share, seconds, found)
         claims = [claim for _ in shares for claim in found.get(timeout=seconds + 300)]
         stop.set()
         took = decisions.get(timeout=300)
     finally:
+        stop.set()
         for process in processes:
             process.join(60)
             process.kill()
@@ -194,8 +199,9 @@ def launch(begin: Any, stop: Any, decisions: Any) -> None:
 
 
 def spin(stop: Any) -> None:
-    """Keep a core busy."""
-    while not stop.is_set():
+    """Keep a core busy, but not for longer than who started it lives."""
+    parent = multiprocessing.parent_process()
+    while not stop.is_set() and parent is not None and parent.is_alive():
         for _ in range(100_000):
             pass
 
@@ -249,7 +255,7 @@ def report(claims: Sequence[Claim], decisions: Sequence[float], arguments: argpa
         f"{platform.machine()}, {os.cpu_count()} cores (server, launcher and all workers on them), embedded "
         f"PostgreSQL, {arguments.configurations:,} configurations, {arguments.runs:,} runs, {arguments.workers} "
         f"workers, each with one claim a second and a run held for that second, {arguments.seconds} s after a warm-up "
-        f"of {arguments.warm_up} s, beside {arguments.busy} busy processes"
+        f"of {arguments.warm_up} s, {arguments.busy} busy processes beside"
     )
     print(f"claim, median    {middle:8.1f} ms   (goal: under 50)")
     print(f"claim, 99 %      {late:8.1f} ms   (goal: under 250)")

@@ -22,6 +22,6 @@ def test_every_worker_claims_once_a_second_and_decisions_are_timed(
     told = argparse.Namespace(configurations=10, runs=50, workers=3, seconds=3, warm_up=1, busy=1)
     claims.report(found, decisions, told)
     said = capsys.readouterr().out
-    assert "beside 1 busy processes" in said
+    assert "1 busy processes beside" in said
     assert "of 9 claims" in said
     assert f"{sum(claim.found for claim in found if claim.second >= 1)} of 9 claims" in said

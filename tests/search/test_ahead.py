@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterable
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ import pytest
 
 import kdsearch as kd
 from kdsearch.search.ahead import Ahead
+from kdsearch.search.policy import Further
 from kdsearch.search.policy import New
+from kdsearch.search.policy import Pick
 from kdsearch.search.policy import Setting
 from kdsearch.search.pooled import Pooled
 from kdsearch.space import Dimension
@@ -32,40 +35,57 @@ def settings_with(pending: Sequence[int], *, without_result: int = 3, draws: int
     return found
 
 
-def grow(policy: Any, choices: int) -> list[tuple[Mapping[str, Any] | int, ...]]:
-    """Batches of three: the first run of each batch ends at once, the others with the next."""
+def grow(policy: Any, choices: int) -> list[tuple[Any, ...]]:
+    """Answers of a search by batches of five: the first run of a batch ends at once, the others with the next batch."""
     settings: list[Setting] = []
     answers = []
     for number in range(choices):
-        picks = policy.choose(settings, 3)
-        answers.append(tuple(pick.params if isinstance(pick, New) else pick.setting for pick in picks))
         random = np.random.default_rng(number)
-        for pick in picks:
+        for place, row in enumerate(settings):
+            settings[place] = ended(row, row.pending, random)
+        picks = policy.choose(settings, 5)
+        answers.append((policy.gain_left(settings), *picks))
+        for position, pick in enumerate(picks):
             if isinstance(pick, New):
                 settings.append(Setting(dict(pick.params)))
             place = len(settings) - 1 if isinstance(pick, New) else pick.setting
             row = settings[place]
-            value = -((float(row.params["x"]) - 0.6) ** 2) + 0.1 * float(random.normal())
-            settings[place] = Setting(row.params, {**row.objectives, row.next_seed: value})
+            flying = replace(row, pending=row.pending | {row.next_seed})
+            settings[place] = ended(flying, [row.next_seed], random) if position == 0 else flying
+        answers.append((policy.gain_left(settings), *policy.choose(settings, 3)))  # with four runs in flight
     return answers
 
 
-def test_where_no_setting_has_two_runs_in_flight_it_answers_as_the_policy_that_counts_run_by_run() -> None:
-    assert grow(Ahead(SPACE, 0), 12) == grow(Pooled(SPACE, 0), 12)
-    settings = settings_with([1, 0, 1, 1, 0, 0, 1, 0, 1, 1, 1])
-    assert Ahead(SPACE, 4).choose(settings, 20) == Pooled(SPACE, 4).choose(settings, 20)
-    assert Ahead(SPACE, 4).gain_left(settings) == Pooled(SPACE, 4).gain_left(settings)
-    assert Ahead(SPACE, 4).beliefs(settings) == Pooled(SPACE, 4).beliefs(settings)
+def ended(row: Setting, seeds: Iterable[int], random: np.random.Generator) -> Setting:
+    """The setting once these of its runs have ended."""
+    seeds = list(seeds)
+    mean = -((float(row.params["x"]) - 0.6) ** 2)
+    values = {seed: mean + 0.1 * float(random.normal()) for seed in seeds}
+    return replace(row, objectives={**row.objectives, **values}, pending=row.pending - set(seeds))
+
+
+def test_searches_with_runs_in_flight_are_those_of_the_policy_that_counts_run_by_run() -> None:
+    ours, other = grow(Ahead(SPACE, 0), 12), grow(Pooled(SPACE, 0), 12)
+    assert [answer[1:] for answer in ours] == [answer[1:] for answer in other]
+    gains = [answer[0] for answer in ours if answer[0] is not None]
+    assert len(gains) > 10
+    np.testing.assert_allclose(gains, [answer[0] for answer in other if answer[0] is not None], rtol=1e-9)
 
 
 @pytest.mark.parametrize("draws", [0, 1, 2])
 def test_runs_in_flight_counted_together_tell_what_they_tell_one_by_one(draws: int) -> None:
     settings = settings_with([7, 0, 1, 40, 2, 0, 3, 0, 5, 2, 1], draws=draws)
-    together, one_by_one = Ahead(SPACE, 0)._view(settings, []), Pooled(SPACE, 0)._view(settings, [])
-    assert together.names == one_by_one.names
-    named = np.ix_(range(len(together.names)), range(len(together.names)))  # the others are drawn anew
-    np.testing.assert_allclose(together.covariance[named], one_by_one.covariance[named], rtol=0, atol=1e-10)
-    np.testing.assert_allclose(together.mean[named[1][0]], one_by_one.mean[named[1][0]], rtol=0, atol=1e-10)
+    settings[1] = replace(settings[1], objectives={}, failed=frozenset({0, 1}))  # a setting of which all runs failed
+    settings[3] = replace(settings[3], failed=frozenset({100, 101}))
+    started: list[Pick] = [New({"x": 0.1, "y": 0.9}), Further(3), Further(len(settings)), Further(9)]
+    nothing: list[Pick] = []
+    for picked in (nothing, started):
+        together, one_by_one = Ahead(SPACE, 0)._view(settings, picked), Pooled(SPACE, 0)._view(settings, picked)
+        assert together.names == one_by_one.names
+        np.testing.assert_array_equal(together.fresh, one_by_one.fresh)
+        np.testing.assert_array_equal(together.mean, one_by_one.mean)
+        np.testing.assert_allclose(together.covariance, one_by_one.covariance, rtol=0, atol=1e-12)
+    assert Ahead(SPACE, 0).choose(settings, 20) == Pooled(SPACE, 0).choose(settings, 20)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[Any, ...]]:
@@ -98,10 +118,25 @@ def test_what_is_left_to_gain_and_what_comes_next_are_read_off_one_posterior(mon
     settings = settings_with([3, 0, 0, 2, 0, 0, 3, 0, 0, 2, 1])
     policy = Ahead(SPACE, 0)
     gain = policy.gain_left(settings)
+    assert gain is not None
+    assert gain > 0
+    assert len(proposed) == 1
     picks = policy.choose(settings, 5)
     assert len(proposed) == 1
-    assert policy.gain_left(settings) == gain == Ahead(SPACE, 0).gain_left(settings)
-    assert policy.choose(settings, 5) == picks == Ahead(SPACE, 0).choose(settings, 5)
+    assert picks == Pooled(SPACE, 0).choose(settings, 5)
+    assert policy.choose(settings, 5) == picks, "runs that were counted as made are not kept so"
 
+    assert policy.gain_left(settings) == gain
     settings[0] = Setting(settings[0].params, {**settings[0].objectives, 9: 5.0})
     assert policy.choose(settings, 5) != picks, "the same list, but not as it was"
+
+
+def test_what_was_kept_is_not_changed_by_counting_runs() -> None:
+    settings = settings_with([3, 0, 0, 2, 0, 0, 3, 0, 0, 2, 1])
+    policy = Ahead(SPACE, 0)
+    first = policy._view(settings, [])
+    before = first.covariance
+    first.run(0)
+    second = policy._view(settings, [])
+    second.run(1)
+    np.testing.assert_array_equal(policy._view(settings, []).covariance, before)
