@@ -53,6 +53,7 @@ def runs(
         print(text, end="" if text.endswith("\n") else "\n")
     else:
         output.write_text(text)
+        print(f"{output}: {len(results.runs)} runs")
 
 
 @app.command("model")

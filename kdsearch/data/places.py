@@ -40,7 +40,7 @@ def data_root(root: Path | None) -> Path | None:
         whose = f"{VARIABLE}={named}" if root is None else str(root)
         raise DataError(
             f"{whose}: expected a folder that holds JHMDB (such as {FILES['poses']}); there is none. "
-            f"Correct the path, or unset {VARIABLE} to train on the stand-in."
+            f"Correct the path, or name none (neither --data nor {VARIABLE}) to train on the stand-in."
         )
     return folder
 

@@ -57,6 +57,7 @@ def study_text(**replaced: str) -> str:
 def test_launching_a_finished_study_reports_at_once(finished: Path) -> None:
     code, output = run_program("launch", str(NOISY), home=finished)
     assert code == 0, output
+    assert f"nothing was left to do: all {24 + 4 * 4} runs had ended before this launch" in output
     assert "Comparison on confirm seeds" in output
 
 
@@ -119,6 +120,10 @@ def test_export_runs(finished: Path, tmp_path: Path) -> None:
     assert len(rows) == 24 + 4 * 4
     code, output = run_program("export", "runs", "noisy_quadratic", "--format", "json", home=finished)
     assert len(json.loads(output)["runs"]) == len(rows)
+    file = tmp_path / "runs.csv"
+    code, output = run_program("export", "runs", "noisy_quadratic", "-o", str(file), home=finished)
+    assert (code, output) == (0, f"{file}: {len(rows)} runs\n")
+    assert list(csv.DictReader(file.open())) == rows
     table = tmp_path / "runs.npz"
     code, output = run_program("export", "runs", "noisy_quadratic", "--table", str(table), home=finished)
     assert (code, output) == (0, f"{table}: {len(rows)} runs\n")
@@ -182,7 +187,15 @@ def test_train_one_run_outside_the_ledger(own_home: Path) -> None:
     assert code == 0, output
     assert "epoch 5: objective 0.5000" in output
     assert "One seed is not a result" in output
+    assert "a search would refuse" not in output
     assert not (own_home / "postgres").exists()
+
+
+def test_train_says_where_a_number_lies_outside_the_space(own_home: Path) -> None:
+    code, output = run_program("train", str(NOISY), "--set", "x=7", home=own_home)
+    assert code == 0, output
+    assert "a search would refuse this (x=7 cannot be used: expected" in output
+    assert "train does it all the same" in output
 
 
 def test_the_dashboard_is_served_on_loopback(finished: Path) -> None:
