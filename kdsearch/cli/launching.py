@@ -20,7 +20,6 @@ from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
 from kdsearch.report import build
 from kdsearch.report import render
 from kdsearch.search.budget import describe
@@ -53,7 +52,7 @@ def launch(
     together = isinstance(trained, TrainsTogether) and trained.together(RunRequest("student", {}, 0))
     capacity = max(2, len(places) * (population if population and together else 1))
     coordinator = Coordinator(ledger, loaded.study, record, capacity, ahead=engine == "local")
-    before = _ended(ledger.results(record.id, curves=False))
+    before = ledger.ended_runs(record.id)
     begin = time.monotonic()
     with View(console, ledger, record.id) as view:
         try:
@@ -70,7 +69,7 @@ def launch(
     if results.study.phase != "finished":
         console.print("the study was asked to stop; the same command goes on from here.")
         return
-    _say_finished(console, _ended(results), _ended(results) - before, time.monotonic() - begin)
+    _say_finished(console, ledger.ended_runs(record.id), before, time.monotonic() - begin)
     print(render(build(results), "table", width=console.width if console.is_terminal else 100))
     if ledger.database.embedded:
         console.print("\nThe embedded database goes on running for report and dashboard; kdsearch db stop ends it.")
@@ -79,15 +78,12 @@ def launch(
         raise SystemExit(1)  # the report says why
 
 
-def _ended(results: StudyResults) -> int:
-    return sum(run.state in ENDED or run.state == "failed" for run in results.runs)
-
-
-def _say_finished(console: Console, all_: int, new: int, seconds: float) -> None:
-    if new:
-        console.print(f"finished after {seconds / 60:.1f} minutes of this launch, in which {new} runs ended\n")
+def _say_finished(console: Console, ended: int, before: int, seconds: float) -> None:
+    if ended > before:
+        new = f"in which {ended - before} runs ended"
+        console.print(f"finished after {seconds / 60:.1f} minutes of this launch, {new}\n")
     else:
-        console.print(f"nothing was left to do: all {all_} runs had ended before this launch\n")
+        console.print(f"nothing was left to do: all {ended} runs had ended before this launch\n")
 
 
 def _retry(console: Console, ledger: Ledger, record: StudyRecord) -> None:

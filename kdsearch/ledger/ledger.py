@@ -85,6 +85,10 @@ class Ledger:
         """All of a study, for reports; see ``views.results``."""
         return self.database.transaction(partial(views.results, study_id=study_id, curves=curves))
 
+    def ended_runs(self, study_id: int) -> int:
+        """How many runs came to an end; see ``views.ended_runs``."""
+        return self.database.transaction(partial(views.ended_runs, study_id=study_id))
+
     def events_after(self, study_id: int, last: int) -> list[EventRecord]:
         """Events newer than the one with id ``last``."""
         return self.database.transaction(partial(views.events_after, study_id=study_id, last=last))

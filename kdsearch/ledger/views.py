@@ -129,6 +129,15 @@ def results(connection: Connection, study_id: int, *, curves: bool = True) -> St
     )
 
 
+def ended_runs(connection: Connection, study_id: int) -> int:
+    """How many runs of a study came to an end, with or without a value."""
+    ended = schema.run.c.state.in_((*ENDED, "failed"))
+    found = connection.execute(
+        sa.select(sa.func.count()).select_from(schema.run).where(schema.run.c.study_id == study_id, ended)
+    )
+    return int(found.scalar_one())
+
+
 def events_after(connection: Connection, study_id: int, last: int) -> list[EventRecord]:
     """Events of a study with an id above ``last``, oldest first."""
     table = schema.event

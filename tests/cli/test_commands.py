@@ -34,6 +34,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert code == 0, output
     assert "search ended: " in output
     assert "winner chosen" in output
+    assert f"of this launch, in which {24 + 4 * 4} runs ended" in output
     assert "Comparison on confirm seeds" in output
     yield home
     embedded.stop(home / "postgres")
@@ -57,6 +58,7 @@ def study_text(**replaced: str) -> str:
 def test_launching_a_finished_study_reports_at_once(finished: Path) -> None:
     code, output = run_program("launch", str(NOISY), home=finished)
     assert code == 0, output
+    assert "of this launch, in which" not in output
     assert f"nothing was left to do: all {24 + 4 * 4} runs had ended before this launch" in output
     assert "Comparison on confirm seeds" in output
 
