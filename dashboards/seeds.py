@@ -51,17 +51,19 @@ def figure(results):
     )
     study = results.study
     lines = textwrap.wrap(f"{study.name}, search seeds. {study.description}", 90)
+    top, inner, bottom = 50 + 24 * len(lines), 60 + 24 * len(rows), 100  # pixels: few rows leave words their room too
     chart.update_layout(
         title={
             "text": f"Seeds of each configuration<br><sub>{'<br>'.join(lines)}</sub>",
-            "y": 0.98,
+            "y": 1,
             "yanchor": "top",
+            "pad": {"t": 16},
         },
         xaxis_title=f"{study.metric} on validation (objective)",
         yaxis={"autorange": "reversed"},
-        legend={"orientation": "h", "y": -0.12},
+        legend={"orientation": "h", "y": -60 / inner, "yanchor": "top"},
         template="plotly_white",
-        height=260 + 24 * len(rows),
-        margin={"l": 100, "t": 60 + 18 * len(lines), "r": 20},
+        height=top + inner + bottom,
+        margin={"l": 100, "t": top, "b": bottom, "r": 20},
     )
     return chart
