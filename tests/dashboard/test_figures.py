@@ -44,6 +44,11 @@ def test_the_seeds_figure_shows_means_with_intervals_and_no_single_run(ledger: L
     assert list(means.x) == sorted(means.x, reverse=True)
     assert all("(n=1)" not in name for name in means.y)
     assert len(means.error_x.array) == len(means.x)
+    layout = figure.layout  # in pixels: title above the rows, legend between the axis' title (50) and the edge (30)
+    inner = layout.height - layout.margin.t - layout.margin.b
+    assert layout.margin.t >= 24 * (1 + layout.title.text.count("<br>"))
+    assert inner >= 24 * len(means.x)
+    assert 50 <= -layout.legend.y * inner <= layout.margin.b - 30
 
 
 def test_a_file_without_a_figure_is_said(tmp_path: Path) -> None:
