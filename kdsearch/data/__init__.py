@@ -11,6 +11,7 @@ from kdsearch.data.clips import sample_uniform
 from kdsearch.data.declaration import Jhmdb
 from kdsearch.data.declaration import jhmdb
 from kdsearch.data.extraction import safe_extract
+from kdsearch.data.folds import Fold
 from kdsearch.data.image_cifar import cifar10
 from kdsearch.data.image_cifar import cifar100
 from kdsearch.data.image_declaration import ImageDeclaration
@@ -31,6 +32,7 @@ __all__ = [
     "Available",
     "Clips",
     "Finding",
+    "Fold",
     "ImageDeclaration",
     "ImageParts",
     "Images",

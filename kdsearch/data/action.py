@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,28 @@ from kdsearch.data.action_videos import read_clip
 from kdsearch.data.clips import Clips
 from kdsearch.data.decoded import decoded_once
 from kdsearch.data.files import combined
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
+from kdsearch.data.folds import checked_folds
+from kdsearch.data.partitions import Cutting
+from kdsearch.data.partitions import Holdout
+from kdsearch.data.partitions import checked_sources
+from kdsearch.data.partitions import films_of
 from kdsearch.data.protocols import Parts
 from kdsearch.data.protocols import carve
 from kdsearch.data.table import TEST
 from kdsearch.data.table import TRAIN
+from kdsearch.data.table import IntArray
 from kdsearch.data.table import Table
 from kdsearch.errors import DataError
 
 FRAME_SIZE = 112
 # Raise it with every change of how a clip becomes pixels: files of decoded clips are named by it.
 _DECODING = 1
+BEFORE_FOLDS = 0.1
+"""Share of the train list that validated before there were folds."""
+ONE_PART = 0.2
+"""Share that validates where one part is held out, that of five folds."""
 
 
 @dataclass(frozen=True)
@@ -41,16 +54,21 @@ class ActionVideos:
     """A declaration of UCF101 or HMDB51; files are looked at when a property needs them, frames read by ``load`` alone.
 
     The protocol is the original's: the database is the whole train list of an official ``split``, queries are its test
-    list. ``only`` keeps some classes. ``root`` (default: the environment variable KDSEARCH_DATA) is where to look and
-    no part of the identity.
+    list. ``folds``: parts of the train list that validate in turn, cut with ``split_seed``; None for the older recipe,
+    which carves the share ``validation`` away once for all. ``holdout`` and ``always_train`` as in ``Cutting``.
+    ``only`` keeps some classes. ``root`` (default: the environment variable KDSEARCH_DATA) is where to look and no part
+    of the identity.
     """
 
     name: ActionName
     split: int = 1
-    validation: float = 0.1
+    validation: float | None = None
     split_seed: int = 0
     only: tuple[str, ...] | None = None
     root: Path | None = None
+    folds: int | None = 5
+    holdout: Holdout = "video"
+    always_train: tuple[str, ...] = ()
 
     @property
     def modality(self) -> str:
@@ -64,12 +82,18 @@ class ActionVideos:
 
     @property
     def label(self) -> str:
-        """Such as ``ucf101-split1``, ``ucf101-split1-6classes`` or ``standin-hmdb51-split2``."""
+        """Such as ``ucf101-split1-5folds``, ``ucf101-split1-6classes-5folds`` or ``standin-hmdb51-split2-1fold-film``.
+
+        ``ucf101-split1`` where ``validation`` is given.
+        """
         words = ["standin"] if self.is_standin else []
         words += [self.name, f"split{self.split}"]
         if self.only is not None:
             words.append(f"{len(self.only)}classes")
-        if self.split_seed:
+        cutting = self._cutting
+        if cutting is not None:
+            words += cutting.label_words(self.split_seed)
+        elif self.split_seed:
             words.append(f"carve{self.split_seed}")
         return "-".join(words)
 
@@ -83,10 +107,13 @@ class ActionVideos:
         else:
             named = "" if self.only is None or classes > 10 else f" ({', '.join(parts.classes)})"
             head = f"{title} frames, {count} clips of {classes} of {self._set.classes} classes{named}, official split"
-        return (
-            f"{head} {self.split}: {len(parts.database)} train (database), {len(parts.query)} test (query); "
-            f"{len(parts.validation)} validation clips carved from train by source video (split seed {self.split_seed})"
-        )
+        cutting = self._cutting
+        if cutting is not None:
+            words = cutting.words(self._table(), parts.database, self._films)
+        else:
+            seed = f"(split seed {self.split_seed})"
+            words = f"{len(parts.validation)} validation clips carved from train by source video {seed}"
+        return f"{head} {self.split}: {len(parts.database)} train (database), {len(parts.query)} test (query); {words}"
 
     @property
     def num_classes(self) -> int:
@@ -95,12 +122,13 @@ class ActionVideos:
 
     def identity(self) -> dict[str, Any]:
         """All that makes these data what they are, as JSON values; the content has its own ``fingerprint``."""
+        cutting = self._cutting
         return {
             "data": self.name,
             "modality": self.modality,
             "split": self.split,
             "split_seed": self.split_seed,
-            "validation": self.validation,
+            **({"validation": self.validation} if cutting is None else cutting.identity()),
             "classes": None if self.only is None else list(self.only),
             "source": "stand-in" if self.is_standin else "real",
         }
@@ -113,20 +141,46 @@ class ActionVideos:
         rows = self._listed(media)
         return combined([content_of(rows, find_clips(self._set, media, rows)), *(str(row.part) for row in rows)])
 
-    def parts(self) -> Parts:
-        """Labels and the parts of the protocol, from names and lists alone: no frame is read."""
-        table = self._table()
-        train = np.flatnonzero(table.splits[:, 0] == TRAIN)
-        carved = carve(table, train, self.validation, self.split_seed)
+    def parts(self, fold: Fold = FIRST) -> Parts:
+        """Labels and the parts of the protocol, from names and lists alone: no frame is read.
+
+        ``fold``: which clips validate; the others of the train list train, and database and query are alike in all.
+        ``DataError`` for a fold that these data do not have.
+        """
+        fold.check(self.folds)
+        table, cutting = self._table(), self._cutting
+        train, query = (np.flatnonzero(table.splits[:, 0] == part) for part in (TRAIN, TEST))
+        if cutting is None:
+            assert self.validation is not None
+            carved = carve(table, train, self.validation, self.split_seed)
+        else:
+            cutting.check_query(table, query)
+            carved = cutting.validating(table, train, fold, self._films)
         labels = np.unique(table.labels, return_inverse=True)[1].astype(np.int64)
-        query = np.flatnonzero(table.splits[:, 0] == TEST)
         return Parts(labels, table.present, np.setdiff1d(train, carved), carved, train, query)
+
+    def query_groups(self) -> IntArray:
+        """Source video of each query ``(queries,)``, in the order of ``parts().query``."""
+        table = self._table()
+        groups: IntArray = table.groups[table.splits[:, 0] == TEST]
+        return groups
+
+    def with_folds(self, folds: int) -> ActionVideos:
+        """The same data cut into so many folds."""
+        return replace(self, folds=checked_folds(folds, None, folds)[0], validation=None)
+
+    def before_folds(self) -> ActionVideos:
+        """The same data under the older recipe, which carves a tenth of train away: itself where it has that recipe."""
+        if self.folds is None:
+            return self
+        return replace(self, folds=None, validation=BEFORE_FOLDS, holdout="video", always_train=())
 
     def load(self, frames: int, size: int | None = None) -> Clips:
         """``frames`` frames of every clip by the uniform rule, at ``size`` x ``size`` pixels (default 112).
 
-        Videos are decoded once for each number of frames and size; ``inputs`` is the file of their pixels, mapped
-        read-only (``decoded``). Gives checked ``Clips``; ``DataError`` names what is missing or damaged.
+        Parts are those of the first fold. Videos are decoded once for each number of frames and size; ``inputs`` is the
+        file of their pixels, mapped read-only (``decoded``). Gives checked ``Clips``; ``DataError`` names what is
+        missing or damaged.
         """
         if frames < 1 or (size is not None and size < 8):
             raise DataError(f"frames={frames}, size={size}: expected one frame or more and 8 pixels or more.")
@@ -158,6 +212,18 @@ class ActionVideos:
         return ACTION_SETS[self.name]
 
     @property
+    def _cutting(self) -> Cutting | None:
+        if self.folds is None:
+            return None
+        return Cutting(self.folds, self.split_seed, self.holdout, self.always_train, ONE_PART)
+
+    @property
+    def _films(self) -> IntArray | None:
+        # Groups of UCF101 and drawn figures are films themselves.
+        hmdb = self.name == "hmdb51" and self.holdout == "film" and not self.is_standin
+        return films_of(self._table()) if hmdb else None
+
+    @property
     def _media(self) -> Path | None:
         return media_folder(self._set, self.root)
 
@@ -177,54 +243,71 @@ class ActionVideos:
 def ucf101(
     split: int = 1,
     *,
-    validation: float = 0.1,
+    folds: int | None = None,
     split_seed: int = 0,
+    holdout: str = "video",
+    always_train: Sequence[str] = (),
+    validation: float | None = None,
     classes: Sequence[str] | None = None,
     root: Path | str | None = None,
 ) -> ActionVideos:
     """Declare UCF101's clips (13,320 videos of 101 classes); reads nothing yet.
 
-    ``split``: 1, 2 or 3 of the official ones. ``validation``: the share of the train list that is carved away, by whole
-    groups (g01 to g25) of every class, with ``split_seed``. ``classes``: two or more, for small studies; the stand-in
+    ``split``: 1, 2 or 3 of the official ones. ``folds`` (default 5): parts of the train list that validate in turn, cut
+    by whole groups (g01 to g25) of every class with ``split_seed``; 1 holds out one part of about a fifth.
+    ``holdout``: ``video`` or ``film``, which are one here. ``always_train``: names of clips that validate no run,
+    because a given teacher saw them, and with them their group's other clips. ``validation``: the older recipe, a share
+    of the train list that is carved away once for all runs (0.1 before there were folds, half of what five folds hold
+    out), for studies that were begun with it. ``classes``: two or more, for small studies; the stand-in
     draws as many. Looked for below ``root`` (default: KDSEARCH_DATA), directly or in ``ucf101``, ``UCF101`` or
     ``UCF-101``: ``<class>/<video>.avi`` or ``<class>/<video>/*.jpg``, also in ``UCF-101``, ``videos`` or ``frames``
     therein, and the lists in ``ucfTrainTestlist`` or ``action_splits``. Without videos drawn figures stand in.
-    ``DataError`` for any other value.
+    ``DataError`` for any other value, and for both ``folds`` and ``validation``.
     """
-    return _declare("ucf101", split, validation, split_seed, classes, root)
+    recipe = checked_folds(folds, validation, 5)
+    _, always = checked_sources(holdout, always_train, recipe[0])
+    # Groups are the only sources that the names tell, so that both words are one declaration.
+    return _declare("ucf101", split, recipe, split_seed, "video", always, classes, root)
 
 
 def hmdb51(
     split: int = 1,
     *,
-    validation: float = 0.1,
+    folds: int | None = None,
     split_seed: int = 0,
+    holdout: str = "video",
+    always_train: Sequence[str] = (),
+    validation: float | None = None,
     classes: Sequence[str] | None = None,
     root: Path | str | None = None,
 ) -> ActionVideos:
     """Declare HMDB51's clips (6,766 videos of 51 classes, 5,100 of them in a split); reads nothing yet.
 
     As :func:`ucf101`, with source films in place of groups, in ``hmdb51`` or ``HMDB51``, the videos also in
-    ``hmdb51_org`` and the lists in ``testTrainMulti_7030_splits``.
+    ``hmdb51_org`` and the lists in ``testTrainMulti_7030_splits``. ``holdout="video"`` keeps a film's clips together
+    within a class, ``holdout="film"`` across classes.
     """
-    return _declare("hmdb51", split, validation, split_seed, classes, root)
+    recipe = checked_folds(folds, validation, 5)
+    held, always = checked_sources(holdout, always_train, recipe[0])
+    return _declare("hmdb51", split, recipe, split_seed, held, always, classes, root)
 
 
 def _declare(
     name: ActionName,
     split: int,
-    validation: float,
+    recipe: tuple[int | None, float | None],
     split_seed: int,
+    holdout: Holdout,
+    always_train: tuple[str, ...],
     classes: Sequence[str] | None,
     root: Path | str | None,
 ) -> ActionVideos:
     if split not in (1, 2, 3):
         raise DataError(f"split={split!r}: expected 1, 2 or 3.")
-    if not 0 < validation < 1:
-        raise DataError(f"validation={validation}: expected a fraction between 0 and 1, such as 0.1.")
     if split_seed < 0:
         raise DataError(f"split_seed={split_seed}: expected 0 or more.")
     if classes is not None and (isinstance(classes, str) or len(set(classes)) < 2):
         raise DataError(f"classes={classes!r}: expected the names of two classes or more, or None for all.")
-    only = None if classes is None else tuple(sorted(set(classes)))
-    return ActionVideos(name, split, validation, split_seed, only, None if root is None else Path(root))
+    only, where = None if classes is None else tuple(sorted(set(classes))), None if root is None else Path(root)
+    folds, share = recipe
+    return ActionVideos(name, split, share, split_seed, only, where, folds, holdout, always_train)

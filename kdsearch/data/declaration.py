@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,14 @@ import numpy as np
 
 from kdsearch.data import places
 from kdsearch.data.clips import Clips
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
+from kdsearch.data.folds import checked_folds
 from kdsearch.data.names import CLASSES
+from kdsearch.data.partitions import Cutting
+from kdsearch.data.partitions import Holdout
+from kdsearch.data.partitions import checked_sources
+from kdsearch.data.partitions import films_of
 from kdsearch.data.places import Location
 from kdsearch.data.protocols import PROTOCOLS
 from kdsearch.data.protocols import SEED_DATABASE
@@ -20,26 +29,34 @@ from kdsearch.data.protocols import Parts
 from kdsearch.data.protocols import Protocol
 from kdsearch.data.protocols import make_parts
 from kdsearch.data.table import MODALITIES
+from kdsearch.data.table import IntArray
 from kdsearch.data.table import Modality
 from kdsearch.data.table import Source
 from kdsearch.data.table import Table
 from kdsearch.errors import DataError
 
 FRAME_SIZE = 112
+BEFORE_FOLDS = 0.2
+"""Share of the train list that validated before there were folds."""
 
 
 @dataclass(frozen=True)
 class Jhmdb:
     """A declaration of JHMDB data; files are looked at when a property needs them, frames are read by ``load`` alone.
 
-    ``root`` (default: the environment variable KDSEARCH_DATA) is where to look and no part of the identity.
+    ``folds``: parts of the train list that validate in turn, cut with ``split_seed``; None for the older recipe, which
+    carves the share ``validation`` away once for all. ``holdout`` and ``always_train`` as in ``Cutting``. ``root``
+    (default: the environment variable KDSEARCH_DATA) is where to look and no part of the identity.
     """
 
     protocol: Protocol = "split1"
     modality: Modality = "poses"
     split_seed: int = 0
-    validation: float = 0.2
+    validation: float | None = None
     root: Path | None = None
+    folds: int | None = 5
+    holdout: Holdout = "video"
+    always_train: tuple[str, ...] = ()
 
     def locate(self, root: Path | None = None) -> Location:
         """Where this modality is read from; ``DataError`` when a root is named and is no folder."""
@@ -52,11 +69,19 @@ class Jhmdb:
 
     @property
     def label(self) -> str:
-        """Such as ``poses-split1``, ``poses-seed0`` or ``standin-poses-split1``; part of the stored study name."""
-        protocol = f"seed{self.split_seed}" if self.protocol == "seed" else self.protocol
+        """Such as ``poses-split1-5folds`` or ``standin-poses-seed0-1fold-film``; part of the stored study name.
+
+        ``poses-split1`` where ``validation`` is given.
+        """
+        words = ["standin"] if self.is_standin else []
+        words += [self.modality, f"seed{self.split_seed}" if self.protocol == "seed" else self.protocol]
         # With official lists the split seed still decides which clips validate.
-        carve = f"-carve{self.split_seed}" if self.protocol != "seed" and self.split_seed else ""
-        return f"{'standin-' if self.is_standin else ''}{self.modality}-{protocol}{carve}"
+        seed, cutting = 0 if self.protocol == "seed" else self.split_seed, self._cutting
+        if cutting is not None:
+            words += cutting.label_words(seed)
+        elif seed:
+            words.append(f"carve{seed}")
+        return "-".join(words)
 
     @property
     def description(self) -> str:
@@ -67,10 +92,7 @@ class Jhmdb:
             head = f"stand-in, not JHMDB: drawn figures as {self.modality}, {count} classes"
         else:
             head = f"JHMDB {self.modality}, {count} of {len(CLASSES)} classes"
-        carved = (
-            f"{len(parts.validation)} validation clips carved from train by source video (split seed {self.split_seed})"
-        )
-        return f"{head}, {self._protocol_words(parts)}; {carved}"
+        return f"{head}, {self._protocol_words(parts)}; {self._validation_words(parts)}"
 
     @property
     def num_classes(self) -> int:
@@ -79,12 +101,13 @@ class Jhmdb:
 
     def identity(self) -> dict[str, Any]:
         """All that makes these data what they are, as JSON values; the content has its own ``fingerprint``."""
+        cutting = self._cutting
         return {
             "data": "jhmdb",
             "modality": self.modality,
             "protocol": self.protocol,
             "split_seed": self.split_seed,
-            "validation": self.validation,
+            **({"validation": self.validation} if cutting is None else cutting.identity()),
             "source": "stand-in" if self.is_standin else "real",
         }
 
@@ -92,12 +115,40 @@ class Jhmdb:
         """Hash of the content that runs read, 16 hex digits; packed and official files need not agree."""
         return self._source().fingerprint()
 
-    def parts(self) -> Parts:
-        """Labels and the parts of the protocol, from names and lists alone: no frame is read."""
-        return make_parts(self._table(), self.protocol, self.split_seed, self.validation)
+    def parts(self, fold: Fold = FIRST) -> Parts:
+        """Labels and the parts of the protocol, from names and lists alone: no frame is read.
+
+        ``fold``: which clips validate; the others of the train list train, and database and query are alike in all.
+        ``DataError`` for a fold that these data do not have.
+        """
+        fold.check(self.folds)
+        table, cutting = self._table(), self._cutting
+        if cutting is None:
+            assert self.validation is not None
+            return make_parts(table, self.protocol, self.split_seed, self.validation)
+        films = self._films(table)
+        parts = make_parts(
+            table, self.protocol, self.split_seed, lambda listed: cutting.validating(table, listed, fold, films)
+        )
+        cutting.check_query(table, parts.query)
+        return parts
+
+    def query_groups(self) -> IntArray:
+        """Source video of each query ``(queries,)``, in the order of ``parts().query``."""
+        return self._table().groups[self.parts().query]
+
+    def with_folds(self, folds: int) -> Jhmdb:
+        """The same data cut into so many folds."""
+        return replace(self, folds=checked_folds(folds, None, folds)[0], validation=None)
+
+    def before_folds(self) -> Jhmdb:
+        """The same data under the older recipe, which carves a fifth of train away: itself where it has that recipe."""
+        if self.folds is None:
+            return self
+        return replace(self, folds=None, validation=BEFORE_FOLDS, holdout="video", always_train=())
 
     def load(self, frames: int, size: int | None = None) -> Clips:
-        """Read ``frames`` frames of every clip.
+        """Read ``frames`` frames of every clip; parts are those of the first fold.
 
         ``size``: height and width of RGB frames in pixels (default 112); other modalities have their own size and take
         none. Gives checked ``Clips``; ``DataError`` names the file that is missing, foreign or damaged.
@@ -123,11 +174,30 @@ class Jhmdb:
             shared_classes=parts.shared,
         ).check()
 
+    @property
+    def _cutting(self) -> Cutting | None:
+        if self.folds is None:
+            return None
+        return Cutting(self.folds, self.split_seed, self.holdout, self.always_train, BEFORE_FOLDS)
+
+    def _films(self, table: Table) -> IntArray | None:
+        # Drawn figures: each source video is a film.
+        return films_of(table) if self.holdout == "film" and not self.is_standin else None
+
     def _source(self, size: int = FRAME_SIZE) -> Source:
         return places.open_source(self.locate(), self.modality, size)
 
     def _table(self) -> Table:
         return places.open_table(self.locate(), self.modality)
+
+    def _validation_words(self, parts: Parts) -> str:
+        cutting, listed = self._cutting, np.union1d(parts.train, parts.validation)
+        if cutting is not None:
+            table = self._table()
+            return cutting.words(table, listed, self._films(table))
+        return (
+            f"{len(parts.validation)} validation clips carved from train by source video (split seed {self.split_seed})"
+        )
 
     def _protocol_words(self, parts: Parts) -> str:
         train = len(parts.train) + len(parts.validation)
@@ -150,24 +220,31 @@ def jhmdb(
     protocol: str = "split1",
     modality: str = "poses",
     *,
+    folds: int | None = None,
     split_seed: int = 0,
-    validation: float = 0.2,
+    holdout: str = "video",
+    always_train: Sequence[str] = (),
+    validation: float | None = None,
     root: Path | str | None = None,
 ) -> Jhmdb:
     """Declare JHMDB clips; reads nothing yet.
 
     ``protocol``: ``split1``, ``split2``, ``split3`` (official: query = test list, database = train list) or ``seed``
     (10 train, 20 database, 10 query clips a class, drawn with ``split_seed``). ``modality``: ``poses``, ``masks``,
-    ``silhouettes`` or ``frames``. ``validation``: fraction of train that is carved away by source video with
-    ``split_seed``. ``DataError`` for any other value.
+    ``silhouettes`` or ``frames``. ``folds`` (default 5): parts of the train list that validate in turn, cut by source
+    with ``split_seed``; 1 holds out one part of about a fifth. ``holdout``: ``video``, a source video within its class,
+    or ``film``, which keeps the clips of one film together whatever their classes. ``always_train``: names of clips
+    that validate no run, because a given teacher saw them, and with them their source's other clips. ``validation``:
+    the older recipe, a fraction of train that is carved away once for all runs, for studies that were begun with it.
+    ``DataError`` for any other value, and for both ``folds`` and ``validation``.
     """
     if protocol not in PROTOCOLS:
         raise DataError(f"protocol {protocol!r}: expected one of {', '.join(PROTOCOLS)}.")
     if modality not in MODALITIES:
         raise DataError(f"modality {modality!r}: expected one of {', '.join(MODALITIES)}.")
-    if not 0 < validation < 1:
-        raise DataError(f"validation={validation}: expected a fraction between 0 and 1, such as 0.2.")
+    parts, share = checked_folds(folds, validation, 5)
     if split_seed < 0:
         raise DataError(f"split_seed={split_seed}: expected 0 or more.")
+    held, always = checked_sources(holdout, always_train, parts)
     where = None if root is None else Path(root)
-    return Jhmdb(protocol, modality, split_seed, validation, where)
+    return Jhmdb(protocol, modality, split_seed, share, where, parts, held, always)

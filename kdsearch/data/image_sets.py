@@ -84,7 +84,8 @@ def stl10(
     *,
     train: int | None = None,
     test: int | None = None,
-    validation: float = 0.1,
+    folds: int | None = None,
+    validation: float | None = None,
     split_seed: int = 0,
     classes: Sequence[str] | None = None,
     root: Path | str | None = None,
@@ -93,7 +94,7 @@ def stl10(
 
     ``DataError`` where there is none when it is used.
     """
-    return declare(Stl10Finder(), train, test, validation, split_seed, classes, root)
+    return declare(Stl10Finder(), train, test, folds, validation, split_seed, classes, root)
 
 
 def voc(
@@ -101,17 +102,19 @@ def voc(
     *,
     train: int | None = None,
     test: int | None = None,
-    validation: float = 0.1,
+    folds: int | None = None,
+    validation: float | None = None,
     split_seed: int = 0,
     root: Path | str | None = None,
 ) -> ImageDeclaration:
     """Declare Pascal VOC with several classes an image: of 2007 trainval and test, of 2012 train and val.
 
-    Images are scaled and cut to the task's ``size`` (default 224). ``DataError`` for another year.
+    Arguments as in :class:`ImageDeclaration`. Images are scaled and cut to the task's ``size`` (default 224).
+    ``DataError`` for another year.
     """
     if year not in VOC_PARTS:
         raise DataError(f"year {year!r}: expected one of {', '.join(VOC_PARTS)}, as text.")
-    return declare(VocFinder(year), train, test, validation, split_seed, None, root)
+    return declare(VocFinder(year), train, test, folds, validation, split_seed, None, root)
 
 
 def image_folder(
@@ -120,14 +123,16 @@ def image_folder(
     *,
     train: int | None = None,
     test: int | None = None,
-    validation: float = 0.1,
+    folds: int | None = None,
+    validation: float | None = None,
     split_seed: int = 0,
     classes: Sequence[str] | None = None,
 ) -> ImageDeclaration:
     """Declare folders of images a class, ``<name>/train/<class>`` and ``<name>/val/<class>``: ImageNet, Places365.
 
-    Images are scaled and cut to the task's ``size`` (default 224) and kept decoded on disk (150 kB each at 224 pixels).
+    Arguments as in :class:`ImageDeclaration`. Images are scaled and cut to the task's ``size`` (default 224) and kept
+    decoded on disk (150 kB each at 224 pixels).
     """
     if not is_name(name):
         raise DataError(f"name {name!r}: expected a folder's name such as 'imagenet'.")
-    return declare(FolderFinder(name), train, test, validation, split_seed, classes, root)
+    return declare(FolderFinder(name), train, test, folds, validation, split_seed, classes, root)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,9 +78,35 @@ def carved(labels: NDArray[Any], share: float, draws: np.random.Generator) -> In
     for label in np.unique(labels):
         own = draws.permutation(np.flatnonzero(labels == label))
         if len(own) < 2:
-            raise DataError(f"class {label} has {len(own)} training image: one trains and one validates; take more.")
+            _refuse_alone(label, len(own))
         taken.append(own[: min(len(own) - 1, max(1, round(share * len(own))))])
     return np.sort(np.concatenate(taken))
+
+
+def cut(labels: NDArray[Any], folds: int, draws: np.random.Generator) -> IntArray:
+    """The fold ``[n]`` of every image, 0 to ``folds`` - 1 (two or more), of each class and in all alike within one.
+
+    An image of several classes counts as one of its rarest class; the only image of a class is in no fold (-1), so that
+    it always trains. ``DataError`` where a class of one class an image has but one.
+    """
+    single = labels.ndim == 1
+    if single:
+        counted, counts = np.unique(labels, return_counts=True)
+        if counts.min() < 2:
+            _refuse_alone(counted[counts.argmin()], int(counts.min()))
+    # A whole turn of the folds is dealt to each class before any of them gets a second image of it.
+    shuffled = draws.permutation(len(labels))
+    order = shuffled[np.argsort((labels if single else _rarest(labels))[shuffled], kind="stable")]
+    numbers = np.empty(len(labels), dtype=np.int64)
+    numbers[order] = draws.permutation(folds)[np.arange(len(labels)) % folds]
+    if not single:
+        shows = labels == 1
+        numbers[shows[:, shows.sum(0) == 1].any(1)] = -1
+    return numbers
+
+
+def _refuse_alone(label: object, count: int) -> NoReturn:
+    raise DataError(f"class {label} has {count} training image: one trains and one validates; take more.")
 
 
 def _rarest(labels: NDArray[Any]) -> IntArray:

@@ -39,6 +39,18 @@ def source_of(name: str, class_name: str) -> str:
     return f"{class_name}/{match.group(1)}"
 
 
+def film_of(name: str, class_name: str) -> str:
+    """The film of a clip, whatever its class: its source video's name in small letters and digits, without a number.
+
+    The same film gives clips to several classes, in pieces that are numbered (``A_Beautiful_Mind_3``) and under titles
+    that differ in case and punctuation (``Box_Pushing``, ``box_pushing_1``): they count as one.
+    ``DataError`` as ``source_of``.
+    """
+    title = source_of(name, class_name).removeprefix(f"{class_name}/").lower()
+    letters = re.sub(r"[\W_]+", "", title)
+    return re.sub(r"(?:part)?\d+$|ii+$", "", letters) or letters
+
+
 def group_indices(names: Sequence[str], class_names: Sequence[str]) -> NDArray[np.int64]:
     """Index of each clip's source video, counted over the sorted (class, source) pairs.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,7 +20,7 @@ PROTOCOLS: tuple[Protocol, ...] = ("split1", "split2", "split3", "seed")
 # Clips a class in the seed document's lists: train_10_210, test_10_210, db_20_420.
 SEED_TRAIN, SEED_QUERY, SEED_DATABASE = 10, 10, 20
 _DRAWS = 200
-_STREAMS = {"draw": 1, "carve": 2}
+_STREAMS = {"draw": 1, "carve": 2, "part": 3, "folds": 4, "films": 5}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,39 +41,63 @@ class Parts:
     shared: tuple[str, ...] = ()
 
 
-def make_parts(table: Table, protocol: Protocol, split_seed: int, validation: float) -> Parts:
-    """The parts of ``protocol``; ``validation`` is the fraction of the train list that is carved away."""
+def make_parts(
+    table: Table, protocol: Protocol, split_seed: int, validation: float | Callable[[IntArray], IntArray]
+) -> Parts:
+    """The parts of ``protocol``.
+
+    ``validation``: the fraction of the train list that is carved away, or what tells which of its rows validate.
+    """
     if protocol == "seed":
         listed, database, query, small, shared = _draw(table, split_seed)
     else:
         column = table.splits[:, int(protocol.removeprefix("split")) - 1]
         listed = database = np.flatnonzero(column == TRAIN)
         query, small, shared = np.flatnonzero(column == TEST), (), ()
-    carved = carve(table, listed, validation, split_seed)
+    carved = validation(listed) if callable(validation) else carve(table, listed, validation, split_seed)
     # Classes without clips get no label: the poses published so far lack seven of the 21.
     labels = np.unique(table.labels, return_inverse=True)[1].astype(np.int64)
     return Parts(labels, table.present, np.setdiff1d(listed, carved), carved, database, query, small, shared)
 
 
-def carve(table: Table, listed: IntArray, fraction: float, split_seed: int) -> IntArray:
+def carve(
+    table: Table,
+    listed: IntArray,
+    fraction: float,
+    split_seed: int,
+    partition: int | None = None,
+    always: np.ndarray | None = None,
+) -> IntArray:
     """About ``fraction`` of the clips of ``listed``, taken by whole source videos in every class.
 
     A class with two source videos or more keeps at least one clip on each side; a class with one gives none.
-    The draw depends on the seed, the class's name and the class's own videos alone.
+    The draw depends on the seed, the partition (None: that of the older recipe, which has one alone), the class's name
+    and the class's own videos alone. Source videos of which ``always`` ``(N,)`` is true are not taken.
     """
-    carved = [_carve_class(table, rows, fraction, split_seed) for rows in _by_class(table, listed)]
+    held = np.zeros(len(table), dtype=bool) if always is None else always
+    carved = list[IntArray]()
+    for rows in _by_class(table, listed):
+        if partition is None:
+            draws = _generator(table, rows, split_seed, "carve")
+        else:
+            draws = stream_of(split_seed, "part", partition, _key(table, rows))
+        carved.append(_carve_class(table, rows, fraction, draws, held[rows]))
     return np.sort(np.concatenate(carved))
 
 
-def _carve_class(table: Table, rows: IntArray, fraction: float, split_seed: int) -> IntArray:
-    groups, sizes = np.unique(table.groups[rows], return_counts=True)
-    if len(groups) < 2:
+def _carve_class(
+    table: Table, rows: IntArray, fraction: float, draws: np.random.Generator, held: np.ndarray
+) -> IntArray:
+    every = np.unique(table.groups[rows])
+    groups, sizes = np.unique(table.groups[rows[~held]], return_counts=True)
+    if len(every) < 2 or not len(groups):
         return rows[:0]
-    order = _generator(table, rows, split_seed, "carve").permutation(len(groups))
+    most = len(groups) - 1 if len(groups) == len(every) else len(groups)
+    order = draws.permutation(len(groups))
     target, taken, chosen = fraction * len(rows), 0, list[int]()
     for i in order:
         nearer = abs(taken + sizes[i] - target) < abs(taken - target)
-        if nearer and len(chosen) < len(groups) - 1:
+        if nearer and len(chosen) < most:
             chosen.append(int(i))
             taken += int(sizes[i])
     if not chosen:  # Every video is more than twice the target: the smallest does the least harm to train.
@@ -123,6 +148,14 @@ def _by_class(table: Table, rows: IntArray) -> list[IntArray]:
 
 
 def _generator(table: Table, rows: IntArray, split_seed: int, stream: str) -> np.random.Generator:
+    return stream_of(split_seed, stream, _key(table, rows))
+
+
+def _key(table: Table, rows: IntArray) -> int:
     # Keyed by the class's name, so that a class is drawn alike in modalities that have other classes beside it.
-    name = table.classes[table.labels[rows[0]]]
-    return np.random.default_rng(np.random.SeedSequence([split_seed, _STREAMS[stream], zlib.crc32(name.encode())]))
+    return zlib.crc32(table.classes[table.labels[rows[0]]].encode())
+
+
+def stream_of(split_seed: int, stream: str, *keys: int) -> np.random.Generator:
+    """The generator of one stream of a split seed."""
+    return np.random.default_rng(np.random.SeedSequence([split_seed, _STREAMS[stream], *keys]))

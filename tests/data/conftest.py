@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +37,28 @@ def real_root() -> Path:
         if _NAMED and all((base / name).is_file() for name in names):
             return root
     pytest.skip("KDSEARCH_DATA names no JHMDB archives")
+
+
+@pytest.fixture(scope="session")
+def real_lists() -> Path:
+    for folder in (Path(_NAMED) / "action_splits", Path(_NAMED)):
+        if _NAMED and (folder / "ucf101.csv").is_file() and (folder / "hmdb51.csv").is_file():
+            return folder
+    pytest.skip(f"{VARIABLE} names no action_splits")
+
+
+@pytest.fixture(scope="session")
+def whole(real_lists: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """All names of both sets as empty files in the official layouts, with the real lists beside them."""
+    root = tmp_path_factory.mktemp("action")
+    for name, media in (("ucf101", "ucf101/UCF-101"), ("hmdb51", "hmdb51/hmdb51_org")):
+        with open(real_lists / f"{name}.csv", newline="") as text:
+            for row in csv.DictReader(text):
+                folder = root / media / row["class"]
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / f"{row['video']}.avi").touch()
+    (root / "action_splits").symlink_to(real_lists.resolve())
+    return root
 
 
 def write_lists(folder: Path, rows: list[tuple[str, str, str]]) -> None:

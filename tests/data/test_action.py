@@ -185,7 +185,7 @@ def test_a_broken_video_is_named(ucf: Path, home: Path) -> None:
 def test_videos_without_lists_are_no_standin(ucf: Path) -> None:
     shutil.rmtree(ucf / "ucfTrainTestlist")
     data = ucf101(root=ucf)
-    assert data.label == "ucf101-split1"
+    assert data.label == "ucf101-split1-5folds"
     with pytest.raises(
         DataError, match=r"found none\. Put ucfTrainTestlist/trainlist01.txt .*action_splits/ucf101.csv"
     ):
@@ -194,14 +194,14 @@ def test_videos_without_lists_are_no_standin(ucf: Path) -> None:
 
 def test_standin_says_that_it_is_one(tmp_path: Path, home: Path) -> None:
     for data, title in ((ucf101(root=tmp_path), "UCF101"), (hmdb51(2, root=tmp_path), "HMDB51")):
-        assert data.label == f"standin-{data.name}-split{data.split}"
+        assert data.label == f"standin-{data.name}-split{data.split}-5folds"
         assert data.description.startswith(f"stand-in, not {title}: drawn figures as frames, 268 clips of 6 classes, ")
         assert data.identity()["source"] == "stand-in"
         clips = data.load(4, 16)
         assert clips.inputs.shape == (268, 4, 16, 16, 3)
         assert clips.inputs.dtype == np.uint8
         assert len(clips.classes) == data.num_classes == 6
-        assert 0.05 < len(clips.validation) / len(clips.database) < 0.2
+        assert 0.15 < len(clips.validation) / len(clips.database) < 0.27
         assert clips.inputs[0].std() > 10, "something is drawn"
     assert not (home / "clips").exists()
     assert ucf101(root=tmp_path).fingerprint() != hmdb51(root=tmp_path).fingerprint()
@@ -209,7 +209,7 @@ def test_standin_says_that_it_is_one(tmp_path: Path, home: Path) -> None:
 
 def test_the_standin_draws_as_many_classes_as_were_asked_for(tmp_path: Path) -> None:
     data = ucf101(classes=("Archery", "Bowling", "Diving"), root=tmp_path)
-    assert data.label == "standin-ucf101-split1-3classes"
+    assert data.label == "standin-ucf101-split1-3classes-5folds"
     clips = data.load(2, 16)
     assert clips.classes == ("motion_01", "motion_02", "motion_03")
     assert len(clips.inputs) == len(clips.labels) == 134

@@ -33,10 +33,10 @@ def root(real_root: Path) -> Path:
 
 def test_the_decoded_subset(root: Path) -> None:
     small = cifar10(train=2000, test=1000, root=root)
-    assert small.label == "cifar10jpeg10k-n2000"
+    assert small.label == "cifar10jpeg10k-n2000-5folds"
     images = small.load()
     assert np.bincount(images.parts.labels).tolist() == [300] * 10
-    assert (len(images.parts.train), len(images.parts.validation), len(images.parts.test)) == (1800, 200, 1000)
+    assert (len(images.parts.train), len(images.parts.validation), len(images.parts.test)) == (1600, 400, 1000)
     mean, std = images.inputs.mean((0, 2, 3)) / 255, images.inputs.std((0, 2, 3)) / 255
     np.testing.assert_allclose(mean, small.mean, atol=0.02)
     np.testing.assert_allclose(std, (0.247, 0.243, 0.262), atol=0.02)
@@ -44,6 +44,7 @@ def test_the_decoded_subset(root: Path) -> None:
 
 def test_the_whole_set(root: Path) -> None:
     whole = cifar10(root=root)
+    assert whole.label == "cifar10jpeg-1fold"
     parts = whole.parts()
     assert (len(parts.train), len(parts.validation), len(parts.test)) == (45_000, 5_000, 10_000)
     assert np.bincount(parts.labels[parts.validation]).tolist() == [500] * 10

@@ -75,7 +75,7 @@ def test_cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert images.parts.classes == ("apple", "fish")
     assert (len(images.parts.train), len(images.parts.validation), len(images.parts.test)) == (16, 4, 10)
     assert (images.inputs == 7).all()
-    assert cifar100(root=tmp_path).label == "cifar100"
+    assert cifar100(root=tmp_path).label == "cifar100-1fold"
     assert cifar100(root=tmp_path).mean == (0.5071, 0.4867, 0.4408)
 
 
@@ -147,7 +147,7 @@ def test_voc_2012_is_tested_on_val_and_other_years_are_refused(tmp_path: Path) -
     (lists / "test.txt").rename(lists / "val.txt")
     data = voc("2012", root=tmp_path)
     assert len(data.parts().test) == 3
-    assert data.label == "voc2012"
+    assert data.label == "voc2012-1fold"
     with pytest.raises(DataError, match="year '2010': expected one of 2007, 2012"):
         voc("2010")
 

@@ -82,7 +82,7 @@ def test_classes_are_kept_and_counted_anew(tmp_path: Path) -> None:
     ant = cifar10(root=tmp_path).load()
     first = data.load().inputs[np.flatnonzero(parts.labels == 0)[0]]
     assert (ant.inputs[np.flatnonzero(ant.parts.labels == 0)] == first).all((1, 2, 3)).any()
-    assert data.label == "cifar10jpeg10k-2classes"
+    assert data.label == "cifar10jpeg10k-2classes-1fold"
     assert "of 2 classes (ant, cow)" in data.description
 
 
@@ -120,10 +120,11 @@ def test_impossible_numbers_are_refused_at_once(options: dict[str, object]) -> N
 def test_identity_and_fingerprint_tell_choices_and_content_apart(tmp_path: Path) -> None:
     write_subset(tmp_path)
     made = [
-        cifar10(root=tmp_path, **options) for options in ({}, {"train": 30}, {"split_seed": 2}, {"validation": 0.3})
-    ]  # type: ignore[arg-type]
-    assert len({str(data.identity()) for data in made}) == 4
-    assert len({data.fingerprint() for data in made}) == 4
+        cifar10(root=tmp_path, **options)  # type: ignore[arg-type]
+        for options in ({}, {"train": 30}, {"split_seed": 2}, {"validation": 0.3}, {"folds": 5}, {"folds": 3})
+    ]
+    assert len({str(data.identity()) for data in made}) == 6
+    assert len({data.fingerprint() for data in made}) == 6
     assert cifar10(root=tmp_path).fingerprint() == made[0].fingerprint()
     assert len(made[0].fingerprint()) == 16
     before = made[0].fingerprint()
@@ -135,7 +136,7 @@ def test_identity_and_fingerprint_tell_choices_and_content_apart(tmp_path: Path)
 
 def test_a_stand_in_says_so_and_can_be_learnt(tmp_path: Path) -> None:
     data = cifar10(train=1000, test=500, root=tmp_path)
-    assert data.label == "standin-cifar10-n1000"
+    assert data.label == "standin-cifar10-n1000-5folds"
     assert data.description.startswith("stand-in, not CIFAR-10")
     images = data.load()
     again = cifar10(train=1000, test=500, root=tmp_path).load()
@@ -175,7 +176,7 @@ def test_the_decoded_subset_is_read_where_it_has_enough_of_the_classes(tmp_path:
         data = cifar10(train=train, test=test, classes=classes, root=tmp_path)
         assert data.identity()["data"] == kind, (train, test, classes)
     (tmp_path / "cifar10/cifar10_full_jpeg.npz").unlink()
-    assert cifar10(root=tmp_path).label == "cifar10jpeg10k", "what there is"
+    assert cifar10(root=tmp_path).label == "cifar10jpeg10k-1fold", "what there is"
 
 
 @pytest.mark.parametrize("size", [64, 4])

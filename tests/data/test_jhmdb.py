@@ -56,12 +56,12 @@ def test_a_root_without_jhmdb_gives_the_standin(monkeypatch: pytest.MonkeyPatch,
 
 def test_words_of_the_standin() -> None:
     data = jhmdb("split2", split_seed=0)
-    assert data.label == "standin-poses-split2"
+    assert data.label == "standin-poses-split2-5folds"
     assert data.description.startswith("stand-in, not JHMDB")
     assert data.identity()["source"] == "stand-in"
     assert json.loads(json.dumps(data.identity())) == data.identity()
-    assert jhmdb("seed", "silhouettes", split_seed=7).label == "standin-silhouettes-seed7"
-    assert jhmdb("split1", split_seed=3).label == "standin-poses-split1-carve3"
+    assert jhmdb("seed", "silhouettes", split_seed=7).label == "standin-silhouettes-seed7-5folds"
+    assert jhmdb("split1", split_seed=3).label == "standin-poses-split1-5folds-partition3"
 
 
 def test_size_is_for_frames_alone() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from kdsearch.data.names import CLASSES
 from kdsearch.data.names import JOINTS
+from kdsearch.data.names import film_of
 from kdsearch.data.names import group_indices
 from kdsearch.data.names import source_of
 from kdsearch.errors import DataError
@@ -38,3 +39,22 @@ def test_groups_are_counted_over_sorted_classes_and_sources() -> None:
     tail = "_f_cm_np1_fr_med_"
     names = [f"B_run{tail}0", f"A_run{tail}0", f"B_run{tail}1", f"A_clap{tail}0"]
     assert group_indices(names, ["run", "run", "run", "clap"]).tolist() == [2, 1, 2, 0]
+
+
+@pytest.mark.parametrize(
+    ("titles", "film"),
+    [
+        (("Box_Pushing", "box_pushing_1"), "boxpushing"),
+        (("boom-snap-clap", "Boom_Snap_Clap", "boomsnapclap!"), "boomsnapclap"),
+        (("A_Beautiful_Mind_3", "A_Beautiful_Mind_6"), "abeautifulmind"),
+        (("Hitch_Part_2",), "hitch"),
+        (("IamLegend", "IamLegendII"), "iamlegend"),
+        (("Mean_Machine_2001_(Part_10)",), "meanmachine2001"),
+        (("50_FIRST_DATES",), "50firstdates"),
+        (("21",), "21"),
+    ],
+)
+def test_films_whatever_class_case_and_number(titles: tuple[str, ...], film: str) -> None:
+    for title in titles:
+        for class_name in ("run", "swing_baseball"):
+            assert film_of(f"{title}_{class_name}_f_cm_np1_fr_med_12", class_name) == film
