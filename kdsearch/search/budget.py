@@ -12,6 +12,9 @@ from kdsearch.ledger.records import SearchRun
 GAIN = 0.25
 """The search may end when more runs are expected to add less than this part of ``min_effect`` to the winner."""
 
+FEWEST = 4
+"""Runs of the search without a teacher, at least: two settings with two seeds each."""
+
 
 def runs_left(budget: Mapping[str, Any], search: Sequence[SearchRun]) -> int | None:
     """How many more search runs may be ordered: 0 when a limit is reached, ``None`` when no number limits them."""
@@ -22,6 +25,24 @@ def runs_left(budget: Mapping[str, Any], search: Sequence[SearchRun]) -> int | N
     if budget.get("runs") is None:
         return None
     return max(0, int(budget["runs"]) - sum(run.state != "cancelled" for run in search))
+
+
+def shares(budget: Mapping[str, Any], without: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A budget in two: that of the search, and the share ``without`` of it, for the search without a teacher.
+
+    The share of the runs is rounded; it is ``FEWEST`` or more, but at most half of them. A limit that is not given is
+    given to neither. Raises ``ValueError`` for a share below 0, or of 1 and more.
+    """
+    if not 0 <= without < 1:
+        raise ValueError(f"expected a share from 0 to less than 1, got {without}")
+    rest, share = dict(budget), dict(budget)
+    for name in ("hours", "gpu_hours"):
+        if budget.get(name) is not None:
+            rest[name], share[name] = (1 - without) * budget[name], without * budget[name]
+    if (runs := budget.get("runs")) is not None:
+        few = min(max(FEWEST, round(without * runs)), runs // 2) if without > 0 else 0
+        rest["runs"], share["runs"] = runs - few, few
+    return rest, share
 
 
 def own_seconds(search: Iterable[SearchRun]) -> float:

@@ -1,9 +1,10 @@
 """One model of all runs: neighbouring settings tell of each other, each setting keeps what is its own.
 
-``y_ij = m + g(x_i) + r_i + b_j + e_ij`` for setting i and seed j: ``g`` a Gaussian process with a Matern-5/2 kernel and
-one length scale a dimension, ``r_i ~ N(0, tr2)`` the setting's own part, ``b_j`` and ``e_ij`` as in ``reduction``,
-``m ~ N(0, 4)``. What is ranked is ``theta_i = m + g(x_i) + r_i``. Values are centred by the median of all
-runs and scaled by their sd, once ``model`` has drawn their lower tail together.
+``y_ij = m + g(x_i) + r_i + b_j + e_ij`` for setting i and seed or fold j: ``g`` a Gaussian process with a Matern-5/2
+kernel and one length scale a dimension, ``r_i ~ N(0, tr2)`` the setting's own part, ``b_j`` and ``e_ij`` as in
+``reduction`` (what a fold does to one setting alone is part of ``e_ij``), ``m ~ N(0, 4)``. What is ranked is ``theta_i
+= m + g(x_i) + r_i``. Values are centred by the median of all runs and scaled by their sd, once ``model`` has drawn
+their lower tail together.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ class Hyperparameters:
 
     @property
     def noise(self) -> float:
-        """Variance of one run."""
+        """Variance of one run, as ``reduction`` counts it."""
         return math.exp(self.log_noise)
 
     def vector(self) -> Floats:

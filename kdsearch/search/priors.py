@@ -18,7 +18,7 @@ class Prior:
     """Log-normal priors, each the centre and the sd of the logarithm.
 
     ``length``: of a length scale in the unit cube. ``smooth``, ``own`` and ``noise``: of the variances of the smooth
-    part, of a setting's own part and of one run, in units of the variance of all runs.
+    part, of a setting's own part and of one run, in units of the variance of all runs (without what folds do to all).
     """
 
     length: tuple[float, float]

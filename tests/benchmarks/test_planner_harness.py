@@ -96,6 +96,22 @@ def test_a_measurement_goes_on_where_it_was_killed(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("blind")
+def test_another_version_of_ours_searches_anew_and_peers_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "results.jsonl"
+    wanted = list(measure.jobs(["smooth-s1-r0"], {"ours": 12, "single": 12}, {"ours": 2, "single": 2}))
+    said: list[str] = []
+    measure.measure(wanted, path, say=said.append)
+    archive.write(measure.read(path), tmp_path / "kept.npz")
+    assert all(measure.current(row) for row in (*measure.read(path), *archive.read(tmp_path / "kept.npz")))
+    monkeypatch.setattr(policies, "VERSION", policies.VERSION + 1)
+    assert [row["policy"] for row in archive.read(tmp_path / "kept.npz") if measure.current(row)] == ["single"] * 2
+    measure.measure(wanted, path, say=said.append)
+    assert [line.split(",")[0] for line in said] == ["4 of 4 searches", "2 of 2 searches"]
+
+
+@pytest.mark.usefixtures("blind")
 def test_a_search_that_raises_is_told_and_tried_again(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     wanted = [measure.Job("smooth-s1-r0", "nobody", 0, 5)]

@@ -16,6 +16,7 @@ from kdsearch.search.budget import busy_seconds
 from kdsearch.search.budget import describe
 from kdsearch.search.budget import own_seconds
 from kdsearch.search.budget import runs_left
+from kdsearch.search.budget import shares
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -49,6 +50,29 @@ def test_without_any_limit_a_budget_is_200_runs() -> None:
     assert kd.Budget() == kd.Budget(runs=200)
     assert kd.Budget(hours=2).runs is None
     assert describe({"runs": 200, "hours": 1.5, "gpu_hours": None}) == "200 search runs or 1.5 hours"
+
+
+@pytest.mark.parametrize(
+    ("runs", "share", "main", "without"),
+    [(200, 0.1, 180, 20), (364, 0.1, 328, 36), (24, 0.1, 20, 4), (6, 0.1, 3, 3), (3, 0.5, 2, 1), (200, 0.0, 200, 0)],
+)
+def test_a_share_of_the_runs_is_rounded_and_leaves_at_least_half(
+    runs: int, share: float, main: int, without: int
+) -> None:
+    budget = {"runs": runs, "hours": None, "gpu_hours": None}
+    assert shares(budget, share) == ({**budget, "runs": main}, {**budget, "runs": without})
+
+
+def test_a_share_of_hours_is_one_of_time() -> None:
+    main, without = shares({"runs": None, "hours": 2.0, "gpu_hours": 30.0}, 0.25)
+    assert main == {"runs": None, "hours": 1.5, "gpu_hours": 22.5}
+    assert without == {"runs": None, "hours": 0.5, "gpu_hours": 7.5}
+    given = {"runs": None, "hours": 2.0, "gpu_hours": None}
+    main, without = shares(given, 0)
+    assert main == given
+    assert runs_left(without, []) == 0, "no share is no run"
+    with pytest.raises(ValueError, match="share"):
+        shares(given, 1.0)
 
 
 @pytest.mark.parametrize("wrong", [{"runs": 1}, {"hours": 0}, {"gpu_hours": float("nan")}])

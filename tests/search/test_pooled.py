@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,14 +19,22 @@ from kdsearch.search.acquisition import after_run
 from kdsearch.search.acquisition import augmented_improvement
 from kdsearch.search.acquisition import expected_gain
 from kdsearch.search.fixed import FixedSeeds
+from kdsearch.search.modelled import imputed
+from kdsearch.search.modelled import modelled
 from kdsearch.search.policy import Further
 from kdsearch.search.policy import New
 from kdsearch.search.policy import Pick
 from kdsearch.search.policy import Setting
+from kdsearch.search.pooled import SEEDS
+from kdsearch.search.pooled import STRIDE
 from kdsearch.search.pooled import Pooled
 from kdsearch.search.priors import HOPEFUL
 from kdsearch.search.priors import SCEPTICAL
+from kdsearch.search.replay import SyntheticWorld
+from kdsearch.search.replay import simulate
 from kdsearch.space import Dimension
+from tests.benchmarks.planner.folds import Folded
+from tests.benchmarks.planner.folds import Unaware
 
 SPACE: dict[str, Dimension] = {"x": kd.uniform(0, 1), "y": kd.uniform(0, 1)}
 
@@ -341,6 +350,112 @@ def test_very_many_settings_are_thinned_and_the_best_stay() -> None:
     leader = Pooled(SPACE, 0).leader(settings)
     assert truths[leader.setting] > np.quantile(truths, 0.98)
     assert len(Pooled(SPACE, 0).choose(settings, 50)) == 50
+
+
+EFFECTS = (0.0, 3.0, -3.0, 1.0, -1.0)
+
+
+def in_folds(truths: Sequence[float], seeds: int = 2, noise: float = 0.1) -> list[Setting]:
+    """Settings at random whose seeds begin with folds in turn; fold f gives all of them ``EFFECTS[f]``."""
+    draws = np.random.default_rng(0)
+    return [
+        Setting(
+            {"x": float(draws.random()), "y": float(draws.random())},
+            {seed: truth + EFFECTS[seed % 5] + noise * float(draws.normal()) for seed in range(66 * n, 66 * n + seeds)},
+        )
+        for n, truth in enumerate(truths)
+    ]
+
+
+def test_a_setting_does_not_lead_for_the_folds_that_it_met() -> None:
+    truths = np.random.default_rng(1).random(20)
+    settings = in_folds(truths.tolist())
+    leader = Pooled(SPACE, 0, folds=5).leader(settings)
+    assert truths[leader.setting] > 0.85
+    assert leader.estimate == pytest.approx(truths[leader.setting], abs=0.3)
+    assert truths[Pooled(SPACE, 0).leader(settings).setting] < 0.85, "it is the one of the easiest folds"
+    beliefs = Pooled(SPACE, 0, folds=5).beliefs(settings)
+    assert np.corrcoef([row.estimate for row in beliefs], [truths[row.setting] for row in beliefs])[0, 1] > 0.9
+    assert max(row.sd for row in beliefs) < 0.3
+
+
+def test_a_search_in_folds_that_differ_finds_what_one_finds_in_folds_that_do_not() -> None:
+    regret: dict[str, list[float]] = {"with": [], "without": []}
+    for index in range(4):
+        world = Folded(SyntheticWorld("smooth", 0.5, 0.0, index), 5.0, index)
+        for name, policy in (
+            ("with", Pooled(world.space, index, 45, folds=5)),
+            ("without", Unaware(world.space, index, 45, 5)),
+        ):
+            regret[name].append(world.best - float(simulate(policy, world, 45).truth[-1]))
+    assert np.mean(regret["with"]) < 0.3
+    assert np.mean(regret["with"]) < np.mean(regret["without"]) - 0.3
+
+
+def test_second_seeds_are_for_the_best_of_each_fold() -> None:
+    truths = [0.0, 5.0, 0.0, 5.0, 0.0, 5.0, 0.0, 5.0, 0.0, 5.0]  # settings n and n + 5 are of one fold
+    settings = in_folds(truths, seeds=1, noise=0.0)
+    picks = Pooled(SPACE, 0, folds=5).choose(settings, 5)
+    assert sorted(pick.setting for pick in picks if isinstance(pick, Further)) == [1, 3, 5, 7, 9]
+    unaware = Pooled(SPACE, 0).choose(settings, 5)
+    assert sorted(pick.setting for pick in unaware if isinstance(pick, Further)) == [1, 3, 5, 6, 9], "8, 6, 5, 3 and 4"
+
+
+def test_what_stands_for_failed_runs_is_the_worst_of_their_fold() -> None:
+    settings = in_folds([0.0, 0.5, 0.2, 0.4, 0.3] * 8, seeds=1, noise=0.0)
+    settings.append(Setting({"x": 0.5, "y": 0.5}, failed=frozenset({1})))
+    (stand_in,) = imputed(settings, frozenset({40}), 5)[40].objectives.values()
+    assert stand_in == pytest.approx(3.0, abs=0.5), "as bad as any setting is, in the fold in which runs gain 3"
+    assert imputed(settings, frozenset({40}))[40].objectives == {1: pytest.approx(-2.8)}
+    assert all(isinstance(pick, New | Further) for pick in Pooled(SPACE, 0, folds=5).choose(settings, 3))
+
+
+def test_of_very_many_settings_the_best_stay_and_not_those_of_an_easy_fold() -> None:
+    truths = np.random.default_rng(2).random(600)
+    settings = in_folds(truths.tolist(), seeds=1)
+    kept = modelled(settings, 0, 5)
+    assert len(kept) == 400
+    assert np.isin(np.argsort(-truths)[:100], kept).all()
+    assert not np.isin(np.argsort(-truths)[:100], modelled(settings, 0)).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-3])
+def test_settings_that_are_equal_but_for_their_folds_break_nothing(noise: float) -> None:
+    settings = in_folds([0.5] * 25, seeds=2, noise=noise)
+    assert Pooled(SPACE, 0, folds=5).leader(settings).estimate == pytest.approx(0.5, abs=0.3)
+    assert len(Pooled(SPACE, 0, folds=5).choose(settings, 4)) == 4
+    gain = Pooled(SPACE, 0, folds=5).gain_left(settings)
+    assert gain is not None
+    assert gain < 0.1, "what is not known of all alike is nothing to gain"
+
+
+def test_first_seeds_of_settings_meet_the_folds_in_turn() -> None:
+    def firsts(policy: Pooled, wanted: int) -> list[int]:
+        return [pick.seed for pick in policy.choose([], wanted) if isinstance(pick, New)]
+
+    assert firsts(Pooled(SPACE, 0), 4) == [0, 64, 128, 192]
+    assert firsts(Pooled(SPACE, 0, folds=5), 7) == [0, 66, 132, 198, 264, 325, 391]  # 65 n + n mod 5
+    assert firsts(Pooled(SPACE, 0, folds=100), 3) == [0, 101, 202]
+    assert firsts(Pooled(SPACE, 0, folds=5, common_seeds=True), 3) == [0, 0, 0]
+    settings = search(Pooled(SPACE, 0, folds=5), bump, 20)
+    picks = Pooled(SPACE, 0, folds=5).choose(settings, 16)
+    later = [pick.seed for pick in picks if isinstance(pick, New)]
+    assert len(later) >= 4
+    assert later == [65 * number + number % 5 for number in range(len(settings), len(settings) + len(later))]
+    assert Setting({}, {66: 0.5}, frozenset({67})).next_seed == 68, "further seeds meet the other folds"
+    with pytest.raises(ValueError, match="one fold or more"):
+        Pooled(SPACE, 0, folds=0)
+
+
+@pytest.mark.parametrize("folds", [1, 3, 5, 7, 64, 100])
+def test_seeds_that_wrap_keep_to_their_fold_and_below_those_of_the_preflight(folds: int) -> None:
+    policy = Pooled(SPACE, 0, folds=folds)
+    seeds = [policy._first_seed(number) for number in range(30_000)]
+    assert all(seed % folds == number % folds for number, seed in enumerate(seeds))
+    assert 890_000 < max(seeds) < SEEDS
+    assert min(abs(after - before) for before, after in itertools.pairwise(seeds)) >= STRIDE - folds + 1
+    if folds == 1:
+        assert seeds == [number * 64 % 900_000 for number in range(30_000)]
 
 
 def test_a_fixed_design_fills_settings_before_it_begins_new_ones() -> None:

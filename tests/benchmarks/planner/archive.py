@@ -16,7 +16,7 @@ import numpy as np
 
 KEPT = Path(__file__).with_name("results.npz")
 SCALE = 10_000
-_TEXTS = ("world", "policy", "code")
+_TEXTS = ("world", "policy", "version")
 _COUNTS = ("index", "budget", "workers")
 _REALS = ("best", "sigma", "tau", "wall")
 _LOOKS = ("runs", "truth", "estimate", "seeds")

@@ -22,10 +22,9 @@ from typing import Any
 from kdsearch.search.replay import World
 from kdsearch.search.replay import simulate
 
-from .policies import OURS
 from .policies import Factory
-from .policies import code
 from .policies import policies
+from .policies import version
 from .worlds import families
 
 CHECKPOINTS = (10, 20, 30, 40, 50, 60, 66, 80, 100, 133, 166, 200, 300, 400, 600)
@@ -98,8 +97,8 @@ def read(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def current(row: Mapping[str, Any]) -> bool:
-    """Whether a result is of the present code: peers are other people's, the planner changes."""
-    return row["policy"] != OURS or row.get("code") == code()
+    """Whether a result is of the policy's present version."""
+    return str(row.get("version", "")) == version(row["policy"])
 
 
 def forget(path: Path, names: Sequence[str]) -> None:
@@ -130,7 +129,7 @@ def _search(job: Job, world: World, factory: Factory, begin: float) -> dict[str,
     trace = simulate(policy, world, job.budget, job.workers, checkpoints=looks)
     return {
         **asdict(job),
-        **({"code": code()} if job.policy == OURS else {}),
+        "version": version(job.policy),
         "best": round(world.best, 5),
         "sigma": round(world.sigma, 5),
         "tau": round(world.tau, 5),

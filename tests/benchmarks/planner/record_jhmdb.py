@@ -46,7 +46,6 @@ from kdsearch.report.export import write_table
 from kdsearch.search import preflight
 from kdsearch.search.evidence import pending
 from kdsearch.search.replay.spread import spread
-from kdsearch.search.seeds import search_seed
 from kdsearch.search.teachers import Teachers
 from kdsearch.space import Categorical
 from kdsearch.space import Dimension
@@ -143,11 +142,11 @@ class TablePlanner:
             if name not in stored
         ]
         for name, params in self.rows.items():
-            for index in range(self.seeds):
-                seed = search_seed(index)
+            for seed in range(self.seeds):
                 if (stored.get(name), seed) not in known:
-                    _, needs = teachers.for_run(params, seed)
-                    orders.append(NewRun(("searched", name), "search", seed, needs=needs, priority=index))
+                    place = teachers.for_run(params, "search", seed)
+                    run = NewRun(("searched", name), "search", seed, needs=place.needs, priority=seed, fold=place.fold)
+                    orders += [*place.orders, run]
         if orders:
             back = [EnterPhase("search")] if state.study.phase == "finished" else []
             return [*back, *orders]

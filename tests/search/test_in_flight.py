@@ -1,4 +1,4 @@
-"""Many runs in flight: the same worth as run by run, counted in few updates, and once for two questions."""
+"""Many runs in flight: the same worth as run by run, counted in one update, and once for two questions."""
 
 from __future__ import annotations
 
@@ -12,15 +12,36 @@ import numpy as np
 import pytest
 
 import kdsearch as kd
-from kdsearch.search.ahead import Ahead
+from kdsearch.search.acquisition import after_run
 from kdsearch.search.policy import Further
 from kdsearch.search.policy import New
 from kdsearch.search.policy import Pick
 from kdsearch.search.policy import Setting
 from kdsearch.search.pooled import Pooled
+from kdsearch.search.pooled import _View
 from kdsearch.space import Dimension
 
 SPACE: dict[str, Dimension] = {"x": kd.uniform(0, 1), "y": kd.uniform(0, 1)}
+
+
+class OneByOne(Pooled):
+    """One update a run, and nothing kept: what the policy's answers are held against."""
+
+    def _view(self, settings: Sequence[Setting], picked: Sequence[Pick]) -> _View:
+        self._kept = None
+        view = super()._view([once(row) for row in settings], [pick for pick in picked if isinstance(pick, New)])
+        further = [pick.setting for pick in picked if isinstance(pick, Further)]
+        for position, name in enumerate(view.names):
+            more = max(0, len(settings[name].pending) - 1) if name < len(settings) else 0
+            for _ in range(more + further.count(name)):
+                view.covariance = after_run(view.covariance, position, view.noise)
+        return view
+
+
+def once(row: Setting) -> Setting:
+    """The setting with at most one run in flight, and as many seeds spent: random proposals follow from that number."""
+    first = frozenset(sorted(row.pending)[:1])
+    return replace(row, pending=first, failed=row.failed | (row.pending - first))
 
 
 def settings_with(pending: Sequence[int], *, without_result: int = 3, draws: int = 0) -> list[Setting]:
@@ -64,8 +85,9 @@ def ended(row: Setting, seeds: Iterable[int], random: np.random.Generator) -> Se
     return replace(row, objectives={**row.objectives, **values}, pending=row.pending - set(seeds))
 
 
-def test_searches_with_runs_in_flight_are_those_of_the_policy_that_counts_run_by_run() -> None:
-    ours, other = grow(Ahead(SPACE, 0), 12), grow(Pooled(SPACE, 0), 12)
+@pytest.mark.parametrize("folds", [1, 5])
+def test_searches_with_runs_in_flight_are_those_of_a_policy_that_counts_run_by_run(folds: int) -> None:
+    ours, other = grow(Pooled(SPACE, 0, folds=folds), 12), grow(OneByOne(SPACE, 0, folds=folds), 12)
     assert [answer[1:] for answer in ours] == [answer[1:] for answer in other]
     gains = [answer[0] for answer in ours if answer[0] is not None]
     assert len(gains) > 10
@@ -80,12 +102,12 @@ def test_runs_in_flight_counted_together_tell_what_they_tell_one_by_one(draws: i
     started: list[Pick] = [New({"x": 0.1, "y": 0.9}), Further(3), Further(len(settings)), Further(9)]
     nothing: list[Pick] = []
     for picked in (nothing, started):
-        together, one_by_one = Ahead(SPACE, 0)._view(settings, picked), Pooled(SPACE, 0)._view(settings, picked)
+        together, one_by_one = Pooled(SPACE, 0)._view(settings, picked), OneByOne(SPACE, 0)._view(settings, picked)
         assert together.names == one_by_one.names
         np.testing.assert_array_equal(together.fresh, one_by_one.fresh)
         np.testing.assert_array_equal(together.mean, one_by_one.mean)
         np.testing.assert_allclose(together.covariance, one_by_one.covariance, rtol=0, atol=1e-12)
-    assert Ahead(SPACE, 0).choose(settings, 20) == Pooled(SPACE, 0).choose(settings, 20)
+    assert Pooled(SPACE, 0).choose(settings, 20) == OneByOne(SPACE, 0).choose(settings, 20)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[Any, ...]]:
@@ -102,13 +124,11 @@ def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[Any, ...]]
     return calls
 
 
-def test_a_thousand_runs_in_flight_take_two_updates_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_runs_in_flight_take_one_update_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_with([100] * 11)
-    first = counted(monkeypatch, "kdsearch.search.pooled.after_run")
-    others = counted(monkeypatch, "kdsearch.search.ahead.after_run")
-    view = Ahead(SPACE, 0)._view(settings, [])
-    assert sorted(position for _, position, _ in first) == [*range(len(settings))]
-    assert sorted(position for _, position, _ in others) == [*range(len(settings))]
+    updates = counted(monkeypatch, "kdsearch.search.pooled.after_run")
+    view = Pooled(SPACE, 0)._view(settings, [])
+    assert sorted(position for _, position, _ in updates) == [*range(len(settings))]
     alone = [float(view.covariance[place, place]) for place in range(len(settings))]
     assert max(alone) <= view.noise / 100, "a hundred runs leave at most their own mean's variance"
 
@@ -116,7 +136,7 @@ def test_a_thousand_runs_in_flight_take_two_updates_a_setting(monkeypatch: pytes
 def test_what_is_left_to_gain_and_what_comes_next_are_read_off_one_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
     proposed = counted(monkeypatch, "kdsearch.search.pooled.propose")
     settings = settings_with([3, 0, 0, 2, 0, 0, 3, 0, 0, 2, 1])
-    policy = Ahead(SPACE, 0)
+    policy = Pooled(SPACE, 0)
     gain = policy.gain_left(settings)
     assert gain is not None
     assert gain > 0
@@ -133,10 +153,11 @@ def test_what_is_left_to_gain_and_what_comes_next_are_read_off_one_posterior(mon
 
 def test_what_was_kept_is_not_changed_by_counting_runs() -> None:
     settings = settings_with([3, 0, 0, 2, 0, 0, 3, 0, 0, 2, 1])
-    policy = Ahead(SPACE, 0)
+    policy = Pooled(SPACE, 0)
+    assert policy.gain_left(settings) is not None
     first = policy._view(settings, [])
     before = first.covariance
     first.run(0)
     second = policy._view(settings, [])
-    second.run(1)
+    second.run(1, 3)
     np.testing.assert_array_equal(policy._view(settings, []).covariance, before)
