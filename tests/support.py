@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 import kdsearch as kd
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.errors import RunInterrupted
 from kdsearch.ledger.studies import Declaration
 from kdsearch.tasks import RunContext
@@ -37,7 +39,11 @@ def draw(*key: int) -> float:
 
 @dataclass(frozen=True)
 class ToyTask:
-    """A task with a teacher and no training: scores are a formula plus seed noise. Trainable by every engine."""
+    """A task with a teacher and no training: scores are a formula plus seed noise. Trainable by every engine.
+
+    ``folds``: of its train list. ``fold_effect`` and ``teacher_effect``: sd of what a run's fold does to its objective,
+    and its teacher to objective and score. ``teacher_diverges``: training seeds at which a teacher does.
+    """
 
     gain: float = 0.05
     noise: float = 0.02
@@ -46,6 +52,10 @@ class ToyTask:
     diverges_above: float = 2.0
     teacher_fails: bool = False
     student_fails: bool = False
+    folds: int = 0
+    fold_effect: float = 0.0
+    teacher_effect: float = 0.0
+    teacher_diverges: tuple[int, ...] = ()
     label: str = "toy"
     description: str = "toy formula, no data"
     metric: str = "mAP"
@@ -54,7 +64,8 @@ class ToyTask:
     teacher_parameters: tuple[str, ...] = ("alpha",)
 
     def identity(self) -> dict[str, Any]:
-        return {"task": "toy", "gain": self.gain, "noise": self.noise, "gap": self.gap}
+        identity = {"task": "toy", "gain": self.gain, "noise": self.noise, "gap": self.gap}
+        return {**identity, "folds": self.folds} if self.folds else identity
 
     def fingerprint(self) -> str:
         return "toydata"
@@ -67,12 +78,7 @@ class ToyTask:
 
     def train(self, request: RunRequest, context: RunContext) -> RunResult:
         if request.role == "teacher":
-            if self.teacher_fails:
-                raise RuntimeError("the teacher cannot be trained")
-            weights = context.workspace / "weights.pt"
-            weights.write_text(f"teacher {request.seed}")
-            value = 0.6 + self.gap + self.noise * draw(request.seed, 1)
-            return RunResult("done", value, value, weights=weights)
+            return self._teacher(request, context)
         if self.student_fails:
             raise RuntimeError("the student cannot be trained")
         uses = request.params["alpha"] != 0
@@ -82,6 +88,7 @@ class ToyTask:
         alpha, rate = float(request.params["alpha"]), float(request.params["rate"])
         truth = 0.6 + self.gain * (1 - (alpha - 0.7) ** 2) * uses - (rate - 0.5) ** 2
         key = (request.seed, int(alpha * 1e6), int(rate * 1e6))
+        truth += self._taught(request)
         score = truth + self.noise * draw(*key, 2)
         weights = None
         if context.keep_weights:
@@ -89,7 +96,7 @@ class ToyTask:
             weights.write_text(f"student {key}")
         return RunResult(
             "done",
-            truth + self.noise * draw(*key, 1),
+            truth + self._fold(request) + self.noise * draw(*key, 1),
             score,
             epoch=3,
             epochs=5,
@@ -97,7 +104,30 @@ class ToyTask:
             curve={"epoch": [1, 2], "objective": [0.1, 0.2]},
             seconds=0.001,
             weights=weights,
+            queries=[score, 1.0] if context.keep_queries else [],
         )
+
+    def _teacher(self, request: RunRequest, context: RunContext) -> RunResult:
+        if self.teacher_fails:
+            raise RuntimeError("the teacher cannot be trained")
+        if request.seed in self.teacher_diverges:
+            return RunResult("diverged", self.chance, self.chance)
+        weights = context.workspace / "weights.pt"
+        weights.write_text(f"teacher {request.seed} {request.fold.partition} {request.fold.number}")
+        value = 0.6 + self.gap + self._fold(request) + self.noise * draw(request.seed, 1)
+        return RunResult("done", value, value, weights=weights)
+
+    def _fold(self, request: RunRequest) -> float:
+        return self.fold_effect * draw(request.fold.partition, request.fold.number, 3) if self.fold_effect else 0.0
+
+    def _taught(self, request: RunRequest) -> float:
+        """What the teacher does to a run; it must be one that was trained outside the run's fold."""
+        if request.teacher is None:
+            return 0.0
+        _, *numbers = request.teacher.read_text().split()
+        seed, *fold = map(int, numbers)
+        assert not self.folds or Fold(*fold) == request.fold, "a teacher belongs to a fold"
+        return self.teacher_effect * draw(seed, *fold, 4) if self.teacher_effect else 0.0
 
 
 @dataclass(frozen=True)
@@ -142,7 +172,7 @@ class CrowdPopulation:
     def __init__(self, task: Crowd, width: int) -> None:
         self.task, self.width = task, width
 
-    def train(self, jobs: Jobs) -> None:
+    def train(self, jobs: Jobs, fold: Fold = FIRST) -> None:
         slots: list[tuple[Job, int]] = []
         while True:
             while len(slots) < self.width and (claimed := jobs.claim(self.width - len(slots))):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import EventRecord
@@ -37,8 +38,12 @@ def runs_added_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
 
 
 def runs_after_choice(results: StudyResults) -> tuple[RunRecord, ...]:
-    """Return the searched configurations' runs among ``runs_added_after_choice``: the search, but for the choice."""
-    return tuple(run for run in runs_added_after_choice(results) if searched(results.configurations, run))
+    """Return the runs of both searches, with and without teacher, among ``runs_added_after_choice``."""
+    return tuple(
+        run
+        for run in runs_added_after_choice(results)
+        if searched(results.configurations, run) or searched(results.configurations, run, "without")
+    )
 
 
 def runs_before_choice(results: StudyResults) -> tuple[RunRecord, ...]:
@@ -51,7 +56,12 @@ def runs_before_choice(results: StudyResults) -> tuple[RunRecord, ...]:
     return tuple(run for run in results.runs if run.id not in late)
 
 
-def searched(configurations: Mapping[int, ConfigurationRecord], run: SearchRun) -> bool:
-    """Whether a run is of a configuration that the search may choose; others may have runs in its pool too."""
+def searched(
+    configurations: Mapping[int, ConfigurationRecord], run: SearchRun, kind: Literal["searched", "without"] = "searched"
+) -> bool:
+    """Whether a run is of a configuration that a search may choose; others may have runs in its pool too.
+
+    ``kind``: which search, the one for the winner, or the one ``without`` teacher.
+    """
     record = configurations.get(run.configuration_id)
-    return record is None or record.kind == "searched"
+    return kind == "searched" if record is None else record.kind == kind

@@ -110,6 +110,9 @@ class _Applier:
                 "needs": self.teacher_runs[order.needs[1]] if isinstance(order.needs, tuple) else order.needs,
                 "priority": order.priority,
                 "keep_weights": order.keep_weights,
+                "version": self.state.study.version,
+                "partition": order.fold.partition,
+                "fold": order.fold.number,
             }
             for order in orders
         ]
@@ -124,6 +127,7 @@ class _Applier:
         self._update_study(
             winner_id=order.winner,
             ablation_id=self._id(order.ablation),
+            best_without_id=order.best_without,
             finalist_ids=list(order.finalists),
             phase="confirm",
         )

@@ -13,7 +13,10 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.engine import RowMapping
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.ledger import schema
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import Pool
@@ -24,7 +27,10 @@ MAX_FAILURES = 3
 
 @dataclass(frozen=True)
 class Lease:
-    """A run held by a worker until its lease runs out. ``token`` proves it; ``needs`` is its teacher run."""
+    """A run held by a worker until its lease runs out. ``token`` proves it; ``needs`` is its teacher run.
+
+    ``fold``: which clips validate it; of a teacher, those that validate its students.
+    """
 
     run_id: int
     token: uuid.UUID
@@ -37,11 +43,15 @@ class Lease:
     keep_weights: bool
     needs: int | None
     teacher_artifact: str | None
+    fold: Fold = FIRST
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A leased run that ended as ``done`` or ``diverged``; ``values`` are columns of the run's row."""
+    """A leased run that ended as ``done`` or ``diverged``; ``values`` are columns of the run's row.
+
+    ``queries`` among them may be missing: then there are none.
+    """
 
     lease: Lease
     state: str
@@ -56,6 +66,7 @@ _CLAIM = sa.text(
           AND (r.needs IS NULL
                OR EXISTS (SELECT 1 FROM kdsearch.run t WHERE t.id = r.needs AND t.state = 'done'))
           AND NOT r.id = ANY(CAST(:passed_over AS bigint[]))
+          AND (CAST(:fold AS integer) IS NULL OR (r.partition = :partition AND r.fold = :fold))
           AND NOT (SELECT stop_requested FROM kdsearch.study WHERE id = :study)
           AND NOT EXISTS (SELECT 1 FROM kdsearch.run h
                           WHERE h.study_id = :study AND h.state = 'leased' AND h.token = :token)
@@ -73,7 +84,7 @@ _CLAIM = sa.text(
 _HELD = sa.text(
     """
     SELECT r.id AS run_id, r.token, r.attempt, c.kind, c.name, c.params, r.pool, r.seed, r.keep_weights, r.needs,
-           t.artifact AS teacher_artifact
+           t.artifact AS teacher_artifact, r.partition, r.fold
     FROM kdsearch.run r
     JOIN kdsearch.configuration c ON c.id = r.configuration_id
     LEFT JOIN kdsearch.run t ON t.id = r.needs
@@ -92,16 +103,23 @@ def claim(
     limit: int,
     seconds: float,
     passed_over: Sequence[int] = (),
+    fold: Fold | None = None,
 ) -> list[Lease]:
-    """Lease up to ``limit`` queued runs whose teacher is there, but none of ``passed_over``.
+    """Lease up to ``limit`` queued runs whose teacher is there, but none of ``passed_over``; of one ``fold`` if asked.
 
     Repeated with the same token, after a commit whose answer was lost, it finds the same runs and takes no more.
     """
+    place = {"partition": None, "fold": None} if fold is None else {"partition": fold.partition, "fold": fold.number}
     values = {"study": study_id, "token": token, "worker": worker, "limit": limit, "seconds": seconds}
-    values["passed_over"] = list(passed_over)
-    connection.execute(_CLAIM, values)
+    connection.execute(_CLAIM, {**values, **place, "passed_over": list(passed_over)})
     rows = connection.execute(_HELD, {"study": study_id, "token": token}).mappings()
-    return [Lease(**row) for row in rows]
+    return [_lease(row) for row in rows]
+
+
+def _lease(row: RowMapping) -> Lease:
+    columns = dict(row)
+    fold = Fold(columns.pop("partition"), columns.pop("fold"))
+    return Lease(**columns, fold=fold)
 
 
 def renew(connection: Connection, leases: Sequence[Lease], seconds: float) -> set[int]:
@@ -140,7 +158,13 @@ def finish(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
     ).all()
     held = {row.id for row in rows if row.state == "leased"}
     values = [
-        {"b_id": outcome.lease.run_id, "b_token": outcome.lease.token, "state": outcome.state, **outcome.values}
+        {
+            "b_id": outcome.lease.run_id,
+            "b_token": outcome.lease.token,
+            "state": outcome.state,
+            "queries": None,
+            **outcome.values,
+        }
         for outcome in outcomes
         if outcome.lease.run_id in held
     ]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import Pool
 from kdsearch.tasks.base import Scalar
@@ -27,7 +29,7 @@ class NewRun:
     """Queue one run. ``configuration`` is an id, or the ``(kind, name)`` of an order of the same plan.
 
     ``needs``: the teacher run it waits for (an id, or the seed of a teacher run of the same plan as ``("seed", n)``).
-    Lower ``priority`` is claimed first.
+    Lower ``priority`` is claimed first. ``fold``: which clips validate it, or the students of a teacher.
     """
 
     configuration: int | tuple[Kind, str]
@@ -36,6 +38,7 @@ class NewRun:
     needs: int | tuple[str, int] | None = None
     priority: int = 0
     keep_weights: bool = False
+    fold: Fold = FIRST
 
 
 @dataclass(frozen=True)
@@ -49,13 +52,15 @@ class ChooseTeacher:
 class ChooseWinner:
     """Fix winner, its ablation and the finalists, and go to the confirm phase: once, before any confirm run.
 
-    ``ablation``: an id, or the ``(kind, name)`` of an order of the same plan.
+    ``ablation``: an id, or the ``(kind, name)`` of an order of the same plan. ``best_without``: the best setting of the
+    search with all teacher weights 0, where there was one.
     """
 
     winner: int
     ablation: int | tuple[Kind, str]
     finalists: tuple[int, ...]
     evidence: Mapping[str, Any] = field(default_factory=dict)
+    best_without: int | None = None
 
 
 @dataclass(frozen=True)

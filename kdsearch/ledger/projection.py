@@ -1,9 +1,9 @@
 """The Optuna study that mirrors a ledger's study: for Optuna's dashboard and importances, never read by search.
 
 A told trial is immutable, so trials are RUNNING while the study searches, with ``report(mean, step=n_seeds)``, and told
-when the winner is chosen: winner and finalists COMPLETE with their posterior mean, all others PRUNED. Baselines and
-ablations are trials without parameters and never COMPLETE. Which trial is whose stands in the trials themselves, so a
-process killed between two steps leaves nothing to repair.
+when the winner is chosen: winner and finalists COMPLETE with their posterior mean, all others PRUNED. Baselines,
+ablations and settings of the search without teacher are trials without parameters and never COMPLETE. Which trial is
+whose stands in the trials themselves, so a process killed between two steps leaves nothing to repair.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def final_state(results: StudyResults, row: ConfigurationRecord) -> TrialState |
 
 def objectives(runs: Sequence[RunRecord], row: ConfigurationRecord) -> list[float]:
     """The objectives that stand for a configuration: search seeds, or fresh seeds where it was never searched."""
-    pool = "search" if row.kind == "searched" else "confirm"
+    pool = "search" if row.kind in ("searched", "without") else "confirm"
     return [
         run.objective
         for run in runs

@@ -10,18 +10,22 @@ from typing import Any
 from typing import Literal
 from uuid import UUID
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.tasks.base import Scalar
 
-Kind = Literal["searched", "baseline", "ablation", "teacher"]
+Kind = Literal["searched", "without", "baseline", "ablation", "teacher"]
 Pool = Literal["search", "confirm", "teacher", "preflight"]
 State = Literal["queued", "leased", "done", "diverged", "failed", "cancelled"]
 ENDED: frozenset[str] = frozenset({"done", "diverged"})
-FIRST_CONFIRM_SEED = 2**31
 
 
 @dataclass(frozen=True)
 class ConfigurationRecord:
-    """A full set of numbers. ``origin`` says who proposed it (``sampler``, ``user``, ``study file``, ``kdsearch``)."""
+    """A full set of numbers. ``origin`` says who proposed it (``sampler``, ``user``, ``study file``, ``kdsearch``).
+
+    ``kind`` ``without``: a setting of the search that has every teacher weight 0.
+    """
 
     id: int
     kind: Kind
@@ -32,7 +36,10 @@ class ConfigurationRecord:
 
 @dataclass(frozen=True)
 class SearchRun:
-    """A run as the planner sees it: no score, by construction. ``needs`` is the id of the teacher run it waits for."""
+    """A run as the planner sees it: no score, by construction. ``needs`` is the id of the teacher run it waits for.
+
+    ``fold`` validates it; of a teacher it is the one that validates its students.
+    """
 
     id: int
     configuration_id: int
@@ -44,6 +51,7 @@ class SearchRun:
     needs: int | None = None
     seconds: float | None = None
     finished_at: datetime | None = None
+    fold: Fold = FIRST
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,9 @@ class EventRecord:
 class StudyRecord:
     """A study's row. ``identity`` never changes; ``settings`` (budget, confirm, published, min_effect …) may.
 
-    ``phase`` is ``teacher``, ``search``, ``confirm`` or ``finished``; ``winner_id``, ``ablation_id`` and
-    ``finalist_ids`` are set in the one transaction that ends the search.
+    ``phase`` is ``teacher``, ``search``, ``confirm`` or ``finished``; ``winner_id``, ``ablation_id``,
+    ``best_without_id`` and ``finalist_ids`` are set in the one transaction that ends the search. ``version``: of the
+    rules by which its runs draw folds, teachers and seeds (``kdsearch.draws``).
     """
 
     id: int
@@ -104,13 +113,19 @@ class StudyRecord:
     finalist_ids: tuple[int, ...] = ()
     source_file: str = ""
     uid: UUID | None = None
+    version: int = 1
+    best_without_id: int | None = None
 
 
 @dataclass(frozen=True)
 class StudyResults:
-    """Everything a report is made from: one consistent read of the ledger."""
+    """Everything a report is made from: one consistent read of the ledger.
+
+    ``queries``: by run id, the test values of single queries, of the confirm runs of the primary comparison.
+    """
 
     study: StudyRecord
     configurations: Mapping[int, ConfigurationRecord]
     runs: tuple[RunRecord, ...]
     events: tuple[EventRecord, ...] = ()
+    queries: Mapping[int, list[float]] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The ledger's tables, in a Postgres schema of their own (Optuna's live in ``public``).
 
 The rules that must hold whatever a process does are constraints here: one run for a configuration and seed, confirm
-seeds disjoint from all others, a token while leased.
+seeds disjoint from all others, by the version of the study, a token while leased.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import JSONB
 
-from kdsearch.ledger.records import FIRST_CONFIRM_SEED
+from kdsearch.draws import FIRST_CONFIRM_SEED
 
 SCHEMA = "kdsearch"
 POOLS = ("search", "confirm", "teacher", "preflight")
 STATES = ("queued", "leased", "done", "diverged", "failed", "cancelled")
-KINDS = ("searched", "baseline", "ablation", "teacher")
+KINDS = ("searched", "without", "baseline", "ablation", "teacher")
 PHASES = ("teacher", "search", "confirm", "finished")
 
 metadata = sa.MetaData(
@@ -58,6 +58,10 @@ study = sa.Table(
     sa.Column("finalist_ids", ARRAY(sa.BigInteger), nullable=False, server_default="{}"),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
     sa.Column("planned_at", sa.DateTime(timezone=True)),
+    # 1: what was made, or is still made by a program from, before there were versions.
+    sa.Column("version", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("best_without_id", sa.BigInteger),
+    sa.UniqueConstraint("id", "version"),
     sa.CheckConstraint(_one_of("phase", PHASES), name="phase"),
 )
 
@@ -75,19 +79,20 @@ configuration = sa.Table(
     sa.CheckConstraint(_one_of("kind", KINDS), name="kind"),
 )
 # The same numbers are the same configuration: a sampler that repeats itself gets further seeds, not a second row.
-sa.Index(
-    "uq_configuration_searched_params",
-    configuration.c.study_id,
-    sa.func.md5(sa.cast(configuration.c.params, sa.Text)),
-    unique=True,
-    postgresql_where=configuration.c.kind == "searched",
-)
+for _kind in ("searched", "without"):
+    sa.Index(
+        f"uq_configuration_{_kind}_params",
+        configuration.c.study_id,
+        sa.func.md5(sa.cast(configuration.c.params, sa.Text)),
+        unique=True,
+        postgresql_where=configuration.c.kind == _kind,
+    )
 
 run = sa.Table(
     "run",
     metadata,
     sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
-    sa.Column("study_id", sa.BigInteger, sa.ForeignKey(study.c.id, ondelete="CASCADE"), nullable=False),
+    sa.Column("study_id", sa.BigInteger, nullable=False),
     sa.Column("configuration_id", sa.BigInteger, sa.ForeignKey(configuration.c.id, ondelete="CASCADE"), nullable=False),
     sa.Column("pool", sa.Text, nullable=False),
     sa.Column("seed", sa.BigInteger, nullable=False),
@@ -118,11 +123,21 @@ run = sa.Table(
     sa.Column("data_hash", sa.Text),
     sa.Column("artifact", sa.Text),
     sa.Column("error", sa.Text),
+    sa.Column("version", sa.SmallInteger, nullable=False, server_default="1"),
+    sa.Column("partition", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("fold", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("queries", ARRAY(sa.REAL)),
+    # The version stands in the run for the sake of its check, and is its study's by this key.
+    sa.ForeignKeyConstraint(["study_id", "version"], [study.c.id, study.c.version], ondelete="CASCADE"),
     sa.UniqueConstraint("configuration_id", "seed"),
     sa.CheckConstraint(_one_of("pool", POOLS), name="pool"),
     sa.CheckConstraint(_one_of("state", STATES), name="state"),
     sa.CheckConstraint("seed >= 0", name="seed"),
-    sa.CheckConstraint(f"(pool = 'confirm') = (seed >= {FIRST_CONFIRM_SEED})", name="confirm_seeds_are_fresh"),
+    sa.CheckConstraint(
+        f"(pool = 'confirm') = (seed >= CASE version WHEN 1 THEN {FIRST_CONFIRM_SEED[1]} "
+        f"ELSE {FIRST_CONFIRM_SEED[2]} END) AND (version = 1 OR seed < {2**31})",
+        name="confirm_seeds_are_fresh",
+    ),
     sa.CheckConstraint("(state = 'leased') <= (token IS NOT NULL AND lease_until IS NOT NULL)", name="lease"),
     sa.CheckConstraint("(state IN ('done', 'diverged')) <= (objective IS NOT NULL)", name="ended_has_objective"),
     # Claims, renewals and results rewrite rows in place; room on the page keeps them off the indexes.

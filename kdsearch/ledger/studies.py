@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from kdsearch.draws import VERSION
 from kdsearch.errors import StudyMismatch
 from kdsearch.ledger import schema
 from kdsearch.ledger import views
 from kdsearch.ledger.records import StudyRecord
 
 LIMITS = ("runs", "hours", "gpu_hours")
+_SINCE_DRAWS = frozenset({"folds", "without", "question", "idle_without_teacher", "query_groups", "teacher_saw"})
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     row = connection.execute(sa.select(table).where(table.c.name == declared.name).with_for_update()).mappings().first()
     if row is None:
         return _create(connection, declared), []
+    if row["version"] == 1:
+        declared = _before_draws(declared)
     differences = list(difference(row["identity"], plain(declared.identity)))
     if differences:
         raise StudyMismatch(
@@ -122,6 +127,13 @@ def difference(stored: Any, declared: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {stored!r} in the ledger, {declared!r} in the study file"
 
 
+def _before_draws(declared: Declaration) -> Declaration:
+    """What a file declares of a study of version 1, which goes on as it began: its runs draw no folds and teachers."""
+    settings = {name: value for name, value in declared.settings.items() if name not in _SINCE_DRAWS}
+    settings["confirm"] = {name: value for name, value in settings["confirm"].items() if name != "others"}
+    return replace(declared, settings=settings)
+
+
 def _create(connection: Connection, declared: Declaration) -> StudyRecord:
     values = {
         "name": declared.name,
@@ -135,6 +147,7 @@ def _create(connection: Connection, declared: Declaration) -> StudyRecord:
         "code_hash": declared.code_hash,
         "source_file": declared.source_file,
         "source_text": declared.source_text,
+        "version": VERSION,
     }
     study_id = connection.execute(schema.study.insert().values(values).returning(schema.study.c.id)).scalar_one()
     rows = [
@@ -169,11 +182,16 @@ def _extended(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[st
     """Keep what ``extend`` added: a larger budget in the ledger stands until the file asks for more."""
     return {
         "budget": {name: _larger(stored["budget"].get(name), declared["budget"].get(name)) for name in LIMITS},
-        "confirm": {
-            "seeds": max(stored["confirm"]["seeds"], declared["confirm"]["seeds"]),
-            "finalists": declared["confirm"]["finalists"],
-        },
+        "confirm": _larger_confirm(stored["confirm"], declared["confirm"]),
     }
+
+
+def _larger_confirm(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    """As declared, but with the larger numbers of seeds; ``others`` without a number is all of them."""
+    confirm = {**plain(declared), "seeds": max(stored["seeds"], declared["seeds"])}
+    if "others" in declared:
+        confirm["others"] = _larger(stored.get("others"), declared["others"])
+    return confirm
 
 
 def _larger(stored: float | None, declared: float | None) -> float | None:

@@ -11,6 +11,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine import RowMapping
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.ledger import schema
 from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import ConfigurationRecord
@@ -33,6 +35,8 @@ _SEARCH_COLUMNS = tuple(
         "needs",
         "seconds",
         "finished_at",
+        "partition",
+        "fold",
     )
 )
 
@@ -98,7 +102,7 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
             open_now, schema.run.c.id > max(memory.runs), schema.run.c.id == sa.any_(sa.literal(open_then, _IDS))
         )
     for row in connection.execute(sa.select(*columns).where(wanted).order_by(schema.run.c.id)):
-        memory.runs[row[0]] = SearchRun(*row)
+        memory.runs[row[0]] = SearchRun(*(*row[:-2], _fold(*row[-2:])))
     runs = tuple(memory.runs[id_] for id_ in sorted(memory.runs))
     kinds = connection.execute(sa.select(schema.event.c.kind).where(schema.event.c.study_id == study_id).distinct())
     # Under the study's lock, or in one go with it, ids grow: what is newer has a higher one.
@@ -114,18 +118,20 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
 def results(connection: Connection, study_id: int, *, curves: bool = True) -> StudyResults:
     """One consistent read of everything, for reports; without ``curves``, which are most of it, where none is shown."""
     connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-    names = [column for column in schema.run.c if column.name in _RUN_FIELDS]
+    names = [column for column in schema.run.c if column.name in (*_RUN_FIELDS, "partition")]
     if curves:
         names += [schema.run.c.curve_names, schema.run.c.curves]
     rows = connection.execute(
         sa.select(*names).where(schema.run.c.study_id == study_id).order_by(schema.run.c.id)
     ).mappings()
     runs = tuple(_run(row) for row in rows)
+    study = study_by_id(connection, study_id)
     return StudyResults(
-        study=study_by_id(connection, study_id),
+        study=study,
         configurations=_configurations(connection, study_id),
         runs=runs,
         events=tuple(events_after(connection, study_id, 0)),
+        queries=_queries(connection, study),
     )
 
 
@@ -146,6 +152,23 @@ def events_after(connection: Connection, study_id: int, last: int) -> list[Event
         sa.select(*columns).where(table.c.study_id == study_id, table.c.id > last).order_by(table.c.id)
     ).mappings()
     return [EventRecord(**row) for row in rows]
+
+
+def _queries(connection: Connection, study: StudyRecord) -> dict[int, list[float]]:
+    """Per-query test values of the confirm runs of what is compared first of all, where they were kept."""
+    compared = [id_ for id_ in (study.winner_id, study.ablation_id, study.best_without_id) if id_ is not None]
+    if not compared:
+        return {}
+    table = schema.run
+    rows = connection.execute(
+        sa.select(table.c.id, table.c.queries).where(
+            table.c.configuration_id.in_(compared),
+            table.c.pool == "confirm",
+            table.c.state.in_(ENDED),
+            sa.func.cardinality(table.c.queries) > 0,
+        )
+    )
+    return {row.id: list(row.queries) for row in rows}
 
 
 _RUN_FIELDS = frozenset(RunRecord.__dataclass_fields__) - {"curve"}
@@ -176,4 +199,8 @@ def _configurations(connection: Connection, study_id: int, above: int = 0) -> di
 def _run(row: RowMapping) -> RunRecord:
     values = {name: value for name, value in row.items() if name in _RUN_FIELDS}
     curve = dict(zip(row.get("curve_names") or (), row.get("curves") or (), strict=True))
-    return RunRecord(**values, curve=curve)
+    return RunRecord(**{**values, "fold": _fold(row["partition"], row["fold"])}, curve=curve)
+
+
+def _fold(partition: int, number: int) -> Fold:
+    return FIRST if partition == number == 0 else Fold(partition, number)

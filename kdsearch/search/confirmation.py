@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.orders import ChooseWinner
 from kdsearch.ledger.orders import EnterPhase
@@ -10,29 +13,37 @@ from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Note
 from kdsearch.ledger.orders import Order
 from kdsearch.ledger.records import ENDED
+from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import SearchRun
+from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.views import SearchState
 from kdsearch.search.evidence import by_pool
 from kdsearch.search.evidence import pending
-from kdsearch.search.seeds import confirm_seed
 from kdsearch.search.standing import Standing
 from kdsearch.search.teachers import Teachers
+from kdsearch.search.teachers import draws_of
 from kdsearch.study import Study
 
 ABLATION = "winner without distillation"
+FIRST_PRIORITY = 1_000_000
+"""Of confirm runs: after all that is searched."""
 
 
-def choose(study: Study, state: SearchState, ranking: list[Standing]) -> list[Order]:
-    """Fix winner, ablation and finalists; the confirm runs follow in the next decision."""
+def choose(study: Study, state: SearchState, ranking: list[Standing], without: list[Standing]) -> list[Order]:
+    """Fix winner, ablation, best setting without teacher and finalists; the confirm runs follow in the next decision.
+
+    ``ranking`` and ``without``: of the two searches, best first.
+    """
     if not ranking:
         raise KdsearchError(
             "the budget is spent and no search run ended well. See kdsearch status for the failed runs, mend the cause "
             "and launch with --retry-failed."
         )
     winner, *others = ranking
-    made, ablation = _ablation(study, state, winner)
-    evidence = {
+    best = without[0] if without else None
+    made, ablation = _ablation(study, state, winner, best)
+    evidence: dict[str, Any] = {
         "rule": f"highest posterior mean of the objective over search seeds{_among(winner)}",
         "estimate": winner.estimate,
         "estimate_sd": winner.sd,
@@ -40,6 +51,15 @@ def choose(study: Study, state: SearchState, ranking: list[Standing]) -> list[Or
         "candidates": len(ranking),
         "min_effect": float(state.study.settings["min_effect"]),
     }
+    if best is not None:
+        evidence["without"] = {
+            "name": best.configuration.name,
+            "rule": f"highest posterior mean of the objective over search seeds{_among(best)}",
+            "estimate": best.estimate,
+            "estimate_sd": best.sd,
+            "search_seeds": best.n,
+            "candidates": len(without),
+        }
     return [
         *made,
         ChooseWinner(
@@ -47,6 +67,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing]) -> list[Or
             ablation=ablation,
             finalists=tuple(row.id for row in others if row.n > 1)[: int(state.study.settings["confirm"]["finalists"])],
             evidence=evidence,
+            best_without=None if best is None else winner.id if _alike(best, winner) else best.id,
         ),
     ]
 
@@ -56,45 +77,52 @@ def _among(winner: Standing) -> str:
     return ", of those with two seeds or more" if winner.n > 1 else "; none has two seeds: it is chosen by one run"
 
 
-def _ablation(study: Study, state: SearchState, winner: Standing) -> tuple[list[Order], int | tuple[Kind, str]]:
+def _alike(one: Standing, other: Standing) -> bool:
+    return dict(one.configuration.params) == dict(other.configuration.params)
+
+
+def _ablation(
+    study: Study, state: SearchState, winner: Standing, best: Standing | None
+) -> tuple[list[Order], int | tuple[Kind, str]]:
     """The winner without distillation: a new configuration, unless there is one of the very same numbers."""
     params = study.without_teacher(winner.configuration.params)
     known = [winner.configuration, *(row for row in state.configurations.values() if row.kind == "baseline")]
+    if best is not None:
+        known.insert(1, best.configuration)
     same = next((row for row in known if dict(row.params) == params), None)
     if same is not None:
         return [], same.id
     return [NewConfiguration("ablation", ABLATION, params, "kdsearch")], ("ablation", ABLATION)
 
 
-def orders(study: Study, state: SearchState, seeds: int) -> list[Order]:
+def orders(study: Study, state: SearchState) -> list[Order]:
     """Confirm runs that are not yet ordered; when all have ended, the end.
 
     Priority is the seed's number first, so that a study stopped half-way still compares on common seeds.
     """
     record = state.study
-    assert record.winner_id is not None
-    assert record.ablation_id is not None
-    baselines = [row.id for row in state.configurations.values() if row.kind == "baseline"]
-    compared = list(dict.fromkeys([record.winner_id, record.ablation_id, *baselines, *record.finalist_ids]))
     runs = by_pool(state)["confirm"]
     known = {(run.configuration_id, run.seed) for run in runs}
     teachers = Teachers(state, study.uses_teacher)
+    wanted = compared(record, state.configurations)
     placed: list[Order] = []
-    for index in range(seeds):
-        for rank, configuration in enumerate(compared):
-            seed = confirm_seed(index)
-            if (configuration, seed) in known:
+    for index in range(max(wanted.values())):
+        seed = teachers.draws.first_confirm_seed + index
+        priority = FIRST_PRIORITY + index * (1 + len(wanted))  # the seed's own teacher, then those that wait for it
+        for rank, (configuration, seeds) in enumerate(wanted.items(), 1):
+            if index >= seeds or (configuration, seed) in known:
                 continue
-            more, needs = teachers.for_run(state.configurations[configuration].params, seed)
-            placed += more
+            place = teachers.for_run(state.configurations[configuration].params, "confirm", seed, priority)
+            placed += place.orders
             placed.append(
                 NewRun(
                     configuration,
                     "confirm",
                     seed,
-                    needs=needs,
-                    priority=1_000_000 + index * len(compared) + rank,
+                    needs=place.needs,
+                    priority=priority + rank,
                     keep_weights=configuration == record.winner_id,
+                    fold=place.fold,
                 )
             )
     if placed or pending(state.runs):
@@ -103,11 +131,36 @@ def orders(study: Study, state: SearchState, seeds: int) -> list[Order]:
     return [] if record.phase == "finished" else [_look(state, runs), EnterPhase("finished")]
 
 
+def compared(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord]) -> dict[int, int]:
+    """What is compared, winner first, and on how many of the confirm seeds: baselines and finalists on the first."""
+    confirm = study.settings.get("confirm") or {}
+    seeds = int(confirm.get("seeds", 0))
+    others = confirm.get("others")
+    fewer = seeds if others is None else min(seeds, int(others))
+    primary = [id_ for id_ in (study.winner_id, study.ablation_id, study.best_without_id) if id_ is not None]
+    baselines = [row.id for row in configurations.values() if row.kind == "baseline"]
+    return {**dict.fromkeys([*primary, *baselines, *study.finalist_ids], fewer), **dict.fromkeys(primary, seeds)}
+
+
 def _look(state: SearchState, runs: list[SearchRun]) -> Note:
-    """From now on the verdict can be read: how many seeds winner and ablation have in common is what it rests on."""
+    """From now on the verdict can be read: the seeds that its two sides have in common are what it rests on.
+
+    Where the confirm seeds share teachers, it rests on so many teachers.
+    """
     ended = {
         id_: {run.seed for run in runs if run.configuration_id == id_ and run.state in ENDED}
-        for id_ in (state.study.winner_id, state.study.ablation_id)
+        for id_ in (state.study.winner_id, other_side(state.study))
     }
-    seeds = len(set.intersection(*ended.values()))
-    return Note("look", f"all confirm runs have ended: a look at {seeds} common fresh seeds", {"seeds": seeds})
+    common = set.intersection(*ended.values())
+    message, data = f"all confirm runs have ended: a look at {len(common)} common fresh seeds", {"seeds": len(common)}
+    draws = draws_of(state.study)
+    if draws.teachers:
+        data["teachers"] = len({draws.index("confirm", seed) % draws.teachers for seed in common})
+        message += f" of {data['teachers']} teachers"
+    return Note("look", message, data)
+
+
+def other_side(study: StudyRecord) -> int | None:
+    """What the winner is compared with first of all: the answer to the study's question."""
+    best = study.settings.get("question") == "best without" and study.best_without_id is not None
+    return study.best_without_id if best else study.ablation_id

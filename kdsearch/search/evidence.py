@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Literal
 
 from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import ConfigurationRecord
@@ -15,13 +16,15 @@ from kdsearch.search.policy import Setting
 
 
 def settings_of(
-    configurations: Mapping[int, ConfigurationRecord], runs: Iterable[SearchRun]
+    configurations: Mapping[int, ConfigurationRecord],
+    runs: Iterable[SearchRun],
+    kind: Literal["searched", "without"] = "searched",
 ) -> tuple[list[ConfigurationRecord], list[Setting]]:
-    """Searched configurations in the order in which they were proposed, each with its search runs.
+    """Configurations of one search, of ``kind``, in the order in which they were proposed, each with its search runs.
 
     A diverged run counts with its objective, the chance level; a failed or cancelled one has spent its seed.
     """
-    searched = [row for row in configurations.values() if row.kind == "searched"]
+    searched = [row for row in configurations.values() if row.kind == kind]
     objectives: dict[int, dict[int, float]] = {row.id: {} for row in searched}
     # Of ten thousand configurations few have such runs: most share one empty set.
     pending: dict[int, set[int]] = defaultdict(set)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Sequence
+from typing import Any
 
 from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import ConfigurationRecord
@@ -13,9 +15,16 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.search.budget import busy_seconds
 from kdsearch.search.budget import own_seconds
 from kdsearch.search.budget import runs_left
+from kdsearch.search.confirmation import compared
+from kdsearch.search.searches import has_without
+from kdsearch.search.searches import shares_of
+from kdsearch.search.teachers import UNTRAINED
+from kdsearch.search.teachers import draws_of
+from kdsearch.search.teachers import search_draws
+from kdsearch.search.teachers import streams_of
 
 TEACHER_CANDIDATES = 3
-"""As ``kdsearch.search.preflight`` orders them; a test keeps the two equal."""
+"""For the one teacher of a study of version 1, as ``kdsearch.search.preflight`` orders them."""
 
 
 def runs_expected(
@@ -24,28 +33,40 @@ def runs_expected(
     """Return the total number of runs of the study when it is finished, as far as known.
 
     It counts the runs in the ledger, failed ones too (they are spent) but no cancelled ones, and what the planner
-    orders from here on: teacher candidates and pre-flight, the rest of the budget, fresh seeds. Before the winner is
-    chosen it takes the ablation and the finalists for configurations of their own. Teachers of search seeds that no
-    run has asked for yet are not known, and not counted.
+    orders from here on: teachers and pre-flight, the rest of both budgets, fresh seeds and their teachers. Before the
+    winner is chosen it takes the ablation, the best setting without teacher and the finalists for configurations of
+    their own. Teachers of search seeds that no run has asked for yet are not known, and not counted.
     """
     there = [run for run in runs if run.state != "cancelled"]
     if study.phase == "finished" and study.winner_id is None:
         return len(there)
-    to_come = _before_search(study, there) + _search(study, configurations, there)
+    to_come = _before_search(study, configurations, there) + _search(study, configurations, there)
     return len(there) + to_come + _confirm(study, configurations, there)
 
 
-def _before_search(study: StudyRecord, runs: Sequence[SearchRun]) -> int:
-    if study.phase != "teacher" or not _has_teacher(study) or any(run.pool == "teacher" for run in runs):
+def _before_search(
+    study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]
+) -> int:
+    if study.phase != "teacher" or not _trains_teachers(study) or any(run.pool == "teacher" for run in runs):
         return 0
-    return TEACHER_CANDIDATES + int((study.settings.get("preflight") or {}).get("seeds", 0))
+    students = int((study.settings.get("preflight") or {}).get("seeds", 0))
+    if study.version == 1:
+        return TEACHER_CANDIDATES + students
+    return len(search_draws(study, _streams(configurations))) + students
 
 
 def _search(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
     if study.winner_id is not None:
         return 0
-    budget = study.settings.get("budget") or {}
-    search = [run for run in runs if run.pool == "search" and searched(configurations, run)]
+    search = [run for run in runs if run.pool == "search"]
+    return sum(
+        _part(budget, [run for run in search if searched(configurations, run, kind)])
+        for kind, budget in shares_of(study.settings).items()
+    )
+
+
+def _part(budget: Mapping[str, Any], search: Sequence[SearchRun]) -> int:
+    """What one of the searches orders from here on."""
     left = runs_left(budget, search)
     timed = [run.seconds for run in search if run.seconds]
     if left == 0 or not timed:
@@ -63,31 +84,45 @@ def _search(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord
 
 def _confirm(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
     confirm = study.settings.get("confirm") or {}
-    seeds = int(confirm.get("seeds", 0))
+    seeds, others = int(confirm.get("seeds", 0)), confirm.get("others")
+    fewer = seeds if others is None else min(seeds, int(others))
     confirmed = [run for run in runs if run.pool == "confirm"]
-    # Where each seed has its own teacher, a fresh seed brings one more run: it is there once a run needs it.
-    teachers = {run.needs for run in confirmed if run.needs is not None}
-    own_teachers = max(0, seeds - len(teachers)) if study.settings.get("teachers") == "per-seed" else 0
-    baselines = {id_ for id_, record in configurations.items() if record.kind == "baseline"}
     if study.winner_id is None:
         ablated = bool(study.settings.get("teacher_parameters"))
-        compared = 1 + ablated + len(baselines) + int(confirm.get("finalists", 0))
-        return compared * seeds + own_teachers
+        primary = 1 + ablated + has_without(study.settings)
+        beside = sum(row.kind == "baseline" for row in configurations.values()) + int(confirm.get("finalists", 0))
+        return primary * seeds + beside * fewer + _teachers(study, configurations, runs, seeds)
     # The ablation may be the winner itself or a baseline: each configuration counts once.
-    fixed = {study.winner_id, *baselines, *study.finalist_ids}
-    if study.ablation_id is not None:
-        fixed.add(study.ablation_id)
-    ordered = dict.fromkeys(fixed, 0)
-    for run in confirmed:
-        if run.configuration_id in ordered:
-            ordered[run.configuration_id] += 1
-    missing = sum(max(0, seeds - count) for count in ordered.values())
-    taught = any(_uses_teacher(study, configurations.get(id_)) for id_ in fixed)
-    return missing + (own_teachers if taught else 0)
+    wanted = compared(study, configurations)
+    ordered = Counter(run.configuration_id for run in confirmed)
+    missing = sum(max(0, count - ordered[id_]) for id_, count in wanted.items())
+    taught = max((count for id_, count in wanted.items() if _uses_teacher(study, configurations.get(id_))), default=0)
+    return missing + _teachers(study, configurations, runs, taught)
 
 
-def _has_teacher(study: StudyRecord) -> bool:
-    return str(study.settings.get("teachers", "one")) != "none"
+def _teachers(
+    study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun], seeds: int
+) -> int:
+    """How many teachers so many fresh seeds bring that are not there: each is, once a run needs it."""
+    if study.version == 1:
+        there = {run.needs for run in runs if run.pool == "confirm" and run.needs is not None}
+        return max(0, seeds - len(there)) if study.settings.get("teachers") == "per-seed" and seeds else 0
+    if study.settings["teachers"] in (*UNTRAINED, "one"):
+        return 0
+    draws, streams = draws_of(study), _streams(configurations)
+    first = draws.first_confirm_seed
+    drawn = {draws.teacher_seed(draws.draw("confirm", first + index, streams)) for index in range(seeds)}
+    return len(drawn - {run.seed for run in runs if run.pool == "teacher"})
+
+
+def _streams(configurations: Mapping[int, ConfigurationRecord]) -> frozenset[str]:
+    """The streams that vary in the study, as its baselines say; without any, all."""
+    rows = [row.params for row in configurations.values() if row.kind == "baseline"]
+    return streams_of(rows[0] if rows else {})
+
+
+def _trains_teachers(study: StudyRecord) -> bool:
+    return study.settings.get("teachers", "one") not in UNTRAINED
 
 
 def _uses_teacher(study: StudyRecord, configuration: ConfigurationRecord | None) -> bool:

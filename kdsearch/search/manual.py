@@ -13,7 +13,6 @@ from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Order
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.views import SearchState
-from kdsearch.search.seeds import search_seed
 from kdsearch.search.teachers import Teachers
 from kdsearch.study import Study
 from kdsearch.tasks.base import VARY
@@ -45,10 +44,10 @@ def add_configuration(ledger: Ledger, study: Study, study_id: int, params: Mappi
         teachers = Teachers(state, study.uses_teacher)
         known = [run.seed for run in state.runs if same and run.configuration_id == same.id and run.pool == "search"]
         first = min(known, default=0)  # a setting of the search has seeds of its own
-        for index in range(first, first + seeds):
-            more, needs = teachers.for_run(params, search_seed(index))
-            run = NewRun((kind, name), "search", search_seed(index), needs=needs, priority=index - first)
-            orders += [*more, run]
+        for seed in range(first, first + seeds):
+            place = teachers.for_run(params, "search", seed)
+            run = NewRun((kind, name), "search", seed, needs=place.needs, priority=seed - first, fold=place.fold)
+            orders += [*place.orders, run]
         placed[:] = [name]
         return orders
 

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+from dataclasses import replace
 from typing import Protocol
 
 from kdsearch.errors import KdsearchError
-from kdsearch.ledger.choice import searched
 from kdsearch.ledger.orders import CancelRun
 from kdsearch.ledger.orders import FailRun
 from kdsearch.ledger.orders import NewConfiguration
 from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Note
 from kdsearch.ledger.orders import Order
-from kdsearch.ledger.records import ConfigurationRecord
+from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.views import SearchState
 from kdsearch.search import confirmation
 from kdsearch.search import preflight
 from kdsearch.search.budget import GAIN
 from kdsearch.search.budget import describe
-from kdsearch.search.budget import runs_left
-from kdsearch.search.evidence import by_pool
 from kdsearch.search.evidence import pending
-from kdsearch.search.evidence import settings_of
 from kdsearch.search.policy import New
 from kdsearch.search.policy import Pick
 from kdsearch.search.policy import Search
 from kdsearch.search.policy import Setting
-from kdsearch.search.seeds import search_seed
+from kdsearch.search.searches import TITLES
+from kdsearch.search.searches import Part
+from kdsearch.search.searches import SearchKind
+from kdsearch.search.searches import dealt
+from kdsearch.search.searches import searches
 from kdsearch.search.standing import policy_of
 from kdsearch.search.standing import ranked
+from kdsearch.search.teachers import LOST
 from kdsearch.search.teachers import Teachers
+from kdsearch.search.teachers import draws_of
 from kdsearch.search.threads import one_thread
 from kdsearch.study import Study
 from kdsearch.tasks.base import Scalar
@@ -40,6 +45,7 @@ from kdsearch.tasks.base import Scalar
 HOPELESS = 6
 HOPELESS_SHARE = 0.5
 DIVERGED = 16
+_BEST = {"searched": "winner", "without": "best setting"}
 ASKED_AGAIN = 1.01  # whether the search may end is asked anew when so many times as many runs have ended
 
 
@@ -51,7 +57,7 @@ class Planner(Protocol):
 
 
 class StudyPlanner:
-    """Teacher and pre-flight, then the search by its policy, then winner and fresh seeds.
+    """Teachers and pre-flight, then both searches by their policies, then winner and fresh seeds.
 
     ``capacity``: how many search runs to keep queued at least, ahead of those that train.
     """
@@ -59,8 +65,8 @@ class StudyPlanner:
     def __init__(self, study: Study, capacity: int) -> None:
         self.study = study
         self.capacity = capacity
-        self._policy: Search | None = None
-        self._asked_at = 0
+        self._policies: dict[SearchKind, Search] = {}
+        self._asked: dict[SearchKind, _Asked] = {}
 
     def plan(self, state: SearchState) -> Sequence[Order]:
         """See ``Planner.plan``. Raises ``KdsearchError`` when runs fail in a way that more runs cannot mend."""
@@ -72,94 +78,129 @@ class StudyPlanner:
         if state.study.phase == "teacher":
             return preflight.orders(self.study, state)
         if state.study.winner_id is not None:
-            return confirmation.orders(self.study, state, int(state.study.settings["confirm"]["seeds"]))
+            return confirmation.orders(self.study, state)
         return self._search(state)
 
-    def policy(self, state: SearchState) -> Search:
-        """The study's policy, kept between decisions for what it has computed."""
-        if self._policy is None:
-            self._policy = policy_of(state.study)
-        return self._policy
+    def _policy(self, state: SearchState, kind: SearchKind) -> Search:
+        """A search's policy, kept between decisions for what it has computed."""
+        if kind not in self._policies:
+            self._policies[kind] = policy_of(state.study, without=kind == "without")
+        return self._policies[kind]
 
     def _search(self, state: SearchState) -> Sequence[Order]:
-        search = [run for run in by_pool(state)["search"] if searched(state.configurations, run)]
-        queued = sum(run.state == "queued" for run in search)
-        # Whoever trains, here or elsewhere, shall find a next run: as many wait as train.
-        wanted = max(self.capacity, sum(run.state == "leased" for run in search)) - queued
-        left = runs_left(state.study.settings["budget"], search)
-        if left is not None:
-            wanted = min(wanted, left)
-        if left == 0 and (late := _late(state, search)):
+        """Further runs of both searches; when both are over, the winner."""
+        parts = searches(state)
+        if late := [order for part in parts if part.left == 0 for order in _late(state, part.runs)]:
             return late
-        records, settings = settings_of(state.configurations, state.runs)
-        reason = f"the budget of {describe(state.study.settings['budget'])} is spent"
-        if wanted > 0:
-            policy = self.policy(state)
-            one_thread()
-            reason = self._enough(state, policy, settings)
-            picks = [] if reason else policy.choose(settings, wanted)
-            if not reason:
-                orders = self._orders(state, records, settings, picks)
-                if orders or pending(search):
-                    return orders
-                reason = "the space holds no further setting"
-        if pending(search):
+        # Whoever trains, here or elsewhere, shall find a next run: as many wait as train.
+        states = [run.state for part in parts for run in part.runs]
+        wanted = max(self.capacity, states.count("leased")) - states.count("queued")
+        if wanted <= 0:
             return []
-        # A fresh policy: the choice must follow from the ledger alone, not from what this process has cached.
-        chosen = confirmation.choose(self.study, state, ranked(records, settings, policy_of(state.study)))
-        return [Note("search ended", f"search ended: {reason}", once=True), *chosen]
+        one_thread()
+        over = {part.kind: self._over(state, part) for part in parts}
+        while going := [part for part in parts if not over[part.kind]]:
+            orders, exhausted = self._filled(state, going, wanted)
+            over |= dict.fromkeys(exhausted, "the space holds no further setting")
+            if orders or not exhausted:
+                return orders
+        return [] if any(pending(part.runs) for part in parts) else self._choice(state, parts, over)
 
-    def _enough(self, state: SearchState, policy: Search, settings: list[Setting]) -> str:
-        """Why the search may end before its budget, or nothing."""
+    def _filled(self, state: SearchState, parts: Sequence[Part], wanted: int) -> tuple[list[Order], list[SearchKind]]:
+        """So many further runs, and the searches whose policies have no more to ask for, nor to wait for."""
+        counts, teachers = dealt(parts, wanted), Teachers(state, self.study.uses_teacher)
+        orders: list[Order] = []
+        exhausted: list[SearchKind] = []
+        spare = 0
+        for part in reversed(parts):  # what the other has no use for now, the search for the winner gets
+            count = counts[part.kind] + spare
+            count = count if part.left is None else min(count, part.left)
+            picks = self._policy(state, part.kind).choose(part.settings, count) if count else []
+            orders = [*self._orders(part, picks, teachers), *orders]
+            spare = count - len(picks)
+            if count and not picks and not pending(part.runs):
+                exhausted.append(part.kind)
+        return orders, exhausted
+
+    def _choice(self, state: SearchState, parts: Sequence[Part], over: Mapping[SearchKind, str]) -> list[Order]:
+        """Why each search has ended, and what is chosen of it.
+
+        By fresh policies: the choice must follow from the ledger alone, not from what this process has cached.
+        """
+        rankings = {
+            part.kind: ranked(part.records, part.settings, policy_of(state.study, without=part.kind == "without"))
+            for part in parts
+        }
+        titles = {part.kind: TITLES[part.kind] for part in parts}
+        notes = [Note(f"{title} ended", f"{title} ended: {over[kind]}", once=True) for kind, title in titles.items()]
+        return [*notes, *confirmation.choose(self.study, state, rankings["searched"], rankings.get("without", []))]
+
+    def _over(self, state: SearchState, part: Part) -> str:
+        """Why a search orders nothing more, or nothing: its budget is spent, or too little is left to gain."""
+        if part.left == 0:
+            return f"the budget of {describe(part.budget)} is spent"
         if not state.study.settings["search"].get("stop_early"):
             return ""
-        ended = sum(len(row.objectives) for row in settings)
-        if ended < ASKED_AGAIN * self._asked_at:
-            return ""
-        gain, enough = policy.gain_left(settings), GAIN * float(state.study.settings["min_effect"])
-        if gain is None or gain >= enough:
-            self._asked_at = ended
-            return ""
-        return (
-            f"stopped early, for more runs are expected to add {gain:.2g} to the winner, less than {GAIN:g} of "
-            f"min_effect = {state.study.settings['min_effect']:g}"
-        )
+        now = _Asked.of(part)
+        before = self._asked.get(part.kind, _Asked())
+        if now == before or (not before.reason and now.ended < ASKED_AGAIN * before.ended):
+            return before.reason
+        gain = self._policy(state, part.kind).gain_left(part.settings)
+        effect, reason = float(state.study.settings["min_effect"]), ""
+        if gain is not None and gain < GAIN * effect:
+            reason = (
+                f"stopped early, for more runs are expected to add {gain:.2g} to the {_BEST[part.kind]}, less than "
+                f"{GAIN:g} of min_effect = {effect:g}"
+            )
+        self._asked[part.kind] = replace(now, reason=reason)
+        return reason
 
-    def _orders(
-        self,
-        state: SearchState,
-        records: Sequence[ConfigurationRecord],
-        settings: Sequence[Setting],
-        picks: Sequence[Pick],
-    ) -> list[Order]:
+    def _orders(self, part: Part, picks: Sequence[Pick], teachers: Teachers) -> list[Order]:
         """The picks as orders. A new setting with the numbers of a known one is a further seed of that."""
-        teachers = Teachers(state, self.study.uses_teacher)
-        known = {_key(row.params): position for position, row in enumerate(records)}
-        targets: list[tuple[int | tuple[str, str], Mapping[str, Scalar]]] = [(row.id, row.params) for row in records]
-        used = [{*row.objectives, *row.pending, *row.failed} for row in settings]
-        places = list(range(len(records)))  # of a policy's positions among ours: new ones may turn out as known
-        following = _next_number(records)
+        known = {_key(row.params): position for position, row in enumerate(part.records)}
+        targets: list[tuple[int | tuple[Kind, str], Mapping[str, Scalar]]] = [
+            (row.id, row.params) for row in part.records
+        ]
+        used = [{*row.objectives, *row.pending, *row.failed} for row in part.settings]
+        places = list(range(len(part.records)))  # of a policy's positions among ours: new ones may turn out as known
+        following = part.following
         orders: list[Order] = []
         for pick in picks:
             if isinstance(pick, New):
-                complete = self.study.complete(pick.params)
+                complete = self._complete(part.kind, pick.params)
                 place = known.setdefault(_key(complete), len(targets))
                 places.append(place)
                 if place == len(targets):
-                    name = f"c{following}"
+                    name = part.name(following)
                     following += 1
-                    orders.append(NewConfiguration("searched", name, complete, "sampler"))
-                    targets.append((("searched", name), complete))
+                    orders.append(NewConfiguration(part.kind, name, complete, "sampler"))
+                    targets.append(((part.kind, name), complete))
                     used.append(set())
             else:
                 place = places[pick.setting]
             target, params = targets[place]
-            index = _next_seed(used[place]) if used[place] or not isinstance(pick, New) else pick.seed
-            seed = search_seed(index)
-            used[place].add(index)
-            more, needs = teachers.for_run(params, seed)
-            orders += [*more, NewRun(target, "search", seed, needs=needs)]  # type: ignore[arg-type]
+            seed = _next_seed(used[place]) if used[place] or not isinstance(pick, New) else pick.seed
+            used[place].add(seed)
+            stands = teachers.for_run(params, "search", seed)
+            orders += [*stands.orders, NewRun(target, "search", seed, needs=stands.needs, fold=stands.fold)]
         return orders
+
+    def _complete(self, kind: SearchKind, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+        complete = self.study.complete(params)
+        return self.study.without_teacher(complete) if kind == "without" else complete
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """When it was asked last whether a search may end, by its runs that had ended and were open, and the answer."""
+
+    ended: int = 0
+    pending: int = 0
+    reason: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, part: Part) -> _Asked:
+        return cls(sum(len(row.objectives) for row in part.settings), pending(part.runs))
 
 
 def _late(state: SearchState, search: Sequence[SearchRun]) -> list[CancelRun]:
@@ -173,10 +214,6 @@ def _late(state: SearchState, search: Sequence[SearchRun]) -> list[CancelRun]:
 
 def _next_seed(used: set[int]) -> int:
     return Setting({}, pending=frozenset(used)).next_seed
-
-
-def _next_number(records: Sequence[ConfigurationRecord]) -> int:
-    return 1 + max((int(row.name[1:]) for row in records if row.origin == "sampler"), default=-1)
 
 
 def _key(params: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
@@ -205,12 +242,22 @@ def _refuse_all_diverged(state: SearchState) -> None:
 
 
 def _orphans(state: SearchState) -> list[Order]:
-    """Runs whose own teacher failed or diverged can never start."""
+    """Runs whose own teacher failed or diverged can never start; a fresh seed whose teacher is lost is said."""
     states = {run.id: run.state for run in state.runs}
-    return [
+    orphans = [run for run in state.runs if run.state == "queued" and run.needs and states[run.needs] in LOST]
+    orders: list[Order] = [
         FailRun(
             run.id, f"the teacher run {run.needs} of this run is {states[run.needs]}; see kdsearch logs {run.needs}"
         )
-        for run in state.runs
-        if run.state == "queued" and run.needs is not None and states[run.needs] in ("failed", "diverged", "cancelled")
+        for run in orphans
+        if run.needs is not None
     ]
+    draws = draws_of(state.study)
+    for needs in dict.fromkeys(run.needs or 0 for run in orphans if run.pool == "confirm" and draws.version > 1):
+        seeds = sorted({draws.index("confirm", run.seed) for run in orphans if run.needs == needs})
+        message = (
+            f"teacher run {needs} is {states[needs]}: fresh seed {', '.join(map(str, seeds))} has no pair, for a fresh "
+            f"seed's teacher is not replaced; see kdsearch logs {needs}"
+        )
+        orders.append(Note("pair lost", message, {"teacher": needs, "seeds": seeds}))
+    return orders

@@ -1,7 +1,16 @@
-"""Before the search: train the teacher's candidates and the student alone, and say whether there is a gap to distil."""
+"""Before the search: train its teachers and the student alone, and say whether there is a gap to distil."""
 
 from __future__ import annotations
 
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+
+from kdsearch.data.folds import Fold
+from kdsearch.draws import FIRST_PREFLIGHT_SEED
+from kdsearch.draws import FIRST_TEACHER_SEED
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.orders import ChooseTeacher
 from kdsearch.ledger.orders import NewConfiguration
@@ -9,29 +18,74 @@ from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Note
 from kdsearch.ledger.orders import Order
 from kdsearch.ledger.records import ENDED
+from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.views import SearchState
 from kdsearch.search.evidence import by_pool
 from kdsearch.search.evidence import pending
 from kdsearch.search.expected import TEACHER_CANDIDATES
-from kdsearch.search.seeds import preflight_seed
-from kdsearch.search.seeds import teacher_seed
 from kdsearch.search.teachers import TEACHER
+from kdsearch.search.teachers import UNTRAINED
+from kdsearch.search.teachers import Teachers
+from kdsearch.search.teachers import search_draws
+from kdsearch.search.teachers import streams_of
+from kdsearch.statistics.differences import Difference
+from kdsearch.statistics.paired import paired_difference
 from kdsearch.statistics.summaries import summarize
 from kdsearch.statistics.unpaired import unpaired_difference
 from kdsearch.study import Study
 
-STUDENT_ALONE = ("ablation", "student alone (pre-flight)")
+STUDENT_ALONE: tuple[Kind, str] = ("ablation", "student alone (pre-flight)")
 
 
 def orders(study: Study, state: SearchState) -> list[Order]:
-    """Orders of the teacher phase: first the runs, then, when all have ended, the choice."""
-    if not study.trained.has_teacher:
+    """Orders of the teacher phase: first the runs, then, when all have ended, the finding and the search.
+
+    A study with one teacher has it chosen here. Of version 1 it is the best of three candidates by objective; since
+    then nothing of a teacher is chosen on the clips that validate its students.
+    """
+    if not study.trained.has_teacher or state.study.settings["teachers"] in UNTRAINED:
         return [ChooseTeacher(None)]
     pools = by_pool(state)
-    teachers, students = pools["teacher"], pools["preflight"]
+    if state.study.version == 1:
+        return _best_of_candidates(study, state, pools["teacher"], pools["preflight"])
+    teachers = Teachers(state, study.uses_teacher)
+    places = [teachers.of(draw) for draw in search_draws(state.study, streams_of(study.defaults))]
+    missing = [order for place in places for order in place.orders]
+    if not pools["teacher"]:
+        return _first(study, missing, teachers)
+    if missing:
+        return missing
+    if pending(pools["teacher"]) or pending(pools["preflight"]):
+        return []
+    serving = [run for run in pools["teacher"] if run.state == "done"]
+    chosen = places[0].needs if state.study.settings["teachers"] == "one" else None
+    assert chosen is None or isinstance(chosen, int)
+    return [_finding(study, serving, pools["preflight"]), ChooseTeacher(chosen)]
+
+
+def _first(study: Study, ordered: Sequence[Order], teachers: Teachers) -> list[Order]:
+    """The teachers that are ``ordered``, and the student alone on seeds that take the folds in turn."""
+    placed = [NewConfiguration(*TEACHER, dict(study.trained.parameters), "kdsearch"), *ordered]
+    alone = study.without_teacher(study.defaults)
+    if study.preflight_seeds:
+        placed.append(NewConfiguration(*STUDENT_ALONE, alone, "kdsearch"))
+    for seed in range(FIRST_PREFLIGHT_SEED, FIRST_PREFLIGHT_SEED + study.preflight_seeds):
+        fold = teachers.for_run(alone, "preflight", seed).fold
+        placed.append(NewRun(STUDENT_ALONE, "preflight", seed, priority=1, fold=fold))
+    return placed
+
+
+def _best_of_candidates(
+    study: Study, state: SearchState, teachers: list[SearchRun], students: list[SearchRun]
+) -> list[Order]:
+    """Three candidates, of which the best by objective serves all runs: studies of version 1."""
     if not teachers:
-        return _runs(study)
+        candidates = [
+            NewRun(TEACHER, "teacher", FIRST_TEACHER_SEED + index, keep_weights=True)
+            for index in range(TEACHER_CANDIDATES)
+        ]
+        return _first(study, candidates, Teachers(state, study.uses_teacher))
     if pending(teachers) or pending(students):
         return []
     done = [run for run in teachers if run.state == "done" and run.objective is not None]
@@ -44,45 +98,28 @@ def orders(study: Study, state: SearchState) -> list[Order]:
     return [_finding(study, teachers, students), ChooseTeacher(best.id)]
 
 
-def _runs(study: Study) -> list[Order]:
-    teacher = dict(study.trained.parameters)
-    placed: list[Order] = [NewConfiguration("teacher", TEACHER[1], teacher, "kdsearch")]
-    placed += [
-        NewRun(("teacher", TEACHER[1]), "teacher", teacher_seed(index), keep_weights=True)
-        for index in range(TEACHER_CANDIDATES)
-    ]
-    if study.preflight_seeds:
-        placed.append(NewConfiguration("ablation", STUDENT_ALONE[1], study.without_teacher(study.defaults), "kdsearch"))
-    placed += [
-        NewRun(("ablation", STUDENT_ALONE[1]), "preflight", preflight_seed(index), priority=1)
-        for index in range(study.preflight_seeds)
-    ]
-    return placed
-
-
-def _finding(study: Study, teachers: list[SearchRun], students: list[SearchRun]) -> Note:
-    teacher = [run.objective for run in teachers if run.state in ENDED and run.objective is not None]
-    student = [run.objective for run in students if run.state in ENDED and run.objective is not None]
-    if not study.preflight_seeds and len(teacher) >= 2:
+def _finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[SearchRun]) -> Note:
+    teacher, student = _objectives(teachers), _objectives(students)
+    if not study.preflight_seeds and teacher:
         message = f"teacher on its objective: {_mean(teacher)}; no student was asked for beside it (preflight_seeds=0)"
         return Note("preflight", message, once=True)
-    if len(teacher) < 2 or len(student) < 2:
+    if not teacher or len(student) < 2:
         return Note("preflight", "pre-flight: too few runs ended to compare teacher and student", once=True)
-    gap = unpaired_difference(teacher, student)
+    gap, how = _gap(teachers, students)
     spread = summarize(student).sd
+    warning = gap.mean < max(spread, study.min_effect)
+    data: dict[str, Any] = {"teacher": teacher, "student": student, "warning": warning}
+    if math.isnan(gap.low):
+        interval = ", without an interval, for there is one teacher"
+        data |= {"difference": gap.mean}
+    else:
+        interval = f" [{gap.low:+.4f}, {gap.high:+.4f}]{how}"
+        data |= {"gap": gap.mean, "low": gap.low, "high": gap.high} | ({"folds": gap.n} if how else {})
     message = (
         f"pre-flight on the objective: teacher {_mean(teacher)}, student alone {_mean(student)}, "
-        f"gap {gap.mean:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}]"
+        f"gap {gap.mean:+.4f}{interval}"
     )
-    data = {
-        "teacher": teacher,
-        "student": student,
-        "gap": gap.mean,
-        "low": gap.low,
-        "high": gap.high,
-        "warning": gap.mean < max(spread, study.min_effect),
-    }
-    if data["warning"]:
+    if warning:
         message += (
             f". Warning: there is hardly a gap to distil: it is smaller than the student's seed sd ({spread:.4f}) or "
             f"min_effect ({study.min_effect:g}). A wider teacher, or a student that sees less, leaves one."
@@ -90,6 +127,31 @@ def _finding(study: Study, teachers: list[SearchRun], students: list[SearchRun])
     return Note("preflight", message, data, once=True)
 
 
+def _gap(teachers: Sequence[SearchRun], students: Sequence[SearchRun]) -> tuple[Difference, str]:
+    """Teacher minus student, paired by fold where both have two folds or more in common; and words that say so."""
+    first, second = _by_fold(teachers), _by_fold(students)
+    common = sorted(first.keys() & second.keys())
+    if len(common) < 2:
+        return unpaired_difference(_objectives(teachers), _objectives(students)), ""
+    gap = paired_difference([first[fold] for fold in common], [second[fold] for fold in common])
+    return gap, f", paired on {len(common)} folds"
+
+
+def _by_fold(runs: Iterable[SearchRun]) -> dict[Fold, float]:
+    """Mean objective on each fold."""
+    values: dict[Fold, list[float]] = defaultdict(list)
+    for run in runs:
+        if run.state in ENDED and run.objective is not None:
+            values[run.fold].append(run.objective)
+    return {fold: sum(found) / len(found) for fold, found in values.items()}
+
+
+def _objectives(runs: Iterable[SearchRun]) -> list[float]:
+    return [run.objective for run in runs if run.state in ENDED and run.objective is not None]
+
+
 def _mean(values: list[float]) -> str:
     summary = summarize(values)
+    if summary.n < 2:
+        return f"{summary.mean:.4f} (n=1)"
     return f"{summary.mean:.4f} ± {summary.sd:.4f} (n={summary.n})"

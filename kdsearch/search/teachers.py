@@ -1,18 +1,46 @@
-"""Which teacher run a student run waits for: the study's one teacher, or one of its seed's own."""
+"""Which teacher run a student run waits for, and which fold validates it: both follow from its pool and seed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
+from kdsearch.draws import FIRST_CONFIRM_SEED
+from kdsearch.draws import Draw
+from kdsearch.draws import Draws
+from kdsearch.errors import KdsearchError
 from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Order
+from kdsearch.ledger.records import Kind
+from kdsearch.ledger.records import Pool
+from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.views import SearchState
-from kdsearch.search.seeds import teacher_seed_for
+from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Scalar
 
-TEACHER = ("teacher", "teacher")
+TEACHER: tuple[Kind, str] = ("teacher", "teacher")
+REPLACED = 3
+"""How many times a teacher of the search that diverged or failed is replaced by another of its fold."""
+
+LOST = ("failed", "diverged", "cancelled")
+"""States of a teacher run whose students can never start."""
+
+UNTRAINED = ("none", "given")
+"""Of a study's setting ``teachers``: there is none, or the worker reads it from a file."""
+
 _BEFORE_STUDENTS = -10
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a student run stands: ``orders`` to make before it, the teacher run that it ``needs``, and its ``fold``."""
+
+    orders: list[Order]
+    needs: int | tuple[str, int] | None = None
+    fold: Fold = FIRST
 
 
 class Teachers:
@@ -20,22 +48,78 @@ class Teachers:
 
     def __init__(self, state: SearchState, uses_teacher: Callable[[Mapping[str, Scalar]], bool]) -> None:
         self.uses_teacher = uses_teacher
-        self.per_seed = state.study.settings["teachers"] == "per-seed"
+        self.version = state.study.version
+        self.mode = state.study.settings["teachers"]
+        self.draws = draws_of(state.study)
         self.chosen = state.study.teacher_run_id
-        self.known = {run.seed: run.id for run in state.runs if run.pool == "teacher"}
-        self.configuration = next((row.id for row in state.configurations.values() if row.kind == "teacher"), None)
+        self._known = {run.seed: run for run in state.runs if run.pool == "teacher"}
+        self._ordered: set[int] = set()
 
-    def for_run(self, params: Mapping[str, Scalar], seed: int) -> tuple[list[Order], int | tuple[str, int] | None]:
-        """Return orders to make first, and what the run ``needs``."""
-        if not self.uses_teacher(params):
-            return [], None
-        if not self.per_seed:
-            return [], self.chosen
-        own = teacher_seed_for(seed)
-        if own in self.known:
-            known = self.known[own]
-            return [], known if known >= 0 else ("seed", own)
-        self.known[own] = -1
-        assert self.configuration is not None, "the teacher phase stores the teacher's configuration"
-        order = NewRun(self.configuration, "teacher", own, priority=_BEFORE_STUDENTS, keep_weights=True)
-        return [order], ("seed", own)
+    def for_run(self, params: Mapping[str, Scalar], pool: Pool, seed: int, before: int = _BEFORE_STUDENTS) -> Place:
+        """What the run of this configuration and seed needs; ``before``: priority of a teacher that is ordered for it.
+
+        Raises ``KdsearchError`` where one teacher of the search after another diverged or failed.
+        """
+        taught = self.uses_teacher(params)
+        if self.version == 1:
+            if taught and self.mode == "per-seed":
+                return self._trained(own_teacher_seed(seed), FIRST, _BEFORE_STUDENTS)
+            return Place([], self.chosen if taught else None)
+        draw = self.draws.draw(pool, seed, streams_of(params))
+        if not taught or self.mode in UNTRAINED:
+            return Place([], None, draw.fold)
+        if self.mode == "one":
+            return Place([], self.chosen, draw.fold)
+        return self.of(draw, replaced=0 if pool == "confirm" else REPLACED, before=before)
+
+    def of(self, draw: Draw, replaced: int = REPLACED, before: int = _BEFORE_STUDENTS) -> Place:
+        """The teacher of a draw, ordered where it is not there; ``replaced``: how many others may follow it.
+
+        Without others, a teacher that diverged or failed is given all the same: the runs that need it are lost.
+        """
+        seeds = [self.draws.teacher_seed(draw, number) for number in range(replaced + 1)]
+        there = [self._known[seed] for seed in seeds if seed in self._known]
+        serving = [run for run in there if run.state not in LOST]
+        if serving or (there and not replaced):
+            best = next((run for run in serving if run.state == "done"), (serving or there)[0])
+            return Place([], best.id, draw.fold)
+        if len(there) == len(seeds):
+            raise KdsearchError(
+                f"{len(there)} teachers of fold {draw.fold.number} diverged or failed, one after another, so the study "
+                f"stops here. See the last with: kdsearch logs {there[-1].id}; mend the cause and launch with "
+                "--retry-failed."
+            )
+        return self._trained(seeds[len(there)], draw.fold, before)
+
+    def _trained(self, seed: int, fold: Fold, before: int) -> Place:
+        """The teacher run of this seed, ordered where it is not there."""
+        if seed in self._known:
+            return Place([], self._known[seed].id, fold)
+        first = seed not in self._ordered
+        self._ordered.add(seed)
+        order = NewRun(TEACHER, "teacher", seed, priority=before, keep_weights=True, fold=fold)
+        return Place([order] if first else [], ("seed", seed), fold)
+
+
+def draws_of(study: StudyRecord) -> Draws:
+    """How the runs of a stored study draw."""
+    return Draws.of(study.version, study.settings)
+
+
+def search_draws(study: StudyRecord, streams: frozenset[str]) -> list[Draw]:
+    """The draws whose teachers are trained before the search: one of each fold, or of a study with one teacher that."""
+    if study.settings["teachers"] == "one":
+        return [Draw()]
+    draws, seeds = draws_of(study), range(max(1, int(study.settings.get("folds") or 0)))
+    return list(dict.fromkeys(draws.draw("search", seed, streams) for seed in seeds))
+
+
+def streams_of(params: Mapping[str, Scalar]) -> frozenset[str]:
+    """The streams of a configuration that follow a run's seed; a task that does not name them varies all."""
+    return frozenset(str(params[VARY]).split("+")) if VARY in params else frozenset({"split", "teacher"})
+
+
+def own_teacher_seed(student_seed: int) -> int:
+    """The seed of the teacher that serves one student seed, in studies of version 1 where each seed has its own."""
+    first = FIRST_CONFIRM_SEED[1]
+    return 2**30 + 2**29 + (student_seed - first) if student_seed >= first else 2**30 + student_seed

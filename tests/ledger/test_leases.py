@@ -19,7 +19,6 @@ from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.orders import NewConfiguration
 from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.records import FIRST_CONFIRM_SEED
 
 
 @pytest.fixture
@@ -197,7 +196,7 @@ def test_nothing_is_claimed_once_a_stop_is_asked(ledger: Ledger, study_id: int) 
 
 
 @pytest.mark.parametrize(
-    ("pool", "seed"), [("search", FIRST_CONFIRM_SEED), ("teacher", FIRST_CONFIRM_SEED + 5), ("confirm", 3)]
+    ("pool", "seed"), [("search", 2**30), ("teacher", 2**30 + 5), ("confirm", 3), ("confirm", 2**31)]
 )
 def test_the_database_keeps_confirm_seeds_apart(ledger: Ledger, study_id: int, pool: str, seed: int) -> None:
     queue(ledger, study_id, 1)

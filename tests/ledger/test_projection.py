@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import optuna
 import pytest
@@ -51,7 +52,9 @@ def test_only_winner_and_finalists_are_complete(ledger: Ledger, finished: StudyR
     assert complete == {finished.winner_id, *finished.finalist_ids}
     assert all(trial.state == TrialState.PRUNED for trial in study.trials if not_complete(trial, complete))
     outside = [trial for trial in study.trials if trial.user_attrs["kind"] != "searched"]
-    assert len(outside) == 4  # two baselines, the pre-flight's student alone, the winner without distillation
+    kinds = Counter(trial.user_attrs["kind"] for trial in outside)
+    assert kinds.pop("without") >= 2  # settings of the search without teacher
+    assert kinds == {"baseline": 2, "ablation": 2}  # pre-flight's student alone, the winner without distillation
     assert all(trial.params == {} for trial in outside)
 
 
@@ -62,7 +65,7 @@ def not_complete(trial: optuna.trial.FrozenTrial, complete: set[int | None]) -> 
 def test_every_trial_tells_raw_mean_sd_n_and_interval(ledger: Ledger, finished: StudyRecord) -> None:
     results = ledger.results(finished.id)
     for trial in mirrored(ledger, finished).trials:
-        if trial.user_attrs["kind"] != "searched":
+        if trial.user_attrs["kind"] not in ("searched", "without"):
             continue
         id_ = trial.user_attrs[CONFIGURATION]
         values = [run.objective for run in results.runs if run.configuration_id == id_ and run.pool == "search"]

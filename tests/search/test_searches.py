@@ -1,0 +1,71 @@
+"""How the runs of a study are dealt to its two searches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from kdsearch.ledger.records import SearchRun
+from kdsearch.search.searches import Part
+from kdsearch.search.searches import SearchKind
+from kdsearch.search.searches import dealt
+from kdsearch.search.searches import has_without
+from kdsearch.search.searches import shares_of
+
+SPACE = {"alpha": {"kind": "uniform", "low": 0.0, "high": 1.0}, "rate": {"kind": "uniform", "low": 0.0, "high": 1.0}}
+SETTINGS: dict[str, Any] = {
+    "budget": {"runs": 40, "hours": None, "gpu_hours": None},
+    "without": 0.1,
+    "teacher_parameters": ["alpha"],
+    "idle_without_teacher": [],
+    "space": SPACE,
+    "dimensions": ["alpha", "rate"],
+}
+
+
+def part(kind: SearchKind, budget: dict[str, Any], ordered: int, cancelled: int = 0) -> Part:
+    states = ["done"] * ordered + ["cancelled"] * cancelled
+    runs = [SearchRun(i, 1, "search", i, state, None, seconds=60.0) for i, state in enumerate(states)]  # type: ignore[arg-type]
+    return Part(kind, budget, runs, [], [])
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted", "main", "without"),
+    [
+        # The next goes where (ordered + 1/2) / budget is smaller: 4.5 / 36 = 0.5 / 4, and of equals to the first.
+        ((0, 0), 5, 5, 0),
+        ((0, 0), 6, 5, 1),
+        ((0, 0), 40, 36, 4),
+        ((5, 0), 1, 0, 1),
+        ((18, 2), 10, 9, 1),
+        ((36, 1), 9, 0, 3),  # one of them is over
+        ((36, 4), 9, 0, 0),
+    ],
+)
+def test_both_searches_get_their_share_in_turn(there: tuple[int, int], wanted: int, main: int, without: int) -> None:
+    parts = [part("searched", {"runs": 36}, there[0]), part("without", {"runs": 4}, there[1])]
+    assert dealt(parts, wanted) == {"searched": main, "without": without}
+
+
+def test_what_was_taken_back_counts_as_not_ordered() -> None:
+    parts = [part("searched", {"runs": 36}, 9), part("without", {"runs": 4}, 0, cancelled=3)]
+    assert dealt(parts, 1) == {"searched": 0, "without": 1}
+
+
+def test_limits_in_hours_are_dealt_by_their_shares_and_end_by_time() -> None:
+    parts = [part("searched", {"gpu_hours": 0.9}, 20), part("without", {"gpu_hours": 0.1}, 5)]
+    assert dealt(parts, 22) == {"searched": 22, "without": 0}
+    spent = [part("searched", {"gpu_hours": 0.9}, 54), part("without", {"gpu_hours": 0.1}, 5)]
+    assert [row.left for row in spent] == [0, None]
+    assert dealt(spent, 3) == {"searched": 0, "without": 3}
+
+
+def test_a_search_without_teacher_needs_a_share_and_something_to_search() -> None:
+    assert has_without(SETTINGS)
+    assert [budget["runs"] for budget in shares_of(SETTINGS).values()] == [36, 4]
+    for changes in ({"without": 0.0}, {"teacher_parameters": []}, {"idle_without_teacher": ["rate"]}):
+        settings = {**SETTINGS, **changes}
+        assert not has_without(settings)
+        assert shares_of(settings) == {"searched": SETTINGS["budget"]}
+    assert not has_without({name: value for name, value in SETTINGS.items() if name != "without"}), "of version 1"
