@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+def right_answers(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether each sample's largest logit is that of its class: ``[..., N]`` boolean, shapes as in :func:`accuracy`."""
+    return (logits.argmax(-1) == labels) & ~logits.isnan().any(-1)
+
+
 def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     """Share of samples whose largest logit is that of their class.
 
@@ -21,8 +26,7 @@ def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     A tie goes to the lowest class, so constant logits always answer class 0. A sample with a NaN among its logits is
     wrong: torch takes NaN for the maximum, and a diverged model would else be right wherever it falls on the label.
     """
-    right = (logits.argmax(-1) == labels) & ~logits.isnan().any(-1)
-    return right.double().mean(-1)
+    return right_answers(logits, labels).double().mean(-1)
 
 
 def chance_accuracy(train_labels: NDArray[np.integer], labels: NDArray[np.integer], classes: int) -> float:

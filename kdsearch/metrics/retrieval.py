@@ -94,13 +94,20 @@ def mean_over_queries(precision: Tensor) -> Tensor:
     return precision.nanmean(-1)
 
 
-def mean_average_precision(query: Tensor, database: Tensor, relevant: Tensor, *, stable_ties: bool = False) -> Tensor:
-    """Retrieval mAP ``[...]`` of real-valued codes ``[..., Q, D]`` against ``[..., N, D]``.
+def average_precision_of_codes(
+    query: Tensor, database: Tensor, relevant: Tensor, *, stable_ties: bool = False
+) -> Tensor:
+    """Average precision ``[..., Q]`` of real-valued codes ``[..., Q, D]`` against ``[..., N, D]``, by query.
 
     ``relevant`` ``[Q, N]`` or ``[..., Q, N]`` says which database item answers which query. Ties are averaged unless
-    ``stable_ties`` asks for the original's stored order.
+    ``stable_ties`` asks for the original's stored order. NaN for a query without a relevant item.
     """
     distance = hamming(sign_codes(query), sign_codes(database))
     if stable_ties:
-        return mean_over_queries(stable_average_precision(distance, relevant))
-    return mean_over_queries(expected_average_precision(distance, relevant, query.shape[-1]))
+        return stable_average_precision(distance, relevant)
+    return expected_average_precision(distance, relevant, query.shape[-1])
+
+
+def mean_average_precision(query: Tensor, database: Tensor, relevant: Tensor, *, stable_ties: bool = False) -> Tensor:
+    """Retrieval mAP ``[...]``: mean of :func:`average_precision_of_codes` over the queries that have an answer."""
+    return mean_over_queries(average_precision_of_codes(query, database, relevant, stable_ties=stable_ties))

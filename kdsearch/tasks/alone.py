@@ -30,7 +30,7 @@ def train(task: Trained, request: RunRequest, context: RunContext) -> RunResult:
     """Train one run of ``task``, continuing a checkpoint found in its workspace."""
     reset_peak_memory(context.device)
     params = run_params(task, request)
-    bench = task.bench(request.role, context.device)
+    bench = task.bench(request.role, context.device, request.fold)
     numbers = bench.numbers(request, params)
     model = initial_network(bench, request, params).to(context.device)
     if task.recompute:

@@ -13,6 +13,9 @@ from typing import Literal
 from typing import Protocol
 from typing import runtime_checkable
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
+
 Scalar = float | int | str | bool
 VARY = "vary"
 """The parameter, of tasks that have it, that names the random streams which follow a run's seed, joined by ``+``."""
@@ -25,13 +28,15 @@ class RunRequest:
     """What to train: one configuration with one seed.
 
     ``params`` holds every parameter of the task (defaults filled in). ``teacher`` is the weights file of the
-    teacher, ``None`` where the run needs none. ``role="teacher"`` trains the teacher itself.
+    teacher, ``None`` where the run needs none. ``role="teacher"`` trains the teacher itself. ``fold``: the clips that
+    validate the run; a teacher's are those that validate its students.
     """
 
     role: Role
     params: Mapping[str, Scalar]
     seed: int
     teacher: Path | None = None
+    fold: Fold = FIRST
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,8 @@ class RunContext:
 
     ``workspace``: folder of this run alone; a checkpoint found there is continued, unless trainer code of another
     ``code_hash`` left it. ``device``: a torch device string. ``keep_weights``: write the final weights and name them
-    in the result. ``report(epoch, objective)`` is called after each evaluation and raises ``RunInterrupted`` to end the
+    in the result. ``keep_queries``: give what each test query reached, where the metric is a mean over queries.
+    ``report(epoch, objective)`` is called after each evaluation and raises ``RunInterrupted`` to end the
     run early.
     """
 
@@ -49,6 +55,7 @@ class RunContext:
     keep_weights: bool = False
     code_hash: str = ""
     report: Callable[[int, float], None] = lambda epoch, objective: None
+    keep_queries: bool = False
 
 
 @dataclass
@@ -59,7 +66,8 @@ class RunResult:
     task says that it chooses it on test (``None`` where there is no test part). ``scores`` holds the test metric under
     other choices of epoch, for reporting alone: ``last``, ``best_on_validation``, ``best_on_test`` (optimistic).
     ``curve`` holds lists of equal length: ``epoch``, ``objective``, ``score``, ``loss``, ``learning_rate``, as far as
-    the task has them. Times are in seconds, memory in bytes.
+    the task has them. ``queries``: the test metric of each query at the chosen epoch, where asked for and where the
+    metric is a mean over queries. Times are in seconds, memory in bytes.
     """
 
     state: Literal["done", "diverged"]
@@ -73,6 +81,7 @@ class RunResult:
     device: str = "cpu"
     peak_memory: int = 0
     weights: Path | None = None
+    queries: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -97,9 +106,9 @@ class Jobs(Protocol):
 
 
 class Population(Protocol):
-    """Trains several runs at once."""
+    """Trains several runs of one fold at once; each call may be of another."""
 
-    def train(self, jobs: Jobs) -> None:
+    def train(self, jobs: Jobs, fold: Fold = FIRST) -> None:
         """Train what ``jobs`` gives until it gives nothing and all have ended."""
 
 
@@ -119,7 +128,7 @@ class TrainsTogether(Protocol):
     """What a task may offer beside ``Task``: several of its runs train in one process as one population."""
 
     def together(self, request: RunRequest) -> bool:
-        """Whether this run may be one of a population; all such runs fit each other."""
+        """Whether this run may be one of a population; all such runs of one fold fit each other."""
 
     def layouts(self, device: str) -> Sequence[Layout]:
         """Layouts that may be the fastest on this device, narrow ones first; each is tried by ``seconds_a_step``."""

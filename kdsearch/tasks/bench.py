@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from typing import Any
 from typing import Protocol
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import RunContext
@@ -47,7 +49,7 @@ class Networks(Protocol):
 
 
 class Bench(Networks, Protocol):
-    """One role of a task on one device: its data, and how its runs are made."""
+    """One role of a task on one device: the data of one fold, and how its runs are made."""
 
     def feed(self, dtype: torch.dtype) -> Feed:
         """The dataset, as the role's network reads it."""
@@ -92,6 +94,9 @@ class Looped(Task, Protocol):
     def restarts_of(self, role: Role) -> tuple[int, ...]:
         """Epochs after which a run goes on from its best weights so far, its optimizer made anew; mostly none."""
 
+    def chooses(self, role: Role) -> str:
+        """The column of the curve whose best epoch is chosen, see ``Recipe.choose``."""
+
     def teacher_numbers(self) -> Mapping[str, Scalar]:
         """Parameters in which the teacher's recipe differs from the task's defaults."""
 
@@ -111,7 +116,7 @@ class Trained(Looped, Protocol):
     @property
     def micro_batch(self) -> int | None: ...  # noqa: D102
 
-    def bench(self, role: Role, device: str) -> Bench:
+    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
         """The task's data for ``role`` on ``device``, kept for the next run of this process."""
 
 
@@ -144,16 +149,18 @@ def make_member(
         epochs=task.epochs_of(request.role),
         evaluate_every=task.evaluate_every,
         keep_weights=context.keep_weights or request.role == "teacher",
-        choose="score" if "best_epoch_on_test" in task.quirks else "objective",
+        choose=task.chooses(request.role),
         views=views_key(varied("augmentation", request.seed, vary)),
         restarts=task.restarts_of(request.role),
+        keep_queries=context.keep_queries,
     )
     checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
     return Member(recipe, task.schedule(request.role, params), checkpoint, context.report, entrant)
 
 
 def run_key(task: Looped, request: RunRequest, params: Mapping[str, Scalar], code_hash: str) -> str:
-    """What a checkpoint must agree in to be continued: task, data, request, and the trainer's code."""
+    """What a checkpoint must agree in to be continued: task, data, request with its fold, and the trainer's code."""
     teacher = None if request.teacher is None else file_hash(request.teacher)
-    key = [task.identity(), task.fingerprint(), request.role, request.seed, dict(params), teacher, code_hash]
+    fold = [request.fold.partition, request.fold.number]
+    key = [task.identity(), task.fingerprint(), request.role, request.seed, fold, dict(params), teacher, code_hash]
     return sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()

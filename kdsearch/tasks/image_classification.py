@@ -16,11 +16,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import ClassVar
 from typing import cast
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
@@ -30,6 +33,8 @@ from kdsearch.tasks.image_recipe import STAGES_FROM_BEST
 from kdsearch.tasks.images import QUIRKS
 from kdsearch.tasks.images import SHARED
 from kdsearch.tasks.images import ImageTask
+from kdsearch.tasks.students import TeacherRecipe
+from kdsearch.tasks.students import check_recipe
 
 if TYPE_CHECKING:
     from kdsearch.tasks.bench import Bench
@@ -51,7 +56,8 @@ class ImageClassification(ImageTask):
     "milestones": (150, 250), "epochs": 300}``, whose three stages each begin at the best epoch so far with a new
     optimizer (the quirk ``stages_from_best``; without it the run goes on). It sees each image in the same crop and flip
     as the student; what it says of a view is kept where all views take less than a tenth of the free memory, else it is
-    asked anew, as always with ``augment="resized-crop"``. All else as in ``ImageTask``.
+    asked anew, as always with ``augment="resized-crop"``. ``teacher_recipe``: how its weights come about, a name out of
+    ``TEACHER_RECIPES``; ``last`` where the data have folds. All else as in ``ImageTask``.
 
     Raises :class:`~kdsearch.errors.StudyFileError` for unknown options, and where an image shows several classes: what
     a soft label is then, the originals do not say.
@@ -60,6 +66,7 @@ class ImageClassification(ImageTask):
     _: KW_ONLY
     teacher: ClassifierOptions | Mapping[str, Any] = _TEACHER
     student: ClassifierOptions | Mapping[str, Any] = _STUDENT
+    teacher_recipe: TeacherRecipe | None = None
 
     kind: ClassVar[str] = "image_classification"
     known_quirks: ClassVar[Mapping[str, str]] = QUIRKS | {
@@ -71,6 +78,12 @@ class ImageClassification(ImageTask):
         super().__post_init__()
         object.__setattr__(self, "teacher", classifier_options("the teacher", self.teacher, own=True))
         object.__setattr__(self, "student", classifier_options("the student", self.student, own=False))
+        check_recipe(self.teacher_recipe, self.folds)
+        if STAGES_FROM_BEST in self.quirks and self.recipe == "last":
+            raise StudyFileError(
+                f"{STAGES_FROM_BEST} chooses the teacher's best epochs, which must not be on what validates its "
+                "students: give teacher_recipe='nested', or data with validation=0.1 in place of folds"
+            )
         if STAGES_FROM_BEST in self.quirks and not self.restarts_of("teacher"):
             raise StudyFileError(
                 f"{STAGES_FROM_BEST} is of a teacher whose schedule is 'steps', with milestones, got "
@@ -90,7 +103,7 @@ class ImageClassification(ImageTask):
     @property
     def description(self) -> str:
         """Data, networks and quirks in one line."""
-        words = [self.data.description, f"student {self.student}", f"teacher {self.teacher}"]
+        words = [self.data.description, f"student {self.student}", f"teacher {self.teacher}{self.recipe_words}"]
         return "; ".join([*words, *self.quirk_words()])
 
     @property
@@ -99,12 +112,23 @@ class ImageClassification(ImageTask):
         return ("alpha",)
 
     @property
+    def idle_without_teacher(self) -> tuple[str, ...]:
+        """What only matters where ``alpha`` is not 0."""
+        return ("temperature", "mode")
+
+    @property
     def has_teacher(self) -> bool:
         """A teacher belongs to the task; runs whose ``alpha`` is 0 do without."""
         return True
 
-    def bench(self, role: Role, device: str) -> Bench:
+    def check_teacher(self, path: Path) -> None:
+        """Raise ``DataError`` unless the file holds the weights of this task's teacher."""
+        from kdsearch.tasks.frozen import load_state
+
+        load_state(self.network("teacher").build(self.data.num_classes, pretrained=False), path)
+
+    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
         """See ``Trained``."""
         from kdsearch.tasks.image_classification_bench import ImageClassificationBench
 
-        return ImageClassificationBench.of(self, role, device)
+        return ImageClassificationBench.of(self, role, device, fold)

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch import nn
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
 from kdsearch.distillation.soft_targets import probabilities_mse_half_mean
 from kdsearch.distillation.soft_targets import soft_targets_cross_entropy_batchmean
@@ -83,9 +85,10 @@ class ImageClassificationBench(ImageBench):
     task: ImageClassification
 
     @staticmethod
-    def of(task: ImageClassification, role: Role, device: str) -> ImageClassificationBench:
+    def of(task: ImageClassification, role: Role, device: str, fold: Fold = FIRST) -> ImageClassificationBench:
         """The bench with the task's images, which this process keeps."""
-        return ImageClassificationBench(image_set(task.data, task.size, device), role, device, task)
+        nested = role == "teacher" and task.recipe == "nested"
+        return ImageClassificationBench(image_set(task.data, task.size, device, fold, nested), role, device, task)
 
     def build(self) -> nn.Module:
         """See ``Bench``."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from functools import partial
 from typing import Any
@@ -12,23 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.metrics.accuracy import accuracy
+from kdsearch.metrics.accuracy import right_answers
 from kdsearch.metrics.multi_label import mean_average_precision_over_classes
 from kdsearch.metrics.multi_label import mean_average_precision_over_images
 from kdsearch.models.memory_format import tensor_of
 from kdsearch.tasks.images import Augment
 from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.images import ImageTask
+from kdsearch.tasks.nested import nested_parts
 from kdsearch.training.feeds import ImageFeed
 from kdsearch.training.feeds import placed
 from kdsearch.training.image_views import CropFlip
 from kdsearch.training.image_views import ImageViews
 from kdsearch.training.image_views import ResizedCrop
 from kdsearch.training.loop import Evaluate
+from kdsearch.training.members import Evaluation
 from kdsearch.training.steppers import Stepper
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ImageSet:
     """Images uint8 ``[N, 3, H, W]`` or clips ``[N, 3, T, H, W]``, in the host's memory where a GPU has no room.
 
@@ -43,20 +49,33 @@ class ImageSet:
     test: Tensor
 
 
-def image_set(data: ImageDataLike, size: int | None, device: str) -> ImageSet:
-    """The data on ``device``. A declaration finds its data anew each time; the fingerprint tells what it found."""
-    return _image_set(data, size, device, data.fingerprint())
+def image_set(data: ImageDataLike, size: int | None, device: str, fold: Fold = FIRST, nested: bool = False) -> ImageSet:
+    """The data on ``device``; all folds share the images. ``nested``: see ``tasks.nested``.
+
+    A declaration finds its data anew each time; the fingerprint tells what it found.
+    """
+    fingerprint = data.fingerprint()
+    first = _image_set(data, size, device, fingerprint)
+    return first if fold == FIRST and not nested else _of_fold(first, data, fold, nested, fingerprint)
+
+
+@lru_cache(maxsize=32)
+def _of_fold(first: ImageSet, data: ImageDataLike, fold: Fold, nested: bool, fingerprint: str) -> ImageSet:
+    parts, device = data.parts(fold), first.labels.device
+    train, validation = nested_parts(data, fold) if nested else (parts.train, parts.validation)
+    return replace(first, train=_index(train, device), validation=_index(validation, device))
+
+
+def _index(values: Any, device: torch.device | str) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
 
 
 @lru_cache(maxsize=4)
 def _image_set(data: ImageDataLike, size: int | None, device: str, fingerprint: str) -> ImageSet:
     loaded, parts = data.load(size), data.parts()
 
-    def index(values: Any) -> Tensor:
-        return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
-
     labels = torch.from_numpy(np.array(parts.labels)).to(device)
-    split = (index(part) for part in (parts.train, parts.validation, parts.test))
+    split = (_index(part, device) for part in (parts.train, parts.validation, parts.test))
     return ImageSet(placed(tensor_of(loaded.inputs), device), labels, data.num_classes, *split)
 
 
@@ -85,10 +104,11 @@ def judge(task: ImageTask) -> Callable[[Tensor, Tensor], Tensor]:
 def make_evaluate(task: ImageTask, images: ImageSet) -> Evaluate:
     """Objective (validation) and score (test) of logits ``[S, n, C]``, or of peers' ``[S, n, K, C]``, their mean."""
     metric = judge(task)
+    single = not task.data.multi_label
     parts, count = (images.validation, images.test), len(images.validation)
     clips = torch.cat(parts)
 
-    def evaluate(stepper: Stepper, slots: list[int]) -> list[tuple[float, float]]:
+    def evaluate(stepper: Stepper, slots: list[int]) -> list[Evaluation]:
         logits = stepper.outputs(slots, clips).logits
         if logits.dim() == 4:
             logits = logits.transpose(1, 2)
@@ -98,6 +118,10 @@ def make_evaluate(task: ImageTask, images: ImageSet) -> Evaluate:
         ]
         broken = ~logits.isfinite().flatten(1).all(1)
         table = torch.stack(columns, 1).masked_fill_(broken.unsqueeze(1), torch.nan)
-        return [(objective, score) for objective, score in table.tolist()]
+        queries: list[Tensor | None] = [None] * len(slots)
+        if single:
+            right = right_answers(logits[..., count:, :], images.labels[images.test]).float()
+            queries = list(right if right.dim() == 2 else right.mean(1))
+        return [Evaluation(row[0], row[1], own) for row, own in zip(table.tolist(), queries, strict=True)]
 
     return evaluate

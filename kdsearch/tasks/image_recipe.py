@@ -12,6 +12,7 @@ from kdsearch.tasks.classifier_options import ClassifierOptions
 from kdsearch.tasks.classifier_options import ScheduleName
 
 if TYPE_CHECKING:
+    from kdsearch.tasks.students import TeacherRecipe
     from kdsearch.training.schedules import Schedule
 
 STAGES_FROM_BEST = "stages_from_best"
@@ -29,6 +30,12 @@ class ImageRecipe:
     factor: float
     reductions: int
     quirks: tuple[str, ...]
+
+    if TYPE_CHECKING:
+
+        @property
+        def recipe(self) -> TeacherRecipe:
+            """How a teacher's weights come about, see ``TrainsStudents``."""
 
     def recipe_of(self, role: Role) -> ClassifierOptions | None:
         """The options of a network that has a recipe of its own."""
@@ -68,7 +75,9 @@ class ImageRecipe:
 
     def _schedule_name(self, role: Role) -> ScheduleName:
         own = self.recipe_of(role)
-        return (own and own.schedule) or self.schedule_name
+        name = (own and own.schedule) or self.schedule_name
+        # A plateau is one of the objective, on clips that the teacher of a fold may not look at.
+        return "cosine" if role == "teacher" and name == "plateau" and self.recipe == "last" else name
 
     def _milestones(self, role: Role) -> tuple[int, ...]:
         """Epochs after which the rate falls by steps; none for another schedule."""

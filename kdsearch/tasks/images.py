@@ -16,10 +16,13 @@ from typing import Literal
 from typing import Protocol
 from typing import TypeVar
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.errors import StudyFileError
 from kdsearch.metrics.accuracy import chance_accuracy
 from kdsearch.metrics.multi_label import chance_average_precision_over_classes
 from kdsearch.metrics.multi_label import chance_average_precision_over_images
+from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.classifier_options import OPTIMIZER_NAMES
@@ -66,12 +69,15 @@ class ImageDataLike(Protocol):
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     padding: int
+    folds: int | None
 
     def identity(self) -> dict[str, Any]: ...  # noqa: D102
 
     def fingerprint(self) -> str: ...  # noqa: D102
 
-    def parts(self) -> Any: ...  # noqa: D102
+    def before_folds(self) -> Any: ...  # noqa: D102
+
+    def parts(self, fold: Fold = FIRST) -> Any: ...  # noqa: D102
 
     def load(self, size: int | None = None) -> Any: ...  # noqa: D102
 
@@ -188,11 +194,14 @@ class ImageTask(ImageRecipe, TrainsStudents):
     def parameters(self) -> Mapping[str, Scalar]:
         """Every parameter that a space or baseline may set, with its default."""
         own = {"learning_rate": self.learning_rate, "weight_decay": self.weight_decay}
-        return {**self.defaults, **{name: value for name, value in own.items() if value is not None}}
+        vary = {VARY: f"{self.defaults[VARY]}{self.streams}"}
+        return {**self.defaults, **vary, **{name: value for name, value in own.items() if value is not None}}
 
     def identity(self) -> dict[str, Any]:
         """All that makes this task what it is, as JSON values."""
         own = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        if own.get("teacher_recipe", "") is None:
+            del own["teacher_recipe"]
         return {"task": self.kind, **own, "parameters": dict(self.parameters)}
 
     def fingerprint(self) -> str:

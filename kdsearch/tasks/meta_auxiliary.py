@@ -26,6 +26,8 @@ from typing import Any
 from typing import ClassVar
 from typing import cast
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import RunContext
@@ -98,6 +100,11 @@ class MetaAuxiliary(ImageTask):
         return ("auxiliary_weight",)
 
     @property
+    def idle_without_teacher(self) -> tuple[str, ...]:
+        """What only matters to a generator that is trained."""
+        return ("entropy_weight", "generator_learning_rate", "generator_weight_decay")
+
+    @property
     def has_teacher(self) -> bool:
         """None is trained beforehand."""
         return False
@@ -107,11 +114,11 @@ class MetaAuxiliary(ImageTask):
         """Options of both bodies."""
         return cast("ClassifierOptions", self.student)
 
-    def bench(self, role: Role, device: str) -> MetaAuxiliaryBench:
+    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> MetaAuxiliaryBench:
         """The task's data and networks on ``device``."""
         from kdsearch.tasks.meta_auxiliary_bench import MetaAuxiliaryBench
 
-        return MetaAuxiliaryBench.of(self, device)
+        return MetaAuxiliaryBench.of(self, device, fold)
 
     def train(self, request: RunRequest, context: RunContext) -> RunResult:
         """Train one run, continuing a checkpoint found in the workspace."""

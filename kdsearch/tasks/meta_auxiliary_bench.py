@@ -8,6 +8,8 @@ from typing import cast
 
 import torch
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.errors import RunInterrupted
 from kdsearch.models.maxl import LabelGenerator
 from kdsearch.models.maxl import MultiTaskNetwork
@@ -38,9 +40,9 @@ class MetaAuxiliaryBench(ImageBench):
     task: MetaAuxiliary
 
     @staticmethod
-    def of(task: MetaAuxiliary, device: str) -> MetaAuxiliaryBench:
+    def of(task: MetaAuxiliary, device: str, fold: Fold = FIRST) -> MetaAuxiliaryBench:
         """The bench with the task's images, which this process keeps."""
-        return MetaAuxiliaryBench(image_set(task.data, task.size, device), "student", device, task)
+        return MetaAuxiliaryBench(image_set(task.data, task.size, device, fold), "student", device, task)
 
     @property
     def subclasses(self) -> tuple[int, ...]:
@@ -58,7 +60,7 @@ class MetaAuxiliaryBench(ImageBench):
 def train(task: MetaAuxiliary, request: RunRequest, context: RunContext) -> RunResult:
     """Train one run of ``task``; see :meth:`MetaAuxiliary.train`."""
     reset_peak_memory(context.device)
-    params, bench = run_params(task, request), task.bench(request.role, context.device)
+    params, bench = run_params(task, request), task.bench(request.role, context.device, request.fold)
     numbers = MetaNumbers(*(float(params[name]) for name in MetaNumbers._fields))
     pair = cast("Pair", initial_network(bench, request, params).to(context.device))
     feed = bench.feed(torch.float32)

@@ -18,6 +18,8 @@ from typing import Any
 from typing import ClassVar
 from typing import cast
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
@@ -74,15 +76,20 @@ class MutualLearning(ImageTask):
         return ("mutual_weight",)
 
     @property
+    def idle_without_teacher(self) -> tuple[str, ...]:
+        """What only matters where peers speak."""
+        return ("temperature",)
+
+    @property
     def has_teacher(self) -> bool:
         """None is trained."""
         return False
 
-    def bench(self, role: Role, device: str) -> Bench:
+    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
         """See ``Trained``."""
         from kdsearch.tasks.mutual_learning_bench import MutualLearningBench
 
-        return MutualLearningBench.of(self, role, device)
+        return MutualLearningBench.of(self, role, device, fold)
 
     @property
     def network(self) -> ClassifierOptions:

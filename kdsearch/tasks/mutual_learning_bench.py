@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch import nn
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.distillation.mutual import mutual_kl_batchmean
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
 from kdsearch.models.peers import Peers
@@ -69,9 +71,9 @@ class MutualLearningBench(ImageBench):
     task: MutualLearning
 
     @staticmethod
-    def of(task: MutualLearning, role: Role, device: str) -> MutualLearningBench:
+    def of(task: MutualLearning, role: Role, device: str, fold: Fold = FIRST) -> MutualLearningBench:
         """The bench with the task's images, which this process keeps."""
-        return MutualLearningBench(image_set(task.data, task.size, device), role, device, task)
+        return MutualLearningBench(image_set(task.data, task.size, device, fold), role, device, task)
 
     def build(self) -> nn.Module:
         """See ``Bench``."""

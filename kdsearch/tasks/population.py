@@ -6,6 +6,8 @@ from typing import Literal
 
 import torch
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.tasks.base import Job
 from kdsearch.tasks.base import Jobs
 from kdsearch.tasks.base import RunContext
@@ -32,7 +34,7 @@ Form = Literal["vmapped", "looped"]
 
 
 class StudentPopulation:
-    """Trains student runs of one task, ``members`` at once; which runs is the source's choice.
+    """Trains student runs of one task and one fold, ``members`` at once; which runs is the source's choice.
 
     The teacher speaks from its cache: the quirk ``teacher_train_mode``, whose teacher answers each batch anew, trains
     alone.
@@ -67,8 +69,9 @@ class StudentPopulation:
         entrant = Entrant(network.state_dict(), optimizer, self.bench.numbers(request, params))
         return make_member(self.task, self.bench, request, context, params, entrant)
 
-    def train(self, jobs: Jobs) -> None:
-        """Train a worker's runs, see ``Population``."""
+    def train(self, jobs: Jobs, fold: Fold = FIRST) -> None:
+        """Train a worker's runs, see ``Population``. All folds have the same clips, networks and terms."""
+        self.bench = self.task.bench("student", self.device, fold)
 
         def begin(job: Job) -> Member:
             return self.member(job.request, job.context)

@@ -20,8 +20,9 @@ def make_result(
 ) -> RunResult:
     """The run's result; a diverged run stands at chance, whatever it reached before.
 
-    The objective is the best on validation whatever ``recipe.choose`` says, so that a search never reads a choice made
-    on test; score, epoch and kept weights are those of the chosen epoch.
+    The objective is the best on validation also where ``recipe.choose`` is the score, so that a search never reads a
+    choice made on test, and that of the last epoch where that is chosen; score, epoch and kept weights are those of
+    the chosen epoch.
     """
     chances = task.chances_of(request.role) if progress.diverged else (0.0, 0.0)
     result = RunResult(
@@ -39,13 +40,16 @@ def make_result(
         return result
     objectives, scores = progress.curve["objective"], progress.curve["score"]
     chosen = progress.best_row(recipe.choose)
-    result.objective, result.score = max(objectives), scores[chosen]
+    result.objective = objectives[chosen] if recipe.choose == "epoch" else max(objectives)
+    result.score = scores[chosen]
     result.epoch = int(progress.curve["epoch"][chosen])
     result.scores = {
         "last": scores[-1],
         "best_on_validation": scores[progress.best_row("objective")],
         "best_on_test": max(scores),
     }
+    if progress.best_queries is not None:
+        result.queries = progress.best_queries.tolist()
     if recipe.keep_weights:
         result.weights = context.workspace / "weights.pt"
         meta: dict[str, Any] = {

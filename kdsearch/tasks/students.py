@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from typing import Any
+from typing import Literal
+from typing import Protocol
 from typing import cast
 
+from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import Population
 from kdsearch.tasks.base import Role
@@ -16,6 +20,34 @@ from kdsearch.tasks.base import RunResult
 
 if TYPE_CHECKING:
     from kdsearch.tasks.bench import Trained
+
+TeacherRecipe = Literal["last", "nested", "validation"]
+TEACHER_RECIPES: dict[TeacherRecipe, str] = {
+    "last": "the last epoch counts and nothing is chosen; a rate that would fall by plateaus falls by a cosine to 0",
+    "nested": "the epoch is chosen on clips that are held out of what lies outside the fold",
+    "validation": "the epoch is chosen on the clips that validate the students: older studies, one split for all runs",
+}
+"""How a teacher's weights come about, by name."""
+
+
+def check_recipe(given: str | None, folds: int) -> None:
+    """Raise ``StudyFileError`` for a recipe that is none, or that chooses on the clips which validate students."""
+    if given is None:
+        return
+    if given not in TEACHER_RECIPES:
+        raise StudyFileError(f"teacher_recipe is one of {', '.join(TEACHER_RECIPES)}, got {given!r}")
+    if (given == "validation") == bool(folds):
+        how = "data with folds take 'last' or 'nested'" if folds else "data with validation= take 'validation'"
+        raise StudyFileError(f"teacher_recipe={given!r}: {how}")
+
+
+class _WithData(Protocol):
+    """What these tasks have beside ``Trained``."""
+
+    data: Any
+
+    def with_options(self, **options: Any) -> Any: ...
+
 
 _ROOMS = ("tasks", "training", "distillation", "models", "data", "metrics", "counter.py", "torchvision_shim.py")
 
@@ -37,6 +69,46 @@ class TrainsStudents:
     def restarts_of(self, role: Role) -> tuple[int, ...]:
         """See ``Looped``."""
         return ()
+
+    @property
+    def folds(self) -> int:
+        """Parts of the train list, each of which validates in turn; 0 where one split stands for all runs."""
+        return int(getattr(self._with_data.data, "folds", 0) or 0)
+
+    def before_folds(self) -> Any:
+        """The task as studies were stored before data had folds: one split for all runs."""
+        return self._with_data.with_options(data=self._with_data.data.before_folds())
+
+    def query_groups(self) -> list[int] | None:
+        """The source group of each test query; ``None``: each is its own."""
+        groups = self._with_data.data.query_groups() if self.folds else None
+        return None if groups is None else [int(group) for group in groups]
+
+    @property
+    def recipe(self) -> TeacherRecipe:
+        """How the study's teacher is trained; where nothing is said, nothing of it is chosen on what validates."""
+        given: TeacherRecipe | None = getattr(self, "teacher_recipe", None)
+        return given or ("last" if self.folds else "validation")
+
+    @property
+    def recipe_words(self) -> str:
+        """What a description adds of the teacher's recipe; nothing of older studies'."""
+        return {"last": ", last epoch", "nested": ", epoch chosen on clips held out of its own", "validation": ""}[
+            self.recipe
+        ]
+
+    @property
+    def streams(self) -> str:
+        """The random streams that follow a run's seed by drawing its fold and its teacher, ready to be joined."""
+        if not self.folds:
+            return ""
+        return "+split+teacher" if self._trained.has_teacher else "+split"
+
+    def chooses(self, role: Role) -> str:
+        """See ``Looped``."""
+        if role == "teacher" and self.recipe == "last":
+            return "epoch"
+        return "score" if "best_epoch_on_test" in self._trained.quirks else "objective"
 
     def together(self, request: RunRequest) -> bool:
         """Students train together, but for large networks and where the teacher answers each batch by itself."""
@@ -70,6 +142,10 @@ class TrainsStudents:
     @property
     def _trained(self) -> Trained:
         return cast("Trained", self)
+
+    @property
+    def _with_data(self) -> _WithData:
+        return cast("_WithData", self)
 
     @property
     def _stacks(self) -> bool:

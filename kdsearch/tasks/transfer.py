@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from dataclasses import dataclass
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import ClassVar
@@ -27,6 +29,8 @@ from typing import Literal
 from typing import cast
 
 from kdsearch.data.files import combined
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.data.images import IMAGENET_MEAN
 from kdsearch.data.images import IMAGENET_STD
 from kdsearch.errors import StudyFileError
@@ -39,6 +43,7 @@ from kdsearch.tasks.images import SHARED
 from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.images import ImageTask
 from kdsearch.tasks.networks import check_names
+from kdsearch.tasks.students import TeacherRecipe
 from kdsearch.tasks.weight_files import with_weights
 
 if TYPE_CHECKING:
@@ -186,6 +191,11 @@ class Transfer(ImageTask):
         return ("alpha",)
 
     @property
+    def idle_without_teacher(self) -> tuple[str, ...]:
+        """What only matters where ``alpha`` is not 0."""
+        return ("temperature", "auxiliary")
+
+    @property
     def has_teacher(self) -> bool:
         """Whether a source is to be trained first."""
         return self.trained_source is not None
@@ -210,13 +220,33 @@ class Transfer(ImageTask):
             if shared:
                 raise StudyFileError(
                     f"source {source.name!r} would train on {shared} of the images that validate the student: what it "
-                    "says of them is no measure of transfer. Give it other classes, or the target's validation and "
-                    "split_seed"
+                    "says of them is no measure of transfer. Give it other classes or other data"
                 )
 
-    def bench(self, role: Role, device: str) -> Bench:
+    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
         """See ``Trained``."""
         from kdsearch.tasks.transfer_bench import SourceBench
         from kdsearch.tasks.transfer_bench import TransferBench
 
-        return SourceBench.of_source(self, device) if role == "teacher" else TransferBench.of(self, device)
+        return SourceBench.of_source(self, device) if role == "teacher" else TransferBench.of(self, device, fold)
+
+    def check_teacher(self, path: Path) -> None:
+        """Raise ``DataError`` unless the file holds the weights of the source that would be trained."""
+        from kdsearch.tasks.frozen import load_state
+
+        source = self.trained_source
+        assert source is not None
+        load_state(source.options.build(source.count, pretrained=False), path)
+
+    def before_folds(self) -> Transfer:
+        """See ``TrainsStudents``; the data of a source that is trained are as they were too."""
+        sources = [
+            source if source.data is None else replace(source, data=source.data.before_folds())
+            for source in self.transfer_from
+        ]
+        return self.with_options(data=self.data.before_folds(), transfer_from=tuple(sources))
+
+    @property
+    def recipe(self) -> TeacherRecipe:
+        """A source's epoch is chosen on images of its own data, none of which validates a student."""
+        return "validation"

@@ -11,6 +11,8 @@ from torch import Tensor
 from torch import nn
 from torch.nn import functional as F
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.distillation.focal import focal_batchmean
 from kdsearch.distillation.soft_targets import binary_cross_entropy_mean
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
@@ -129,9 +131,9 @@ class TransferBench(ImageBench):
     task: Transfer
 
     @staticmethod
-    def of(task: Transfer, device: str) -> TransferBench:
+    def of(task: Transfer, device: str, fold: Fold = FIRST) -> TransferBench:
         """The bench with the task's images, which this process keeps."""
-        return TransferBench(image_set(task.data, task.size, device), "student", device, task)
+        return TransferBench(image_set(task.data, task.size, device, fold), "student", device, task)
 
     @property
     def heads(self) -> dict[str, int]:

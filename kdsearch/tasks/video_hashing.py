@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from dataclasses import fields
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import Literal
 from typing import cast
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.errors import StudyFileError
 from kdsearch.metrics.chance import chance_average_precision
 from kdsearch.models.registry import ENCODERS
 from kdsearch.models.registry import default_encoder
+from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.classifier_options import OPTIMIZER_NAMES
@@ -23,7 +27,9 @@ from kdsearch.tasks.measured_on import measured_on
 from kdsearch.tasks.networks import NetworkOptions
 from kdsearch.tasks.networks import check_names
 from kdsearch.tasks.networks import network_options
+from kdsearch.tasks.students import TeacherRecipe
 from kdsearch.tasks.students import TrainsStudents
+from kdsearch.tasks.students import check_recipe
 from kdsearch.tasks.video_hashing_numbers import DEFAULTS
 from kdsearch.tasks.video_hashing_numbers import QUIRKS
 from kdsearch.tasks.weight_files import named
@@ -34,7 +40,13 @@ if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing_data import DataLike
     from kdsearch.training.schedules import Schedule
 
-_LATER = {"precision": "float32", "recompute": False, "micro_batch": None, "learning_rate": None}
+_LATER = {
+    "precision": "float32",
+    "recompute": False,
+    "micro_batch": None,
+    "learning_rate": None,
+    "teacher_recipe": None,
+}
 """Options that studies stored before them do not name: left out of the identity where they change nothing."""
 
 _TEACHER, _STUDENT = NetworkOptions(frames=20, width=96), NetworkOptions(frames=10, width=32)
@@ -50,7 +62,8 @@ class VideoHashing(TrainsStudents):
         + classification_weight * ((1 - alpha) * cross_entropy_batchmean + alpha * soft_targets_kl_batchmean)``
 
     With ``representation_weight`` and ``alpha`` 0 it is the *student alone*: triplets and cross entropy, and no teacher
-    is touched. The teacher learns by that same recipe with its own frames and width. The original (zhongzhh8/
+    is touched. The teacher learns by that same loss with its own frames and width; ``teacher_recipe`` says how its
+    weights come about, a name out of ``TEACHER_RECIPES``: ``last`` where the data have folds. The original (zhongzhh8/
     Video-Retrieval-with-Knowledge-Distillation) has no prediction term: ``classification_weight=0``, ``alpha=0``.
 
     ``data``: such as ``kdsearch.data.jhmdb(protocol="split1")``. ``teacher``, ``student``: options of
@@ -88,6 +101,7 @@ class VideoHashing(TrainsStudents):
     recompute: bool = False
     micro_batch: int | None = None
     learning_rate: float | None = None
+    teacher_recipe: TeacherRecipe | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "teacher", network_options("teacher", self.teacher))
@@ -105,6 +119,7 @@ class VideoHashing(TrainsStudents):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise StudyFileError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        check_recipe(self.teacher_recipe, self.folds)
         teacher, student = self.network("teacher").frames, self.network("student").frames
         if teacher % student:
             raise StudyFileError(
@@ -138,7 +153,8 @@ class VideoHashing(TrainsStudents):
         for role in ("student", "teacher"):
             network = self.network(role)
             width = "" if network.width is None else f" width {network.width}"
-            parts.append(f"{role} {self.encoder_name(role)}{width}, {network.frames} frames")
+            recipe = self.recipe_words if role == "teacher" else ""
+            parts.append(f"{role} {self.encoder_name(role)}{width}, {network.frames} frames{recipe}")
         parts.append(f"{self.bits} bits")
         parts.extend(f"as the original: {QUIRKS[quirk]}" for quirk in self.quirks)
         return "; ".join(parts)
@@ -166,12 +182,18 @@ class VideoHashing(TrainsStudents):
     @property
     def parameters(self) -> Mapping[str, Scalar]:
         """Weights of the terms, temperature, learning rate, weight decay, patience, with their defaults."""
-        return dict(DEFAULTS) if self.learning_rate is None else DEFAULTS | {"learning_rate": self.learning_rate}
+        own = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
+        return {**DEFAULTS, VARY: f"{DEFAULTS[VARY]}{self.streams}", **own}
 
     @property
     def teacher_parameters(self) -> tuple[str, ...]:
         """The two weights that bring a teacher in."""
         return ("representation_weight", "alpha")
+
+    @property
+    def idle_without_teacher(self) -> tuple[str, ...]:
+        """What only matters where ``alpha`` is not 0."""
+        return ("temperature",)
 
     @property
     def has_teacher(self) -> bool:
@@ -235,9 +257,12 @@ class VideoHashing(TrainsStudents):
         return {name: value for name, value in self.network("teacher").given().items() if name in DEFAULTS}
 
     def schedule(self, role: Role, params: Mapping[str, Scalar]) -> Schedule:
-        """The plateau of the objective, see ``Trained``."""
+        """The plateau of the objective, see ``Trained``; a teacher that looks at none has a cosine."""
+        from kdsearch.training.schedules import Cosine
         from kdsearch.training.schedules import Plateau
 
+        if role == "teacher" and self.recipe == "last":
+            return Cosine(float(params["learning_rate"]), self.epochs_of(role))
         return Plateau(
             float(params["learning_rate"]),
             int(params["patience"]),
@@ -245,8 +270,14 @@ class VideoHashing(TrainsStudents):
             plateau_input="best_before" if "plateau_on_running_best" in self.quirks else "current",
         )
 
-    def bench(self, role: Role, device: str) -> Bench:
+    def check_teacher(self, path: Path) -> None:
+        """Raise ``DataError`` unless the file holds the weights of this task's teacher."""
+        from kdsearch.tasks.video_hashing_teacher import load_network
+
+        load_network(self, path, len(self.data.parts().classes))
+
+    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
         """See ``Trained``."""
         from kdsearch.tasks.video_hashing_bench import VideoHashingBench
 
-        return VideoHashingBench.of(self, role, device)
+        return VideoHashingBench.of(self, role, device, fold)

@@ -10,7 +10,10 @@ import torch
 from torch import Tensor
 from torch import nn
 
-from kdsearch.metrics.retrieval import mean_average_precision
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
+from kdsearch.metrics.retrieval import average_precision_of_codes
+from kdsearch.metrics.retrieval import mean_over_queries
 from kdsearch.tasks.base import Role
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import Scalar
@@ -24,6 +27,7 @@ from kdsearch.tasks.video_hashing_teacher import find_teacher
 from kdsearch.training.feeds import Clean
 from kdsearch.training.feeds import Feed
 from kdsearch.training.loop import Evaluate
+from kdsearch.training.members import Evaluation
 from kdsearch.training.steppers import Stepper
 
 if TYPE_CHECKING:
@@ -40,9 +44,10 @@ class VideoHashingBench:
     data: Dataset
 
     @staticmethod
-    def of(task: VideoHashing, role: Role, device: str) -> VideoHashingBench:
+    def of(task: VideoHashing, role: Role, device: str, fold: Fold = FIRST) -> VideoHashingBench:
         """The bench with the task's data, which this process keeps."""
-        return VideoHashingBench(task, role, device, dataset(task, role, device))
+        nested = role == "teacher" and task.recipe == "nested"
+        return VideoHashingBench(task, role, device, dataset(task, role, device, fold, nested))
 
     @property
     def train(self) -> Tensor:
@@ -94,15 +99,16 @@ def make_evaluate(task: VideoHashing, data: Dataset) -> Evaluate:
     ]
     stable = "stable_ties" in task.quirks
 
-    def evaluate(stepper: Stepper, slots: list[int]) -> list[tuple[float, float]]:
+    def evaluate(stepper: Stepper, slots: list[int]) -> list[Evaluation]:
         codes = stepper.outputs(slots, needed).codes
         columns = [
-            mean_average_precision(codes[:, queries], codes[:, base], relevant, stable_ties=stable)
+            average_precision_of_codes(codes[:, queries], codes[:, base], relevant, stable_ties=stable)
             for queries, base, relevant in parts
         ]
         # NaN becomes a sign like any other: what is not finite must be told from codes that are bad.
         broken = ~codes.isfinite().flatten(1).all(1)
-        table = torch.stack(columns, 1).masked_fill_(broken.unsqueeze(1), torch.nan)
-        return [(objective, score) for objective, score in table.tolist()]
+        table = torch.stack([mean_over_queries(column) for column in columns], 1)
+        table.masked_fill_(broken.unsqueeze(1), torch.nan)
+        return [Evaluation(row[0], row[1], own) for row, own in zip(table.tolist(), columns[1], strict=True)]
 
     return evaluate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 from typing import Any
@@ -15,8 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.models.registry import ENCODERS
 from kdsearch.tasks.base import Role
+from kdsearch.tasks.nested import nested_parts
 from kdsearch.training.feeds import placed
 
 if TYPE_CHECKING:
@@ -38,7 +42,8 @@ class ClipsLike(Protocol):
 class DataLike(Protocol):
     """What this task reads of a data declaration such as ``kdsearch.data.jhmdb(...)``.
 
-    ``load(frames, size)`` gives :class:`ClipsLike`; ``parts()`` gives its labels and index arrays, reading no frame.
+    ``load(frames, size)`` gives :class:`ClipsLike`; ``parts(fold)`` gives its labels and the index arrays of a fold,
+    reading no frame. ``folds``: how many there are, ``None`` where one split stands for all.
     """
 
     @property
@@ -50,11 +55,14 @@ class DataLike(Protocol):
     @property
     def modality(self) -> str: ...  # noqa: D102
 
+    @property
+    def folds(self) -> int | None: ...  # noqa: D102
+
     def identity(self) -> dict[str, Any]: ...  # noqa: D102
 
     def fingerprint(self) -> str: ...  # noqa: D102
 
-    def parts(self) -> Any: ...  # noqa: D102
+    def parts(self, fold: Fold = FIRST) -> Any: ...  # noqa: D102
 
     def load(self, frames: int, size: int | None = None) -> Any: ...  # noqa: D102
 
@@ -67,7 +75,7 @@ def _load_clips(data: DataLike, frames: int, size: int | None, fingerprint: str)
     return cast("ClipsLike", data.load(frames, size))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A dataset as one role sees it, on the device.
 
@@ -84,12 +92,27 @@ class Dataset:
     query: Tensor
 
 
-def dataset(task: VideoHashing, role: Role, device: str) -> Dataset:
-    """The task's data for ``role``, kept for the next run of this process.
+def dataset(task: VideoHashing, role: Role, device: str, fold: Fold = FIRST, nested: bool = False) -> Dataset:
+    """The task's data for ``role``, kept for the next run of this process; all folds share the clips.
+
+    ``nested``: the fold is left aside, and other clips validate, see ``tasks.nested``.
 
     Both roles sample the teacher's frames; the student takes every ``teacher // student``-th of them.
     """
-    return _dataset(task, role, device, task.fingerprint())
+    fingerprint = task.fingerprint()
+    first = _dataset(task, role, device, fingerprint)
+    return first if fold == FIRST and not nested else _of_fold(first, task.data, fold, nested, fingerprint)
+
+
+@lru_cache(maxsize=32)
+def _of_fold(first: Dataset, data: DataLike, fold: Fold, nested: bool, fingerprint: str) -> Dataset:
+    parts, device = data.parts(fold), first.labels.device
+    train, validation = nested_parts(data, fold) if nested else (parts.train, parts.validation)
+    return replace(first, train=_index(train, device), validation=_index(validation, device))
+
+
+def _index(values: Any, device: torch.device | str) -> Tensor:
+    return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
 
 
 @lru_cache(maxsize=4)
@@ -99,8 +122,5 @@ def _dataset(task: VideoHashing, role: Role, device: str, fingerprint: str) -> D
     step = frames // task.network(role).frames
     inputs = ENCODERS[task.encoder_name(role)].prepare(clips.inputs[:, ::step])
 
-    def index(values: Any) -> Tensor:
-        return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
-
-    parts = (clips.train, clips.validation, clips.database, clips.query)
-    return Dataset(placed(inputs, device), index(clips.labels), len(clips.classes), *(index(part) for part in parts))
+    parts = (_index(part, device) for part in (clips.train, clips.validation, clips.database, clips.query))
+    return Dataset(placed(inputs, device), _index(clips.labels, device), len(clips.classes), *parts)

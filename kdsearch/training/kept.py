@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 class Kept(Generic[Key, Value]):
     """The ``size`` values that were asked for last, each made once."""
 
-    def __init__(self, size: int = 4) -> None:
+    def __init__(self, size: int = 8) -> None:
         self.size = size
         self._kept: OrderedDict[Key, Value] = OrderedDict()
 

@@ -13,14 +13,15 @@ import torch
 
 from kdsearch.errors import RunInterrupted
 from kdsearch.training import randomness
+from kdsearch.training.members import Evaluation
 from kdsearch.training.members import Member
 from kdsearch.training.members import Progress
 from kdsearch.training.members import Source
 from kdsearch.training.steppers import Stepper
 from kdsearch.training.steppers import Views
 
-Evaluate = Callable[[Stepper, list[int]], list[tuple[float, float]]]
-"""Objective and score of the present weights in each of these slots; NaN where outputs are not finite."""
+Evaluate = Callable[[Stepper, list[int]], Sequence[Evaluation | tuple[float, float]]]
+"""What the present weights in each of these slots reach, objective and score; NaN where outputs are not finite."""
 
 
 def serve(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
@@ -102,24 +103,26 @@ def _evaluations(stepper: Stepper, evaluate: Evaluate, members: dict[int, Member
         member.progress.diverged = not math.isfinite(losses[slot])
     due = [slot for slot, member in members.items() if member.due and not member.progress.diverged]
     if due:
-        for slot, (objective, score) in zip(due, evaluate(stepper, due), strict=True):
-            _take(stepper, slot, members[slot], (objective, score, losses[slot]))
+        for slot, found in zip(due, evaluate(stepper, due), strict=True):
+            _take(stepper, slot, members[slot], Evaluation(*found), losses[slot])
     for member in members.values():
         member.schedule.epoch_ended(member.progress.epoch)
 
 
-def _take(stepper: Stepper, slot: int, member: Member, row: tuple[float, float, float]) -> None:
+def _take(stepper: Stepper, slot: int, member: Member, found: Evaluation, loss: float) -> None:
     """One evaluation: the curve's next row, the weights if they are the chosen ones, the schedule."""
-    progress, objective = member.progress, row[0]
+    progress, objective = member.progress, found.objective
     if not math.isfinite(objective):
         progress.diverged = True
         return
-    progress.append(float(progress.epoch), *row, member.schedule.learning_rate)
+    progress.append(float(progress.epoch), objective, found.score, loss, member.schedule.learning_rate)
     chosen = progress.curve[member.recipe.choose][-1]
     if chosen > progress.best:
         progress.best = chosen
         if member.recipe.keep_weights:
             progress.best_weights = stepper.weights(slot)
+        if member.recipe.keep_queries and found.queries is not None:
+            progress.best_queries = found.queries.to("cpu", torch.float32)
     if progress.epoch <= max(member.recipe.restarts, default=0) and objective > progress.stage_best:
         progress.stage_best, progress.stage_weights = objective, stepper.weights(slot)
     member.schedule.step(objective)

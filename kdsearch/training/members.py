@@ -8,12 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from typing import Any
+from typing import NamedTuple
 from typing import Protocol
 
 from torch import Tensor
 
 from kdsearch.training.checkpoints import Checkpoint
 from kdsearch.training.schedules import Schedule
+
+
+class Evaluation(NamedTuple):
+    """The metric on validation and on test; ``queries`` ``[Q]``: on test, one by one, where it is a mean of such."""
+
+    objective: float
+    score: float
+    queries: Tensor | None = None
+
 
 _COLUMNS = ("epoch", "objective", "score", "loss", "learning_rate")
 
@@ -24,7 +34,8 @@ class Recipe:
 
     ``evaluate_every`` counts epochs; the last epoch is evaluated too. ``keep_weights``: hold a copy of the weights of
     the chosen epoch. ``choose`` names the curve whose best epoch is chosen for score and weights: ``objective``, or
-    ``score`` for the original's optimistic rule. What is reported and what the schedule sees is the objective always.
+    ``score`` for the original's optimistic rule, or ``epoch``: the last. What the schedule sees is the objective
+    always. ``keep_queries``: hold what each test query reached at that epoch.
     ``views``: the key by which the run's views of clips are drawn, see ``randomness.views_key``. ``restarts``: epochs
     after which the run goes on from its best weights so far, by the objective always, with an optimizer that remembers
     nothing.
@@ -39,6 +50,7 @@ class Recipe:
     choose: str = "objective"
     views: int = 0
     restarts: tuple[int, ...] = ()
+    keep_queries: bool = False
 
 
 @dataclass
@@ -54,6 +66,7 @@ class Progress:
     diverged: bool = False
     best: float = -math.inf
     best_weights: dict[str, Tensor] = field(default_factory=dict)
+    best_queries: Tensor | None = None
     stage_best: float = -math.inf
     stage_weights: dict[str, Tensor] = field(default_factory=dict)
     curve: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})

@@ -18,8 +18,11 @@ ORDER = 1
 VIEWS = 2
 """Stream of the views in which clips are seen, see ``feeds``."""
 
-NAMES = ("initialisation", "order", "augmentation")
-"""The streams by name: those that a run's ``vary`` names follow its seed, the others stay as with seed ``FIXED``."""
+NAMES = ("initialisation", "order", "augmentation", "split", "teacher")
+"""The streams by name: those that a run's ``vary`` names follow its seed, the others stay as with seed ``FIXED``.
+
+What the last two draw, a fold and a teacher, reaches a run with its request; see ``kdsearch.draws``.
+"""
 
 FIXED = 0
 

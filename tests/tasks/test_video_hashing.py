@@ -133,7 +133,7 @@ def test_declaring_and_chance_read_no_frame(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(Jhmdb, "load", refuse)
     monkeypatch.setattr(StandinSource, "clip", refuse)
     task = VideoHashing(jhmdb(modality=modality, root=tmp_path))
-    assert task.label == f"standin-{modality}-split1"
+    assert task.label == f"standin-{modality}-split1-5folds"
     assert task.description.startswith("stand-in, not JHMDB")
     assert json.dumps(task.identity())
     assert task.fingerprint()
