@@ -15,18 +15,22 @@ class Budget:
 
     ``runs``: search runs. ``hours``: time in which search runs were under way, so that a stopped study does not age.
     ``gpu_hours``: the search runs' own times added up (core-hours where runs train on CPU cores). Confirm, teacher and
-    pre-flight runs come on top.
+    pre-flight runs come on top. ``without``: the share of it that searches with all teacher weights 0, so that
+    distillation is held against the best that there is without it.
     """
 
     runs: int | None = None
     hours: float | None = None
     gpu_hours: float | None = None
+    without: float = 0.1
 
     def __post_init__(self) -> None:
         if self.runs is None and self.hours is None and self.gpu_hours is None:
             object.__setattr__(self, "runs", 200)
         if self.runs is not None and self.runs < 2:
             raise StudyFileError(f"a budget needs at least 2 search runs, got runs={self.runs}")
+        if not 0 <= self.without <= 0.5:
+            raise StudyFileError(f"without is the share of the budget without a teacher, 0 to 0.5; got {self.without}")
         for name in ("hours", "gpu_hours"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
@@ -64,14 +68,21 @@ class Fixed:
 
 @dataclass(frozen=True)
 class Confirm:
-    """Fresh seeds for each compared configuration, and how many runners-up stand beside the winner as context."""
+    """Fresh seeds of the winner and of what it is first compared with, and what else stands beside them.
+
+    ``seeds``: of the winner, of itself without distillation and of the best without distillation. ``others``: of the
+    baselines and of the ``finalists``, the runners-up that are shown as context; ``None``: as many.
+    """
 
     seeds: int = 10
     finalists: int = 3
+    others: int | None = None
 
     def __post_init__(self) -> None:
         if self.seeds < 2 or self.finalists < 0:
             raise StudyFileError(f"confirm needs seeds >= 2 and finalists >= 0, got {self}")
+        if self.others is not None and not 2 <= self.others <= self.seeds:
+            raise StudyFileError(f"confirm: others is 2 to {self.seeds}, the number of seeds; got {self.others}")
 
 
 @dataclass(frozen=True)

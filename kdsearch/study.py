@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import hashlib
 import math
 import re
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import InitVar
 from dataclasses import dataclass
 from dataclasses import field
+from numbers import Integral
+from pathlib import Path
 from typing import Any
 from typing import Literal
 from typing import cast
@@ -36,6 +39,9 @@ from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.base import Task
 from kdsearch.tasks.function import FunctionTask
 
+_HELD = {"one": frozenset({"split", "teacher"}), "given": frozenset({"teacher"})}
+"""Random streams that do not follow the seed, by where teachers come from."""
+
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -44,11 +50,15 @@ class Study:
     """A search declared in a study file.
 
     ``space``: name to dimension. ``baselines``: name to the numbers it sets, the rest being the task's defaults.
-    ``teachers``: one teacher for the study, the best of three by objective, or one a seed. ``search``: how the budget
-    is spent. ``min_effect``: the smallest difference of the metric that matters to you. ``vary``: the random streams
-    that follow a run's seed, where not all shall; the others are held. ``presets``: name to fields of this study
-    (``task`` as options of the task) that it replaces. ``chance``: of a bare function, what a run that diverges counts
-    as; without it 0, and the study ends where the function returns less.
+    ``teachers``: ``several`` speaks of teachers trained so: each belongs to a fold and is trained outside it, and each
+    fresh seed has one of its own; a number is that of the teachers which the fresh seeds share; ``one`` speaks of the
+    one that is trained and kept, and holds the split. ``teacher``: a file of weights in place of these, with
+    ``teacher_saw``, what it was trained on: ``train`` (the whole train list), ``nothing`` of it, or names of its clips.
+    ``question``: what the winner is first compared with, ``itself`` with teacher weights 0 or the ``best without``
+    distillation. ``search``: how the budget is spent. ``min_effect``: the smallest difference of the metric that
+    matters to you. ``vary``: the random streams that follow a run's seed, where not all shall; the others are held.
+    ``presets``: name to fields of this study (``task`` as options of the task) that it replaces. ``chance``: of a bare
+    function, what a run that diverges counts as; without it 0, and the study ends where the function returns less.
     """
 
     name: str
@@ -62,10 +72,13 @@ class Study:
     vary: Sequence[str] | None = None
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     preset: str | None = None
-    teachers: Literal["one", "per-seed"] = "one"
+    teachers: Literal["several", "one", "per-seed"] | int | None = None
     preflight_seeds: int = 3
     search: Adaptive | Fixed = field(default_factory=Adaptive)
     seed: int = 0
+    teacher: str | Path | None = None
+    teacher_saw: Literal["train", "nothing"] | Sequence[str] | None = None
+    question: Literal["itself", "best without"] = "itself"
     chance: InitVar[float | None] = field(default=None, kw_only=True)
 
     def __post_init__(self, chance: float | None) -> None:
@@ -83,6 +96,7 @@ class Study:
                 "itself; leave it out here"
             )
         _check(self)
+        object.__setattr__(self, "task", _with_teachers(self))
 
     @property
     def trained(self) -> Task:
@@ -110,7 +124,37 @@ class Study:
     def defaults(self) -> dict[str, Scalar]:
         """The task's parameters as this study has them where nothing is said."""
         defaults = dict(self.trained.parameters)
-        return defaults if self.vary is None else {**defaults, VARY: "+".join(self.vary) or "nothing"}
+        if VARY not in defaults:
+            return defaults
+        vary = self._streams if self.vary is None else list(self.vary)
+        return {**defaults, VARY: "+".join(name for name in vary if name not in self._held) or "nothing"}
+
+    @property
+    def taught(self) -> str | int:
+        """Where the teachers come from: the words of ``teachers``, ``given`` by file, or ``none``."""
+        if not self.trained.has_teacher:
+            return "none"
+        if self.teacher is not None:
+            return "given"
+        if self.teachers is None or (self.teachers == "per-seed" and self.folds):
+            return "several" if self.folds else "one"
+        return self.teachers if isinstance(self.teachers, str) else int(self.teachers)
+
+    @property
+    def folds(self) -> int:
+        """Parts of the train list, each of which validates in turn; 0 where one split stands for all runs."""
+        return int(getattr(self.trained, "folds", 0))
+
+    @property
+    def _may_listen(self) -> bool:
+        """Whether any run of the search can have a teacher weight that is not 0."""
+        weights = self.trained.teacher_parameters
+        return any(name in self.space or self.defaults[name] != 0 for name in weights)
+
+    @property
+    def _held(self) -> frozenset[str]:
+        """The streams that this study holds for all runs."""
+        return _HELD.get(str(self.taught), frozenset())
 
     @property
     def _streams(self) -> list[str]:
@@ -142,7 +186,13 @@ class Study:
     def without_teacher(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The same numbers with every teacher weight 0, and at its default what only mattered with a teacher."""
         zeros = dict.fromkeys(self.trained.teacher_parameters, 0)
-        return {**self.complete({**params, **zeros}), **zeros}
+        idle = {name: self.defaults[name] for name in self.idle_without_teacher}
+        return {**self.complete({**params, **zeros}), **idle, **zeros}
+
+    @property
+    def idle_without_teacher(self) -> tuple[str, ...]:
+        """Parameters that matter to no run whose teacher weights are 0."""
+        return tuple(getattr(self.trained, "idle_without_teacher", ())) if self.folds else ()
 
     def uses_teacher(self, params: Mapping[str, Scalar]) -> bool:
         """Whether any teacher weight is not 0."""
@@ -155,7 +205,7 @@ class Study:
             "space": {name: dimension.identity() for name, dimension in self.space.items()},
             "baselines": {name: dict(values) for name, values in self.baselines.items()},
             "data": self.trained.fingerprint(),
-            "teachers": self.teachers if self.trained.has_teacher else "none",
+            "teachers": self._given() if self.teacher is not None else self.taught,
             "preset": self.preset,
             "seed": self.seed,
             "vary": None if self.vary is None else list(self.vary),
@@ -165,7 +215,8 @@ class Study:
         """JSON values that may change while the study runs; each change is logged."""
         return {
             "title": self.name,
-            "budget": dataclasses.asdict(self.budget),
+            "budget": {name: value for name, value in dataclasses.asdict(self.budget).items() if name != "without"},
+            "without": self.budget.without if self._may_listen else 0.0,
             "confirm": dataclasses.asdict(self.confirm),
             "preflight": {"seeds": self.preflight_seeds},
             "search": self.search.identity(),
@@ -173,11 +224,38 @@ class Study:
             "published": [dataclasses.asdict(figure) for figure in self.published],
             "preset": self.preset,
             "measured_on": getattr(self.task, "measured_on", self.trained.fingerprint)(),
-            "teachers": self.teachers if self.trained.has_teacher else "none",
+            "teachers": self.taught,
+            "teacher_saw": "some" if isinstance(self.teacher_saw, tuple) else self.teacher_saw,
+            "folds": self.folds,
+            "question": self.question,
+            "query_groups": getattr(self.trained, "query_groups", lambda: None)(),
+            "idle_without_teacher": list(self.idle_without_teacher),
             "teacher_parameters": list(self.trained.teacher_parameters),
             "space": {name: dimension.identity() for name, dimension in self.space.items()},
             "dimensions": list(self.space),
         }
+
+    def _given(self) -> dict[str, Any]:
+        """The file of weights, by its content."""
+        content = hashlib.sha256(self.teacher_file.read_bytes()).hexdigest()
+        saw = list(self.teacher_saw) if isinstance(self.teacher_saw, tuple) else self.teacher_saw
+        return {"file": content[:32], "saw": saw}
+
+    @property
+    def teacher_file(self) -> Path:
+        """The file of weights that the study was given."""
+        assert self.teacher is not None
+        return Path(self.teacher).expanduser().resolve()
+
+    def before_draws(self) -> Study | None:
+        """This study as it was stored before runs drew folds and teachers; ``None`` where it could not have been.
+
+        One that is stored so goes on so: one split for all runs, one teacher that was chosen on it.
+        """
+        asked = self.teacher is not None or self.question != "itself" or self.teachers not in (None, "one", "per-seed")
+        if asked or not self.folds or not hasattr(self.trained, "before_folds"):
+            return None
+        return dataclasses.replace(self, task=self.trained.before_folds(), teachers=self.teachers or "one")
 
     def with_preset(self, name: str | None) -> Study:
         """The study as one of its presets changes it; ``None`` leaves it as declared."""
@@ -251,8 +329,63 @@ def _check(study: Study) -> None:
         _check_streams(study.vary, task, where)
     if not study.min_effect > 0:
         raise StudyFileError(f"{where}: min_effect must be above 0, got {study.min_effect}")
-    if study.teachers not in ("one", "per-seed"):
-        raise StudyFileError(f"{where}: teachers is 'one' or 'per-seed', got {study.teachers!r}")
+    _check_teachers(study, where)
+    if study.question not in ("itself", "best without"):
+        raise StudyFileError(f"{where}: question is 'itself' or 'best without', got {study.question!r}")
+    if study.question == "best without" and not (study.budget.without and study._may_listen):
+        raise StudyFileError(
+            f"{where}: question='best without' needs a search without teacher: weights of teacher terms, and a share "
+            "of the budget, such as kd.Budget(runs=200, without=0.1)"
+        )
+
+
+def _check_teachers(study: Study, where: str) -> None:
+    given: Any = study.teachers
+    saw = study.teacher_saw
+    number = isinstance(given, Integral) and not isinstance(given, bool)
+    if number and not 2 <= given <= study.confirm.seeds:
+        raise StudyFileError(
+            f"{where}: a number of teachers is 2 to {study.confirm.seeds}, the fresh seeds that share them, got {given}"
+        )
+    if not number and given not in (None, "several", "one", "per-seed"):
+        raise StudyFileError(f"{where}: teachers is 'several', a number or 'one', got {given!r}")
+    if study.teacher is None:
+        if saw is not None:
+            raise StudyFileError(f"{where}: teacher_saw is of a teacher that is given, teacher=FILE; leave it out")
+        return
+    if not study.trained.has_teacher:
+        raise StudyFileError(
+            f"{where}: this task listens to no teacher, so that teacher={str(study.teacher)!r} is idle"
+        )
+    if given is not None:
+        raise StudyFileError(f"{where}: teacher=FILE and teachers={given!r} contradict each other; drop one of them")
+    if saw is None:
+        raise StudyFileError(
+            f"{where}: teacher=FILE needs teacher_saw, what the teacher was trained on: 'train' (the train list, as "
+            "published weights), 'nothing' of it, or a list of the names of its clips"
+        )
+    if isinstance(saw, str) and saw not in ("train", "nothing"):
+        raise StudyFileError(f"{where}: teacher_saw is 'train', 'nothing' or a list of clips, got {saw!r}")
+    if not study.teacher_file.is_file():
+        raise StudyFileError(f"{where}: expected a file of weights at {study.teacher_file}, found none")
+
+
+def _with_teachers(study: Study) -> Task:
+    """The task with data that fit its teachers: one part held out for the one that is kept; what a given one saw."""
+    task = study.trained
+    data: Any = getattr(task, "data", None)
+    if study.taught == "one" and study.folds > 1 and hasattr(data, "with_folds"):
+        return task.with_options(data=data.with_folds(1))
+    if study.teacher is not None and not isinstance(study.teacher_saw, str):
+        names = tuple(sorted(set(study.teacher_saw or ())))
+        object.__setattr__(study, "teacher_saw", names)
+        if not hasattr(data, "always_train") or not study.folds:
+            raise StudyFileError(
+                f"study {study.name!r}: clips that a teacher saw can be named of JHMDB, UCF101 and HMDB51 with folds; "
+                "say 'train' or 'nothing' of other data"
+            )
+        return task.with_options(data=dataclasses.replace(data, always_train=names))
+    return task
 
 
 def _check_streams(vary: Iterable[str], task: Task, where: str) -> None:

@@ -39,7 +39,7 @@ RECIPE = {
 study = kd.Study(
     name="maxl",
     task=tasks.MetaAuxiliary(
-        data=data.cifar10(train=2000, test=1000, validation=1 / 2),
+        data=data.cifar10(train=2000, test=1000, folds=2),
         student={"network": "studentnet", "width": 16},
         psi=3,
         augment="flip",
@@ -61,13 +61,13 @@ study = kd.Study(
         kd.Published("SSKT from ImageNet's VGG16, ResNet-20, focal", 0.9148, "± 0.0003"),
         kd.Published("SSKT from Places' and ImageNet's ResNet-50, ResNet-20, CE", 0.9246, "± 0.0015"),
     ],
-    budget=kd.Budget(runs=8),
+    budget=kd.Budget(runs=12),
     confirm=kd.Confirm(seeds=4, finalists=0),
     min_effect=0.01,
     presets={
         "smoke": {
             "task": {
-                "data": data.cifar10(train=300, test=200, validation=1 / 3),
+                "data": data.cifar10(train=300, test=200, folds=3),
                 "student": {"width": 4},
                 "epochs": 2,
                 "evaluate_every": 1,
@@ -78,7 +78,7 @@ study = kd.Study(
         "cpu": {},
         "methods": {
             "task": {
-                "data": data.cifar10(train=1200, test=800, validation=1 / 3, classes=VEHICLES),
+                "data": data.cifar10(train=1200, test=800, folds=3, classes=VEHICLES),
                 "epochs": 15,
                 "evaluate_every": 3,
             },

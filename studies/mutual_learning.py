@@ -53,7 +53,7 @@ def on_clips(videos: Any) -> dict[str, Any]:
 study = kd.Study(
     name="mutual_learning",
     task=tasks.MutualLearning(
-        data=data.cifar10(train=3000, test=1000, validation=1 / 3),
+        data=data.cifar10(train=3000, test=1000, folds=3),
         student={"network": "studentnet", "width": 16},
         augment="flip",
         batch=64,
@@ -80,13 +80,13 @@ study = kd.Study(
         kd.Published("KD, ResNet-20 (STL10)", 0.7767, "± 0.0141"),
         kd.Published("KD, ResNet-32 (STL10)", 0.7607, "± 0.0067"),
     ],
-    budget=kd.Budget(runs=14),
+    budget=kd.Budget(runs=18),
     confirm=kd.Confirm(seeds=6, finalists=0),
     min_effect=0.01,
     presets={
         "smoke": {
             "task": {
-                "data": data.cifar10(train=300, test=200, validation=1 / 3),
+                "data": data.cifar10(train=300, test=200, folds=3),
                 "student": {"width": 4},
                 "epochs": 2,
                 "evaluate_every": 1,
@@ -96,7 +96,7 @@ study = kd.Study(
         },
         "cpu": {},
         "methods": {
-            "task": {"data": data.cifar10(train=1200, test=800, validation=1 / 3, classes=VEHICLES), "epochs": 15},
+            "task": {"data": data.cifar10(train=1200, test=800, folds=3, classes=VEHICLES), "epochs": 15},
             "budget": kd.Budget(runs=12),
             "confirm": kd.Confirm(seeds=8, finalists=0),
         },

@@ -94,7 +94,7 @@ SPACE = {
 study = kd.Study(
     name="sskt_transfer",
     task=tasks.Transfer(
-        data=data.cifar10(train=1200, test=800, validation=1 / 3, classes=VEHICLES),
+        data=data.cifar10(train=1200, test=800, folds=3, classes=VEHICLES),
         transfer_from=(
             tasks.Source(
                 "animals",
@@ -153,7 +153,7 @@ study = kd.Study(
         kd.Published("DML, 3-D ResNet-18, scratch (HMDB51)", 0.0301, "one number"),
         kd.Published("DML, 3-D ResNet-18, fine-tuned (HMDB51)", 0.5644, "one number"),
     ],
-    budget=kd.Budget(runs=24),
+    budget=kd.Budget(runs=28),
     confirm=kd.Confirm(seeds=6, finalists=0),
     # The source's accuracy is of another task: there is no gap between it and the student to look at.
     preflight_seeds=0,
@@ -161,12 +161,12 @@ study = kd.Study(
     presets={
         "smoke": {
             "task": {
-                "data": data.cifar10(train=240, test=200, validation=1 / 3, classes=VEHICLES),
+                "data": data.cifar10(train=240, test=200, folds=3, classes=VEHICLES),
                 "transfer_from": (
                     tasks.Source(
                         "animals",
                         {"network": "studentnet", "width": 8, "epochs": 2},
-                        data=data.cifar10(train=300, test=120, classes=ANIMALS),
+                        data=data.cifar10(train=300, test=120, validation=0.1, classes=ANIMALS),
                     ),
                 ),
                 "student": {"width": 4},

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support import ToyTask
 from support import toy_study
 
 import kdsearch as kd
+from kdsearch.data import jhmdb
+from kdsearch.data.folds import Fold
 from kdsearch.errors import StudyFileError
 from kdsearch.space import dimension_from
+from kdsearch.tasks import VideoHashing
 
 
 @pytest.mark.parametrize(
@@ -25,7 +30,20 @@ from kdsearch.space import dimension_from
         ({"search": "random"}, "kd.Adaptive"),
         ({"space": {"rate": kd.when(kd.uniform(0, 1), alpha=0.5)}}, "must stand before it"),
         ({"min_effect": 0}, "min_effect must be above 0"),
-        ({"teachers": "many"}, "'one' or 'per-seed'"),
+        ({"teachers": "many"}, "teachers is 'several', a number or 'one', got 'many'"),
+        ({"teachers": 1}, "a number of teachers is 2 to 4, the fresh seeds that share them, got 1"),
+        ({"teachers": 5}, "2 to 4, the fresh seeds that share them, got 5"),
+        ({"teachers": True}, "'several', a number or 'one', got True"),
+        ({"question": "both"}, "question is 'itself' or 'best without', got 'both'"),
+        (
+            {"question": "best without", "budget": kd.Budget(runs=20, without=0)},
+            "question='best without' needs a search without teacher",
+        ),
+        ({"teacher": "t.pt"}, "teacher=FILE needs teacher_saw"),
+        ({"teacher": "t.pt", "teacher_saw": "all"}, "teacher_saw is 'train', 'nothing' or a list of clips, got 'all'"),
+        ({"teacher": "t.pt", "teacher_saw": "train", "teachers": "one"}, "contradict each other; drop one"),
+        ({"teacher": "no/t.pt", "teacher_saw": "train"}, "expected a file of weights at .*no/t.pt, found none"),
+        ({"teacher_saw": "train"}, "teacher_saw is of a teacher that is given"),
         ({"task": 3}, "got int"),
     ],
 )
@@ -39,6 +57,99 @@ def test_budget_and_confirm_are_checked() -> None:
         kd.Budget(runs=1)
     with pytest.raises(StudyFileError, match="seeds >= 2"):
         kd.Confirm(seeds=1)
+
+
+def test_confirm_and_budget_say_what_is_beside_and_what_is_without() -> None:
+    with pytest.raises(StudyFileError, match="others is 2 to 10, the number of seeds; got 11"):
+        kd.Confirm(seeds=10, others=11)
+    with pytest.raises(StudyFileError, match=r"0 to 0\.5; got 0\.6"):
+        kd.Budget(runs=10, without=0.6)
+    settings = toy_study(budget=kd.Budget(runs=30, without=0.2), confirm=kd.Confirm(seeds=8, others=4)).settings()
+    assert (settings["without"], settings["budget"]) == (0.2, {"runs": 30, "hours": None, "gpu_hours": None})
+    assert settings["confirm"] == {"seeds": 8, "finalists": 3, "others": 4}
+    assert toy_study(task=ToyTask(teacher_parameters=(), has_teacher=False)).settings()["without"] == 0
+
+
+def hashing(root: Path, **changes: Any) -> kd.Study:
+    return kd.Study(
+        "codes",
+        VideoHashing(jhmdb(root=root)),
+        {"alpha": kd.uniform(0, 1), "temperature": kd.log(1, 16)},
+        **changes,
+    )
+
+
+def test_where_teachers_come_from_says_what_varies(tmp_path: Path) -> None:
+    several = hashing(tmp_path)
+    assert (several.taught, several.folds, several.defaults["vary"]) == (
+        "several",
+        5,
+        "initialisation+order+split+teacher",
+    )
+    assert several.settings()["teachers"] == several.identity()["teachers"] == "several"
+    assert hashing(tmp_path, teachers="per-seed").taught == "several"
+    assert hashing(tmp_path, teachers=np.int64(4)).settings()["teachers"] == 4
+    kept = hashing(tmp_path, teachers="one")
+    assert (kept.taught, kept.folds, kept.defaults["vary"]) == ("one", 1, "initialisation+order")
+    assert kept.stored_name == "codes@standin-poses-split1-1fold"
+    held = hashing(tmp_path, vary=("order",))
+    assert held.defaults["vary"] == "order"
+    assert toy_study().taught == "one"  # a task of one's own that knows no folds
+
+
+def test_a_given_teacher_is_known_by_its_content_and_by_what_it_saw(tmp_path: Path) -> None:
+    file, other = tmp_path / "a.pt", tmp_path / "b.pt"
+    file.write_bytes(b"weights")
+    other.write_bytes(b"other weights")
+    root = tmp_path / "data"
+    root.mkdir()
+    study = hashing(root, teacher=file, teacher_saw="train")
+    assert (study.taught, study.defaults["vary"]) == ("given", "initialisation+order+split")
+    assert study.settings()["teacher_saw"] == "train"
+    assert study.identity() != hashing(root, teacher=other, teacher_saw="train").identity()
+    assert study.identity() != hashing(root, teacher=file, teacher_saw="nothing").identity()
+    copied = tmp_path / "copy.pt"
+    copied.write_bytes(b"weights")
+    assert study.identity() == hashing(root, teacher=copied, teacher_saw="train").identity()
+    with pytest.raises(StudyFileError, match="listens to no teacher"):
+        toy_study(task=ToyTask(has_teacher=False), teacher=file, teacher_saw="train")
+
+
+def test_clips_that_a_given_teacher_saw_validate_no_run(tmp_path: Path) -> None:
+    file, root = tmp_path / "a.pt", tmp_path / "data"
+    file.write_bytes(b"weights")
+    root.mkdir()
+    data = jhmdb(root=root)
+    seen = [data.load(1).names[row] for row in data.parts(Fold(0, 2)).validation[:3]]
+    study = hashing(root, teacher=file, teacher_saw=seen)
+    parts = [study.trained.data.parts(Fold(0, number)) for number in range(5)]  # type: ignore[attr-defined]
+    validating = {data.load(1).names[row] for part in parts for row in part.validation}
+    assert validating.isdisjoint(seen)
+    assert study.settings()["teacher_saw"] == "some"
+    assert study.identity()["teachers"]["saw"] == sorted(seen)
+    with pytest.raises(StudyFileError, match="say 'train' or 'nothing' of other data"):
+        toy_study(teacher=file, teacher_saw=["clip1"])
+
+
+def test_without_distillation_what_is_idle_stands_at_its_default(tmp_path: Path) -> None:
+    study = hashing(tmp_path)
+    without = study.without_teacher(study.complete({"alpha": 0.7, "temperature": 11.0}))
+    assert (without["alpha"], without["representation_weight"], without["temperature"]) == (0, 0, 4.0)
+    before = study.before_draws()
+    assert before is not None
+    assert before.without_teacher(before.complete({"alpha": 0.7, "temperature": 11.0}))["temperature"] == 11.0
+
+
+def test_a_study_goes_back_to_what_was_stored_before_there_were_draws(tmp_path: Path) -> None:
+    before = hashing(tmp_path).before_draws()
+    assert before is not None
+    assert (before.stored_name, before.taught, before.folds) == ("codes@standin-poses-split1", "one", 0)
+    assert before.defaults["vary"] == "initialisation+order"
+    assert before.identity()["teachers"] == "one"
+    assert before.before_draws() is None
+    assert hashing(tmp_path, teachers="several").before_draws() is None
+    assert hashing(tmp_path, question="best without").before_draws() is None
+    assert toy_study().before_draws() is None
 
 
 def test_the_same_study_has_the_same_identity_and_another_has_not() -> None:

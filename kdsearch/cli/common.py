@@ -79,7 +79,7 @@ def find(ledger: Ledger, study: str, preset: str | None = None) -> StudyRecord:
     if is_file(study):
         from kdsearch.engines.studyfile import load
 
-        return ledger.study(load(Path(study), preset).study.stored_name)
+        return ledger.study(load(Path(study), preset).as_stored(ledger).study.stored_name)
     return ledger.study(study)
 
 
@@ -104,11 +104,11 @@ def load_stored(ledger: Ledger, study: str, preset: str | None = None) -> tuple[
     from kdsearch.engines.studyfile import load
 
     if is_file(study):
-        loaded = load(Path(study), preset)
+        loaded = load(Path(study), preset).as_stored(ledger)
         return loaded, ledger.study(loaded.study.stored_name)
     record = ledger.study(study)
     source, stored = launched_from(record)
-    loaded = load(source, preset or stored)
+    loaded = load(source, preset or stored).as_stored(ledger)
     if loaded.study.stored_name != record.name:
         raise StudyFileError(
             f"{source} now makes the study {loaded.study.stored_name}, not {record.name}: "

@@ -1,4 +1,4 @@
-"""``kdsearch compare``: several studies on the same data side by side."""
+"""``kdsearch compare``: several studies on the same data side by side, or one study on several official splits."""
 
 from __future__ import annotations
 
@@ -32,7 +32,10 @@ def compare(
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Print the winners of studies on the same data side by side, the first against each other on common seeds."""
+    """Print the winners of studies on the same data side by side, the first against each other on common seeds.
+
+    Studies that are one but for the official split of their data get mean ± sd over the splits, without a verdict.
+    """
     from kdsearch.report import build_beside
     from kdsearch.report import render
 

@@ -67,7 +67,7 @@ def model(
 ) -> None:
     """Write the winner's weights of one fresh seed: the first by default, since the best would be luck."""
     from kdsearch.engines.artifacts import fetch
-    from kdsearch.search.seeds import confirm_seed
+    from kdsearch.search.teachers import draws_of
 
     ledger = connect(storage)
     record = find(ledger, study, preset)
@@ -76,7 +76,7 @@ def model(
     found = [
         run
         for run in ledger.results(record.id).runs
-        if run.configuration_id == record.winner_id and run.seed == confirm_seed(seed)
+        if run.configuration_id == record.winner_id and run.seed == draws_of(record).first_confirm_seed + seed
     ]
     if not found or found[0].artifact is None:
         why = "that seed was not ordered"

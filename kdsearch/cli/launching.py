@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.report import build
 from kdsearch.report import render
 from kdsearch.search.budget import describe
+from kdsearch.study import Study
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import TrainsTogether
 
@@ -43,6 +45,12 @@ def launch(
     console = Console(highlight=False, soft_wrap=True)
     loaded = load(study_file, preset)
     ledger = Ledger.connect()
+    declared, loaded = loaded, loaded.as_stored(ledger)
+    if declared is not loaded:
+        console.print(
+            f"{loaded.study.stored_name} was begun with one validation split and one teacher chosen on it, and goes on "
+            f"so. For {declared.study.folds} folds and several teachers give the study another name in its file."
+        )
     record, changes = ledger.open_study(loaded.declaration())
     places = slots(1 if engine == "debug" else workers, slots_per_gpu)
     _announce(console, loaded, record, changes, engine, len(places))
@@ -50,10 +58,12 @@ def launch(
         _retry(console, ledger, record)
     trained = loaded.study.trained
     together = isinstance(trained, TrainsTogether) and trained.together(RunRequest("student", {}, 0))
-    capacity = max(2, len(places) * (population if population and together else 1))
+    # A population holds runs of one fold: what waits is of all of them.
+    width = population * max(1, loaded.study.folds) if population and together else 1
+    capacity = max(2, len(places) * width)
     coordinator = Coordinator(ledger, loaded.study, record, capacity, ahead=engine == "local")
     before = ledger.ended_runs(record.id)
-    begin = time.monotonic()
+    begin, processor = time.monotonic(), _cpu_seconds()
     with View(console, ledger, record.id) as view:
         try:
             if engine == "debug":
@@ -69,7 +79,8 @@ def launch(
     if results.study.phase != "finished":
         console.print("the study was asked to stop; the same command goes on from here.")
         return
-    _say_finished(console, ledger.ended_runs(record.id), before, time.monotonic() - begin)
+    took = time.monotonic() - begin, _cpu_seconds() - processor
+    _say_finished(console, ledger.ended_runs(record.id), before, *took)
     print(render(build(results), "table", width=console.width if console.is_terminal else 100))
     if ledger.database.embedded:
         console.print("\nThe embedded database goes on running for report and dashboard; kdsearch db stop ends it.")
@@ -78,9 +89,15 @@ def launch(
         raise SystemExit(1)  # the report says why
 
 
-def _say_finished(console: Console, ended: int, before: int, seconds: float) -> None:
+def _cpu_seconds() -> float:
+    """Of this process and of the workers that it started and that have ended."""
+    own, workers = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + workers.ru_utime + workers.ru_stime
+
+
+def _say_finished(console: Console, ended: int, before: int, seconds: float, processor: float) -> None:
     if ended > before:
-        new = f"in which {ended - before} runs ended"
+        new = f"in which {ended - before} runs ended; {processor:,.0f} CPU seconds of launcher and workers"
         console.print(f"finished after {seconds / 60:.1f} minutes of this launch, {new}\n")
     else:
         console.print(f"nothing was left to do: all {ended} runs had ended before this launch\n")
@@ -103,6 +120,21 @@ def _retry(console: Console, ledger: Ledger, record: StudyRecord) -> None:
         console.print(f"{len(lost)} teachers whose weights are gone train again")
 
 
+def _draws(study: Study, record: StudyRecord) -> str:
+    """What a run draws beside its initialisation and order, and what is held for all."""
+    taught = record.settings.get("teachers")
+    if record.version == 1 or not study.folds:
+        return "one split for all runs" + ("" if taught == "none" else ", one teacher chosen on it")
+    folds = f"{study.folds} folds validate in turn" if study.folds > 1 else "one part held out"
+    words = {
+        "none": "cut anew for fresh seeds",
+        "one": "for all runs, one teacher trained without it",
+        "given": "cut anew for fresh seeds; one teacher, from a file",
+        "several": "cut anew for fresh seeds; a teacher for each, trained without it",
+    }
+    return f"{folds}, {words.get(str(taught), f'cut anew for fresh seeds, which share {taught} teachers')}"
+
+
 def _announce(
     console: Console, loaded: LoadedStudy, record: StudyRecord, changes: list[str], engine: str, workers: int
 ) -> None:
@@ -110,12 +142,17 @@ def _announce(
     console.print(f"study     {record.name}" + (f" (preset {study.preset})" if study.preset else ""))
     console.print(f"data      {study.trained.description}")
     confirm = record.settings["confirm"]
-    compared = 1 + bool(study.trained.teacher_parameters) + len(study.baselines) + confirm["finalists"]
-    console.print(
-        f"budget    {describe(record.settings['budget'])} over {', '.join(study.space)}; then "
-        f"{confirm['seeds']} fresh seeds for each of up to {compared} "
-        "configurations"
-    )
+    without = float(record.settings.get("without") or 0)
+    share = f", {without:.0%} of it without distillation" if without else ""
+    first = 1 + bool(study.trained.teacher_parameters) + bool(without)
+    others = len(study.baselines) + confirm["finalists"]
+    seeds, fewer = confirm["seeds"], confirm.get("others") or confirm["seeds"]
+    compared = f"{seeds} fresh seeds for each of up to {first + others} configurations"
+    if fewer < seeds and others:
+        compared = f"{seeds} fresh seeds for the {first} compared first, {fewer} for the up to {others} beside them"
+    budget = f"{describe(record.settings['budget'])} over {', '.join(study.space)}{share}"
+    console.print(f"budget    {budget}; then {compared}")
+    console.print(f"draws     {_draws(study, record)}")
     where = "in this process" if engine == "debug" else f"{workers} worker process{'' if workers == 1 else 'es'}"
     console.print(f"engine    {engine}, {where}")
     for change in changes:

@@ -26,6 +26,8 @@ def logs(run: Annotated[int, typer.Argument(metavar="RUN", help="A run's id.")],
     configuration = results.configurations[record.configuration_id]
     print(f"run {run} of {study.name}: {study.description}")
     print(f"{configuration.kind} {configuration.name}, pool {record.pool}, seed {record.seed}")
+    if line := _drawn(record, int(study.settings.get("folds") or 0)):
+        print(line)
     print(", ".join(f"{name}={value}" for name, value in configuration.params.items()))
     print(f"{record.state}, attempt {record.attempt}, worker {record.worker or 'none yet'}")
     for line in (*_result(record), *_curve(record)):
@@ -35,6 +37,17 @@ def logs(run: Annotated[int, typer.Argument(metavar="RUN", help="A run's id.")],
         print(line)
     if record.error and not events:
         print(record.error)
+
+
+def _drawn(run: RunRecord, folds: int) -> str:
+    """The fold that validates a run, or outside which a teacher is trained, and the teacher it listens to."""
+    words = []
+    if folds:
+        place = f"fold {run.fold.number} of {folds}, partition {run.fold.partition}"
+        words.append(f"trained outside {place}" if run.pool == "teacher" else f"validated by {place}")
+    if run.needs is not None:
+        words.append(f"teacher: run {run.needs}")
+    return ", ".join(words)
 
 
 def _result(run: RunRecord) -> list[str]:

@@ -19,7 +19,17 @@ from kdsearch.report.remaining import remaining
 
 _LINE_SECONDS = 15.0
 _EVENT_SECONDS = 1.0
-_SHOWN_EVENTS = ("preflight", "search ended", "winner", "exception", "lease lost", "worker died", "discarded")
+_SHOWN_EVENTS = (
+    "preflight",
+    "search ended",
+    "search without teacher ended",
+    "winner",
+    "pair lost",
+    "exception",
+    "lease lost",
+    "worker died",
+    "discarded",
+)
 
 
 class View:

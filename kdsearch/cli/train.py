@@ -26,7 +26,7 @@ def train(
     """Train one configuration with one seed, print its evaluations and result, and store nothing."""
     from kdsearch.engines.devices import use_slot
     from kdsearch.engines.studyfile import load
-    from kdsearch.engines.teacher import trained_teacher
+    from kdsearch.engines.teacher import draw_of
     from kdsearch.errors import StudyFileError
     from kdsearch.tasks.base import RunContext
     from kdsearch.tasks.base import RunRequest
@@ -43,15 +43,16 @@ def train(
     except StudyFileError as outside:
         print(f"a search would refuse this ({outside}); train does it all the same")
     print(", ".join(f"{name}={value}" for name, value in params.items()) + f", seed={seed}")
-    teacher = None
-    if study.uses_teacher(params):
-        print("this configuration needs a teacher: the best of three by objective, trained once and kept")
-        teacher = trained_teacher(study, device)
+    if study.uses_teacher(params) and study.teacher is None:
+        print("this configuration needs a teacher: that of this seed's fold, trained once and kept")
+    fold, teacher = draw_of(study, params, seed, device)
+    if study.folds:
+        print(f"validated by fold {fold.number} of {study.folds}")
     with tempfile.TemporaryDirectory(prefix="kdsearch-train-") as folder:
         context = RunContext(
             Path(folder), device, report=lambda epoch, value: print(f"epoch {epoch}: objective {value:.4f}")
         )
-        result = task.train(RunRequest("student", params, seed, teacher), context)
+        result = task.train(RunRequest("student", params, seed, teacher, fold), context)
     print(
         f"{result.state}: objective {result.objective:.4f} at epoch {result.epoch} of {result.epochs}, "
         f"{result.seconds:.1f} s on {result.device}. One seed is not a result: kdsearch launch measures many."

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kdsearch import settings
+from kdsearch.draws import Draws
 from kdsearch.engines import artifacts
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.leases import Outcome
@@ -19,6 +20,7 @@ from kdsearch.tasks.base import Job
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.base import Scalar
 
 
 def workspace(record: StudyRecord, run_id: int) -> Path:
@@ -51,14 +53,29 @@ def job_of(
     report: Callable[[int, float], None],
 ) -> Job:
     """A leased run as a task sees it; raises ``MissingArtifact`` where its teacher's weights are gone."""
-    teacher = artifacts.fetch(lease.teacher_artifact) if lease.teacher_artifact else None
+    params = {**study.defaults, **lease.params}
     request = RunRequest(
         role="teacher" if lease.pool == "teacher" else "student",
-        params={**study.defaults, **lease.params},
-        seed=lease.seed,
-        teacher=teacher,
+        params=params,
+        seed=Draws.of(record.version, record.settings).training_seed(lease.pool, lease.seed),
+        teacher=_teacher(study, lease, params),
+        fold=lease.fold,
     )
-    return Job(request, RunContext(workspace(record, lease.run_id), device, lease.keep_weights, code_hash, report))
+    context = RunContext(
+        workspace(record, lease.run_id),
+        device,
+        keep_weights=lease.keep_weights,
+        keep_queries=lease.pool == "confirm",
+        code_hash=code_hash,
+        report=report,
+    )
+    return Job(request, context)
+
+
+def _teacher(study: Study, lease: Lease, params: Mapping[str, Scalar]) -> Path | None:
+    if lease.teacher_artifact:
+        return artifacts.fetch(lease.teacher_artifact)
+    return study.teacher_file if study.teacher is not None and study.uses_teacher(params) else None
 
 
 def outcome_of(lease: Lease, result: RunResult, *, code_hash: str, data_hash: str) -> Outcome:
@@ -80,4 +97,5 @@ def _columns(result: RunResult) -> Mapping[str, Any]:
         "device": result.device,
         "peak_memory": result.peak_memory,
         "artifact": artifacts.store(result.weights) if result.weights is not None else None,
+        "queries": [float(value) for value in result.queries] or None,
     }

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from kdsearch import settings
 from kdsearch.engines.code import code_hash
-from kdsearch.engines.teacher import trained_teacher
-from kdsearch.search.seeds import search_seed
+from kdsearch.engines.teacher import draw_of
 from kdsearch.space import Categorical
 from kdsearch.space import Integer
 from kdsearch.space import active
@@ -33,7 +32,7 @@ def objective(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
 
     Each trial trains its configuration with the study's first ``seeds`` search seeds, reports the mean so far at step
     = seeds done (for pruners), and returns the mean; ``n``, ``sd``, ``low``, ``high`` and ``objectives`` are user
-    attributes. A teacher is trained once per machine. Scores on test are not read.
+    attributes. Each seed has its fold and its teacher, which is trained once per machine. Scores on test are not read.
     """
 
     def train(trial: Trial) -> float:
@@ -63,16 +62,16 @@ def evaluate(
 ) -> list[float]:
     """Objectives of one configuration on the first ``seeds`` search seeds; ``report`` sees the list as it grows."""
     complete = study.complete(params)
-    teacher = trained_teacher(study, device) if study.uses_teacher(complete) else None
     objectives: list[float] = []
     code = code_hash(study.trained.sources())
-    for index in range(seeds):
-        seed = search_seed(index)
+    for seed in range(seeds):
+        fold, teacher = draw_of(study, complete, seed, device)
         key = [study.trained.identity(), study.trained.fingerprint(), code, complete, seed]
         text = json.dumps(key, sort_keys=True)
         workspace = settings.home() / "trials" / hashlib.sha256(text.encode()).hexdigest()[:20]
         workspace.mkdir(parents=True, exist_ok=True)
-        result = study.trained.train(RunRequest("student", complete, seed, teacher), RunContext(workspace, device))
+        request = RunRequest("student", complete, seed, teacher, fold)
+        result = study.trained.train(request, RunContext(workspace, device))
         shutil.rmtree(workspace, ignore_errors=True)
         objectives.append(result.objective)
         report(objectives)

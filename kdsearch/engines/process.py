@@ -48,7 +48,7 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
     """Train runs until the study is finished, the worker is told to stop, or its parent is gone."""
     stop = _stop_flag(arguments.parent)
     ledger = Ledger.connect()
-    loaded = load(Path(arguments.study_file), arguments.preset or None)
+    loaded = load(Path(arguments.study_file), arguments.preset or None).as_stored(ledger)
     record = ledger.study(loaded.study.stored_name)
     _same_study(loaded, ledger, record.name)
     coordinator = Coordinator(ledger, loaded.study, record, capacity=QUEUED, after=LAUNCHER_SECONDS)

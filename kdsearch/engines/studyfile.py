@@ -6,6 +6,7 @@ import importlib.util
 import sys
 import traceback
 from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from kdsearch.engines.devices import gpus
 from kdsearch.errors import DataError
 from kdsearch.errors import KdsearchError
 from kdsearch.errors import StudyFileError
+from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.studies import Declaration
+from kdsearch.ledger.studies import plain
 from kdsearch.study import Study
 
 
@@ -30,9 +33,20 @@ class LoadedStudy:
         """Hash of the trainer's source."""
         return code_hash(self.study.trained.sources(), self.path)
 
+    def as_stored(self, ledger: Ledger) -> LoadedStudy:
+        """The study as the ledger has it: one that was stored before runs drew folds goes on under its older recipe."""
+        before = self.study.before_draws()
+        stored = {row.name: row for row in ledger.studies()}
+        if before is None or self.study.stored_name in stored or before.stored_name not in stored:
+            return self
+        if plain(before.identity()) != stored[before.stored_name].identity:
+            return self
+        return replace(self, study=before)
+
     def declaration(self) -> Declaration:
         """The study in the ledger's words; reads the data's fingerprint."""
         study, task = self.study, self.study.trained
+        _check_teacher(study)
         return Declaration(
             name=study.stored_name,
             identity=study.identity(),
@@ -61,6 +75,17 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
     study = studies[0]
     name = preset or _fitting_preset(study)
     return LoadedStudy(path.resolve(), study.with_preset(None if name == "none" else name))
+
+
+def _check_teacher(study: Study) -> None:
+    """Read a given file of weights once, before hours of runs ask for it."""
+    check = getattr(study.task, "check_teacher", None)
+    if study.teacher is None or check is None:
+        return
+    try:
+        check(study.teacher_file)
+    except DataError as error:
+        raise StudyFileError(f"teacher={study.teacher_file} holds no teacher of this task: {error}") from error
 
 
 def _fitting_preset(study: Study) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from typing import TypeVar
 
+from kdsearch.data.folds import Fold
 from kdsearch.engines.faults import raise_if_of_the_place
 from kdsearch.engines.width import ALONE
 from kdsearch.ledger.leases import Lease
@@ -25,8 +26,8 @@ T = TypeVar("T")
 class Holder(Protocol):
     """What a population needs of its worker."""
 
-    def take(self, limit: int) -> list[Lease]:
-        """Claim up to so many runs and hold them; none when the worker is to stop."""
+    def take(self, limit: int, fold: Fold | None = None) -> list[Lease]:
+        """Claim up to so many runs, of one fold if asked, and hold them; none when the worker is to stop."""
 
     def job(self, lease: Lease) -> Job:
         """The lease as a task sees it."""
@@ -45,7 +46,7 @@ class Holder(Protocol):
 
 
 class LeasedJobs:
-    """``Jobs`` of the runs in ``first``, then of what ``holder`` claims, as long as ``fits`` says yes.
+    """``Jobs`` of the runs in ``first``, then of what ``holder`` claims of their fold, as long as ``fits`` says yes.
 
     A run that does not fit (a teacher) ends the claiming: it waits in ``aside`` until the population has drained.
     ``broken``: the exception of the holder that ended the training, which is no fault of a step.
@@ -54,6 +55,7 @@ class LeasedJobs:
     def __init__(self, holder: Holder, first: Sequence[Lease], fits: Callable[[Job], bool]) -> None:
         self.holder = holder
         self.fits = fits
+        self.fold = first[0].fold
         self.aside: list[Lease] = []
         self.broken: BaseException | None = None
         self._first = list(first)
@@ -64,7 +66,7 @@ class LeasedJobs:
         """See ``Jobs.claim``. After an empty queue it is not asked again at once: an epoch may last milliseconds."""
         leases, self._first = self._first[:free], self._first[free:]
         if not leases and not self.aside and time.monotonic() >= self._next_claim:
-            leases = self._unbroken(lambda: self.holder.take(free))
+            leases = self._unbroken(lambda: self.holder.take(free, self.fold))
             if not leases:
                 self._next_claim = time.monotonic() + _CLAIM_SECONDS
         jobs = []
@@ -139,7 +141,7 @@ class Crowd:
         try:
             if self._population is None:
                 self._population = self.task.population(self.layout, self.device)
-            self._population.train(jobs)
+            self._population.train(jobs, jobs.fold)
         except (Exception, SystemExit) as error:
             if jobs.broken is error:
                 raise

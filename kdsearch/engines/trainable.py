@@ -11,7 +11,7 @@ from typing import Any
 
 from kdsearch import settings
 from kdsearch.engines.objective import evaluate
-from kdsearch.engines.teacher import trained_teacher
+from kdsearch.engines.teacher import draw_of
 from kdsearch.space import Categorical
 from kdsearch.space import Integer
 from kdsearch.space import plain
@@ -26,7 +26,7 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
 
     A trial trains its configuration with the study's first ``seeds`` search seeds and reports once, when all have
     ended: ``objective`` (their mean), ``sd``, ``low``, ``high``, ``n``. So no rule of Ray can take one lucky seed for
-    the result. The teacher is trained here, before the trials start. Scores on test are not read.
+    the result. The teachers are trained here, before the trials start. Scores on test are not read.
     """
     import ray
     from ray import cloudpickle
@@ -34,7 +34,9 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
     if interpreter_environment() and not ray.is_initialized():
         ray.init(runtime_env=interpreter_environment())
     if study.trained.has_teacher:
-        trained_teacher(study, device)
+        taught = {**study.defaults, **dict.fromkeys(study.trained.teacher_parameters, 1.0)}
+        for seed in range(seeds):
+            draw_of(study, taught, seed, device)
     # A study file is no importable module: its functions travel to the actors by value.
     for module in {type(study.trained).__module__, getattr(getattr(study.task, "function", None), "__module__", "")}:
         if module in sys.modules and not module.startswith("kdsearch."):

@@ -6,8 +6,13 @@ from datetime import UTC
 from datetime import datetime
 from datetime import timedelta
 
+import pytest
+
+from kdsearch.cli.logs import _drawn
 from kdsearch.cli.logs import event_lines
+from kdsearch.data.folds import Fold
 from kdsearch.ledger.records import EventRecord
+from kdsearch.ledger.records import RunRecord
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SAME = "Traceback (most recent call last):\n  File ...\nValueError: no such layer <Layer at 0x7f01>"
@@ -39,3 +44,18 @@ def test_tracebacks_that_differ_are_all_printed() -> None:
     assert lines[lines.index(OTHER) - 1] == "attempts 2, 5: the same"
     assert sum("attempt " in line for line in lines) == 5
     assert event_lines([failed(1, OTHER)])[1:] == [OTHER], "one attempt needs no comparison"
+
+
+@pytest.mark.parametrize(
+    ("pool", "needs", "folds", "line"),
+    [
+        ("confirm", 12, 5, "validated by fold 2 of 5, partition 3, teacher: run 12"),
+        ("search", None, 5, "validated by fold 2 of 5, partition 3"),
+        ("teacher", None, 5, "trained outside fold 2 of 5, partition 3"),
+        ("search", 4, 0, "teacher: run 4"),
+        ("search", None, 0, ""),
+    ],
+)
+def test_what_a_run_drew_is_said(pool: str, needs: int | None, folds: int, line: str) -> None:
+    run = RunRecord(1, 1, pool, 7, "done", 0.5, needs=needs, fold=Fold(3, 2))  # type: ignore[arg-type]
+    assert _drawn(run, folds) == line

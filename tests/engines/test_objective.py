@@ -12,8 +12,13 @@ from support import ToyTask
 from support import toy_study
 
 import kdsearch as kd
+from kdsearch.data.folds import Fold
+from kdsearch.draws import Draw
+from kdsearch.draws import Draws
 from kdsearch.engines.trainable import interpreter_environment
-from kdsearch.search.seeds import search_seed
+from kdsearch.tasks import RunContext
+from kdsearch.tasks import RunRequest
+from kdsearch.tasks import RunResult
 
 
 def test_optuna_gets_the_mean_over_seeds(home: Path) -> None:
@@ -43,26 +48,46 @@ def test_a_pruner_sees_means_and_may_stop_early(home: Path) -> None:
     assert trial.user_attrs["n"] == 2
 
 
-def test_the_teacher_is_trained_once_and_is_the_best_of_three(home: Path) -> None:
-    counted: list[int] = []
+class Counting(ToyTask):
+    """Tells which runs were trained."""
 
-    class Counting(ToyTask):
-        def train(self, request, context):  # type: ignore[no-untyped-def]
-            if request.role == "teacher":
-                counted.append(request.seed)
-            return super().train(request, context)
+    def train(self, request: RunRequest, context: RunContext) -> RunResult:
+        TRAINED.append(request)
+        return super().train(request, context)
 
-    study = toy_study(task=Counting())
+
+TRAINED: list[RunRequest] = []
+
+
+def test_the_teacher_is_trained_once(home: Path) -> None:
+    TRAINED.clear()
     for _ in range(2):
-        optuna.create_study(direction="maximize").optimize(kd.objective(study, seeds=1), n_trials=2)
-    assert len(counted) == 3
+        optuna.create_study(direction="maximize").optimize(
+            kd.objective(toy_study(task=Counting()), seeds=1), n_trials=2
+        )
+    assert sum(request.role == "teacher" for request in TRAINED) == 1
+    assert sum(request.role == "student" for request in TRAINED) == 4
 
 
-def test_one_teacher_a_seed_is_left_to_launch(home: Path) -> None:
-    from kdsearch.errors import StudyFileError
+def test_each_seed_has_the_fold_and_the_teacher_that_a_launch_gives_it(home: Path) -> None:
+    TRAINED.clear()
+    study = toy_study(task=Counting(folds=3))
+    optuna.create_study(direction="maximize").optimize(kd.objective(study, seeds=4), n_trials=1)
+    teachers = [(request.seed, request.fold) for request in TRAINED if request.role == "teacher"]
+    students = [(request.seed, request.fold) for request in TRAINED if request.role == "student"]
+    assert teachers == [(2_000_001 + number, Fold(0, number)) for number in range(3)]
+    assert students == [(seed, Fold(0, seed % 3)) for seed in range(4)]  # ToyTask refuses a teacher of another fold
 
-    with pytest.raises(StudyFileError, match="one teacher a seed"):
-        optuna.create_study().optimize(kd.objective(toy_study(teachers="per-seed")), n_trials=1)
+
+def test_a_teacher_that_diverges_is_replaced(home: Path) -> None:
+    TRAINED.clear()
+    study = toy_study(task=Counting(folds=3, teacher_diverges=(2_000_001,)))
+    optuna.create_study(direction="maximize").optimize(kd.objective(study, seeds=1), n_trials=1)
+    seeds = [request.seed for request in TRAINED if request.role == "teacher"]
+    assert seeds == [
+        2_000_001,
+        Draws(folds=3).training_seed("teacher", Draws(folds=3).teacher_seed(Draw(teacher=1), 1)),
+    ]
 
 
 def test_ray_tune_gets_the_mean_over_seeds(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,7 +115,7 @@ def test_ray_tune_gets_the_mean_over_seeds(home: Path, tmp_path: Path, monkeypat
     for result in results:
         assert result.error is None
         assert result.metrics is not None
-        alone = [train(result.config, search_seed(index), lambda epoch, value: None)[0] for index in range(3)]
+        alone = [train(result.config, index, lambda epoch, value: None)[0] for index in range(3)]
         assert result.metrics["objective"] == pytest.approx(np.mean(alone))
         assert result.metrics["sd"] == pytest.approx(np.std(alone, ddof=1))
         assert result.metrics["n"] == 3
