@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from kdsearch.ledger.records import Pool
 from kdsearch.report.captions import plural
-from kdsearch.report.compared import void_primary
+from kdsearch.report.compared import primary_id
+from kdsearch.report.compared import spoken
 from kdsearch.report.selection import Selection
 
 MANY_FAILED = 0.2
@@ -21,8 +22,9 @@ def _no_result(selection: Selection) -> list[str]:
         return []
     if not selection.results(study.winner_id):
         return [f"No result: {_missing(selection, study.winner_id, 'the winner')}."]
-    if study.ablation_id is not None and void_primary(selection) is None and not selection.results(study.ablation_id):
-        why = _missing(selection, study.ablation_id, "the winner without distillation")
+    primary = primary_id(selection)
+    if primary is not None and not selection.results(primary):
+        why = _missing(selection, primary, f"the {spoken(selection, primary)}")
         return [f"No result of the primary comparison: {why}."]
     return []
 

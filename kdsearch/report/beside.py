@@ -17,6 +17,7 @@ from kdsearch.report.captions import data_line
 from kdsearch.report.compared import name_of
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import select
+from kdsearch.report.units import Units
 
 _UNSAID = sha256(b"none").hexdigest()[:16]
 """The fingerprint of a function whose user says nothing of its data, in ledgers of before."""
@@ -47,12 +48,12 @@ class Side:
         return sum(run.seconds or 0.0 for run in self.results.runs) / 3600
 
 
-def sides(results: Sequence[StudyResults], mix_code: bool) -> list[Side]:
+def sides(results: Sequence[StudyResults], mix_code: bool, *, alike: bool = True) -> list[Side]:
     """The studies in the order they were named.
 
     Raises ``KdsearchError`` where one has no result, is named twice, or is measured otherwise than the first: other
-    data, parts or metric, or epochs chosen on test in one and on validation in the other; and where their runs are of
-    different trainer code, unless ``mix_code``.
+    data, parts or metric, or epochs chosen on test in one and on validation in the other (unless they are not to be
+    ``alike``); and where their runs are of different trainer code, unless ``mix_code``.
     """
     titles = [str(result.study.settings.get("title") or result.study.name) for result in results]
     found = [
@@ -65,7 +66,7 @@ def sides(results: Sequence[StudyResults], mix_code: bool) -> list[Side]:
         raise KdsearchError(f"expected two studies or more, each named once; got {', '.join(names) or 'none'}")
     for side in found:
         _check_result(side.selection)
-    for side in found[1:]:
+    for side in found[1:] if alike else ():
         _check_measured(found[0].selection, side.selection)
     if not mix_code:
         _check_code(found)
@@ -82,6 +83,14 @@ def sentences(found: Sequence[Side]) -> list[str]:
     if len(codes) > 1:
         notes.append(f"Runs of {len(codes)} code hashes stand in this table: see which code each study ran.")
     return notes
+
+
+def mean_notes(found: Sequence[Side]) -> list[str]:
+    """What the intervals of means are, of each study where they are not of one kind."""
+    notes = {side.title: Units.of(side.selection).mean_note for side in found}
+    if len(set(notes.values())) == 1:
+        return [next(iter(notes.values()))]
+    return [f"{title}: {note[:1].lower()}{note[1:]}" for title, note in notes.items()]
 
 
 def _check_result(selection: Selection) -> None:

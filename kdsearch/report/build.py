@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.alarms import alarms
 from kdsearch.report.captions import data_line
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import plural
 from kdsearch.report.ended import ended_sentences
+from kdsearch.report.estimand import estimand_sentences
+from kdsearch.report.estimand import video_sentences
 from kdsearch.report.primary import primary_sentence
+from kdsearch.report.primary import second_sentences
 from kdsearch.report.sections.added import TITLE as ADDED
 from kdsearch.report.sections.added import added
 from kdsearch.report.sections.comparison import comparison
@@ -23,6 +27,7 @@ from kdsearch.report.sections.winner import winner
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import select
 from kdsearch.report.tables import Report
+from kdsearch.search.searches import shares_of
 
 AFTER_CHOICE = (comparison, winner, inflation, published, instability, sources, added, preflight)
 DURING_SEARCH = (leading, preflight)
@@ -59,11 +64,8 @@ def _state(selection: Selection, results: StudyResults) -> list[str]:
     if study.phase == "teacher":
         notes.append("The study still runs (phase teacher): nothing is searched yet, there is no result.")
     elif study.phase == "search":
-        spent = sum(run.pool == "search" for run in selection.runs)
-        budget = (study.settings.get("budget") or {}).get("runs")
-        of = f" of {budget}" if budget else ""
         notes.append(
-            f"The study still runs (phase search): {spent}{of} search runs have ended. No result yet"
+            f"The study still runs (phase search): {_ended(selection)} have ended. No result yet"
             + (": test scores are not shown before the winner is chosen." if selection.has_scores else ".")
         )
     elif study.winner_id is None:
@@ -72,19 +74,35 @@ def _state(selection: Selection, results: StudyResults) -> list[str]:
             f"The study ended without a winner: there is no result. kdsearch status counts its runs by state{look}."
         )
     else:
-        notes += _confirmed(selection)
+        notes += _confirmed(selection, results)
     if selection.searching and study.phase != "teacher" and not searched:
         notes.append("No search run has finished yet: nothing to show.")
     return notes
 
 
-def _confirmed(selection: Selection) -> list[str]:
+def _ended(selection: Selection) -> str:
+    """How many runs of each search have ended, of how many."""
+    parts = shares_of(selection.study.settings)
+    search = [run for run in selection.runs if run.pool == "search"]
+    if len(parts) == 1:
+        budget = parts["searched"].get("runs")
+        return f"{len(search)}{f' of {budget}' if budget else ''} search runs"
+    words = []
+    for kind, budget in parts.items():
+        count = sum(searched(selection.configurations, run, kind) for run in search)
+        of = f" of {budget['runs']}" if budget.get("runs") else ""
+        words.append(f"{count}{of} {'search runs' if kind == 'searched' else 'without distillation'}")
+    return " and ".join(words)
+
+
+def _confirmed(selection: Selection, results: StudyResults) -> list[str]:
     study = selection.study
     if study.winner_id is None or not selection.results(study.winner_id):
         if selection.finished:
             return []  # the alarms say why
         return ["The winner is chosen, but none of its confirm runs has ended yet: there is no result."]
-    notes = [primary_sentence(selection)]
+    notes = [primary_sentence(selection), *second_sentences(selection), *estimand_sentences(selection)]
+    notes += video_sentences(selection, results.queries)
     if not selection.finished:
         ended = sum(run.pool == "confirm" for run in selection.runs)
         notes.append(
@@ -101,7 +119,13 @@ def warnings(selection: Selection, results: StudyResults) -> list[str]:
         notes.append(
             f"{plural(selection.late, 'search run')} came after the choice: shown under '{ADDED}', in no other table."
         )
-    return [*notes, *other_runs(selection, results)]
+    return [*notes, *lost_pairs(selection), *other_runs(selection, results)]
+
+
+def lost_pairs(selection: Selection) -> list[str]:
+    """Say which fresh seeds have no pair because their teacher was lost: what is left is of teachers that trained."""
+    told = [event.message for event in selection.events if event.kind == "pair lost"]
+    return [f"{message[:1].upper()}{message[1:]}." for message in told]
 
 
 def failed_runs(selection: Selection) -> list[str]:

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from collections.abc import Sequence
 
+from kdsearch.ledger.records import Pool
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.report.drawn import Drawn
+from kdsearch.report.drawn import drawn
 from kdsearch.report.selection import Selection
 
-TEACHERS = {
+SPREADS = {
     "one": "sd over student seeds with one teacher for all",
     "per-seed": "sd over seeds with one teacher a seed",
+    "given": "sd over student seeds with the given teacher for all",
     "none": "sd over seeds, no teacher",
 }
+"""Where runs draw neither split nor teacher, by the study's teachers."""
 
+SAW = {
+    "train": "the teacher saw the {items} that validate, so gains on validation may be biased",
+    "some": "{items} that the teacher saw validate no run",
+    "nothing": "the teacher saw none of the {items} that validate",
+}
+"""Of a given teacher, by what its user says that it saw."""
 
 MEAN_INTERVAL = "Interval of a mean: 95 %, Student's t below n = 20, BCa bootstrap from there on."
+TEACHER_MEAN_INTERVAL = (
+    "Interval of a mean: 95 %, over the teachers' means, Student's t below 20 teachers, BCa bootstrap from there on."
+)
 
 
 def data_line(study: StudyRecord) -> str:
@@ -25,10 +41,78 @@ def data_line(study: StudyRecord) -> str:
     return text
 
 
-def caption(study: StudyRecord, measure: str, *, spread: str = "", counts: str = "n = runs, one a seed") -> str:
-    """Return the caption of a table: data and protocol, what is measured, what the sd is over, what n counts."""
-    spread = spread or TEACHERS.get(str(study.settings.get("teachers", "one")), TEACHERS["one"])
-    return f"{data_line(study)}; {measure}; {spread}; {counts}."
+def caption(
+    selection: Selection,
+    measure: str,
+    *,
+    pool: Pool = "confirm",
+    spread: str = "",
+    counts: str = "n = runs, one a seed",
+) -> str:
+    """Return the caption of a table: data and protocol, what is measured, what the sd is over, what n counts.
+
+    ``pool``: whose runs the table is of, which draw alike or not.
+    """
+    words = [data_line(selection.study), measure, spread or spread_words(selection, pool), *recipe_words(selection)]
+    return f"{'; '.join([*words, *saw_words(selection), counts])}."
+
+
+def spread_words(selection: Selection, pool: Pool = "confirm") -> str:
+    """Say what an sd over the runs of a pool is over, and which of split and teacher they hold."""
+    study, teachers = selection.study, str(selection.study.settings.get("teachers", "one"))
+    if study.version == 1 or (not study.settings.get("folds") and teachers in SPREADS):
+        return SPREADS.get(teachers, SPREADS["one"])
+    return _drawn_words(drawn(selection), pool)
+
+
+def _drawn_words(found: Drawn, pool: Pool) -> str:
+    folds = found.folds(pool)
+    partitions = found.split and pool == "confirm"
+    over = ["student seeds"] if found.trains else []
+    over += ["partitions"] if partitions else []
+    over += [f"{folds} folds of one partition"] if folds > 1 else []
+    own = found.teacher and (pool == "confirm" or not found.split)
+    over += [f"{found.shared} teachers" if pool == "confirm" and found.shared else "teachers"] if own else []
+    held = []
+    if found.teachers == "none":
+        held.append("no teacher")
+    elif found.teachers == "given":
+        held.append("the given teacher for all")
+    elif not own:
+        a_fold = found.teachers == "several" and (partitions or folds > 1)
+        held.append("one teacher a fold" if a_fold else "one teacher for all")
+    held += [] if partitions or folds > 1 else ["split held"]
+    return ", ".join([f"sd over {listed(over) or 'runs of one seed'}", *held])
+
+
+def recipe_words(selection: Selection) -> list[str]:
+    """Name the recipe of data that are split once for all runs, a share of train being carved away to validate."""
+    study = selection.study
+    task = study.identity.get("task")
+    data = task.get("data") if isinstance(task, Mapping) else None
+    if not isinstance(data, Mapping) or data.get("validation") is None or not selection.has_scores:
+        return []
+    epochs = [] if epoch_on_test(study) else ["epochs"]
+    teacher = ["teacher"] if study.settings.get("teachers", "one") == "one" else []
+    chosen = listed([*epochs, *teacher])
+    return [f"{chosen} chosen on validation, one split" if chosen else "one split"]
+
+
+def saw_words(selection: Selection) -> list[str]:
+    """Say what a given teacher saw of what validates; nothing where the study trains its teachers."""
+    words = SAW.get(str(selection.study.settings.get("teacher_saw")))
+    return [] if words is None else [words.format(items=items(selection.study))]
+
+
+def items(study: StudyRecord) -> str:
+    """Name what the data consist of, as their description does."""
+    words = study.description.lower()
+    return next((word for word in ("clips", "images") if word in words), "data")
+
+
+def listed(words: Sequence[str]) -> str:
+    """Return ``a``, ``a and b`` or ``a, b and c``."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def test_measure(study: StudyRecord, has_scores: bool) -> str:

@@ -7,8 +7,13 @@ from typing import Literal
 
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.report.selection import Selection
+from kdsearch.search.standing import without_space
 
-Part = Literal["winner", "primary", "baseline", "context"]
+Part = Literal["winner", "primary", "second", "baseline", "context"]
+ITSELF, BEST_WITHOUT = "itself", "best without"
+"""The questions of a study file: distillation at the winner's numbers, or against the best that does without it."""
+
+WITHOUT, BEST = "winner without distillation", "best without distillation"
 
 
 @dataclass(frozen=True)
@@ -22,16 +27,18 @@ class Compared:
 
 
 def compared(selection: Selection) -> list[Compared]:
-    """Return the winner, the winner without distillation, the baselines, the finalists; each configuration once.
+    """Return the winner, those without distillation, the baselines, the finalists; each configuration once.
 
-    The winner without distillation is left out where it is the winner itself (see ``void_primary``).
+    The winner without distillation is left out where it is the winner itself (see ``void_ablation``).
     """
     study = selection.study
     order: list[tuple[int, str, Part]] = []
     if study.winner_id is not None:
         order.append((study.winner_id, f"winner ({name_of(selection, study.winner_id)})", "winner"))
-    if study.ablation_id is not None and void_primary(selection) is None:
-        order.append((study.ablation_id, _ablation_label(selection, study.ablation_id), "primary"))
+    if (primary := primary_id(selection)) is not None:
+        order.append((primary, label_of(selection, primary), "primary"))
+    if (second := second_id(selection)) is not None:
+        order.append((second, label_of(selection, second), "second"))
     for id_, record in sorted(selection.configurations.items()):
         if record.kind == "baseline":
             order.append((id_, record.name, "baseline"))
@@ -43,16 +50,48 @@ def compared(selection: Selection) -> list[Compared]:
     return list(rows.values())
 
 
+def question(selection: Selection) -> str:
+    """Return which comparison the study file makes the primary one."""
+    return str(selection.study.settings.get("question") or ITSELF)
+
+
+def primary_id(selection: Selection) -> int | None:
+    """Return what the winner is compared with first of all; ``None`` where ``void_primary`` says why not."""
+    best = best_without_id(selection)
+    if question(selection) == BEST_WITHOUT and best is not None:
+        return best
+    return None if void_primary(selection) is not None else selection.study.ablation_id
+
+
+def second_id(selection: Selection) -> int | None:
+    """Return what stands beside the primary comparison: the other one without distillation, where it is another."""
+    ablation = selection.study.ablation_id if void_ablation(selection) is None else None
+    primary = primary_id(selection)
+    others = [id_ for id_ in (ablation, best_without_id(selection)) if id_ is not None and id_ != primary]
+    return others[0] if others else None
+
+
+def best_without_id(selection: Selection) -> int | None:
+    """Return the best setting of the search without a teacher, where it is another than the winner."""
+    best = selection.study.best_without_id
+    return None if best == selection.study.winner_id or best not in selection.configurations else best
+
+
 def void_primary(selection: Selection) -> str | None:
+    """Return why there is no primary comparison, or ``None`` where there is one."""
+    if question(selection) == BEST_WITHOUT and best_without_id(selection) is not None:
+        return None
+    return void_ablation(selection)
+
+
+def void_ablation(selection: Selection) -> str | None:
     """Return why there is no comparison of the winner with itself without distillation, or ``None`` where there is."""
     study = selection.study
-    names = [str(name) for name in study.settings.get("teacher_parameters", ())]
     if study.winner_id is None:
         return "no winner has been chosen"
-    if not names:
+    if not _weights(selection):
         return "this task has no teacher, so there is no distillation to take away"
-    winner = selection.configurations[study.winner_id].params
-    if study.ablation_id == study.winner_id or not any(winner.get(name, 0) for name in names):
+    if study.ablation_id == study.winner_id or not uses_teacher(selection, study.winner_id):
         return (
             "the winner uses no teacher (its teacher weights are 0), so the winner without distillation is the winner "
             "itself: the search found no use for distillation"
@@ -62,14 +101,43 @@ def void_primary(selection: Selection) -> str | None:
     return None
 
 
+def replaced_question(selection: Selection) -> str | None:
+    """Return why the best without distillation, which the study file asks for, is not the primary comparison."""
+    if question(selection) != BEST_WITHOUT or best_without_id(selection) is not None or not _weights(selection):
+        return None
+    if not without_space(selection.study.settings):
+        return "without a teacher this space has no number left to search, so that it is the winner without it"
+    return "no setting of the search without a teacher has two runs that ended well"
+
+
+def uses_teacher(selection: Selection, id_: int) -> bool:
+    """Return whether a configuration has a teacher weight that is not 0."""
+    params = selection.configurations[id_].params
+    return any(params.get(name, 0) for name in _weights(selection))
+
+
 def name_of(selection: Selection, id_: int) -> str:
     """Return a configuration's name, or its number where it has none."""
     record = selection.configurations.get(id_)
     return record.name if record is not None and record.name else f"#{id_}"
 
 
-def _ablation_label(selection: Selection, id_: int) -> str:
+def label_of(selection: Selection, id_: int) -> str:
+    """Return what a configuration without distillation is called in tables and sentences."""
     record = selection.configurations.get(id_)
-    label = "winner without distillation"
+    if id_ != selection.study.ablation_id:
+        return f"{BEST} ({name_of(selection, id_)})"
+    if id_ == selection.study.best_without_id:
+        return f"{WITHOUT} (= {name_of(selection, id_)}, the best without it)"
     # The study file may hold the very configuration already.
-    return f"{label} (= {record.name})" if record is not None and record.kind == "baseline" else label
+    return f"{WITHOUT} (= {record.name})" if record is not None and record.kind == "baseline" else WITHOUT
+
+
+def spoken(selection: Selection, id_: int) -> str:
+    """Return what a configuration without distillation is called in a sentence."""
+    study = selection.study
+    return WITHOUT if id_ == study.ablation_id and id_ != study.best_without_id else label_of(selection, id_)
+
+
+def _weights(selection: Selection) -> list[str]:
+    return [str(name) for name in selection.study.settings.get("teacher_parameters", ())]

@@ -1,34 +1,45 @@
-"""The winner against each compared configuration: difference, chance to win, verdict, all as the present look may."""
+"""The winner against each compared configuration: difference, chance to win, verdict, all as its look may claim."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 from kdsearch.report.captions import min_effect
+from kdsearch.report.compared import Part
 from kdsearch.report.compared import compared
 from kdsearch.report.looks import at_look
 from kdsearch.report.looks import confidence_at
 from kdsearch.report.looks import looks_at
+from kdsearch.report.looks import looks_of_row
 from kdsearch.report.selection import Selection
+from kdsearch.report.units import Units
 from kdsearch.statistics import Difference
 from kdsearch.statistics import Probability
 from kdsearch.statistics import family_verdicts
 from kdsearch.statistics import paired_difference
 from kdsearch.statistics import paired_probability
 from kdsearch.statistics import verdict
+from kdsearch.statistics.differences import FEWEST_FLIPS
 
 OPEN = "open"
 """Verdict while confirm runs are still going: a test that is read at every look has no error rate."""
 
+NONE = "no verdict"
+"""Verdict where the units are teachers and there are too few of them."""
+
+UNTESTED = frozenset({OPEN, NONE, "context"})
+
 
 @dataclass(frozen=True)
 class Judged:
-    """One comparison, winner minus row, over common seeds.
+    """One comparison, winner minus row, over the ``seeds`` that both have.
 
-    Intervals and p values are those that the present look may claim. ``wins`` and ``ties`` count seeds. ``holm`` is
-    ``None`` outside the family of baselines.
+    Intervals and p values are those that the row's own ``looks`` may claim. ``wins`` and ``ties`` count units, as the
+    difference's ``n`` does. ``holm`` is ``None`` outside the family.
     """
 
     difference: Difference
@@ -37,72 +48,108 @@ class Judged:
     ties: int
     verdict: str
     holm: float | None = None
+    seeds: int = 0
+    looks: tuple[int, ...] = ()
+
+    @property
+    def confidence(self) -> float:
+        """Confidence of this row's intervals."""
+        return confidence_at(self.looks)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All comparisons, by configuration. ``looks``: seeds at each look, the present one last; ``family``: baselines."""
+    """All comparisons, by configuration.
+
+    ``looks``: seeds at each look at the row with the most of them, the present one last; ``family``: how many
+    comparisons share an error rate, the baselines and the second comparison; ``units``: what the rows count.
+    """
 
     rows: Mapping[int, Judged] = field(default_factory=dict)
     looks: tuple[int, ...] = ()
     family: int = 0
+    units: Units = field(default_factory=Units)
 
     @property
     def confidence(self) -> float:
-        """Confidence of all intervals in ``rows``."""
+        """Confidence of the intervals of the row with the most seeds, and of all that have no looks of their own."""
         return confidence_at(self.looks)
 
 
 def judge(selection: Selection) -> Outcome:
-    """Compare the winner with each row that shares confirm seeds with it.
+    """Compare the winner with each row that shares confirm seeds with it, at the row's own looks.
 
-    All rows are judged at the look of the most common seeds, so that one table has one confidence: a row that lacks a
-    seed or two would have hardly another one.
+    Each difference is over the seeds that both have, and judged by their number. The primary comparison stands alone;
+    the baselines and the second comparison are one family.
     """
-    pairs = _pairs(selection)
+    units = Units.of(selection)
+    seeds = _common_seeds(selection)
+    most = looks_at(selection, max(map(len, seeds.values()), default=0))
+    # Rows of version 1 have all seeds, and one that lacks a seed or two is judged as the others are.
+    looks = {id_: most if selection.study.version == 1 else looks_of_row(selection, id_, seeds[id_]) for id_ in seeds}
+    winner = selection.results(selection.study.winner_id or -1)
+    pairs = {
+        id_: units.pairs({seed: winner[seed] for seed in common}, selection.results(id_))
+        for id_, common in seeds.items()
+    }
     differences = {id_: paired_difference(*values) for id_, values in pairs.items()}
-    looks = looks_at(selection, max((row.n for row in differences.values()), default=0))
-    verdicts, holm = _verdicts(selection, differences, looks)
+    words, holm = _verdicts(selection, differences, looks, units)
     rows = {
         id_: Judged(
-            at_look(differences[id_], looks),
-            paired_probability(winner, other, confidence_at(looks)),
-            sum(a > b for a, b in zip(winner, other, strict=True)),
-            sum(a == b for a, b in zip(winner, other, strict=True)),
-            verdicts[id_],
+            _shown(selection, at_look(differences[id_], looks[id_])),
+            paired_probability(ours, theirs, confidence_at(looks[id_])),
+            sum(a > b for a, b in zip(ours, theirs, strict=True)),
+            sum(a == b for a, b in zip(ours, theirs, strict=True)),
+            words[id_],
             holm.get(id_),
+            len(seeds[id_]),
+            looks[id_],
         )
-        for id_, (winner, other) in pairs.items()
+        for id_, (ours, theirs) in pairs.items()
     }
-    return Outcome(rows, looks, len(holm))
+    longest = max((looks[id_] for id_ in rows), key=lambda own: (own[-1:], own), default=())
+    return Outcome(rows, longest, len(holm), units)
 
 
-def _pairs(selection: Selection) -> dict[int, tuple[list[float], list[float]]]:
-    """Return the winner's results and the row's on their common seeds, by configuration."""
+def _shown(selection: Selection, difference: Difference) -> Difference:
+    """A few equal differences know nothing of their spread: no interval, as there is no verdict."""
+    if selection.study.version == 1 or difference.sd != 0 or difference.n >= FEWEST_FLIPS:
+        return difference
+    return replace(difference, low=math.nan, high=math.nan)
+
+
+def _common_seeds(selection: Selection) -> dict[int, list[int]]:
+    """Return the confirm seeds that the winner and the row have, by configuration."""
     winner_id = selection.study.winner_id
     if winner_id is None:
         return {}
     winner = selection.results(winner_id)
-    found = {}
-    for row in compared(selection):
-        other = selection.results(row.id)
-        seeds = sorted(winner.keys() & other.keys())
-        if row.part != "winner" and seeds:
-            found[row.id] = [winner[seed] for seed in seeds], [other[seed] for seed in seeds]
-    return found
+    found = {
+        row.id: sorted(winner.keys() & selection.results(row.id).keys())
+        for row in compared(selection)
+        if row.part != "winner"
+    }
+    return {id_: seeds for id_, seeds in found.items() if seeds}
 
 
 def _verdicts(
-    selection: Selection, differences: Mapping[int, Difference], looks: tuple[int, ...]
+    selection: Selection, differences: Mapping[int, Difference], looks: Mapping[int, tuple[int, ...]], units: Units
 ) -> tuple[dict[int, str], dict[int, float]]:
-    """Return the word of each row, and Holm's p of the baselines."""
+    """Return the word of each row, and Holm's p of the family."""
     effect = min_effect(selection)
-    parts = {row.id: row.part for row in compared(selection) if row.id in differences}
-    family = [id_ for id_, part in parts.items() if part == "baseline"]
-    judged, adjusted = family_verdicts([differences[id_] for id_ in family], effect, looks=looks)
-    words: dict[int, str] = {id_: "context" for id_, part in parts.items() if part == "context"}
-    words |= {id_: verdict(differences[id_], effect, looks=looks) for id_, part in parts.items() if part == "primary"}
-    words |= dict(zip(family, judged, strict=True))
+    parts: dict[int, Part] = {row.id: row.part for row in compared(selection) if row.id in differences}
+    judged = {id_ for id_ in parts if units.judges(differences[id_].n)}
+    family = [id_ for id_, part in parts.items() if part in ("second", "baseline") and id_ in judged]
+    verdicts, adjusted = family_verdicts(
+        [differences[id_] for id_ in family], effect, looks=[looks[id_] for id_ in family]
+    )
+    words: dict[int, str] = {id_: "context" if part == "context" else NONE for id_, part in parts.items()}
+    words |= {
+        id_: verdict(differences[id_], effect, looks=looks[id_])
+        for id_, part in parts.items()
+        if part == "primary" and id_ in judged
+    }
+    words |= dict(zip(family, verdicts, strict=True))
     if not selection.finished:
         words = {id_: word if word == "context" else OPEN for id_, word in words.items()}
     return words, dict(zip(family, adjusted, strict=True))

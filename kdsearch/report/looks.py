@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
+from kdsearch.ledger.records import EventRecord
 from kdsearch.report.captions import plural
 from kdsearch.report.compared import compared
 from kdsearch.report.selection import Selection
+from kdsearch.report.units import Units
 from kdsearch.statistics import Difference
 from kdsearch.statistics import look_level
 from kdsearch.statistics import look_p
@@ -26,16 +30,43 @@ def earlier_looks(selection: Selection) -> tuple[int, ...]:
     The planner notes one whenever all confirm runs have ended. An extension after the choice counts as one too, also
     where it came before that: the tables could be read then, though without verdicts.
     """
+    return tuple(sorted({seeds for _, seeds in _events(selection)}))
+
+
+def _events(selection: Selection) -> list[tuple[EventRecord, int]]:
+    """Return the events after which the study could be read, with the confirm seeds that they name."""
     if selection.choice is None:
-        return ()
-    found: list[int] = []
+        return []
+    found: list[tuple[EventRecord, int]] = []
     for event in selection.events:
         match = _EXTENDED.match(event.message)
         if event.kind == "look":
-            found.append(int(event.data["seeds"]))
+            found.append((event, int(event.data["seeds"])))
         elif event.kind == "changed" and event.at > selection.choice.at and match:
-            found.append(int(match.group(1) or match.group(3)))
-    return tuple(sorted(set(found)))
+            found.append((event, int(match.group(1) or match.group(3))))
+    return found
+
+
+def looks_of_row(selection: Selection, id_: int, seeds: Sequence[int]) -> tuple[int, ...]:
+    """Return the looks at the winner and one configuration up to the present one, with ``seeds`` in common.
+
+    Baselines may have fewer seeds than the primary comparison, and get more of them at other times: at each look it is
+    counted how many of their common seeds had ended by then. A run without a time counts as there.
+    """
+    n = len(seeds)
+    if n < 2:
+        return ()
+    ends = [_times(selection, configuration) for configuration in (selection.study.winner_id or -1, id_)]
+    counts = {sum(all(_before(end[seed], event) for end in ends) for seed in seeds) for event, _ in _events(selection)}
+    return (*sorted(look for look in counts if 2 <= look < n), n)
+
+
+def _before(end: datetime | None, event: EventRecord) -> bool:
+    return end is None or end <= event.at
+
+
+def _times(selection: Selection, id_: int) -> dict[int, datetime | None]:
+    return {run.seed: run.finished_at for run in selection.of(id_, "confirm")}
 
 
 def looks_at(selection: Selection, n: int) -> tuple[int, ...]:
@@ -78,14 +109,29 @@ def seeds_for_next_look(difference: Difference, effect: float, looks: tuple[int,
     return seeds
 
 
-def resolving(difference: Difference, effect: float, looks: tuple[int, ...], family: int = 1) -> str:
-    """Say what an undecided comparison would take: ``to resolve 0.01, about 48 seeds in all (power 0.8)``."""
+def resolving(
+    difference: Difference, effect: float, looks: tuple[int, ...], family: int = 1, units: Units | None = None
+) -> str:
+    """Say what an undecided comparison would take: ``to resolve 0.01, about 48 seeds in all (power 0.8)``.
+
+    Where teachers are the ``units`` their number is the study's: more of them are another study.
+    """
     if effect <= 0 or not difference.sd >= 0 or not looks:
         return ""
+    if units is not None and units.shared:
+        return _resolving_teachers(difference, effect, looks, family)
     seeds = seeds_for_next_look(difference, effect, looks, family)
     if seeds <= difference.n:
         return f"{difference.n} seeds find a true difference of {effect:g} with power 0.8, so it may well be smaller"
     return f"to resolve {effect:g}, about {seeds:,} seeds in all (power 0.8)"
+
+
+def _resolving_teachers(difference: Difference, effect: float, looks: tuple[int, ...], family: int) -> str:
+    if seeds_needed(difference.sd, effect, alpha=look_level(looks, ALPHA / family)) <= difference.n:
+        return f"{difference.n} teachers find a true difference of {effect:g} with power 0.8, so it may well be smaller"
+    # The level of a first look is the same at any number of seeds.
+    needed = seeds_needed(difference.sd, effect, alpha=look_level(looks[:1], ALPHA / family))
+    return f"to resolve {effect:g}, a study of about {needed:,} teachers with as many seeds each (power 0.8)"
 
 
 def alone(selection: Selection) -> bool:
@@ -94,7 +140,10 @@ def alone(selection: Selection) -> bool:
 
 
 def looks_sentence(selection: Selection, looks: tuple[int, ...]) -> str:
-    """Say which look this is and what its intervals and p values hold."""
+    """Say which look this is and what its intervals and p values hold.
+
+    Looks are told by seeds, also where teachers are the units: new seeds of the same teachers are one more look.
+    """
     if alone(selection):
         return "There is nothing to compare the winner with: no baseline, nothing without distillation, no finalist."
     if not looks:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
+from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import ENDED
-from kdsearch.ledger.records import Pool
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import State
 from kdsearch.ledger.records import StudyResults
@@ -26,10 +26,13 @@ from kdsearch.report.tables import Column
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
 from kdsearch.search.budget import describe
+from kdsearch.search.searches import shares_of
 from kdsearch.search.standing import Standing
 from kdsearch.statistics import summarize
 
 STATES: tuple[State, ...] = get_args(State)
+WITHOUT = "without distillation"
+ROWS = ("teacher", "preflight", "search", WITHOUT, "confirm")
 
 
 def status(results: StudyResults) -> Table:
@@ -38,18 +41,18 @@ def status(results: StudyResults) -> Table:
     No test score is read.
     """
     study = results.study
-    counts = Counter((run.pool, run.state) for run in results.runs)
+    counts = Counter((_row(results, run), run.state) for run in results.runs)
     # Nothing cancels runs today: the column appears with the first one.
     states = [state for state in STATES if state != "cancelled" or any(run.state == state for run in results.runs)]
-    pools: tuple[Pool, ...] = ("teacher", "preflight", "search", "confirm")
     rows = tuple(
-        Row(pool, tuple(counts[pool, state] for state in states))
-        for pool in pools
-        if any(counts[pool, state] for state in states)
+        Row(name, tuple(counts[name, state] for state in states))
+        for name in ROWS
+        if any(counts[name, state] for state in states)
     )
     selection = select(results)
     stop = ", asked to stop" if study.stop_requested else ""
-    notes = [f"Phase: {study.phase}{stop}.", *ended_sentences(results), *_best(selection), *_time(results)]
+    notes = [f"Phase: {study.phase}{stop}.", *_searches(results), *ended_sentences(results)]
+    notes += [*_best(selection), *_time(results)]
     return Table(
         key="status",
         title=study.name,
@@ -59,6 +62,25 @@ def status(results: StudyResults) -> Table:
         notes=tuple(notes),
         stub="pool",
     )
+
+
+def _row(results: StudyResults, run: RunRecord) -> str:
+    """The row that a run is counted in: its pool, the search without a teacher by itself."""
+    apart = run.pool == "search" and searched(results.configurations, run, "without")
+    return WITHOUT if apart else run.pool
+
+
+def _searches(results: StudyResults) -> list[str]:
+    """Say how far both searches are, where there are two and they go on."""
+    parts = shares_of(results.study.settings)
+    if len(parts) < 2 or results.study.phase != "search":
+        return []
+    words = []
+    for kind, budget in parts.items():
+        runs = [run for run in results.runs if run.pool == "search" and searched(results.configurations, run, kind)]
+        of = f" of {budget['runs']:,}" if budget.get("runs") else ""
+        words.append(f"{sum(run.state in ENDED for run in runs):,}{of}")
+    return [f"Ended: search {words[0]}, {WITHOUT} {words[1]}."]
 
 
 def _best(selection: Selection) -> list[str]:

@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
+from typing import Any
 
 from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.report.drawn import HELD
 from kdsearch.search.budget import busy_seconds
 from kdsearch.search.budget import own_seconds
 from kdsearch.search.budget import runs_left
 from kdsearch.search.expected import runs_expected
+from kdsearch.search.searches import shares_of
 
 RECENT = 30
 GENERATIONS = 4
@@ -42,15 +45,21 @@ def remaining(
     A limit in hours is a time, and only divided by the pace to count runs; of several limits the first to be reached
     counts. A search may end before its budget: this is the most that it takes.
     """
-    search = [run for run in runs if run.pool == "search" and searched(configurations, run)]
-    waiting = sum(run.state in ("queued", "leased") for run in search)
+    search = [run for run in runs if run.pool == "search"]
+    parts = [
+        ([run for run in search if searched(configurations, run, kind)], budget)
+        for kind, budget in shares_of(study.settings).items()
+    ]
+    waiting = sum(map(_waiting, (part for part, _ in parts)))
     # All but the search, by a budget that has nothing left.
     nothing = replace(study, settings={**study.settings, "budget": {"runs": 0}})
     ended = sum(run.state in ENDED or run.state == "failed" for run in runs)
     others = runs_expected(nothing, configurations, runs) - ended - waiting
     seconds = pace(_students(study, runs))
-    over = study.winner_id is not None or study.phase == "finished"
-    to_come = float(waiting) if over else max(waiting, _search(study, search, waiting, seconds))
+    to_come = float(waiting)
+    if study.winner_id is None and study.phase != "finished":
+        # Two searches go side by side, each by its own share of the hours and at its own pace.
+        to_come = sum(_search(budget, part, seconds if len(parts) == 1 else pace(part)) for part, budget in parts)
     left = max(0.0, others + to_come)
     return Remaining(math.ceil(left - 1e-9), None if seconds is None else left * seconds)
 
@@ -80,13 +89,18 @@ def pace(runs: Sequence[SearchRun]) -> float | None:
 
 
 def _students(study: StudyRecord, runs: Sequence[SearchRun]) -> list[SearchRun]:
-    """Runs as they are still to come: teachers are among them only where each seed has its own."""
-    return [run for run in runs if run.pool != "teacher" or study.settings.get("teachers") == "per-seed"]
+    """Runs as they are still to come: teachers are among them only where fresh seeds have their own."""
+    own = study.settings.get("teachers", "one") not in HELD
+    return [run for run in runs if run.pool != "teacher" or own]
 
 
-def _search(study: StudyRecord, search: Sequence[SearchRun], waiting: int, pace: float | None) -> float:
-    """Search runs that are still to end by the limit that is reached first; those that wait where none can tell."""
-    budget = study.settings.get("budget") or {}
+def _waiting(search: Sequence[SearchRun]) -> int:
+    return sum(run.state in ("queued", "leased") for run in search)
+
+
+def _search(budget: Mapping[str, Any], search: Sequence[SearchRun], pace: float | None) -> float:
+    """Runs of a search that are still to end by the limit that is reached first; those that wait where none tells."""
+    waiting = _waiting(search)
     limits: list[float] = []
     if budget.get("runs") is not None:
         limits.append(waiting + (runs_left({"runs": budget["runs"]}, search) or 0))
@@ -96,4 +110,4 @@ def _search(study: StudyRecord, search: Sequence[SearchRun], waiting: int, pace:
     if budget.get("gpu_hours") is not None and own:
         spent = own_seconds(own)
         limits.append((3600 * budget["gpu_hours"] - spent) * len(own) / spent)
-    return min(limits, default=float(waiting))
+    return max(float(waiting), min(limits, default=0.0))

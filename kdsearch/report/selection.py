@@ -53,8 +53,10 @@ class Selection:
 
     @property
     def late(self) -> int:
-        """How many runs of the search came after the choice: they are in none of the others but ``added``."""
-        return sum(searched(self.configurations, run) for run in self.added)
+        """How many runs of either search came after the choice: they are in none of the others but ``added``."""
+        return sum(
+            searched(self.configurations, run) or searched(self.configurations, run, "without") for run in self.added
+        )
 
     @property
     def finished(self) -> bool:

@@ -23,7 +23,7 @@ its interval, ``interval`` a value with its interval, ``probability`` the same i
 class Estimate:
     """A value with its spread and interval; what is not known is ``nan``. ``n`` counts runs or pairs.
 
-    The interval is that of the column's ``confidence``.
+    The interval is that of the column's ``confidence`` unless it has one of its own.
     """
 
     value: float
@@ -31,6 +31,7 @@ class Estimate:
     high: float = math.nan
     sd: float = math.nan
     n: int = 0
+    confidence: float | None = None
 
     @classmethod
     def of(cls, summary: Summary) -> Estimate | None:

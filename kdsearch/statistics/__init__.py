@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from kdsearch.statistics.bootstrap import bca_interval
+from kdsearch.statistics.clusters import Clustered
+from kdsearch.statistics.clusters import clustered_mean
 from kdsearch.statistics.differences import Difference
 from kdsearch.statistics.looks import look_level
 from kdsearch.statistics.looks import look_p
@@ -38,6 +40,7 @@ from kdsearch.statistics.verdicts import holm
 from kdsearch.statistics.verdicts import verdict
 
 __all__ = [
+    "Clustered",
     "Difference",
     "Probability",
     "SeedEffect",
@@ -48,6 +51,7 @@ __all__ = [
     "Summary",
     "Verdict",
     "bca_interval",
+    "clustered_mean",
     "equivalence_p",
     "expected_best",
     "expected_best_of",

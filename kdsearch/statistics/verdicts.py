@@ -71,17 +71,27 @@ def _looked(p: float, looks: Sequence[int], sides: int = 2) -> float:
 
 
 def family_verdicts(
-    differences: Sequence[Difference], min_effect: float, alpha: float = 0.05, *, looks: Sequence[int] = ()
+    differences: Sequence[Difference],
+    min_effect: float,
+    alpha: float = 0.05,
+    *,
+    looks: Sequence[Sequence[int]] = (),
 ) -> tuple[list[Verdict], list[float]]:
     """Judge several comparisons together; return their verdicts and Holm-adjusted two-sided p values.
 
     At most ``alpha`` of all families hold a false better or worse, and at most ``alpha`` a false equivalent: Holm is
-    applied to the tests of difference and to the tests of equivalence. With ``looks`` (see ``verdict``) each p value is
-    adjusted for them first, so that this holds over all looks together. Comparisons without a standard error are no
-    tests and take no part: undecided, p ``nan``.
+    applied to the tests of difference and to the tests of equivalence. With ``looks``, those of each comparison (see
+    ``verdict``), each p value is adjusted for them first, so that this holds over all looks together. Comparisons
+    without a standard error are no tests and take no part: undecided, p ``nan``.
     """
-    adjusted = holm([_looked(difference.p, looks) for difference in differences])
-    inside = holm([_looked(equivalence_p(difference, min_effect), looks, 1) for difference in differences])
+    each = looks or [()] * len(differences)
+    adjusted = holm([_looked(difference.p, own) for difference, own in zip(differences, each, strict=True)])
+    inside = holm(
+        [
+            _looked(equivalence_p(difference, min_effect), own, 1)
+            for difference, own in zip(differences, each, strict=True)
+        ]
+    )
     verdicts = [
         verdict(difference, min_effect, alpha, p=p, equivalence=equivalence)
         for difference, p, equivalence in zip(differences, adjusted, inside, strict=True)

@@ -12,7 +12,7 @@ import pytest
 from support import ToyTask
 
 import kdsearch as kd
-from kdsearch.ledger.records import FIRST_CONFIRM_SEED
+from kdsearch.draws import FIRST_CONFIRM_SEED
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyRecord
@@ -21,7 +21,7 @@ from kdsearch.ledger.studies import plain
 
 TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 20
 CHANCE = 0.05
-FIRST_SEEDS = {"search": 0, "preflight": 1_000_000, "teacher": 2_000_000, "confirm": FIRST_CONFIRM_SEED}
+FIRST_SEEDS = {"search": 0, "preflight": 1_000_000, "teacher": 2_000_000, "confirm": FIRST_CONFIRM_SEED[1]}
 DECLARED = kd.Study(
     name="weights",
     task=ToyTask(

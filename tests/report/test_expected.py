@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kdsearch.ledger.records import FIRST_CONFIRM_SEED
+from kdsearch.draws import FIRST_CONFIRM_SEED
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
@@ -34,7 +34,7 @@ def bare(phase: str, results: Make, **settings: Any) -> StudyRecord:
 def confirm(*configurations: int, seeds: int = 3, state: Any = "queued", needs: bool = False) -> list[SearchRun]:
     return [
         SearchRun(
-            1000 * id_ + seed, id_, "confirm", FIRST_CONFIRM_SEED + seed, state, None, needs=seed if needs else None
+            1000 * id_ + seed, id_, "confirm", FIRST_CONFIRM_SEED[1] + seed, state, None, needs=seed if needs else None
         )
         for id_ in configurations
         for seed in range(seeds)

@@ -16,7 +16,7 @@ import pytest
 from scipy import optimize
 from scipy import stats
 
-from kdsearch.ledger.records import FIRST_CONFIRM_SEED
+from kdsearch.draws import FIRST_CONFIRM_SEED
 from kdsearch.ledger.records import EventRecord
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report import Estimate
@@ -56,7 +56,7 @@ def with_gains(results: StudyResults, gains: list[float], *events: EventRecord) 
     for index, gain in enumerate(gains):
         score = 0.70 + 0.001 * (index % 3)
         for configuration, value in ((WINNER, score + gain), (ABLATION, score)):
-            seed = FIRST_CONFIRM_SEED + index
+            seed = FIRST_CONFIRM_SEED[1] + index
             number = 1000 * configuration + index
             kept.append(replace(first, id=number, configuration_id=configuration, seed=seed, score=value))
     return replace(results, runs=tuple(kept), events=(CHOICE, *events))

@@ -10,14 +10,14 @@ from datetime import datetime
 
 import pytest
 
+from kdsearch.draws import FIRST_TEACHER_SEED
 from kdsearch.ledger.records import EventRecord
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report import Estimate
 from kdsearch.report import Table
 from kdsearch.report import build
-from kdsearch.search.seeds import teacher_seed
-from kdsearch.search.seeds import teacher_seed_for
+from kdsearch.search.teachers import own_teacher_seed
 
 Make = Callable[..., StudyResults]
 
@@ -34,7 +34,7 @@ def section(results: StudyResults, *events: EventRecord) -> Table:
 def per_seed(results: StudyResults) -> StudyResults:
     settings = {**results.study.settings, "teachers": "per-seed"}
     own = [
-        RunRecord(500 + index, 1, "teacher", teacher_seed_for(index), "done", 0.99, code_hash="aaaa")
+        RunRecord(500 + index, 1, "teacher", own_teacher_seed(index), "done", 0.99, code_hash="aaaa")
         for index in range(10)
     ]
     return replace(
@@ -50,7 +50,7 @@ def test_teachers_of_single_seeds_are_no_candidates(results: Make) -> None:
     assert cell.value == pytest.approx(0.91)
     assert "Each student seed has its own teacher; these three measure the gap." in table.notes
     assert not any("Teacher used" in note for note in table.notes)
-    assert all(2_000_000 <= teacher_seed(index) < 2_001_000 for index in range(3))
+    assert all(2_000_000 <= FIRST_TEACHER_SEED + index < 2_001_000 for index in range(3))
 
 
 def test_the_best_candidate_is_named_with_one_teacher(results: Make) -> None:

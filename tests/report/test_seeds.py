@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdsearch.ledger.records import FIRST_CONFIRM_SEED
+from kdsearch.draws import FIRST_CONFIRM_SEED
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report import build
 
@@ -24,7 +24,7 @@ def with_scores(results: StudyResults, scores: np.ndarray) -> StudyResults:
     for position, row in enumerate(scores):
         for index, score in enumerate(row):
             changes = {"id": 100 * position + 1000 + index, "configuration_id": COMPARED[position]}
-            kept.append(replace(first, seed=FIRST_CONFIRM_SEED + index, score=float(score), **changes))  # type: ignore[arg-type]
+            kept.append(replace(first, seed=FIRST_CONFIRM_SEED[1] + index, score=float(score), **changes))  # type: ignore[arg-type]
     return replace(results, runs=tuple(kept))
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from support import Loaded
+from support import ToyTask
 from support import declaration
 from support import toy_study
 
@@ -20,9 +24,13 @@ from kdsearch.ledger.views import SearchState
 from kdsearch.report import Estimate
 from kdsearch.report import build
 from kdsearch.report.remaining import remaining
+from kdsearch.report.selection import select
+from kdsearch.report.units import Units
 from kdsearch.search.expected import runs_expected
 from kdsearch.search.manual import add_configuration
 from kdsearch.study import Study
+
+from .drawing import ALL
 
 
 def runs_left(results: StudyResults) -> int:
@@ -58,6 +66,47 @@ def test_what_is_expected_comes_true(ledger: Ledger, teachers: str) -> None:
         counts = [expected for _, expected in seen]
         assert counts == sorted(counts)
         assert counts[-1] == final
+
+
+@dataclass(frozen=True)
+class Folded(ToyTask):
+    """The toy task with folds, its streams named."""
+
+    parameters: Mapping[str, Any] = field(default_factory=lambda: {"alpha": 0.5, "rate": 0.3, "vary": ALL})
+    folds: int = 5
+
+
+@pytest.mark.parametrize("teachers", [None, 6, 4])
+def test_a_study_that_draws_folds_and_teachers(ledger: Ledger, teachers: int | None) -> None:
+    confirm = kd.Confirm(seeds=12, finalists=1, others=6)
+    study_id, seen = launch(ledger, toy_study(task=Folded(), teachers=teachers, confirm=confirm, budget=kd.Budget(60)))
+    results = ledger.results(study_id)
+    assert runs_left(results) == 0
+    assert {expected for state, expected in seen if state.study.winner_id is not None} == {len(results.runs)}
+    report = build(results)
+    assert any(
+        note.startswith("Estimand: the mean, over student seeds, partitions of this train list and teachers trained so")
+        for note in report.notes
+    )
+    assert (
+        sum(note.startswith(("Search: 54 of 54", "Search without distillation: 6 of 6")) for note in report.notes) == 2
+    )
+    table = report.table("comparison")
+    labels = [row.label for row in table.rows]
+    assert labels[1] == "winner without distillation"
+    assert labels[2].startswith("best without distillation (w")
+    assert table.column("n") == [12, 12, 12, 6, 6, 6]
+    words = table.column("verdict")
+    pairs = table.column("pairs")
+    assert pairs[1:] == ([12, 12, 6, 6, 6] if teachers is None else [teachers] * 5)
+    assert (words[1] == "no verdict") == (teachers == 4)
+    # The teacher that a run had, as the ledger holds it, is the unit that the report takes.
+    units = Units.of(select(results))
+    taught = [run for run in select(results).of(results.study.winner_id or 0, "confirm") if run.needs is not None]
+    assert len({units.key(run.seed) for run in taught}) == len({run.needs for run in taught}) == (teachers or 12)
+    preflight = report.table("preflight")
+    assert preflight.column("n") == [5, 3]
+    assert "(paired on 3 folds, t 95 % interval)." in preflight.notes[0]
 
 
 def test_runs_added_to_a_finished_study_leave_its_report_as_it_was(ledger: Ledger) -> None:

@@ -141,7 +141,7 @@ def test_verdicts_of_an_extended_study() -> None:
     low, _ = difference.interval(1 - look_level([20, 40]))
     assert low < 0 < difference.low
     differences = [difference, paired_difference(close * 2 + 0.03, zero)]
-    verdicts, p = family_verdicts(differences, 0.001, looks=(20, 40))
+    verdicts, p = family_verdicts(differences, 0.001, looks=[(20, 40)] * 2)
     assert p == pytest.approx(holm([look_p(one.p, (20, 40)) for one in differences]))
     assert verdicts == ["undecided", "better"]
     flat = paired_difference(close - 0.01, zero)

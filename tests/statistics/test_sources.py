@@ -84,6 +84,31 @@ def test_what_is_missing_is_said() -> None:
             variance_sources(groups)
 
 
+def test_five_streams_with_groups_of_their_own_sizes() -> None:
+    r = np.random.default_rng(6)
+    sds = {"initialisation": 2.0, "order": 1.0, "augmentation": 0.5, "split": 1.5, "teacher": 1.0}
+    rest, sizes = 0.25, {"split": 5, "teacher": 16}
+    total = sum(sd**2 for sd in sds.values()) + rest
+    covered = dict.fromkeys(sds, 0)
+    whole = remainder = 0
+    for _ in range(400):
+        groups = {frozenset(sds): r.normal(0, math.sqrt(total), 40), NOTHING: r.normal(0, math.sqrt(rest), 6)}
+        for name, sd in sds.items():
+            groups[frozenset((name,))] = r.normal(0, math.sqrt(sd**2 + rest), sizes.get(name, 24))
+        got = variance_sources(groups)
+        assert got.missing == ()
+        whole += got.whole.sd_low <= math.sqrt(total) <= got.whole.sd_high
+        remainder += got.low <= 0 <= got.high
+        for part in got.parts:
+            for name in part.vary:
+                covered[name] += part.low <= (sds[name] ** 2 + rest) / total <= part.high
+    assert all(0.92 < count / 400 < 0.98 for count in covered.values()), covered
+    assert 0.92 < whole / 400 < 0.98
+    assert 0.92 < remainder / 400 <= 1.0
+    alone = variance_sources({frozenset(sds): [0.0, 1.0, 3.0], frozenset(("split",)): [0.0, 1.0]})
+    assert alone.missing == ("augmentation", "initialisation", "order", "teacher")
+
+
 def test_coverage_of_shares_and_remainder() -> None:
     r = np.random.default_rng(3)
     sds = {INITIALISATION: 1.0, ORDER: 2.0, NOTHING: 0.5}

@@ -72,7 +72,7 @@ def _fields(cell: Cell, column: Column) -> dict[str, str]:
         numbers = {"value": cell.value, "sd": cell.sd, "low": cell.low, "high": cell.high}
         fields = {key: _number(value) for key, value in numbers.items()}
         if fields["low"]:
-            fields["confidence"] = f"{column.confidence:.6g}"
+            fields["confidence"] = f"{column.confidence if cell.confidence is None else cell.confidence:.6g}"
         return {**fields, "n": str(cell.n)}
     if isinstance(cell, bool | str):
         return {"text": str(cell)}

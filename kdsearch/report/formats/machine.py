@@ -22,7 +22,8 @@ def render(report: Report) -> str:
     table: ``key``, ``title``, ``caption``, ``columns`` (``key``, ``title``, ``kind``, and ``confidence`` of its
     intervals, null where it has none), ``rows``, ``notes``. A row: ``label``, ``remark``, ``context``, ``cells`` by
     column key. A cell: null, number, text, switch, or an estimate ``{"value", "sd", "low", "high", "n"}`` with its
-    interval (of a mean: t below n = 20, BCa from there on); what is not known is null.
+    interval (of a mean: t below n = 20, BCa from there on) and, where it is not the column's, its ``confidence``; what
+    is not known is null.
     """
     document = {
         "schema": SCHEMA,
@@ -64,7 +65,8 @@ def _column(table: Table, column: Column) -> dict[str, Any]:
 def _cell(cell: Cell) -> Any:
     if isinstance(cell, Estimate):
         numbers = {"value": cell.value, "sd": cell.sd, "low": cell.low, "high": cell.high}
-        return {**{key: _number(value) for key, value in numbers.items()}, "n": cell.n}
+        own = {} if cell.confidence is None else {"confidence": round(cell.confidence, 6)}
+        return {**{key: _number(value) for key, value in numbers.items()}, "n": cell.n, **own}
     return _number(cell) if isinstance(cell, float) else cell
 
 

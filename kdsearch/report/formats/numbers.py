@@ -54,7 +54,8 @@ def _estimate_lines(cell: Estimate, column: Column, digits: int) -> tuple[str, s
         value += f" ± {fixed(cell.sd, digits)}"
     if math.isfinite(cell.low):
         low, high = fixed(cell.low, digits, signed=signed), fixed(cell.high, digits, signed=signed)
-        return value, f"[{low}, {high}]"
+        own = "" if cell.confidence is None else f" {100 * cell.confidence:.3g} %"
+        return value, f"[{low}, {high}]{own}"
     return value, "n = 1: no interval" if cell.n == 1 else ""
 
 

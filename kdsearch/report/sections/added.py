@@ -42,8 +42,9 @@ def added(selection: Selection) -> Table | None:
         key="added",
         title=TITLE,
         caption=caption(
-            selection.study,
+            selection,
             f"{words} on search seeds, not a result",
+            pool="search",
             counts="n = runs that came after the winner was chosen and have ended, one a seed",
         ),
         columns=(

@@ -2,59 +2,78 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.beside import Side
+from kdsearch.report.beside import mean_notes
 from kdsearch.report.beside import sentences
 from kdsearch.report.beside import sides
-from kdsearch.report.captions import MEAN_INTERVAL
-from kdsearch.report.captions import TEACHERS
 from kdsearch.report.captions import data_line
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import objective_title
+from kdsearch.report.captions import recipe_words
+from kdsearch.report.captions import saw_words
+from kdsearch.report.captions import spread_words
 from kdsearch.report.captions import test_measure
-from kdsearch.report.compared import void_primary
+from kdsearch.report.compared import BEST
+from kdsearch.report.compared import best_without_id
+from kdsearch.report.compared import void_ablation
 from kdsearch.report.ended import search_runs
+from kdsearch.report.judged import NONE
 from kdsearch.report.judged import judge
 from kdsearch.report.looks import at_look
 from kdsearch.report.looks import confidence_at
 from kdsearch.report.looks import earlier_looks
 from kdsearch.report.looks import resolving
 from kdsearch.report.primary import signed
+from kdsearch.report.sections.splits import build_splits
+from kdsearch.report.splits import differ_in_split
 from kdsearch.report.tables import Cell
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Report
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
+from kdsearch.report.units import FEWEST_TEACHERS
+from kdsearch.report.units import Units
+from kdsearch.report.units import joined
 from kdsearch.statistics import Difference
 from kdsearch.statistics import Probability
 from kdsearch.statistics import family_verdicts
 from kdsearch.statistics import paired_difference
 from kdsearch.statistics import paired_probability
-from kdsearch.statistics import summarize
 
 
 @dataclass(frozen=True)
 class _Judged:
-    """The first study's winner minus another's on common fresh seeds, as it came and as the present look may say."""
+    """The first study's winner minus another's on common fresh seeds, as it came and as the present look may say.
+
+    ``seeds``: how many they have in common; the differences' ``n`` counts ``units``, which may be teachers.
+    """
 
     raw: Difference
     shown: Difference
     probability: Probability
     verdict: str
     holm: float
+    seeds: int
+    units: Units
 
 
 def build_beside(results: Sequence[StudyResults], *, mix_code: bool = False) -> Report:
     """Put the winners of studies side by side, each chosen by its own search without a look at the seeds shown.
 
     Differences are the first study's winner minus each other's, paired over common fresh seeds: who names the studies
-    says which one the question is about, no best of them is picked. Raises as :func:`~kdsearch.report.beside.sides`.
+    says which one the question is about, no best of them is picked. Studies that are one but for the split of their
+    data get a table over splits instead. Raises as :func:`~kdsearch.report.beside.sides`.
     """
+    if differ_in_split(results):
+        return build_splits(results, mix_code=mix_code)
     found = sides(results, mix_code)
     looks = _looks(found)
     judged = _judge(found, looks)
@@ -90,23 +109,49 @@ def _judge(found: Sequence[Side], looks: tuple[int, ...]) -> dict[str, _Judged]:
     first, pairs = found[0], {}
     for side in found[1:]:
         if seeds := _common(first, side):
-            ours, theirs = _results(first), _results(side)
-            pairs[side.selection.study.name] = [ours[seed] for seed in seeds], [theirs[seed] for seed in seeds]
-    raw = {name: paired_difference(*values) for name, values in pairs.items()}
-    verdicts, holm = family_verdicts(list(raw.values()), min_effect(first.selection), looks=looks)
+            pairs[side.selection.study.name] = _pairs(first, side, seeds), len(seeds), _units(first, side)
+    raw = {name: paired_difference(*values) for name, (values, _, _) in pairs.items()}
+    family = [name for name, (_, _, units) in pairs.items() if units.judges(raw[name].n)]
+    verdicts, holm = family_verdicts(
+        [raw[name] for name in family], min_effect(first.selection), looks=[looks] * len(family)
+    )
+    words = dict(zip(family, zip(verdicts, holm, strict=True), strict=True))
     return {
         name: _Judged(
-            raw[name], at_look(raw[name], looks), paired_probability(*values, confidence_at(looks)), verdict, adjusted
+            raw[name],
+            at_look(raw[name], looks),
+            paired_probability(*values, confidence_at(looks)),
+            *words.get(name, (NONE, math.nan)),
+            seeds,
+            units,
         )
-        for (name, values), verdict, adjusted in zip(pairs.items(), verdicts, holm, strict=True)
+        for name, (values, seeds, units) in pairs.items()
     }
+
+
+def _pairs(first: Side, other: Side, seeds: list[int]) -> tuple[list[float], list[float]]:
+    """Both winners' results on common seeds, a mean for seeds that share a teacher in either study."""
+    groups: dict[Hashable, list[int]] = {}
+    for seed, key in joined(Units.of(first.selection), Units.of(other.selection), seeds).items():
+        groups.setdefault(key, []).append(seed)
+    ours, theirs = (
+        [sum(result[seed] for seed in group) / len(group) for group in groups.values()]
+        for result in (_results(first), _results(other))
+    )
+    return ours, theirs
+
+
+def _units(first: Side, other: Side) -> Units:
+    """What their differences count: teachers where either study's seeds share them."""
+    both = [Units.of(side.selection) for side in (first, other)]
+    return next((units for units in both if units.shared), both[0])
 
 
 def _table(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, ...]) -> Table:
     first, confidence = found[0].selection, confidence_at(looks)
     heading = f"test {first.study.metric}" if first.has_scores else objective_title(first.study, first.has_scores)
     rows = [_row(side, judged.get(side.selection.study.name)) for side in found]
-    rows += [row for side in found if (row := _without(side)) is not None]
+    rows += [row for side in found for row in _without(side)]
     return Table(
         key="beside",
         title="Side by side on confirm seeds",
@@ -136,17 +181,18 @@ def _table(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, 
 
 
 def _row(side: Side, judged: _Judged | None) -> Row:
-    selection, values = side.selection, list(_results(side).values())
+    selection, values = side.selection, _results(side)
+    tested = judged is not None and judged.verdict != NONE
     cells: tuple[Cell, ...] = (
         len(values),
-        Estimate.of(summarize(values)),
+        Units.of(selection).estimate(values),
         Estimate.between(judged.shown) if judged else None,
         judged.raw.n if judged else None,
         sum(run.state == "diverged" for run in selection.of(side.winner, "confirm")),
-        judged.shown.p if judged else None,
-        judged.holm if judged else None,
+        judged.shown.p if judged and tested else None,
+        judged.holm if judged and tested else None,
         Estimate.chance(judged.probability) if judged else None,
-        judged.shown.sign_flip_p if judged else None,
+        judged.shown.sign_flip_p if judged and tested else None,
         judged.verdict if judged else None,
         search_runs(side.results),
         _seconds(side, side.winner),
@@ -156,16 +202,22 @@ def _row(side: Side, judged: _Judged | None) -> Row:
     return Row(side.label, cells, ", ".join(filter(None, remarks)))
 
 
-def _without(side: Side) -> Row | None:
-    """A study's winner without what teaches it: context."""
-    selection, id_ = side.selection, side.selection.study.ablation_id
-    if id_ is None or void_primary(selection) is not None or not selection.results(id_):
-        return None
-    values = list(selection.results(id_).values())
-    diverged = sum(run.state == "diverged" for run in selection.of(id_, "confirm"))
-    cells: tuple[Cell, ...] = (len(values), Estimate.of(summarize(values)), None, None, diverged)
-    cells += (None, None, None, None, "context", None, _seconds(side, id_), None)
-    return Row(f"{side.title} without distillation", cells, selection.diverged(id_, "confirm"), context=True)
+def _without(side: Side) -> list[Row]:
+    """A study's winner without what teaches it, and its best setting that does without: context."""
+    selection = side.selection
+    ablation = selection.study.ablation_id if void_ablation(selection) is None else None
+    best = best_without_id(selection)
+    named = {best: f"{side.title} {BEST}", ablation: f"{side.title} without distillation"}
+    rows = []
+    for id_ in dict.fromkeys((ablation, best)):
+        if id_ is None or not selection.results(id_):
+            continue
+        values = selection.results(id_)
+        diverged = sum(run.state == "diverged" for run in selection.of(id_, "confirm"))
+        cells: tuple[Cell, ...] = (len(values), Units.of(selection).estimate(values), None, None, diverged)
+        cells += (None, None, None, None, "context", None, _seconds(side, id_), None)
+        rows.append(Row(named[id_], cells, selection.diverged(id_, "confirm"), context=True))
+    return rows
 
 
 def _idle(side: Side) -> bool:
@@ -191,33 +243,39 @@ def _notes(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, 
         "What is compared are these winners: of one search each, under the recipe, budget and teacher of its study. "
         "Another search of the same method may find another winner.",
     ]
+    shared = [row for row in judged.values() if row.units.shared]
+    family = sum(row.verdict != NONE for row in judged.values())
+    if shared:
+        notes.append(
+            "Seeds share teachers: differences, intervals and p values count teachers, each by the mean over its "
+            f"seeds. Below {FEWEST_TEACHERS} teachers there is no verdict."
+        )
     if len(looks) > 1:
         earlier = ", ".join(map(str, looks[:-1]))
         notes.append(f"Seeds of these studies were looked at before ({earlier} of them): intervals and p values allow.")
     for side in found[1:]:
-        notes += _pair_notes(side, judged.get(side.selection.study.name), effect, looks, len(judged))
+        notes += _pair_notes(side, judged.get(side.selection.study.name), effect, looks, family)
     notes += _gains(found)
     for side in found:
         if _idle(side):
-            notes.append(f"{side.title}: {void_primary(side.selection)}.")
+            notes.append(f"{side.title}: {void_ablation(side.selection)}.")
     if any(side.selection.diverged(side.winner, "confirm") for side in found):
         notes.append(f"Diverged runs count at chance level ({first.selection.study.chance:.4g}).")
     for side in found:
-        teachers = TEACHERS.get(str(side.selection.study.settings.get("teachers", "one")), TEACHERS["one"])
-        notes.append(
-            f"{side.title}: {data_line(side.selection.study)}; {teachers}; {side.hours:.2f} hours of training."
-        )
-    return [*notes, MEAN_INTERVAL]
+        words = [data_line(side.selection.study), spread_words(side.selection)]
+        words += [*recipe_words(side.selection), *saw_words(side.selection)]
+        notes.append(f"{side.title}: {'; '.join(words)}; {side.hours:.2f} hours of training.")
+    return [*notes, *mean_notes(found)]
 
 
 def _pair_notes(side: Side, judged: _Judged | None, effect: float, looks: tuple[int, ...], family: int) -> list[str]:
     if judged is None:
         return [f"{side.title}: no fresh seed ended in both, so there is no difference."]
     notes = []
-    if judged.raw.n < len(_results(side)):
-        notes.append(f"{side.title}: {judged.raw.n} of its {len(_results(side))} seeds ended in the first study too.")
+    if judged.seeds < len(_results(side)):
+        notes.append(f"{side.title}: {judged.seeds} of its {len(_results(side))} seeds ended in the first study too.")
     if judged.verdict == "undecided":
-        words = resolving(judged.raw, effect, looks, family)
+        words = resolving(judged.raw, effect, looks, family, judged.units)
         notes.append(f"{side.title}: not distinguishable from the first" + (f"; {words}." if words else "."))
     return notes
 
@@ -227,7 +285,8 @@ def _gains(found: Sequence[Side]) -> list[str]:
     said = []
     for side in found:
         row = judge(side.selection).rows.get(side.selection.study.ablation_id or -1)
-        if row is not None and void_primary(side.selection) is None:
-            said.append(f"{side.title} {signed(row.difference)} (n = {row.difference.n}), {row.verdict}")
+        if row is not None and void_ablation(side.selection) is None:
+            teachers = " teachers" if Units.of(side.selection).shared else ""
+            said.append(f"{side.title} {signed(row.difference)} (n = {row.difference.n}{teachers}), {row.verdict}")
     each = "Each winner minus itself without distillation, on its own fresh seeds"
     return [f"{each}: {'; '.join(said)}; each by its own study's rule, not adjusted over studies."] if said else []

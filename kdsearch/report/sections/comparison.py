@@ -1,19 +1,25 @@
-"""Winner against winner without distillation and against each baseline, on fresh seeds."""
+"""Winner against the configurations without distillation and against each baseline, on fresh seeds."""
 
 from __future__ import annotations
 
-from kdsearch.report.captions import MEAN_INTERVAL
+import math
+from dataclasses import replace
+
 from kdsearch.report.captions import caption
+from kdsearch.report.captions import listed
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import objective_title
+from kdsearch.report.captions import plural
 from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import Compared
 from kdsearch.report.compared import compared
-from kdsearch.report.judged import OPEN
+from kdsearch.report.judged import NONE
+from kdsearch.report.judged import UNTESTED
 from kdsearch.report.judged import Judged
 from kdsearch.report.judged import Outcome
 from kdsearch.report.judged import judge
 from kdsearch.report.looks import alone
+from kdsearch.report.looks import confidence_at
 from kdsearch.report.looks import looks_sentence
 from kdsearch.report.looks import resolving
 from kdsearch.report.selection import Selection
@@ -22,7 +28,8 @@ from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
-from kdsearch.statistics import summarize
+from kdsearch.report.units import FEWEST_TEACHERS
+from kdsearch.statistics.differences import FEWEST_FLIPS
 
 
 def comparison(selection: Selection) -> Table | None:
@@ -32,25 +39,26 @@ def comparison(selection: Selection) -> Table | None:
     if winner_id is None or not selection.results(winner_id):
         return None
     outcome = judge(selection)
-    study = selection.study
     return Table(
         key="comparison",
         title="Comparison on confirm seeds",
-        caption=caption(study, test_measure(study, selection.has_scores)),
-        columns=_columns(selection, outcome.confidence),
-        rows=tuple(_row(selection, row, outcome.rows.get(row.id)) for row in rows),
+        caption=caption(selection, test_measure(selection.study, selection.has_scores)),
+        columns=_columns(selection, outcome),
+        rows=tuple(_row(selection, row, outcome) for row in rows),
         notes=tuple(_notes(selection, rows, outcome)),
     )
 
 
-def _columns(selection: Selection, confidence: float) -> tuple[Column, ...]:
-    study = selection.study
+def _columns(selection: Selection, outcome: Outcome) -> tuple[Column, ...]:
+    study, confidence = selection.study, outcome.confidence
     heading = f"test {study.metric}" if selection.has_scores else objective_title(study, selection.has_scores)
+    shared = outcome.units.shared > 0
+    over = ", by teacher" if shared else ""
     return (
         Column("n", "n", "count"),
         Column("score", heading, "estimate"),
-        Column("difference", "winner - row", "difference", confidence=confidence),
-        Column("pairs", "pairs", "count", machine=True),
+        Column("difference", f"winner - row{over}", "difference", confidence=confidence),
+        Column("pairs", "teachers" if shared else "pairs", "count", machine=not shared),
         Column("diverged", "diverged", "count", machine=True),
         Column("correlation", "correlation", "number", machine=True),
         Column("wins", "wins", "count", machine=True),
@@ -63,14 +71,14 @@ def _columns(selection: Selection, confidence: float) -> tuple[Column, ...]:
     )
 
 
-def _row(selection: Selection, row: Compared, judged: Judged | None) -> Row:
-    values = list(selection.results(row.id).values())
+def _row(selection: Selection, row: Compared, outcome: Outcome) -> Row:
+    values, judged = selection.results(row.id), outcome.rows.get(row.id)
     difference = judged.difference if judged else None
-    tested = judged is not None and row.part != "context" and judged.verdict != OPEN
+    tested = judged is not None and judged.verdict not in UNTESTED
     cells: tuple[Cell, ...] = (
         len(values),
-        Estimate.of(summarize(values)),
-        Estimate.between(difference) if difference else None,
+        outcome.units.estimate(values),
+        _at_its_look(Estimate.between(difference), judged, outcome) if difference else None,
         difference.n if difference else None,
         sum(run.state == "diverged" for run in selection.of(row.id, "confirm")),
         difference.correlation if difference else None,
@@ -78,31 +86,36 @@ def _row(selection: Selection, row: Compared, judged: Judged | None) -> Row:
         judged.ties if judged else None,
         difference.p if difference and tested else None,
         judged.holm if judged and tested else None,
-        Estimate.chance(judged.probability) if judged else None,
+        _at_its_look(Estimate.chance(judged.probability), judged, outcome) if judged else None,
         difference.sign_flip_p if difference and tested else None,
         judged.verdict if judged else None,
     )
     return Row(row.label, cells, selection.diverged(row.id, "confirm"), context=row.part == "context")
 
 
+def _at_its_look(estimate: Estimate, judged: Judged | None, outcome: Outcome) -> Estimate:
+    """Name the confidence of a row that was not looked at as often as the others, or at other numbers of seeds."""
+    if judged is None or _share(judged.confidence) == _share(outcome.confidence) or len(judged.looks) == 0:
+        return estimate
+    return replace(estimate, confidence=judged.confidence)
+
+
+def _share(confidence: float) -> str:
+    return f"{100 * confidence:.3g} %"
+
+
 def _notes(selection: Selection, rows: list[Compared], outcome: Outcome) -> list[str]:
     effect = min_effect(selection)
-    differences = (
-        "winner - row: paired over common seeds, t interval. P(winner > row): how often the winner's run is the better "
-        "one on a common seed, a tie counting half; exact interval. Verdicts are the winner's: better or worse where "
-        f"the t test rejects 0, equivalent where two one-sided tests put the difference within {effect:g}."
-    )
     notes = [
-        *(() if alone(selection) else (differences,)),
+        *(() if alone(selection) else (_differences(outcome, effect),)),
         looks_sentence(selection, outcome.looks),
+        *_own_looks(rows, outcome),
+        *_own_seeds(selection, rows),
+        *_equal(outcome),
         *_undecided(rows, outcome, effect),
+        *_family(selection.study.version, rows, outcome),
     ]
     parts = {row.part for row in rows}
-    if "baseline" in parts:
-        exempt = ", the primary comparison stands alone" if "primary" in parts else ""
-        notes.append(
-            f"Holm p: t test, adjusted over the baselines too{exempt}. flip p: exact sign flips, from 6 pairs."
-        )
     if "context" in parts:
         notes.append(
             "Finalists are context: they lost on search seeds, and no best of these rows is picked afterwards."
@@ -114,15 +127,83 @@ def _notes(selection: Selection, rows: list[Compared], outcome: Outcome) -> list
         selection.study.winner_id or -1, "confirm"
     ):
         notes.append(f"Diverged runs count at chance level ({selection.study.chance:.4g}).")
-    return [*notes, MEAN_INTERVAL]
+    return [*notes, outcome.units.mean_note]
+
+
+def _differences(outcome: Outcome, effect: float) -> str:
+    words = (
+        "Verdicts are the winner's: better or worse where the t test rejects 0, equivalent where two one-sided tests "
+        f"put the difference within {effect:g}."
+    )
+    if not outcome.units.shared:
+        return (
+            "winner - row: paired over common seeds, t interval. P(winner > row): how often the winner's run is the "
+            f"better one on a common seed, a tie counting half; exact interval. {words}"
+        )
+    return (
+        f"Seeds share {plural(outcome.units.shared, 'teacher')}, so the teacher is the unit: winner - row is the mean "
+        "of the teachers' mean differences over common seeds, its t interval and the sign flips count teachers, and "
+        "P(winner > row) says how often the winner's mean is the better one with a teacher, a tie counting half; exact "
+        f"interval. {words} Below {FEWEST_TEACHERS} teachers there is no verdict: they say too little of others."
+    )
+
+
+def _own_looks(rows: list[Compared], outcome: Outcome) -> list[str]:
+    """Name the rows whose intervals and p values are those of other looks, which have other numbers of seeds."""
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for row in rows:
+        judged = outcome.rows.get(row.id)
+        if judged is not None and judged.looks and _share(judged.confidence) != _share(outcome.confidence):
+            groups.setdefault(judged.looks, []).append(row.label)
+    return [
+        f"Looks of their own: {listed(labels)}, at {listed([str(look) for look in looks])} seeds, intervals "
+        f"{_share(confidence_at(looks))}."
+        for looks, labels in groups.items()
+    ]
+
+
+def _own_seeds(selection: Selection, rows: list[Compared]) -> list[str]:
+    """Say that rows have different n where the study asks for that."""
+    others = (selection.study.settings.get("confirm") or {}).get("others")
+    counts = {len(selection.results(row.id)) for row in rows} - {0}
+    if others is None or len(counts) < 2:
+        return []
+    return [
+        f"Rows differ in n: baselines and finalists have the first {others} of the confirm seeds. Each difference is "
+        "paired over the seeds that row and winner have in common, and judged by their number."
+    ]
+
+
+def _equal(outcome: Outcome) -> list[str]:
+    if not any(row.difference.n > 1 and math.isnan(row.difference.low) for row in outcome.rows.values()):
+        return []
+    return [f"Fewer than {FEWEST_FLIPS} differences that are all equal know nothing of their spread: no interval."]
+
+
+def _family(version: int, rows: list[Compared], outcome: Outcome) -> list[str]:
+    """Say which comparisons share an error rate."""
+    parts = {row.part for row in rows}
+    if outcome.rows and all(row.verdict in (NONE, "context") for row in outcome.rows.values()):
+        return []
+    flips = f"flip p: exact sign flips, from 6 {'teachers' if outcome.units.shared else 'pairs'}"
+    # t and looks take differences for normal, and err more often where they are far from it.
+    flips += "." if version == 1 else ", which do not take differences for normal as t and the looks do."
+    exempt = ", the primary comparison stands alone" if "primary" in parts else ""
+    if "second" in parts:
+        second = next(row.label for row in rows if row.part == "second")
+        family = f"{second} and the baselines together" if "baseline" in parts else f"{second}"
+        return [f"Holm p: t test, adjusted over {family}{exempt}. {flips}"]
+    if "baseline" in parts:
+        return [f"Holm p: t test, adjusted over the baselines too{exempt}. {flips}"]
+    return []
 
 
 def _undecided(rows: list[Compared], outcome: Outcome, effect: float) -> list[str]:
-    """Name the baselines that the winner cannot be told from; the primary comparison has a sentence of its own."""
+    """Name the baselines that the winner cannot be told from; the others have sentences of their own."""
     notes = []
     for row in rows:
         judged = outcome.rows.get(row.id)
         if row.part == "baseline" and judged is not None and judged.verdict == "undecided":
-            words = resolving(judged.difference, effect, outcome.looks, outcome.family)
+            words = resolving(judged.difference, effect, judged.looks, outcome.family, outcome.units)
             notes.append(f"{row.label}: not distinguishable from the winner" + (f"; {words}." if words else "."))
     return notes

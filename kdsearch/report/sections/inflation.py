@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from kdsearch.report.captions import MEAN_INTERVAL
+from kdsearch.ledger.records import RunRecord
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
+from kdsearch.report.captions import spread_words
 from kdsearch.report.compared import Compared
 from kdsearch.report.compared import compared
 from kdsearch.report.compared import name_of
+from kdsearch.report.compared import primary_id
+from kdsearch.report.drawn import drawn
 from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.primary import signed
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Cell
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
+from kdsearch.report.units import Units
+from kdsearch.statistics import paired_difference
 from kdsearch.statistics import summarize
 from kdsearch.statistics import unpaired_difference
 
@@ -33,40 +39,41 @@ def inflation(selection: Selection) -> Table | None:
     )
     if selection.has_scores:
         columns += (Column("validation_minus_test", "validation - test", "difference"),)
-    rows = compared(selection)
+    rows, units = compared(selection), Units.of(selection)
     objective = objective_words(selection.study, selection.has_scores)
     return Table(
         key="inflation",
         title="Search against fresh seeds",
-        caption=caption(selection.study, f"{objective} at the chosen epoch"),
+        caption=caption(selection, f"{objective} at the chosen epoch"),
         columns=columns,
-        rows=tuple(_row(selection, row) for row in rows),
-        notes=(*_notes(selection), MEAN_INTERVAL),
+        rows=tuple(_row(selection, units, row) for row in rows),
+        notes=(*_notes(selection), *_bias(selection, units), *_drawn(selection), units.mean_note),
     )
 
 
-def _row(selection: Selection, row: Compared) -> Row:
-    search, fresh = selection.objectives(row.id, "search"), selection.objectives(row.id, "confirm")
-    change = Estimate.between(unpaired_difference(search, fresh)) if search and fresh else None
+def _row(selection: Selection, units: Units, row: Compared) -> Row:
+    search, confirm = selection.objectives(row.id, "search"), selection.of(row.id, "confirm")
+    fresh = {run.seed: value for run in confirm if (value := selection.objective(run)) is not None}
+    change = Estimate.between(unpaired_difference(search, units.sample(fresh))) if search and fresh else None
     cells: tuple[Cell, ...] = (
         len(search),
         Estimate.of(summarize(search)),
-        Estimate.of(summarize(fresh)),
+        units.estimate(fresh),
         change,
     )
     if selection.has_scores:
-        cells += (_validation_minus_test(selection, row),)
+        cells += (units.estimate(_validation_minus_test(selection, confirm)),)
     counts = f"n = {len(search)}, {len(fresh)}"
     return Row(row.label, cells, counts, context=row.part != "winner")
 
 
-def _validation_minus_test(selection: Selection, row: Compared) -> Estimate | None:
-    gaps = []
-    for run in selection.of(row.id, "confirm"):
+def _validation_minus_test(selection: Selection, runs: list[RunRecord]) -> dict[int, float]:
+    gaps = {}
+    for run in runs:
         objective, score = selection.objective(run), selection.result(run)
         if objective is not None and score is not None:
-            gaps.append(objective - score)
-    return Estimate.of(summarize(gaps))
+            gaps[run.seed] = objective - score
+    return gaps
 
 
 def _notes(selection: Selection) -> list[str]:
@@ -91,3 +98,35 @@ def _notes(selection: Selection) -> list[str]:
         f"{fixed(single - centre, 4, signed=True)} against the winner's mean on fresh seeds. Neither is a result."
     )
     return notes
+
+
+def _bias(selection: Selection, units: Units) -> list[str]:
+    """Give the primary gain on validation minus the same gain on test, each within its confirm runs."""
+    primary, winner = primary_id(selection), selection.study.winner_id
+    if selection.study.version == 1 or not selection.has_scores or primary is None or winner is None:
+        return []
+    gaps = [_validation_minus_test(selection, selection.of(id_, "confirm")) for id_ in (winner, primary)]
+    ours, theirs = units.pairs(*gaps)
+    if len(ours) < 2:
+        return []
+    over = spread_words(selection).removeprefix("sd ")
+    return [
+        f"Bias of the primary gain, on validation minus on test: {signed(paired_difference(ours, theirs))} "
+        f"(95 % interval, {over}). Above 0, validation promises more of the winner than test holds."
+    ]
+
+
+def _drawn(selection: Selection) -> list[str]:
+    """Say what the search seeds of these rows have in common and the fresh ones do not."""
+    found = drawn(selection)
+    if not (found.split or found.teacher):
+        return []
+    folds = found.folds("search")
+    place = f"{folds} folds of one partition" if folds > 1 else "one split"
+    a_teacher = "one teacher a fold" if folds > 1 else "one teacher"
+    shared = [place] if found.split else []
+    shared += [a_teacher if found.split else "the search's teachers"] if found.teacher else []
+    return [
+        f"Search seeds share {' and '.join(shared)}: their interval is of these alone, that of fresh seeds is over "
+        "others too."
+    ]

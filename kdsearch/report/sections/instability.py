@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from kdsearch.ledger.records import RunRecord
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import epoch_on_test
@@ -18,13 +20,14 @@ from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
+from kdsearch.report.units import Units
 from kdsearch.statistics import expected_best
 from kdsearch.statistics import summarize
 
 
 def instability(selection: Selection) -> Table | None:
     """Return spreads over confirm seeds and the optimistic numbers; ``None`` while the winner has no confirm run."""
-    rows = [row for row in compared(selection) if selection.results(row.id)]
+    rows, units = [row for row in compared(selection) if selection.results(row.id)], Units.of(selection)
     if not any(row.part == "winner" for row in rows):
         return None
     columns: tuple[Column, ...] = (
@@ -42,10 +45,10 @@ def instability(selection: Selection) -> Table | None:
     return Table(
         key="instability",
         title="Instability",
-        caption=caption(selection.study, test_measure(selection.study, selection.has_scores)),
+        caption=caption(selection, test_measure(selection.study, selection.has_scores)),
         columns=columns,
-        rows=tuple(_row(selection, row) for row in rows),
-        notes=(*_notes(selection, rows[0]), *seed_sentences(selection, rows)),
+        rows=tuple(_row(selection, units, row) for row in rows),
+        notes=(*_notes(selection, rows[0]), *_shared(units), *seed_sentences(selection, units, rows)),
     )
 
 
@@ -60,12 +63,20 @@ def best_epoch(selection: Selection, run: RunRecord) -> float | None:
     return run.scores.get("best_on_test", selection.result(run))
 
 
-def _row(selection: Selection, row: Compared) -> Row:
+def _shared(units: Units) -> list[str]:
+    """Seeds that share a teacher are not drawn one by one, as the interval of an sd takes them to be."""
+    if not units.shared:
+        return []
+    return ["Seeds share teachers: sd is of the runs as they came, and has no interval."]
+
+
+def _row(selection: Selection, units: Units, row: Compared) -> Row:
     summary = summarize(list(selection.results(row.id).values()))
     single = summary.n < 2
+    bounds = (math.nan, math.nan) if units.shared else (summary.sd_low, summary.sd_high)
     cells: tuple[Cell, ...] = (
         summary.n,
-        Estimate(summary.sd, summary.sd_low, summary.sd_high, n=summary.n),
+        Estimate(summary.sd, *bounds, n=summary.n),
         None if single else summary.range,
         summary.mean,
         summary.maximum,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdsearch.ledger.choice import searched
 from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import objective_title
@@ -32,7 +33,7 @@ def leading(selection: Selection) -> Table | None:
     return Table(
         key="leading",
         title="Leading configurations: search objective, not a result",
-        caption=caption(selection.study, f"search {words}, not a result"),
+        caption=caption(selection, f"search {words}, not a result", pool="search"),
         columns=(
             Column("n", "n", "count"),
             Column("objective", objective_title(selection.study, selection.has_scores), "estimate"),
@@ -41,7 +42,7 @@ def leading(selection: Selection) -> Table | None:
             Column("standing", "standing", "text", spare=True),
         ),
         rows=tuple(_row(selection, place, row) for place, row in enumerate(shown[:MOST])),
-        notes=(*_notes(standings, shown), *modelled_sentences(selection, standings)),
+        notes=(*_notes(standings, shown), *modelled_sentences(selection, standings), *_without(selection)),
     )
 
 
@@ -55,6 +56,17 @@ def _row(selection: Selection, place: int, row: Standing) -> Row:
         word,
     )
     return Row(row.configuration.name or f"#{row.id}", cells, selection.diverged(row.id, "search"))
+
+
+def _without(selection: Selection) -> list[str]:
+    """Count what is searched without distillation: it leads to a choice of its own and stands in no row here."""
+    runs = [
+        run for run in selection.runs if run.pool == "search" and searched(selection.configurations, run, "without")
+    ]
+    if not runs:
+        return []
+    settings = plural(len({run.configuration_id for run in runs}), "setting")
+    return [f"Besides, {plural(len(runs), 'run')} of {settings} without distillation: a search by itself."]
 
 
 def _notes(standings: list[Standing], shown: list[Standing]) -> list[str]:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kdsearch.data.folds import Fold
+from kdsearch.draws import FIRST_TEACHER_SEED
 from kdsearch.ledger.records import RunRecord
 from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import objective_words
+from kdsearch.report.drawn import drawn
 from kdsearch.report.formats.numbers import fixed
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import present
@@ -22,18 +27,23 @@ from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
-from kdsearch.search.seeds import FIRST_TEACHER_SEED
+from kdsearch.search.teachers import REPLACED
+from kdsearch.search.teachers import search_draws
 from kdsearch.statistics import Difference
+from kdsearch.statistics import paired_difference
 from kdsearch.statistics import summarize
 from kdsearch.statistics import unpaired_difference
 
 CANDIDATE_SEEDS = range(FIRST_TEACHER_SEED, FIRST_TEACHER_SEED + 1000)
-"""Seeds of the candidates for the study's one teacher; a teacher that serves one student seed has another."""
+"""Seeds of the candidates for the one teacher of a study of version 1; one that serves one seed has another."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What the pre-flight found. ``warning``: the gap is below the larger of student sd and ``min_effect``."""
+    """What the pre-flight found. ``warning``: the gap is below the larger of student sd and ``min_effect``.
+
+    ``paired``: on how many folds teacher and student were compared; 0 where they were not paired.
+    """
 
     gap: float
     low: float
@@ -41,6 +51,7 @@ class Finding:
     student_sd: float
     min_effect: float
     warning: bool
+    paired: int = 0
 
     @classmethod
     def stored(cls, data: Mapping[str, Any], effect: float) -> Finding | None:
@@ -49,13 +60,13 @@ class Finding:
             return None
         sd = summarize([float(value) for value in data.get("student", ())]).sd
         gap, low, high = float(data["gap"]), float(data["low"]), float(data["high"])
-        return cls(gap, low, high, sd, effect, bool(data["warning"]))
+        return cls(gap, low, high, sd, effect, bool(data["warning"]), int(data.get("folds", 0)))
 
     @classmethod
-    def of(cls, gap: Difference, student: Sequence[float], effect: float) -> Finding:
+    def of(cls, gap: Difference, student: Sequence[float], effect: float, paired: int = 0) -> Finding:
         """Judge runs as ``kdsearch.search.preflight`` will when all have ended."""
         sd = summarize(student).sd
-        return cls(gap.mean, gap.low, gap.high, sd, effect, gap.mean < max(sd, effect))
+        return cls(gap.mean, gap.low, gap.high, sd, effect, gap.mean < max(sd, effect), paired)
 
     def words(self) -> str:
         """Say whether there is a gap to distil."""
@@ -71,32 +82,75 @@ class Finding:
             return f"fine: the teacher is better than the student alone, {numbers}"
         return f"a gap is likely but not sure from so few runs, {numbers}"
 
+    @property
+    def interval(self) -> str:
+        """Say which interval it has."""
+        return f"paired on {self.paired} folds, t 95 % interval" if self.paired else "Welch 95 % interval"
+
 
 def preflight(selection: Selection) -> Table | None:
-    """Return teacher candidates, student alone and their gap; ``None`` where neither has an ended run."""
-    candidates = [run for run in selection.runs if run.pool == "teacher" and run.seed in CANDIDATE_SEEDS]
-    teacher = present([selection.objective(run) for run in candidates])
-    student = present([selection.objective(run) for run in selection.runs if run.pool == "preflight"])
+    """Return the teachers of the search, student alone and their gap; ``None`` where neither has an ended run."""
+    teachers = _teachers(selection)
+    students = [run for run in selection.runs if run.pool == "preflight"]
+    teacher, student = (present([selection.objective(run) for run in runs]) for runs in (teachers, students))
     if not teacher and not student:
         return None
-    gap = unpaired_difference(teacher, student) if teacher and student else None
+    gap, paired = _gap(selection, teachers, students) if teacher and student else (None, 0)
     rows = [_row("teacher", teacher, gap)]
     if student or not _no_students(selection):
         rows.append(_row("student alone", student, None))
     words = objective_words(selection.study, selection.has_scores)
+    first = selection.study.version == 1
+    where = "at the chosen epoch" if first else "on what validates each run"
+    folds = drawn(selection).folds("preflight")
     return Table(
         key="preflight",
         title="Pre-flight",
-        caption=caption(selection.study, f"{words} at the chosen epoch", spread="sd over seeds"),
+        caption=caption(
+            selection,
+            f"{words} {where}",
+            spread=f"sd over seeds and {folds} folds of one partition" if folds > 1 else "sd over seeds",
+        ),
         columns=(
             Column("n", "n", "count"),
             Column("objective", objective_title(selection.study, selection.has_scores), "estimate"),
             Column("gap", "teacher - student", "difference"),
         ),
         rows=tuple(rows),
-        notes=(*_verdict(selection, gap, student), *_used(selection, candidates), MEAN_INTERVAL),
+        notes=(*_verdict(selection, gap, paired, student), *_used(selection, teachers), MEAN_INTERVAL),
         stub="network",
     )
+
+
+def _teachers(selection: Selection) -> list[RunRecord]:
+    """The candidates for the one teacher, in version 1; since then one a fold, or the one that is kept."""
+    runs = [run for run in selection.runs if run.pool == "teacher"]
+    if selection.study.version == 1:
+        return [run for run in runs if run.seed in CANDIDATE_SEEDS]
+    found = drawn(selection)
+    draws = search_draws(selection.study, found.streams)
+    # One that diverged is replaced by another of its fold, and serves nobody.
+    seeds = {found.draws.teacher_seed(draw, number) for draw in draws for number in range(REPLACED + 1)}
+    return sorted((run for run in runs if run.seed in seeds and run.state == "done"), key=lambda run: run.fold)
+
+
+def _gap(selection: Selection, teachers: Sequence[RunRecord], students: Sequence[RunRecord]) -> tuple[Difference, int]:
+    """Teacher minus student as the planner finds it, and on how many folds it is paired."""
+    first, second = _by_fold(selection, teachers), _by_fold(selection, students)
+    common = sorted(first.keys() & second.keys())
+    if selection.study.version > 1 and len(common) > 1:
+        return paired_difference([first[fold] for fold in common], [second[fold] for fold in common]), len(common)
+    ours, theirs = (present([selection.objective(run) for run in runs]) for runs in (teachers, students))
+    return unpaired_difference(ours, theirs), 0
+
+
+def _by_fold(selection: Selection, runs: Iterable[RunRecord]) -> dict[Fold, float]:
+    """Mean objective on each fold."""
+    values: dict[Fold, list[float]] = defaultdict(list)
+    for run in runs:
+        if (objective := selection.objective(run)) is not None:
+            values[run.fold].append(objective)
+    return {fold: sum(own) / len(own) for fold, own in values.items()}
 
 
 def _row(label: str, values: Sequence[float], gap: Difference | None) -> Row:
@@ -113,7 +167,7 @@ def _no_students(selection: Selection) -> bool:
     return (selection.study.settings.get("preflight") or {}).get("seeds") == 0
 
 
-def _verdict(selection: Selection, gap: Difference | None, student: Sequence[float]) -> list[str]:
+def _verdict(selection: Selection, gap: Difference | None, paired: int, student: Sequence[float]) -> list[str]:
     if not student and _no_students(selection):
         return ["No student alone was asked for beside it (preflight_seeds=0)."]
     effect = min_effect(selection)
@@ -123,23 +177,45 @@ def _verdict(selection: Selection, gap: Difference | None, student: Sequence[flo
     elif gap is None:
         return []
     else:
-        finding = None if math.isnan(gap.low) else Finding.of(gap, student, effect)
+        finding = None if math.isnan(gap.low) else Finding.of(gap, student, effect, paired)
     word = "Verdict so far" if event is None and selection.study.phase == "teacher" else "Verdict"
-    if finding is None:
-        return [f"{word}: too few runs ended to compare teacher and student."]
-    return [f"{word}: {finding.words()} (Welch 95 % interval)."]
+    if finding is not None:
+        return [f"{word}: {finding.words()} ({finding.interval})."]
+    if event is not None and "difference" in event.data:
+        single = fixed(float(event.data["difference"]), 4, signed=True)
+        hardly = "hardly a gap to distil: " if event.data.get("warning") else ""
+        return [f"{word}: {hardly}teacher minus student alone is {single}; of one teacher there is no interval."]
+    return [f"{word}: too few runs ended to compare teacher and student."]
 
 
-def _used(selection: Selection, candidates: Sequence[RunRecord]) -> list[str]:
+def _used(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
+    if selection.study.version > 1:
+        return _trained(selection, teachers)
     if selection.study.settings.get("teachers") == "per-seed":
-        count = {3: "three", 2: "two"}.get(len(candidates), str(len(candidates)))
-        if len(candidates) < 2:
-            return ["Each student seed has its own teacher; this one measures the gap."] if candidates else []
+        count = {3: "three", 2: "two"}.get(len(teachers), str(len(teachers)))
+        if len(teachers) < 2:
+            return ["Each student seed has its own teacher; this one measures the gap."] if teachers else []
         return [f"Each student seed has its own teacher; these {count} measure the gap."]
-    chosen = next((run for run in candidates if run.id == selection.study.teacher_run_id), None)
-    if chosen is None or chosen.objective is None or len(candidates) < 2:
+    chosen = next((run for run in teachers if run.id == selection.study.teacher_run_id), None)
+    if chosen is None or chosen.objective is None or len(teachers) < 2:
         return []
     return [
-        f"Teacher used: run {chosen.id}, {fixed(chosen.objective, 4)}, the best of {len(candidates)} by objective, so "
+        f"Teacher used: run {chosen.id}, {fixed(chosen.objective, 4)}, the best of {len(teachers)} by objective, so "
         "its own number is optimistic."
     ]
+
+
+def _trained(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
+    """Say which teachers serve the search: none of them was chosen, and each is another fold's or the one kept."""
+    values = [(run, run.objective) for run in teachers if run.objective is not None]
+    if not values:
+        return []
+    if selection.study.settings.get("teachers") == "one":
+        run, value = values[0]
+        return [f"One teacher for all runs, kept without a choice: run {run.id}, {fixed(value, 4)}."]
+    found = drawn(selection)
+    fresh = f"Fresh seeds share {found.shared} others." if found.shared else "Fresh seeds have teachers of their own."
+    if found.folds("search") > 1:
+        each = ", ".join(f"fold {run.fold.number} {fixed(value, 4)}" for run, value in values)
+        return [f"One teacher a fold, trained outside it, none of them chosen: {each}. {fresh}"]
+    return [f"{'One teacher' if len(values) == 1 else 'These teachers'} of the search, not chosen. {fresh}"]

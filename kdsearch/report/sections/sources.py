@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
+from kdsearch.draws import Draw
 from kdsearch.ledger.records import ConfigurationRecord
+from kdsearch.ledger.records import RunRecord
 from kdsearch.report.captions import caption
+from kdsearch.report.captions import listed
 from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import name_of
+from kdsearch.report.drawn import NOTHING
+from kdsearch.report.drawn import SPLIT
+from kdsearch.report.drawn import TEACHER
+from kdsearch.report.drawn import drawn
+from kdsearch.report.drawn import streams_of
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import present
 from kdsearch.report.tables import Cell
@@ -21,7 +30,6 @@ from kdsearch.statistics.sources import variance_sources
 from kdsearch.tasks.base import VARY
 
 Streams = frozenset[str]
-_NOTHING = "nothing"
 
 
 def sources(selection: Selection) -> Table | None:
@@ -38,7 +46,7 @@ def sources(selection: Selection) -> Table | None:
         key="sources",
         title="Where the spread comes from",
         caption=caption(
-            selection.study,
+            selection,
             test_measure(selection.study, selection.has_scores).replace("fresh confirm seeds", "all seeds"),
             spread="sd over runs in which only the named streams follow the seed",
         ),
@@ -47,6 +55,7 @@ def sources(selection: Selection) -> Table | None:
         notes=(
             "share: of the variance of runs in which all streams follow the seed, with an F interval; a share of one "
             "stream holds what it does together with others. nothing: one seed run again and again.",
+            *_draws(selection, rows),
             *notes,
         ),
         stub="setting, what varies",
@@ -63,7 +72,7 @@ def _settings(selection: Selection) -> dict[str, dict[Streams, list[float]]]:
         runs = [run for run in selection.runs if run.configuration_id == id_]
         # A chosen setting's search runs were lucky: where it has fresh ones, these tell of its spread.
         fresh = [run for run in runs if run.pool == "confirm"]
-        own = present([selection.result(run) for run in (fresh if len(fresh) > 1 else runs)])
+        own = _sample(selection, _streams(record), fresh if len(fresh) > 1 else runs)
         if own:
             base = _base(record)
             values[base].setdefault(_streams(record), []).extend(own)
@@ -77,13 +86,46 @@ def _settings(selection: Selection) -> dict[str, dict[Streams, list[float]]]:
     }
 
 
+def _sample(selection: Selection, streams: Streams, runs: Sequence[RunRecord]) -> list[float]:
+    """Results, one a run; where fold and teacher alone follow the seed, one a draw, for equal draws are equal runs."""
+    if selection.study.version == 1 or not streams or streams - {SPLIT, TEACHER}:
+        return present([selection.result(run) for run in runs])
+    draws = drawn(selection).draws
+    values: dict[Draw, list[float]] = defaultdict(list)
+    for run in runs:
+        if (result := selection.result(run)) is not None:
+            values[draws.draw(run.pool, run.seed, streams)].append(result)
+    return [sum(equal) / len(equal) for equal in values.values()]
+
+
+def _draws(selection: Selection, rows: Sequence[Row]) -> list[str]:
+    """Say what varies with the split, where a row has it alone or with others."""
+    found = drawn(selection)
+    if not (found.split or found.teacher) or not any(SPLIT in row.label or TEACHER in row.label for row in rows):
+        return []
+    drawn_alone = [name for name, there in ((SPLIT, found.split), (TEACHER, found.teacher)) if there]
+    notes = []
+    if found.split and found.teachers == "several":
+        notes.append(
+            "split: the teacher keeps its own seed and changes with the fold all the same, being trained outside it."
+        )
+    notes.append(
+        f"Where nothing but {listed(drawn_alone)} follows the seed, n counts draws: equal ones are equal runs."
+    )
+    if found.shared:
+        notes.append(
+            f"Runs in which all streams follow the seed share {found.shared} teachers: intervals of their sd and of "
+            "shares take them for runs of their own, and are too narrow."
+        )
+    return notes
+
+
 def _base(record: ConfigurationRecord) -> str:
     return repr(sorted((name, value) for name, value in record.params.items() if name != VARY))
 
 
 def _streams(record: ConfigurationRecord) -> Streams:
-    text = str(record.params[VARY])
-    return frozenset() if text == _NOTHING else frozenset(text.split("+"))
+    return streams_of(record.params[VARY])
 
 
 def _rows(name: str, found: Sources) -> list[Row]:
@@ -91,7 +133,7 @@ def _rows(name: str, found: Sources) -> list[Row]:
 
 
 def _words(vary: Streams) -> str:
-    return " + ".join(sorted(vary)) or _NOTHING
+    return " + ".join(sorted(vary)) or NOTHING
 
 
 def _cells(part: Source) -> tuple[Cell, ...]:

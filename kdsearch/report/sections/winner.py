@@ -74,12 +74,27 @@ def _chosen(selection: Selection) -> list[str]:
             f"of {plural(seeds, 'search seed')}, before any confirm seed ran{told}."
         )
     if not own:
-        return [*notes, "No search run of the winner is among the runs that this report counts."]
+        lost = "No search run of the winner is among the runs that this report counts."
+        return [*notes, lost, *_best_without(selection)]
     notes.append(
         f"Search: {plural(len(samples), 'configuration')}, {plural(sum(map(len, samples.values())), 'run')}; "
         f"{_spreads(estimate)}."
     )
-    return notes
+    return [*notes, *_best_without(selection)]
+
+
+def _best_without(selection: Selection) -> list[str]:
+    """Say how the best without distillation was chosen, as the event of the choice has it."""
+    id_ = selection.study.best_without_id
+    data = selection.choice.data.get("without") if selection.choice is not None else None
+    if id_ is None or data is None:
+        return []
+    believed = "" if data.get("estimate") is None else f": {_words(float(data['estimate']), data.get('estimate_sd'))}"
+    same = ", the numbers of the winner," if id_ == selection.study.winner_id else ""
+    return [
+        f"{data['name']}{same} was chosen in the same way among {plural(int(data['candidates']), 'setting')} without "
+        f"distillation, on {plural(int(data['search_seeds']), 'search seed')}{believed}."
+    ]
 
 
 def _spreads(estimate: Shrinkage) -> str:
