@@ -1,0 +1,59 @@
+"""Students that listen to several teachers of one draw: the mean of their softened answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from kdsearch.training.teacher_cache import TeacherOutputs
+
+
+def listening(task: Any, files: list[Path | None]) -> Any:
+    """The task with benches whose runs ask the teachers in all these files."""
+
+    class Listening(type(task)):  # type: ignore[misc]
+        def bench(self, role: str, device: str, *fold: Any) -> Any:
+            return _Bench(super().bench(role, device, *fold), files)
+
+    names = task.__dataclass_fields__
+    return Listening(**{name: getattr(task, name) for name in names if name != "_"})
+
+
+class _Bench:
+    """A bench whose runs ask several teachers."""
+
+    def __init__(self, bench: Any, files: list[Path | None]) -> None:
+        self._bench = bench
+        self._files = files
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bench, name)
+
+    def numbers(self, request: Any, params: Any) -> Any:
+        each = [self._bench.numbers(replace(request, teacher=file), params) for file in self._files]
+        said = together([numbers.teacher for numbers in each], float(params["temperature"]))
+        return replace(each[0], teacher=said)
+
+
+def together(teachers: list[Callable[[Tensor], Any]], temperature: float) -> Callable[[Tensor], Any]:
+    """One teacher whose softened answer is the mean of theirs: logits ``T log mean softmax(z / T)``.
+
+    Codes are the first teacher's: no bit of one network means what that bit of another does.
+    """
+
+    def mean(logits: list[Tensor]) -> Tensor:
+        softened = torch.stack([torch.softmax(z / temperature, -1) for z in logits]).mean(0)
+        return temperature * softened.clamp_min(1e-30).log()
+
+    def ask(samples: Tensor) -> Any:
+        answers = [teacher(samples) for teacher in teachers]
+        if isinstance(answers[0], TeacherOutputs):
+            return TeacherOutputs(answers[0].codes, mean([answer.logits for answer in answers]))
+        return mean(answers)
+
+    return ask
