@@ -150,13 +150,14 @@ def fill(ledger: Any, configurations: int, runs: int) -> int:
         )
         connection.execute(
             sa.text(
-                "INSERT INTO kdsearch.run (study_id, configuration_id, pool, seed, state, attempt, objective, seconds, "
-                "finished_at) SELECT :study, c.id, 'search', s, 'done', 1, (c.params->>'a')::float + random(), 1.0, "
+                "INSERT INTO kdsearch.run (study_id, version, configuration_id, pool, seed, state, attempt, objective, "
+                "seconds, finished_at) SELECT :study, :version, c.id, 'search', s, 'done', 1, "
+                "(c.params->>'a')::float + random(), 1.0, "
                 "now() - (600 + 86400 * random()) * interval '1 second' "
                 "FROM kdsearch.configuration c, generate_series(0, :each - 1) s "
                 "WHERE c.study_id = :study"
             ),
-            {"study": record.id, "each": runs // configurations},
+            {"study": record.id, "version": record.version, "each": runs // configurations},
         )
         connection.execute(sa.text("UPDATE kdsearch.study SET phase = 'search'"))
     with ledger.database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -183,6 +183,24 @@ def test_drawn_confirmation_covers_and_a_fixed_one_does_not_where_draws_spread()
     assert found["fixed"].worse == pytest.approx(found["drawn"].worse)  # the truth knows of no kind
 
 
+def test_a_drawn_confirmation_meets_no_draw_of_its_search() -> None:
+    record, _ = record_of(synthetic.Truth(), 8, 10)
+
+    class Holed(replay.Basis):
+        """A basis in whose worlds the draws of the search, and those of the fixed kind, have no value."""
+
+        def world(self, number: int) -> truths.World:
+            found = super().world(number)
+            found.cells[:, list(self.partition(number))] = np.nan
+            return dataclasses.replace(found, fixed=np.full_like(found.fixed, np.nan))
+
+    basis = Holed(record, components.fit(record.drawn, record.fixed))
+    found = outcomes.outcomes(basis, replay.Spending.of(record), "drawn", np.arange(8))
+    assert np.isfinite(found.bias).all()
+    assert np.isfinite(found.half).all()
+    assert np.isnan(outcomes.outcomes(basis, replay.Spending.of(record), "fixed", np.arange(8)).bias).all()
+
+
 def test_bias_is_that_of_the_world() -> None:
     # The gain is .03 on validation and .01 on test over draws; the fixed draw's teacher leaks .04 more into validation.
     leak = np.array([0.04, 0.0, 0.0, 0.0])
@@ -328,7 +346,9 @@ def test_the_whole_output_from_a_small_record(tmp_path: Path, capsys: Any, monke
     benchmark.main([*given, "--processes", "1", "--write"])
     printed = capsys.readouterr().out
     assert (tmp_path / "results.txt").read_text() == printed
-    assert printed.startswith("python -m tests.benchmarks.draws --replays 4 --processes 1\n")
+    assert printed.startswith(
+        "python -m tests.benchmarks.draws --replays 4 --budgets 30 40 --studies 400 --processes 1\n"
+    )
     assert "12 settings with and without distillation, 10 draws x 1 seed, one fixed draw x 4 seeds" in printed
     assert "synthetic values, no training" in printed
     assert "fixed 3 teachers and 30 runs, drawn 5 teachers and 20 runs" in printed

@@ -153,7 +153,7 @@ def test_a_gpu_without_the_full_presets_data_gets_the_small_one(
     monkeypatch.setenv("KDSEARCH_DATA", str(tmp_path))
     monkeypatch.setattr(studyfile, "gpus", lambda: [object()])
     transfer = studyfile.load(STUDIES / "sskt_transfer.py").study
-    assert (transfer.preset, transfer.trained.label) == ("cpu", "standin-cifar10-4classes-n1200")
+    assert (transfer.preset, transfer.trained.label) == ("cpu", "standin-cifar10-4classes-n1200-3folds")
     assert studyfile.load(STUDIES / "cifar10_temperature.py").study.preset == "cpu", "drawn shapes are not worth a GPU"
     with pytest.raises(DataError, match="STL10"):
         studyfile.load(STUDIES / "sskt_transfer.py", "full").declaration()

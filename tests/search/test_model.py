@@ -96,9 +96,9 @@ def test_settings_that_meet_a_fold_twice_are_reduced_as_by_hand() -> None:
     """``rho = 1/2``, ``D = diag(2 + 1, 2 + 1)``, ``C = [[2, 1], [0, 1]]``.
 
     ``M = 2 (diag(3, 1) - C C' / 3) = 2/3 [[4, -1], [-1, 2]]``, ``M^-1 = 3/14 [[2, 1], [1, 4]]`` and on the right side
-    ``2 ([8, 5] - C [4, 9] / 3) = [14, 12] / 3``, hence means of 20/7 and 31/7. ``Q = 2 (51 - 97 / 3) - (20/7 14/3 + 31/7
-    4) = 44/7``. For folds: less ``rho / K = 1/4``, in units of half of the noise. ``|V0| = 2^-4 3^2``, ``|M| = 28/9``; in
-    units of half of it ``|V0| = 3^2``, ``|M| = 7/9``.
+    ``2 ([8, 5] - C [4, 9] / 3) = [14, 12] / 3``, hence means of 20/7 and 31/7. ``Q = 2 (51 - 97/3) - (20/7 14/3 + 31/7
+    4) = 44/7``. For folds: less ``rho / K = 1/4``, in units of half of the noise. ``|V0| = 2^-4 3^2``, ``|M| = 28/9``;
+    in units of half of it ``|V0| = 3^2``, ``|M| = 7/9``.
     """
     data = reduce(by_hand(), 0.5)
     assert data.means == pytest.approx([20 / 7, 31 / 7])

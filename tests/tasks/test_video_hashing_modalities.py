@@ -48,7 +48,7 @@ def train_both(task: VideoHashing, workspace: Path) -> RunResult:
 @pytest.mark.parametrize(("modality", "encoder", "options"), CASES)
 def test_standin(tmp_path: Path, modality: str, encoder: str, options: dict[str, Any]) -> None:
     task = VideoHashing(jhmdb(modality=modality, root=tmp_path), **options)
-    assert task.label == f"standin-{modality}-split1"
+    assert task.label == f"standin-{modality}-split1-5folds"
     assert task.encoder_name("student") == encoder
     train_both(task, tmp_path)
 
@@ -65,7 +65,7 @@ def test_real(tmp_path: Path, modality: Any, encoder: str, options: dict[str, An
     if not _NAMED or not any((base / FILES[modality]).is_file() for base in bases(Path(_NAMED))):
         pytest.skip(f"{VARIABLE} names no folder with {FILES[modality]}")
     task = VideoHashing(jhmdb(modality=modality, root=_NAMED), **options)
-    assert task.label == f"{modality}-split1"
+    assert task.label == f"{modality}-split1-5folds"
     assert task.encoder_name("teacher") == encoder
     student = train_both(task, tmp_path)
     assert student.objective > 0.9 * task.chance

@@ -82,11 +82,15 @@ def report(record: Record, arguments: argparse.Namespace) -> Iterator[str]:
     yield ""
     yield from tables.goals(arguments.budgets, figures, covered)
     yield ""
-    yield f"{time.monotonic() - begin:.0f} s with {arguments.processes} processes"
+    yield f"{time.monotonic() - begin:.0f} s, processes: {arguments.processes}"
 
 
 def _head(record: Record, arguments: argparse.Namespace) -> Iterator[str]:
-    yield f"python -m tests.benchmarks.draws --replays {arguments.replays} --processes {arguments.processes}"
+    budgets = " ".join(map(str, arguments.budgets))
+    yield (
+        f"python -m tests.benchmarks.draws --replays {arguments.replays} --budgets {budgets} --studies "
+        f"{arguments.studies} --processes {arguments.processes}"
+    )
     yield (
         f"{datetime.now(UTC).date().isoformat()}, {platform.machine()}, {os.cpu_count()} cores, Python "
         f"{platform.python_version()}, numpy {version('numpy')}"

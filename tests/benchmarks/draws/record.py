@@ -3,7 +3,7 @@
 64 settings of a scrambled Sobol sequence, each as it is and with all teacher weights 0, meet 20 draws with one seed
 each (four partitions of five folds, each draw with a teacher trained outside its fold), and one fixed draw with ten
 seeds: one validation split and the best of three teachers on it, as studies had it before. Both arms of a setting share
-seed and fold. Results lie in a journal: kill it at any moment and call it again. What is kept beside this file is compact.
+seed and fold. Results lie in a journal: kill it at any moment and call it again; what is kept here is compact.
 
     KDSEARCH_DATA=... python -m tests.benchmarks.draws.record [--settings 64] [--draws 20] [--seeds 10] [--workers 2]
 """

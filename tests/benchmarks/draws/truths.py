@@ -137,5 +137,4 @@ def _fixed(fixed: Floats, seed: Floats, generator: np.random.Generator) -> Float
 
 def _inverse(covariance: Floats) -> Floats:
     """The inverse where there is one; a value without any variance has nothing to be predicted from."""
-    inverse: Floats = np.linalg.pinv(covariance, rcond=1e-9, hermitian=True)
-    return inverse
+    return np.asarray(np.linalg.pinv(covariance, rcond=1e-9, hermitian=True), dtype=np.float64)
