@@ -96,6 +96,8 @@ FULL = {
 }
 """Adam 1e-4, no weight decay. The seed trains all 300 epochs; here ``patience`` may end a run before."""
 
+TEACHER = {name: FULL[name] for name in ("teacher", "quirks", "teacher_recipe")}
+
 SPACE = {
     "temperature": kd.log(1, 16),
     "alpha": kd.uniform(0, 1),
@@ -170,7 +172,7 @@ study = kd.Study(
             "confirm": kd.Confirm(seeds=8, finalists=0),
         },
         "full-methods": {
-            "task": {"teacher": FULL["teacher"], "quirks": FULL["quirks"], "teacher_recipe": "nested", **METHODS},
+            "task": {**TEACHER, **METHODS},
             "space": {name: SPACE[name] for name in ("temperature", "alpha", "mode")},
             "budget": kd.Budget(runs=60),
             "confirm": kd.Confirm(seeds=10, finalists=0),
@@ -197,9 +199,7 @@ study = kd.Study(
                 kd.Published("KD, ResNet-32 (seed 002)", 0.705, "± 0.0005"),
             ],
             "task": {
-                "teacher": FULL["teacher"],
-                "quirks": FULL["quirks"],
-                "teacher_recipe": "nested",
+                **TEACHER,
                 **METHODS,
                 "data": data.cifar100(),
             },
@@ -213,9 +213,7 @@ study = kd.Study(
                 kd.Published("KD, ResNet-32 (seed 002)", 0.7607, "± 0.0067"),
             ],
             "task": {
-                "teacher": FULL["teacher"],
-                "quirks": FULL["quirks"],
-                "teacher_recipe": "nested",
+                **TEACHER,
                 **METHODS,
                 "data": data.stl10(),
             },

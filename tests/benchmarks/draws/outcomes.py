@@ -20,7 +20,6 @@ from .recorded import OBJECTIVE_GAIN
 from .recorded import SCORES
 from .recorded import TEST_GAIN
 from .recorded import Floats
-from .recorded import Record
 from .replay import KINDS
 from .replay import Basis
 from .replay import Spending
@@ -103,7 +102,7 @@ def intervals(basis: Basis, found: dict[str, Outcomes]) -> dict[str, dict[str, F
     generator = np.random.default_rng(0)
     replays = found[KINDS[0]].choice.size
     picks = generator.integers(0, replays, (RESAMPLES, replays))
-    moved = _moved(basis.record, basis, generator)
+    moved = _moved(basis, generator)
     figures: dict[str, dict[str, Figure]] = {}
     for name in FIGURES:
         values = {kind: getattr(found[kind], name) for kind in KINDS}
@@ -150,11 +149,11 @@ def _confirmed(basis: Basis, kind: str, number: int, row: int, pairs: int) -> tu
     return float((values @ (OBJECTIVE_GAIN - TEST_GAIN)).mean()), float(high - low) / 2, float(low <= truth <= high)
 
 
-def _moved(record: Record, basis: Basis, generator: np.random.Generator) -> dict[str, Floats]:
+def _moved(basis: Basis, generator: np.random.Generator) -> dict[str, Floats]:
     """How regret, worse and bias ``[RESAMPLES, C]`` of each setting move where the draws are resampled."""
-    draws = record.drawn.shape[1]
+    draws = basis.record.drawn.shape[1]
     counts = generator.multinomial(draws, np.full(draws, 1 / draws), RESAMPLES) / draws
-    means = np.einsum("bd,cdp->bcp", counts, record.drawn)
+    means = np.einsum("bd,cdp->bcp", counts, basis.record.drawn)
     scores, posterior = basis.components.of(SCORES), Posterior.of(basis)
     best, sd = int(posterior.scores.mean[:, 0].argmax()), posterior.scores.sd(SCORE_GAIN)
 
