@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from kdsearch.errors import StudyFileError
@@ -29,7 +30,7 @@ class Budget:
             object.__setattr__(self, "runs", 200)
         if self.runs is not None and self.runs < 2:
             raise StudyFileError(f"a budget needs at least 2 search runs, got runs={self.runs}")
-        if not 0 <= self.without <= 0.5:
+        if not isinstance(self.without, int | float) or not 0 <= self.without <= 0.5:
             raise StudyFileError(f"without is the share of the budget without a teacher, 0 to 0.5; got {self.without}")
         for name in ("hours", "gpu_hours"):
             value = getattr(self, name)
@@ -81,7 +82,8 @@ class Confirm:
     def __post_init__(self) -> None:
         if self.seeds < 2 or self.finalists < 0:
             raise StudyFileError(f"confirm needs seeds >= 2 and finalists >= 0, got {self}")
-        if self.others is not None and not 2 <= self.others <= self.seeds:
+        others: Any = self.others
+        if others is not None and not (isinstance(others, Integral) and 2 <= int(others) <= self.seeds):
             raise StudyFileError(f"confirm: others is 2 to {self.seeds}, the number of seeds; got {self.others}")
 
 

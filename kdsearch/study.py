@@ -52,8 +52,9 @@ class Study:
     ``space``: name to dimension. ``baselines``: name to the numbers it sets, the rest being the task's defaults.
     ``teachers``: ``several`` speaks of teachers trained so: each belongs to a fold and is trained outside it, and each
     fresh seed has one of its own; a number is that of the teachers which the fresh seeds share; ``one`` speaks of the
-    one that is trained and kept, and holds the split. ``teacher``: a file of weights in place of these, with
-    ``teacher_saw``, what it was trained on: ``train`` (the whole train list), ``nothing`` of it, or names of its clips.
+    one that is trained and kept, and holds the split. ``teacher``: a file of weights in place of these, of the task's
+    teacher as ``torch.save({"state": network.state_dict()}, path)`` writes it, with ``teacher_saw``, what it was
+    trained on: ``train`` (the whole train list), ``nothing`` of it, or names of its clips.
     ``question``: what the winner is first compared with, ``itself`` with teacher weights 0 or the ``best without``
     distillation. ``search``: how the budget is spent. ``min_effect``: the smallest difference of the metric that
     matters to you. ``vary``: the random streams that follow a run's seed, where not all shall; the others are held.
@@ -164,7 +165,9 @@ class Study:
         """Raise ``StudyFileError`` for a value that cannot be trained or, with ``inside``, lies outside the space."""
         for name, value in params.items():
             if name == VARY and VARY in self.trained.parameters:
-                _check_streams([] if value == "nothing" else str(value).split("+"), self.trained, "vary")
+                streams = [] if value == "nothing" else str(value).split("+")
+                _check_streams(streams, self.trained, "vary")
+                _check_held(self, streams, "vary")
             dimension, default = self.space.get(name), self.trained.parameters[name]
             numeric = isinstance(default, int | float) and not isinstance(default, bool)
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -209,6 +212,8 @@ class Study:
             "preset": self.preset,
             "seed": self.seed,
             "vary": None if self.vary is None else list(self.vary),
+            # What is compared first of all is said before fresh seeds are seen; older studies do not name it.
+            **({} if self.question == "itself" else {"question": self.question}),
         }
 
     def settings(self) -> dict[str, Any]:
@@ -247,15 +252,18 @@ class Study:
         assert self.teacher is not None
         return Path(self.teacher).expanduser().resolve()
 
-    def before_draws(self) -> Study | None:
+    def before_draws(self, validation: float | None = None) -> Study | None:
         """This study as it was stored before runs drew folds and teachers; ``None`` where it could not have been.
 
-        One that is stored so goes on so: one split for all runs, one teacher that was chosen on it.
+        One that is stored so goes on so: one split for all runs, one teacher that was chosen on it. ``validation``: the
+        share that was carved away, where it is not the data's usual one.
         """
         asked = self.teacher is not None or self.question != "itself" or self.teachers not in (None, "one", "per-seed")
-        if asked or not self.folds or not hasattr(self.trained, "before_folds"):
+        later = {"split", "teacher"} & set(self.vary or ())
+        if asked or later or not self.folds or not hasattr(self.trained, "before_folds"):
             return None
-        return dataclasses.replace(self, task=self.trained.before_folds(), teachers=self.teachers or "one")
+        task = self.trained.before_folds(validation)
+        return dataclasses.replace(self, task=task, teachers=self.teachers or "one")
 
     def with_preset(self, name: str | None) -> Study:
         """The study as one of its presets changes it; ``None`` leaves it as declared."""
@@ -327,6 +335,7 @@ def _check(study: Study) -> None:
         raise StudyFileError(f"{where}: search is kd.Adaptive() or kd.Fixed(seeds=5), got {study.search!r}")
     if study.vary is not None:
         _check_streams(study.vary, task, where)
+        _check_held(study, study.vary, where)
     if not study.min_effect > 0:
         raise StudyFileError(f"{where}: min_effect must be above 0, got {study.min_effect}")
     _check_teachers(study, where)
@@ -349,6 +358,12 @@ def _check_teachers(study: Study, where: str) -> None:
         )
     if not number and given not in (None, "several", "one", "per-seed"):
         raise StudyFileError(f"{where}: teachers is 'several', a number or 'one', got {given!r}")
+    named = VARY in study.trained.parameters
+    if named and not study.folds and (number or given == "several"):
+        raise StudyFileError(
+            f"{where}: teachers={given!r} trains each of them outside a fold, and these data have one fixed split: "
+            "declare them with folds=5 in place of validation="
+        )
     if study.teacher is None:
         if saw is not None:
             raise StudyFileError(f"{where}: teacher_saw is of a teacher that is given, teacher=FILE; leave it out")
@@ -364,6 +379,10 @@ def _check_teachers(study: Study, where: str) -> None:
             f"{where}: teacher=FILE needs teacher_saw, what the teacher was trained on: 'train' (the train list, as "
             "published weights), 'nothing' of it, or a list of the names of its clips"
         )
+    if not isinstance(study.teacher, str | Path):
+        raise StudyFileError(f"{where}: teacher is the path of a file of weights, got {study.teacher!r}")
+    if not isinstance(saw, str | list | tuple) or not saw:
+        raise StudyFileError(f"{where}: teacher_saw is 'train', 'nothing' or a list of clips, got {saw!r}")
     if isinstance(saw, str) and saw not in ("train", "nothing"):
         raise StudyFileError(f"{where}: teacher_saw is 'train', 'nothing' or a list of clips, got {saw!r}")
     if not study.teacher_file.is_file():
@@ -377,15 +396,24 @@ def _with_teachers(study: Study) -> Task:
     if study.taught == "one" and study.folds > 1 and hasattr(data, "with_folds"):
         return task.with_options(data=data.with_folds(1))
     if study.teacher is not None and not isinstance(study.teacher_saw, str):
-        names = tuple(sorted(set(study.teacher_saw or ())))
+        names = tuple(sorted({*map(str, study.teacher_saw or ())}))
         object.__setattr__(study, "teacher_saw", names)
         if not hasattr(data, "always_train") or not study.folds:
             raise StudyFileError(
                 f"study {study.name!r}: clips that a teacher saw can be named of JHMDB, UCF101 and HMDB51 with folds; "
                 "say 'train' or 'nothing' of other data"
             )
-        return task.with_options(data=dataclasses.replace(data, always_train=names))
+        saw = tuple(sorted({*data.always_train, *names}))
+        return task.with_options(data=dataclasses.replace(data, always_train=saw))
     return task
+
+
+def _check_held(study: Study, vary: Iterable[str], where: str) -> None:
+    """Refuse streams that the study's teachers hold for all runs."""
+    given = f"teacher={str(study.teacher)!r}" if study.teacher is not None else f"teachers={study.teachers!r}"
+    for name in vary:
+        if name in study._held:
+            raise StudyFileError(f"{where}: {given} holds the {name} for all runs; leave {name!r} out of vary")
 
 
 def _check_streams(vary: Iterable[str], task: Task, where: str) -> None:

@@ -24,7 +24,9 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.report import build
 from kdsearch.report import render
 from kdsearch.search.budget import describe
+from kdsearch.search.searches import shares_of
 from kdsearch.study import Study
+from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import TrainsTogether
 
@@ -122,17 +124,24 @@ def _retry(console: Console, ledger: Ledger, record: StudyRecord) -> None:
 
 def _draws(study: Study, record: StudyRecord) -> str:
     """What a run draws beside its initialisation and order, and what is held for all."""
-    taught = record.settings.get("teachers")
-    if record.version == 1 or not study.folds:
-        return "one split for all runs" + ("" if taught == "none" else ", one teacher chosen on it")
-    folds = f"{study.folds} folds validate in turn" if study.folds > 1 else "one part held out"
-    words = {
-        "none": "cut anew for fresh seeds",
-        "one": "for all runs, one teacher trained without it",
-        "given": "cut anew for fresh seeds; one teacher, from a file",
-        "several": "cut anew for fresh seeds; a teacher for each, trained without it",
-    }
-    return f"{folds}, {words.get(str(taught), f'cut anew for fresh seeds, which share {taught} teachers')}"
+    taught, vary = record.settings.get("teachers"), str(study.defaults.get(VARY, "split+teacher")).split("+")
+    if not study.folds:
+        if taught == "none":
+            return "one split for all runs" if VARY in study.defaults else "what the task does with a run's seed"
+        listens = {"one": "one teacher", "given": "one teacher, from a file"}.get(
+            str(taught), "a teacher for each seed"
+        )
+        return f"one split for all runs, {listens}"
+    if "split" in vary:
+        split = f"{study.folds} folds validate in turn, cut anew" if study.folds > 1 else "one part validates, cut anew"
+        split += " for fresh seeds"
+    else:
+        split = "one fold validates all runs"
+    if taught in ("none", "given", "one") or "teacher" not in vary:
+        held = {"none": "", "given": "; one teacher, from a file", "one": "; one teacher, trained without it"}
+        return split + held.get(str(taught), "; one teacher a fold, trained without it")
+    shared = f", {taught} for the fresh seeds" if isinstance(taught, int) else " and fresh seed"
+    return f"{split}; a teacher for each fold{shared}, trained without it"
 
 
 def _announce(
@@ -142,8 +151,8 @@ def _announce(
     console.print(f"study     {record.name}" + (f" (preset {study.preset})" if study.preset else ""))
     console.print(f"data      {study.trained.description}")
     confirm = record.settings["confirm"]
-    without = float(record.settings.get("without") or 0)
-    share = f", {without:.0%} of it without distillation" if without else ""
+    without = shares_of(record.settings).get("without")
+    share = f", of which {describe(without)} without distillation" if without else ""
     first = 1 + bool(study.trained.teacher_parameters) + bool(without)
     others = len(study.baselines) + confirm["finalists"]
     seeds, fewer = confirm["seeds"], confirm.get("others") or confirm["seeds"]

@@ -44,7 +44,7 @@ def train(
         print(f"a search would refuse this ({outside}); train does it all the same")
     print(", ".join(f"{name}={value}" for name, value in params.items()) + f", seed={seed}")
     if study.uses_teacher(params) and study.teacher is None:
-        print("this configuration needs a teacher: that of this seed's fold, trained once and kept")
+        print("this configuration needs a teacher, which is trained once and kept")
     fold, teacher = draw_of(study, params, seed, device)
     if study.folds:
         print(f"validated by fold {fold.number} of {study.folds}")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 from typing import Protocol
+from typing import cast
 
 import numpy as np
 
 from kdsearch.data.files import combined
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.data.images import ImageParts
 from kdsearch.data.images import Images
 from kdsearch.data.images import Statistics
@@ -35,7 +39,7 @@ class Videos(Protocol):
 
     def fingerprint(self) -> str: ...  # noqa: D102
 
-    def parts(self) -> Any: ...  # noqa: D102
+    def parts(self, fold: Fold = FIRST) -> Any: ...  # noqa: D102
 
     def load(self, frames: int, size: int | None = None) -> Any: ...  # noqa: D102
 
@@ -77,9 +81,26 @@ class ClipImages:
         """Hash of the content that runs read."""
         return combined([self.videos.fingerprint(), str(self.identity())])
 
-    def parts(self) -> ImageParts:
-        """Labels and parts; reads no frame."""
-        found = self.videos.parts()
+    @property
+    def folds(self) -> int | None:
+        """Of the videos."""
+        return getattr(self.videos, "folds", None)
+
+    def with_folds(self, folds: int) -> ClipImages:
+        """The same clips with another number of folds."""
+        return replace(self, videos=cast("Any", self.videos).with_folds(folds))
+
+    def before_folds(self) -> ClipImages:
+        """The same clips under the older recipe, one split for all runs."""
+        return replace(self, videos=cast("Any", self.videos).before_folds()) if self.folds else self
+
+    def query_groups(self) -> Any:
+        """Source group of each test clip; ``None`` where the videos tell of none."""
+        return getattr(self.videos, "query_groups", lambda: None)()
+
+    def parts(self, fold: Fold = FIRST) -> ImageParts:
+        """Labels and parts of a fold; reads no frame."""
+        found = self.videos.parts() if fold == FIRST else self.videos.parts(fold)
         return ImageParts(
             np.asarray(found.labels, np.int64), tuple(found.classes), found.train, found.validation, found.query
         )

@@ -97,7 +97,7 @@ class ImageDeclaration:
             carved = f"{held} validation images carved from train {seed}"
             return f"{words}{kept}: {len(parts.train)} train, {carved}, {test} test"
         if self.folds == 1:
-            how = f"one part of {held} images held out of train {seed}, cut anew for each confirm seed"
+            how = f"one part of {held} images held out of train {seed}"
         else:
             sizes = [len(self.parts(Fold(0, number)).validation) for number in range(self.folds)]
             count = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"

@@ -93,7 +93,7 @@ class Cutting:
         by = "source video" if self.holdout == "video" else "whole film"
         seed = f"(split seed {self.split_seed})"
         if self.folds == 1:
-            words = f"one part of {fewest} clips held out of train by {by} {seed}, cut anew for each confirm seed"
+            words = f"one part of {fewest} clips held out of train by {by} {seed}"
         else:
             count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
             words = f"{self.folds} folds cut from train by {by} {seed}, each validates in turn ({count} clips)"

@@ -18,6 +18,8 @@ from kdsearch.errors import StudyFileError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.studies import Declaration
 from kdsearch.ledger.studies import plain
+from kdsearch.spending import Budget
+from kdsearch.spending import Confirm
 from kdsearch.study import Study
 
 
@@ -34,14 +36,21 @@ class LoadedStudy:
         return code_hash(self.study.trained.sources(), self.path)
 
     def as_stored(self, ledger: Ledger) -> LoadedStudy:
-        """The study as the ledger has it: one that was stored before runs drew folds goes on under its older recipe."""
+        """The study as the ledger has it: one that was stored before runs drew folds goes on under its older recipe.
+
+        Its budget and fresh seeds stay as stored: what the file says of them now may be meant for folds.
+        """
         before = self.study.before_draws()
         stored = {row.name: row for row in ledger.studies()}
         if before is None or self.study.stored_name in stored or before.stored_name not in stored:
             return self
-        if plain(before.identity()) != stored[before.stored_name].identity:
+        row = stored[before.stored_name]
+        share = (row.identity.get("task") or {}).get("data", {}).get("validation")
+        before = self.study.before_draws(share) or before
+        if plain(before.identity()) != row.identity:
             return self
-        return replace(self, study=before)
+        budget, confirm = Budget(**row.settings["budget"]), Confirm(**row.settings["confirm"])
+        return replace(self, study=replace(before, budget=budget, confirm=confirm))
 
     def declaration(self) -> Declaration:
         """The study in the ledger's words; reads the data's fingerprint."""

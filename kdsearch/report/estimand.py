@@ -64,9 +64,16 @@ def _one_teacher(found: Drawn) -> str:
     return ", for this teacher"
 
 
+def _held_streams(found: Drawn) -> list[str]:
+    """What of a run's own training does not follow its seed."""
+    if not found.trains:
+        return ["initialisation and order"]
+    return [f"the {name}" for name in ("initialisation", "order") if name not in found.streams]
+
+
 def _held(found: Drawn) -> str:
     """Name what is the same for all seeds."""
-    held = [] if found.trains else ["initialisation and order"]
+    held = _held_streams(found)
     # A function may do anything with its seed.
     if not found.draws.folds and found.teachers == "none":
         return f" Held: {listed([*held, 'all that does not follow from the seed'])}."

@@ -65,7 +65,9 @@ class Teachers:
             if taught and self.mode == "per-seed":
                 return self._trained(own_teacher_seed(seed), FIRST, _BEFORE_STUDENTS)
             return Place([], self.chosen if taught else None)
-        draw = self.draws.draw(pool, seed, streams_of(params))
+        # Studies with a teacher a seed do not name it as a stream of their runs.
+        own = frozenset({"teacher"} if self.mode == "per-seed" else ())
+        draw = self.draws.draw(pool, seed, streams_of(params) | own)
         if not taught or self.mode in UNTRAINED:
             return Place([], None, draw.fold)
         if self.mode == "one":

@@ -80,7 +80,11 @@ def load_state(network: Network, path: Path) -> Network:
     """``network`` with a trained teacher's weights; ``DataError`` where the file is not one of this task."""
     content = load_safely(path)
     if not isinstance(content, dict) or "state" not in content:
-        raise DataError(f"{path}: expected a teacher's weights, found no such file; train the teacher again")
+        form = 'torch.save({"state": network.state_dict()}, path)'
+        raise DataError(
+            f"{path}: expected a teacher's weights as {form} writes them, found no such content; write the file so, or "
+            "train the teacher again"
+        )
     try:
         network.load_state_dict(content["state"])
     except RuntimeError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -41,6 +42,11 @@ def check_recipe(given: str | None, folds: int) -> None:
         raise StudyFileError(f"teacher_recipe={given!r}: {how}")
 
 
+def _before_folds(data: Any, validation: float | None) -> Any:
+    before = data.before_folds() if hasattr(data, "before_folds") else data
+    return before if validation is None else replace(before, validation=validation)
+
+
 class _WithData(Protocol):
     """What these tasks have beside ``Trained``."""
 
@@ -75,13 +81,14 @@ class TrainsStudents:
         """Parts of the train list, each of which validates in turn; 0 where one split stands for all runs."""
         return int(getattr(self._with_data.data, "folds", 0) or 0)
 
-    def before_folds(self) -> Any:
-        """The task as studies were stored before data had folds: one split for all runs."""
-        return self._with_data.with_options(data=self._with_data.data.before_folds())
+    def before_folds(self, validation: float | None = None) -> Any:
+        """The task as studies were stored before data had folds: one split for all runs, of this share of the list."""
+        recipe = {"teacher_recipe": None} if hasattr(self, "teacher_recipe") else {}
+        return self._with_data.with_options(data=_before_folds(self._with_data.data, validation), **recipe)
 
     def query_groups(self) -> list[int] | None:
         """The source group of each test query; ``None``: each is its own."""
-        groups = self._with_data.data.query_groups() if self.folds else None
+        groups = getattr(self._with_data.data, "query_groups", lambda: None)()
         return None if groups is None else [int(group) for group in groups]
 
     @property

@@ -238,13 +238,14 @@ class Transfer(ImageTask):
         assert source is not None
         load_state(source.options.build(source.count, pretrained=False), path)
 
-    def before_folds(self) -> Transfer:
+    def before_folds(self, validation: float | None = None) -> Transfer:
         """See ``TrainsStudents``; the data of a source that is trained are as they were too."""
         sources = [
             source if source.data is None else replace(source, data=source.data.before_folds())
             for source in self.transfer_from
         ]
-        return self.with_options(data=self.data.before_folds(), transfer_from=tuple(sources))
+        before: Transfer = super().before_folds(validation)
+        return before.with_options(transfer_from=tuple(sources))
 
     @property
     def recipe(self) -> TeacherRecipe:

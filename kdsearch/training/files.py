@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import struct
 import tempfile
 import warnings
 from contextlib import suppress
@@ -37,6 +38,10 @@ def save_atomically(content: Any, path: Path) -> None:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}", str(path)) from error
 
 
+_UNREADABLE = (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error)
+"""What torch raises of a file that is none of its own, or only a part of one."""
+
+
 def load_safely(path: Path) -> Any | None:
     """The content of ``path``, tensors and plain values only; ``None``, with a warning, where it is no such file.
 
@@ -46,7 +51,7 @@ def load_safely(path: Path) -> Any | None:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         return None
-    except (RuntimeError, EOFError, ValueError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+    except (*_UNREADABLE, pickle.UnpicklingError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         warnings.warn(f"{path} cannot be read and is ignored ({reason})", stacklevel=2)
         return None

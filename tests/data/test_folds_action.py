@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kdsearch.data import clips
 from kdsearch.data import hmdb51
 from kdsearch.data import ucf101
 from kdsearch.data.action import ActionVideos
@@ -126,3 +127,18 @@ def test_words_of_the_official_lists(whole: Path) -> None:
         "(split seed 0), each validates in turn (710 to 726 clips)"
     )
     assert len(set(ucf101(root=whole).query_groups().tolist())) == 707
+
+
+def test_clips_for_classification_have_the_folds_of_their_videos(tmp_path: Path) -> None:
+    data = clips(ucf101(classes=["a", "b"], root=tmp_path, folds=3), frames=4)
+    assert (data.folds, data.label) == (3, "standin-ucf101-split1-2classes-3folds-4frames")
+    for fold in (Fold(0, 0), Fold(0, 2), Fold(4, 1)):
+        own, theirs = data.parts(fold), data.videos.parts(fold)
+        assert own.validation.tolist() == theirs.validation.tolist()
+        assert own.train.tolist() == theirs.train.tolist()
+        assert own.test.tolist() == theirs.query.tolist()
+    assert data.query_groups().tolist() == data.videos.query_groups().tolist()  # type: ignore[attr-defined]
+    before = data.before_folds()
+    assert (before.folds, before.identity()["clips"]["validation"]) == (None, 0.1)
+    assert before.before_folds() is before
+    assert data.with_folds(5).folds == 5

@@ -63,8 +63,7 @@ def test_words_and_identity_of_folds() -> None:
     one = jhmdb("seed", folds=1, holdout="film", split_seed=7)
     assert one.label == "standin-poses-seed7-1fold-film"
     assert one.description.endswith(
-        f"; one part of {len(one.parts().validation)} clips held out of train by whole film (split seed 7), "
-        "cut anew for each confirm seed"
+        f"; one part of {len(one.parts().validation)} clips held out of train by whole film (split seed 7)"
     )
     other = jhmdb("split2", folds=np.int64(3), split_seed=7, holdout="film")
     assert other.label == "standin-poses-split2-3folds-film-partition7"

@@ -21,6 +21,8 @@ from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.studyfile import LoadedStudy
 from kdsearch.engines.width import measured
+from kdsearch.errors import DataError
+from kdsearch.errors import StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
 from kdsearch.tasks import RunContext
@@ -188,3 +190,57 @@ def test_a_file_that_holds_no_teacher_fails_no_run_hours_later(tmp_path: Path, t
     path.write_text("")
     with pytest.raises(StudyFileError, match=r"given\.pt.*teacher of this task"):
         LoadedStudy(path, hashing(root, teacher=file, teacher_saw="train")).declaration()
+
+
+def test_an_older_study_keeps_its_budget_its_fresh_seeds_and_its_share(ledger: Ledger, tmp_path: Path) -> None:
+    loaded = LoadedStudy(tmp_path / "codes.py", hashing(tmp_path, confirm=kd.Confirm(seeds=40, others=20)))
+    before = loaded.study.before_draws(1 / 3)
+    assert before is not None
+    older = replace(before, confirm=kd.Confirm(seeds=6, finalists=3), budget=kd.Budget(runs=24))
+    ledger.open_study(declaration(older))
+    found = loaded.as_stored(ledger).study
+    assert found.identity()["task"]["data"]["validation"] == 1 / 3
+    assert (found.confirm.seeds, found.confirm.finalists, found.budget.runs) == (6, 3, 24)
+    record, changes = ledger.open_study(declaration(found))
+    assert changes == []
+    assert record.settings["confirm"]["seeds"] == 6
+
+
+@pytest.mark.parametrize("changes", [{"vary": ("order", "split")}, {"vary": ("teacher",)}])
+def test_what_an_older_study_could_not_say_is_a_new_one(ledger: Ledger, tmp_path: Path, changes: object) -> None:
+    loaded = LoadedStudy(tmp_path / "codes.py", hashing(tmp_path, **changes))  # type: ignore[arg-type]
+    assert loaded.as_stored(ledger) is loaded
+
+
+STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.py"))
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda path: path.stem)
+def test_every_preset_of_every_study_finds_its_older_self(ledger: Ledger, file: Path) -> None:
+    found = 0
+    for preset in ("none", *kd.load(file, preset="none").presets):
+        try:
+            study = kd.load(file, preset=preset)
+            before = study.before_draws()
+            assert LoadedStudy(file, study).as_stored(ledger).study is study
+            identity = before.identity() if before is not None else {}
+        except DataError:
+            continue  # data or weights that are not here
+        assert "validation" in str(identity["task"]["data"])
+        assert "folds" not in str(identity["task"]["data"])
+        found += 1
+    assert found >= 2
+
+
+def test_the_question_is_part_of_what_a_study_is(ledger: Ledger) -> None:
+    ledger.open_study(declaration(toy_study()))
+    with pytest.raises(StudyMismatch, match="question: 'nothing' in the ledger, 'best without' in the study file"):
+        ledger.open_study(declaration(toy_study(question="best without")))
+
+
+def test_a_teacher_a_seed_is_one_a_seed_where_the_split_is_fixed(ledger: Ledger) -> None:
+    SEEN.clear()
+    parameters = {"alpha": 0.5, "rate": 0.3, "vary": "initialisation+order"}
+    run(ledger, toy_study(task=Watched(parameters=parameters), teachers="per-seed", confirm=kd.Confirm(seeds=6)))
+    fresh = {request.seed: request.teacher for request, context in SEEN if context.keep_queries and request.teacher}
+    assert len(fresh) == len(set(fresh.values())) == 6

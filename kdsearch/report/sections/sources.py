@@ -78,8 +78,9 @@ def _settings(selection: Selection) -> dict[str, dict[Streams, list[float]]]:
             values[base].setdefault(_streams(record), []).extend(own)
             if record.kind != "ablation" or base not in names:
                 names[base] = name_of(selection, id_)
-    # The teacher's configuration has all streams, and so has nearly every other one.
-    every = [_streams(record) for record in selection.configurations.values() if VARY in record.params]
+    # The teacher's configuration has streams that a study may hold for its students.
+    students = [record for record in selection.configurations.values() if record.kind != "teacher"]
+    every = [_streams(record) for record in students if VARY in record.params]
     whole: Streams = frozenset().union(*every)
     return {
         names[base]: groups for base, groups in values.items() if len(groups) > 1 and len(groups.get(whole, ())) > 1

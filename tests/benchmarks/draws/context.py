@@ -2,8 +2,8 @@
 
 A correlation of means is lowered by their noise, and raised by what validation and test of one run have in common.
 Split halves mend both: ``cov(x_A, y_B) / sqrt(cov(x_A, x_B) cov(y_A, y_B))``, halves A and B of different runs, is the
-correlation of the true means (Spearman 1904). Within the better half, which runs of their own choose: what was chosen
-by luck would fall back in A and B and take the correlation with it.
+correlation of the true means (Spearman 1904); as an estimate it may exceed 1. Within the better half, which runs of
+their own choose: what was chosen by luck would fall back in A and B and take the correlation with it.
 """
 
 from __future__ import annotations
