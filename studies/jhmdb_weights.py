@@ -46,6 +46,7 @@ study = kd.Study(
     # Each fresh seed has a fold and a teacher of its own: half of them for what is beside the first comparison.
     confirm=kd.Confirm(seeds=40, others=20, finalists=1),
     min_effect=0.01,
+    preflight_seeds=5,
     presets={
         "smoke": {
             "task": {"epochs": 4, "evaluate_every": 2, "student": {"width": 8}, "teacher": {"width": 16}},

@@ -119,6 +119,10 @@ def _finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[Sea
         f"pre-flight on the objective: teacher {_mean(teacher)}, student alone {_mean(student)}, "
         f"gap {gap.mean:+.4f}{interval}"
     )
+    if getattr(study.trained, "recipe", "") == "last":
+        message += (
+            "; the student stands at its best epoch on these clips and the teacher at its last, which makes it less"
+        )
     if warning:
         message += (
             f". Warning: there is hardly a gap to distil: it is smaller than the student's seed sd ({spread:.4f}) or "

@@ -92,8 +92,7 @@ def test_words_and_identity() -> None:
     whole = cifar10(split_seed=7)
     assert whole.label == "standin-cifar10-1fold-partition7"
     assert whole.description.endswith(
-        ": 4000 train, 2000 test; one part of 400 images held out of train (split seed 7), cut anew for each confirm "
-        "seed"
+        ": 4000 train, 2000 test; one part of 400 images held out of train (split seed 7)"
     )
     assert cifar10(train=502).description.endswith("each validates in turn (100 to 101 images)")
     assert data.query_groups() is None

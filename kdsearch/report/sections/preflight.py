@@ -18,6 +18,7 @@ from kdsearch.report.captions import caption
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import objective_words
+from kdsearch.report.drawn import Drawn
 from kdsearch.report.drawn import drawn
 from kdsearch.report.formats.numbers import fixed
 from kdsearch.report.selection import Selection
@@ -205,6 +206,10 @@ def _used(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
     ]
 
 
+def _fresh_words(found: Drawn) -> str:
+    return f"Fresh seeds share {found.shared} others." if found.shared else "Fresh seeds have teachers of their own."
+
+
 def _trained(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
     """Say which teachers serve the search: none of them was chosen, and each is another fold's or the one kept."""
     values = [(run, run.objective) for run in teachers if run.objective is not None]
@@ -214,7 +219,15 @@ def _trained(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
         run, value = values[0]
         return [f"One teacher for all runs, kept without a choice: run {run.id}, {fixed(value, 4)}."]
     found = drawn(selection)
-    fresh = f"Fresh seeds share {found.shared} others." if found.shared else "Fresh seeds have teachers of their own."
+    if found.teachers == "several" and not found.teacher:
+        fresh = "Fresh seeds listen to them too."
+    else:
+        fresh = _fresh_words(found)
+    if "last epoch" in selection.study.description:
+        fresh += (
+            " The student stands at its best epoch on these clips and the teacher at its last, which makes the gap less "
+            "than it is."
+        )
     if found.folds("search") > 1:
         each = ", ".join(f"fold {run.fold.number} {fixed(value, 4)}" for run, value in values)
         return [f"One teacher a fold, trained outside it, none of them chosen: {each}. {fresh}"]
