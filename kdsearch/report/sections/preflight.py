@@ -225,8 +225,8 @@ def _trained(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
         fresh = _fresh_words(found)
     if "last epoch" in selection.study.description:
         fresh += (
-            " The student stands at its best epoch on these clips and the teacher at its last, which makes the gap less "
-            "than it is."
+            " The gap is too small by what the student gains at its best epoch on these clips: the teacher stands at "
+            "its last."
         )
     if found.folds("search") > 1:
         each = ", ".join(f"fold {run.fold.number} {fixed(value, 4)}" for run, value in values)
