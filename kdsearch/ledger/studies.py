@@ -179,8 +179,13 @@ def _smaller(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str
 
 
 def _extended(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what ``extend`` added: a larger budget in the ledger stands until the file asks for more."""
+    """Keep what ``extend`` added: a larger budget in the ledger stands until the file asks for more.
+
+    How a budget is shared between the two searches stays as it was when they began.
+    """
+    shared = {"without": stored["without"]} if "without" in stored else {}
     return {
+        **shared,
         "budget": {name: _larger(stored["budget"].get(name), declared["budget"].get(name)) for name in LIMITS},
         "confirm": _larger_confirm(stored["confirm"], declared["confirm"]),
     }

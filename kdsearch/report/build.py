@@ -124,8 +124,9 @@ def warnings(selection: Selection, results: StudyResults) -> list[str]:
 
 def lost_pairs(selection: Selection) -> list[str]:
     """Say which fresh seeds have no pair because their teacher was lost: what is left is of teachers that trained."""
-    told = [event.message for event in selection.events if event.kind == "pair lost"]
-    return [f"{message[:1].upper()}{message[1:]}." for message in told]
+    lost = {run.needs for run in selection.failures if run.pool == "confirm" and run.needs is not None}
+    told = {event.data.get("teacher"): event.message for event in selection.events if event.kind == "pair lost"}
+    return [f"{message[:1].upper()}{message[1:]}." for teacher, message in told.items() if teacher in lost]
 
 
 def failed_runs(selection: Selection) -> list[str]:

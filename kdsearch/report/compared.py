@@ -72,9 +72,11 @@ def second_id(selection: Selection) -> int | None:
 
 
 def best_without_id(selection: Selection) -> int | None:
-    """Return the best setting of the search without a teacher, where it is another than the winner."""
-    best = selection.study.best_without_id
-    return None if best == selection.study.winner_id or best not in selection.configurations else best
+    """Return the best setting of the search without a teacher, where the winner has one: else neither side distils."""
+    best, winner = selection.study.best_without_id, selection.study.winner_id
+    if winner is None or winner not in selection.configurations or not uses_teacher(selection, winner):
+        return None
+    return None if best == winner or best not in selection.configurations else best
 
 
 def void_primary(selection: Selection) -> str | None:
@@ -105,6 +107,9 @@ def replaced_question(selection: Selection) -> str | None:
     """Return why the best without distillation, which the study file asks for, is not the primary comparison."""
     if question(selection) != BEST_WITHOUT or best_without_id(selection) is not None or not _weights(selection):
         return None
+    winner = selection.study.winner_id
+    if winner is not None and not uses_teacher(selection, winner):
+        return None  # the primary sentence says so
     if not without_space(selection.study.settings):
         return "without a teacher this space has no number left to search, so that it is the winner without it"
     return "no setting of the search without a teacher has two runs that ended well"

@@ -94,8 +94,9 @@ def video_sentences(selection: Selection, queries: Mapping[int, Sequence[float]]
         return []
     both = [_by_seed(selection, queries, id_) for id_ in (study.winner_id, primary)]
     seeds = sorted(both[0].keys() & both[1].keys())
-    if not seeds:
-        return []
+    compared = selection.results(study.winner_id).keys() & selection.results(primary).keys()
+    if not seeds or set(seeds) != compared:
+        return []  # a run that diverged has no values of single queries: this would be another difference
     gains = {seed: both[0][seed] - both[1][seed] for seed in seeds}
     each = _over_units(Units.of(selection), gains)
     given = study.settings.get("query_groups")

@@ -116,7 +116,7 @@ def resolving(
 
     Where teachers are the ``units`` their number is the study's: more of them are another study.
     """
-    if effect <= 0 or not difference.sd >= 0 or not looks:
+    if effect <= 0 or not difference.sd > 0 or not looks:
         return ""
     if units is not None and units.shared:
         return _resolving_teachers(difference, effect, looks, family)

@@ -12,7 +12,6 @@ from kdsearch.report.compared import question
 from kdsearch.report.compared import replaced_question
 from kdsearch.report.compared import second_id
 from kdsearch.report.compared import spoken
-from kdsearch.report.compared import uses_teacher
 from kdsearch.report.compared import void_primary
 from kdsearch.report.formats.numbers import fixed
 from kdsearch.report.formats.numbers import p_value
@@ -44,8 +43,6 @@ def second_sentences(selection: Selection) -> list[str]:
         instead = replaced_question(selection)
         if instead is not None:
             said.append(f"The study file asks for the best without distillation; {instead}.")
-        elif not uses_teacher(selection, selection.study.winner_id or -1):
-            said.append("The winner itself uses no teacher: its teacher weights are 0.")
     second = second_id(selection)
     if second is not None:
         said.append(_sentence(selection, judge(selection), second, "Second"))

@@ -88,8 +88,8 @@ class Teachers:
         if len(there) == len(seeds):
             raise KdsearchError(
                 f"{len(there)} teachers of fold {draw.fold.number} diverged or failed, one after another, so the study "
-                f"stops here. See the last with: kdsearch logs {there[-1].id}; mend the cause and launch with "
-                "--retry-failed."
+                f"stops here. See the last with: kdsearch logs {there[-1].id}. Mend the cause: of an exception, and "
+                "launch with --retry-failed; of a recipe that diverges, and give the changed study another name."
             )
         return self._trained(seeds[len(there)], draw.fold, before)
 

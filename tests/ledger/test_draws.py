@@ -233,3 +233,12 @@ def test_a_new_study_keeps_the_larger_number_of_seeds_of_the_others(ledger: Ledg
     again, changes = ledger.open_study(declaration(toy_study(confirm=kd.Confirm(seeds=10, finalists=2))))
     assert again.settings["confirm"] == {"seeds": 10, "finalists": 2, "others": None}, "no number: as many as seeds"
     assert changes == ["confirm.others: 6 before, None now"]
+
+
+def test_the_share_without_a_teacher_stays_as_the_searches_began(ledger: Ledger) -> None:
+    first = toy_study(budget=kd.Budget(runs=20, without=0.2))
+    record, _ = ledger.open_study(declaration(first))
+    again, changes = ledger.open_study(declaration(toy_study(budget=kd.Budget(runs=40, without=0.0))))
+    assert again.id == record.id
+    assert (again.settings["without"], again.settings["budget"]["runs"]) == (0.2, 40)
+    assert [change.split(":")[0] for change in changes] == ["budget.runs"]

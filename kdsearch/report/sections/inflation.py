@@ -55,6 +55,8 @@ def _row(selection: Selection, units: Units, row: Compared) -> Row:
     search, confirm = selection.objectives(row.id, "search"), selection.of(row.id, "confirm")
     fresh = {run.seed: value for run in confirm if (value := selection.objective(run)) is not None}
     change = Estimate.between(unpaired_difference(search, units.sample(fresh))) if search and fresh else None
+    if change is not None and _shares(selection):
+        change = Estimate(change.value, n=change.n)
     cells: tuple[Cell, ...] = (
         len(search),
         Estimate.of(summarize(search)),
@@ -65,6 +67,12 @@ def _row(selection: Selection, units: Units, row: Compared) -> Row:
         cells += (units.estimate(_validation_minus_test(selection, confirm)),)
     counts = f"n = {len(search)}, {len(fresh)}"
     return Row(row.label, cells, counts, context=row.part != "winner")
+
+
+def _shares(selection: Selection) -> bool:
+    """Whether search runs of one configuration share folds or teachers, so that they are no independent values."""
+    found = drawn(selection)
+    return found.split or found.teacher
 
 
 def _validation_minus_test(selection: Selection, runs: list[RunRecord]) -> dict[int, float]:
@@ -78,9 +86,13 @@ def _validation_minus_test(selection: Selection, runs: list[RunRecord]) -> dict[
 
 def _notes(selection: Selection) -> list[str]:
     within = " Validation minus test: within each confirm run." if selection.has_scores else ""
+    how = (
+        "without an interval, for search runs share folds and teachers" if _shares(selection) else "Welch 95 % interval"
+    )
+    lucky = "lucky in what it chose" + (", or in its folds" if _shares(selection) else "")
     notes = [
-        "Inflation: search mean minus fresh mean of one configuration (Welch 95 % interval); above 0, the search was "
-        f"lucky in what it chose. n counts search and fresh seeds.{within}",
+        f"Inflation: search mean minus fresh mean of one configuration ({how}); above 0, the search was {lucky}. n "
+        f"counts search and fresh seeds.{within}",
     ]
     samples = selection.searched()
     winner = selection.study.winner_id

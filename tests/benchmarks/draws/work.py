@@ -38,7 +38,8 @@ def run(
     left = [unit for unit in units if unit not in found]
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.is_file() and not path.read_text().endswith("\n"):
-        path.write_text(path.read_text() + "\n")  # a crash may have left half a line
+        with path.open("a") as journal:
+            journal.write("\n")  # a crash may have left half a line
     begin, total = time.monotonic(), len(left)
     with path.open("a") as journal, ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
         waiting = {}
