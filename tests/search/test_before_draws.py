@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -17,6 +18,7 @@ from kdsearch.data.folds import FIRST
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import KdsearchError
+from kdsearch.errors import StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.records import StudyResults
@@ -100,7 +102,9 @@ def test_a_file_that_asks_for_what_came_later_changes_nothing_of_it(ledger: Ledg
     study = toy_study(budget=kd.Budget(runs=12))
     record = older(ledger, study)
     confirm = kd.Confirm(seeds=4, finalists=2, others=2)
-    asked = toy_study(budget=kd.Budget(runs=12, without=0.5), confirm=confirm, question="best without")
+    asked = toy_study(budget=kd.Budget(runs=12, without=0.5), confirm=confirm)
+    with pytest.raises(StudyMismatch, match="question"):
+        ledger.open_study(declaration(replace(asked, question="best without")))
     again, changes = ledger.open_study(declaration(asked))
     assert (again.settings, changes) == (record.settings, [])
     results = finish(ledger, asked, again)

@@ -103,11 +103,13 @@ def main(given: Sequence[str] | None = None) -> None:
     """Print three lines a family and an sd: with the effect, without, and the paired difference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worlds", type=int, default=40)
+    parser.add_argument("--first", type=int, default=0, help="index of the first world")
     parser.add_argument("--on", nargs="+", default=list(FAMILIES), choices=FAMILIES)
     parser.add_argument("--sd", nargs="+", type=float, default=[0.05, 0.0])
     parser.add_argument("--runs", type=int, default=LOOKS[-1])
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args(given)
+    worlds = range(arguments.first, arguments.first + arguments.worlds)
     print(f"{'regret at':30s}" + "".join(f"{f'{look} runs':>21}" for look in looks(arguments.runs)) + "  said - true")
     with ProcessPoolExecutor(arguments.processes) as pool:
         for family in arguments.on:
@@ -115,7 +117,7 @@ def main(given: Sequence[str] | None = None) -> None:
                 regrets = {}
                 for name, aware in (("with", True), ("without", False)):
                     one = partial(search, family, sd, arguments.runs, aware=aware)
-                    found = list(pool.map(one, range(arguments.worlds), chunksize=4))
+                    found = list(pool.map(one, worlds, chunksize=4))
                     regrets[name] = np.array([regret for regret, _ in found])
                     off = np.array([excess for _, excess in found])
                     title = f"{family}, folds {sd:g}, {name}"
