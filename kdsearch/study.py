@@ -96,6 +96,8 @@ class Study:
                 f"study {self.name!r}: chance is for a bare function, got chance={chance!r} beside a task that says it "
                 "itself; leave it out here"
             )
+        if isinstance(self.vary, str):  # one name is what people write
+            object.__setattr__(self, "vary", (self.vary,))
         _check(self)
         object.__setattr__(self, "task", _with_teachers(self))
 

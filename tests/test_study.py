@@ -92,8 +92,10 @@ def test_where_teachers_come_from_says_what_varies(tmp_path: Path) -> None:
     kept = hashing(tmp_path, teachers="one")
     assert (kept.taught, kept.folds, kept.defaults["vary"]) == ("one", 1, "initialisation+order")
     assert kept.stored_name == "codes@standin-poses-split1-1fold"
-    held = hashing(tmp_path, vary=("order",))
-    assert held.defaults["vary"] == "order"
+    for vary in (("order",), "order"):
+        assert hashing(tmp_path, vary=vary).defaults["vary"] == "order"
+    with pytest.raises(StudyFileError, match="teachers='one' holds the split for all runs; leave 'split' out of vary"):
+        hashing(tmp_path, teachers="one", vary=("order", "split"))
     assert toy_study().taught == "one"  # a task of one's own that knows no folds
 
 
