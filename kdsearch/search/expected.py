@@ -21,7 +21,7 @@ from kdsearch.search.searches import shares_of
 from kdsearch.search.teachers import UNTRAINED
 from kdsearch.search.teachers import draws_of
 from kdsearch.search.teachers import search_draws
-from kdsearch.search.teachers import streams_of
+from kdsearch.search.teachers import streams_in
 
 TEACHER_CANDIDATES = 3
 """For the one teacher of a study of version 1, as ``kdsearch.search.preflight`` orders them."""
@@ -52,7 +52,7 @@ def _before_search(
     students = int((study.settings.get("preflight") or {}).get("seeds", 0))
     if study.version == 1:
         return TEACHER_CANDIDATES + students
-    return len(search_draws(study, _streams(configurations))) + students
+    return len(search_draws(study, _streams(study, configurations))) + students
 
 
 def _search(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
@@ -109,16 +109,16 @@ def _teachers(
         return max(0, seeds - len(there)) if study.settings.get("teachers") == "per-seed" and seeds else 0
     if study.settings["teachers"] in (*UNTRAINED, "one"):
         return 0
-    draws, streams = draws_of(study), _streams(configurations)
+    draws, streams = draws_of(study), _streams(study, configurations)
     first = draws.first_confirm_seed
     drawn = {draws.teacher_seed(draws.draw("confirm", first + index, streams)) for index in range(seeds)}
     return len(drawn - {run.seed for run in runs if run.pool == "teacher"})
 
 
-def _streams(configurations: Mapping[int, ConfigurationRecord]) -> frozenset[str]:
+def _streams(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord]) -> frozenset[str]:
     """The streams that vary in the study, as its baselines say; without any, all."""
     rows = [row.params for row in configurations.values() if row.kind == "baseline"]
-    return streams_of(rows[0] if rows else {})
+    return streams_in(study, rows[0] if rows else {})
 
 
 def _trains_teachers(study: StudyRecord) -> bool:

@@ -28,7 +28,7 @@ from kdsearch.search.teachers import TEACHER
 from kdsearch.search.teachers import UNTRAINED
 from kdsearch.search.teachers import Teachers
 from kdsearch.search.teachers import search_draws
-from kdsearch.search.teachers import streams_of
+from kdsearch.search.teachers import streams_in
 from kdsearch.statistics.differences import Difference
 from kdsearch.statistics.paired import paired_difference
 from kdsearch.statistics.summaries import summarize
@@ -50,7 +50,7 @@ def orders(study: Study, state: SearchState) -> list[Order]:
     if state.study.version == 1:
         return _best_of_candidates(study, state, pools["teacher"], pools["preflight"])
     teachers = Teachers(state, study.uses_teacher)
-    places = [teachers.of(draw) for draw in search_draws(state.study, streams_of(study.defaults))]
+    places = [teachers.of(draw) for draw in search_draws(state.study, streams_in(state.study, study.defaults))]
     missing = [order for place in places for order in place.orders]
     if not pools["teacher"]:
         return _first(study, missing, teachers)

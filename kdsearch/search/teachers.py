@@ -48,6 +48,7 @@ class Teachers:
 
     def __init__(self, state: SearchState, uses_teacher: Callable[[Mapping[str, Scalar]], bool]) -> None:
         self.uses_teacher = uses_teacher
+        self.study = state.study
         self.version = state.study.version
         self.mode = state.study.settings["teachers"]
         self.draws = draws_of(state.study)
@@ -65,9 +66,7 @@ class Teachers:
             if taught and self.mode == "per-seed":
                 return self._trained(own_teacher_seed(seed), FIRST, _BEFORE_STUDENTS)
             return Place([], self.chosen if taught else None)
-        # Studies with a teacher a seed do not name it as a stream of their runs.
-        own = frozenset({"teacher"} if self.mode == "per-seed" else ())
-        draw = self.draws.draw(pool, seed, streams_of(params) | own)
+        draw = self.draws.draw(pool, seed, streams_in(self.study, params))
         if not taught or self.mode in UNTRAINED:
             return Place([], None, draw.fold)
         if self.mode == "one":
@@ -114,6 +113,12 @@ def search_draws(study: StudyRecord, streams: frozenset[str]) -> list[Draw]:
         return [Draw()]
     draws, seeds = draws_of(study), range(max(1, int(study.settings.get("folds") or 0)))
     return list(dict.fromkeys(draws.draw("search", seed, streams) for seed in seeds))
+
+
+def streams_in(study: StudyRecord, params: Mapping[str, Scalar]) -> frozenset[str]:
+    """The same as the study has it: one with a teacher a seed does not name it as a stream of its runs."""
+    own = frozenset({"teacher"} if study.settings["teachers"] == "per-seed" else ())
+    return streams_of(params) | own
 
 
 def streams_of(params: Mapping[str, Scalar]) -> frozenset[str]:
