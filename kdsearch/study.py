@@ -371,9 +371,7 @@ def _check_teachers(study: Study, where: str) -> None:
             raise StudyFileError(f"{where}: teacher_saw is of a teacher that is given, teacher=FILE; leave it out")
         return
     if not study.trained.has_teacher:
-        raise StudyFileError(
-            f"{where}: this task listens to no teacher, so that teacher={str(study.teacher)!r} is idle"
-        )
+        raise StudyFileError(f"{where}: this task listens to no teacher; leave teacher={str(study.teacher)!r} out")
     if given is not None:
         raise StudyFileError(f"{where}: teacher=FILE and teachers={given!r} contradict each other; drop one of them")
     if saw is None:

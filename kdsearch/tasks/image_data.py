@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import lru_cache
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +22,8 @@ from kdsearch.models.memory_format import tensor_of
 from kdsearch.tasks.images import Augment
 from kdsearch.tasks.images import ImageDataLike
 from kdsearch.tasks.images import ImageTask
-from kdsearch.tasks.nested import nested_parts
+from kdsearch.tasks.nested import fold_indices
+from kdsearch.tasks.nested import index
 from kdsearch.training.feeds import ImageFeed
 from kdsearch.training.feeds import placed
 from kdsearch.training.image_views import CropFlip
@@ -56,18 +56,10 @@ def image_set(data: ImageDataLike, size: int | None, device: str, fold: Fold = F
     """
     fingerprint = data.fingerprint()
     first = _image_set(data, size, device, fingerprint)
-    return first if fold == FIRST and not nested else _of_fold(first, data, fold, nested, fingerprint)
-
-
-@lru_cache(maxsize=32)
-def _of_fold(first: ImageSet, data: ImageDataLike, fold: Fold, nested: bool, fingerprint: str) -> ImageSet:
-    parts, device = data.parts(fold), first.labels.device
-    train, validation = nested_parts(data, fold) if nested else (parts.train, parts.validation)
-    return replace(first, train=_index(train, device), validation=_index(validation, device))
-
-
-def _index(values: Any, device: torch.device | str) -> Tensor:
-    return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
+    if fold == FIRST and not nested:
+        return first
+    train, validation = fold_indices(data, fold, nested, fingerprint, first.labels.device)
+    return replace(first, train=train, validation=validation)
 
 
 @lru_cache(maxsize=4)
@@ -75,7 +67,7 @@ def _image_set(data: ImageDataLike, size: int | None, device: str, fingerprint: 
     loaded, parts = data.load(size), data.parts()
 
     labels = torch.from_numpy(np.array(parts.labels)).to(device)
-    split = (_index(part, device) for part in (parts.train, parts.validation, parts.test))
+    split = (index(part, device) for part in (parts.train, parts.validation, parts.test))
     return ImageSet(placed(tensor_of(loaded.inputs), device), labels, data.num_classes, *split)
 
 

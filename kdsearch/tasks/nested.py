@@ -1,12 +1,15 @@
-"""A split inside a fold's train part: clips that choose a teacher's epoch and validate none of its students."""
+"""The parts of a fold as indices, and a split inside its train part, which chooses a teacher's epoch."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from kdsearch.data.folds import Fold
 
@@ -18,6 +21,26 @@ class Partitioned(Protocol):
     """What is asked of a data declaration."""
 
     def parts(self, fold: Fold) -> Any: ...  # noqa: D102
+
+    def __hash__(self) -> int: ...
+
+
+@lru_cache(maxsize=256)
+def fold_indices(
+    data: Partitioned, fold: Fold, nested: bool, fingerprint: str, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Train and validation indices of a fold, or with ``nested`` of the split inside it; kept for the next run.
+
+    A declaration finds its data anew each time; ``fingerprint`` tells what it found.
+    """
+    parts = data.parts(fold)
+    train, validation = nested_parts(data, fold) if nested else (parts.train, parts.validation)
+    return index(train, device), index(validation, device)
+
+
+def index(values: Any, device: torch.device | str) -> Tensor:
+    """Row numbers as int64 on ``device``."""
+    return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
 
 
 def nested_parts(data: Partitioned, fold: Fold) -> tuple[NDArray[np.integer], NDArray[np.integer]]:

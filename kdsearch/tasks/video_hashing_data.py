@@ -12,7 +12,6 @@ from typing import Protocol
 from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -20,7 +19,8 @@ from kdsearch.data.folds import FIRST
 from kdsearch.data.folds import Fold
 from kdsearch.models.registry import ENCODERS
 from kdsearch.tasks.base import Role
-from kdsearch.tasks.nested import nested_parts
+from kdsearch.tasks.nested import fold_indices
+from kdsearch.tasks.nested import index
 from kdsearch.training.feeds import placed
 
 if TYPE_CHECKING:
@@ -101,18 +101,10 @@ def dataset(task: VideoHashing, role: Role, device: str, fold: Fold = FIRST, nes
     """
     fingerprint = task.fingerprint()
     first = _dataset(task, role, device, fingerprint)
-    return first if fold == FIRST and not nested else _of_fold(first, task.data, fold, nested, fingerprint)
-
-
-@lru_cache(maxsize=32)
-def _of_fold(first: Dataset, data: DataLike, fold: Fold, nested: bool, fingerprint: str) -> Dataset:
-    parts, device = data.parts(fold), first.labels.device
-    train, validation = nested_parts(data, fold) if nested else (parts.train, parts.validation)
-    return replace(first, train=_index(train, device), validation=_index(validation, device))
-
-
-def _index(values: Any, device: torch.device | str) -> Tensor:
-    return torch.from_numpy(np.asarray(values, dtype=np.int64)).to(device)
+    if fold == FIRST and not nested:
+        return first
+    train, validation = fold_indices(task.data, fold, nested, fingerprint, first.labels.device)
+    return replace(first, train=train, validation=validation)
 
 
 @lru_cache(maxsize=4)
@@ -122,5 +114,5 @@ def _dataset(task: VideoHashing, role: Role, device: str, fingerprint: str) -> D
     step = frames // task.network(role).frames
     inputs = ENCODERS[task.encoder_name(role)].prepare(clips.inputs[:, ::step])
 
-    parts = (_index(part, device) for part in (clips.train, clips.validation, clips.database, clips.query))
-    return Dataset(placed(inputs, device), _index(clips.labels, device), len(clips.classes), *parts)
+    parts = (index(part, device) for part in (clips.train, clips.validation, clips.database, clips.query))
+    return Dataset(placed(inputs, device), index(clips.labels, device), len(clips.classes), *parts)
