@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 import kdsearch as kd
-from kdsearch.data.folds import FIRST
 from kdsearch.data.folds import Fold
 from kdsearch.errors import RunInterrupted
 from kdsearch.ledger.studies import Declaration
@@ -172,7 +171,7 @@ class CrowdPopulation:
     def __init__(self, task: Crowd, width: int) -> None:
         self.task, self.width = task, width
 
-    def train(self, jobs: Jobs, fold: Fold = FIRST) -> None:
+    def train(self, jobs: Jobs) -> None:
         slots: list[tuple[Job, int]] = []
         while True:
             while len(slots) < self.width and (claimed := jobs.claim(self.width - len(slots))):

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Protocol
 from typing import TypeVar
 
-from kdsearch.data.folds import Fold
 from kdsearch.engines.faults import raise_if_of_the_place
 from kdsearch.engines.width import ALONE
 from kdsearch.ledger.leases import Lease
@@ -26,8 +25,8 @@ T = TypeVar("T")
 class Holder(Protocol):
     """What a population needs of its worker."""
 
-    def take(self, limit: int, fold: Fold | None = None) -> list[Lease]:
-        """Claim up to so many runs, of one fold if asked, and hold them; none when the worker is to stop."""
+    def take(self, limit: int) -> list[Lease]:
+        """Claim up to so many runs and hold them; none when the worker is to stop."""
 
     def job(self, lease: Lease) -> Job:
         """The lease as a task sees it."""
@@ -46,7 +45,7 @@ class Holder(Protocol):
 
 
 class LeasedJobs:
-    """``Jobs`` of the runs in ``first``, then of what ``holder`` claims of their fold, as long as ``fits`` says yes.
+    """``Jobs`` of the runs in ``first``, then of what ``holder`` claims, as long as ``fits`` says yes.
 
     A run that does not fit (a teacher) ends the claiming: it waits in ``aside`` until the population has drained.
     ``broken``: the exception of the holder that ended the training, which is no fault of a step.
@@ -55,7 +54,6 @@ class LeasedJobs:
     def __init__(self, holder: Holder, first: Sequence[Lease], fits: Callable[[Job], bool]) -> None:
         self.holder = holder
         self.fits = fits
-        self.fold = first[0].fold
         self.aside: list[Lease] = []
         self.broken: BaseException | None = None
         self._first = list(first)
@@ -66,7 +64,7 @@ class LeasedJobs:
         """See ``Jobs.claim``. After an empty queue it is not asked again at once: an epoch may last milliseconds."""
         leases, self._first = self._first[:free], self._first[free:]
         if not leases and not self.aside and time.monotonic() >= self._next_claim:
-            leases = self._unbroken(lambda: self.holder.take(free, self.fold))
+            leases = self._unbroken(lambda: self.holder.take(free))
             if not leases:
                 self._next_claim = time.monotonic() + _CLAIM_SECONDS
         jobs = []
@@ -141,7 +139,7 @@ class Crowd:
         try:
             if self._population is None:
                 self._population = self.task.population(self.layout, self.device)
-            self._population.train(jobs, jobs.fold)
+            self._population.train(jobs)
         except (Exception, SystemExit) as error:
             if jobs.broken is error:
                 raise

@@ -18,9 +18,6 @@ ALONE = Layout(1)
 GAIN = 1.05
 """A wider layout must be so many times as fast: runs in flight cost a search, and a crash loses more of them."""
 
-GAIN_OF_FOLDS = 1.5
-"""The same where runs are of several folds: a population holds those of one, and a third of its slots stays empty."""
-
 LARGE = 0.5
 """Seconds of a step from which a network trains one by one: its device is busy already, and its memory may be full."""
 
@@ -41,23 +38,17 @@ def layout_for(task: Task, device: str, width: int | None = None) -> Layout:
     path = settings.home() / "layouts.json"
     # With the code: another network under the same name may be faster, or no longer stack.
     key = f"{task.population_key(device)} code {code_hash(task.sources())} width {width or 'any'}"
-    key += f" gain {gain_of(task):g}"
     # Workers of one machine start together: one measures, the others read what it found.
     with InterProcessLock(path.with_suffix(".lock")):
         known = _read(path)
         if key not in known:
-            chosen = measured(task, candidates, device, gain_of(task))
+            chosen = measured(task, candidates, device)
             known[key] = {"width": chosen.width, "form": chosen.form}
             _write(path, known)
         return Layout(int(str(known[key]["width"])), str(known[key]["form"]))
 
 
-def gain_of(task: TrainsTogether) -> float:
-    """How many times as fast as one by one a layout must be for this task."""
-    return GAIN_OF_FOLDS if int(getattr(task, "folds", 0)) > 1 else GAIN
-
-
-def measured(task: TrainsTogether, candidates: list[Layout], device: str, gain: float = GAIN) -> Layout:
+def measured(task: TrainsTogether, candidates: list[Layout], device: str) -> Layout:
     """The fastest layout by seconds a step and run; of each form no wider ones are tried once one is no faster.
 
     Candidates come narrow ones first. One that raises (it does not fit into memory, or the network does not take its
@@ -79,7 +70,7 @@ def measured(task: TrainsTogether, candidates: list[Layout], device: str, gain: 
             continue
         if layout.width == 1 and seconds > LARGE:
             return layout
-        if seconds * (gain if best.width == 1 else GAIN) < fastest:
+        if seconds * GAIN < fastest:
             best, fastest = layout, seconds
         if seconds * GAIN > last.get(layout.form, float("inf")):
             ended.add(layout.form)

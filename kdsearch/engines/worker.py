@@ -7,7 +7,6 @@ import traceback
 from collections.abc import Callable
 from collections.abc import Sequence
 
-from kdsearch.data.folds import Fold
 from kdsearch.engines.devices import worker_name
 from kdsearch.engines.execution import clear_workspace
 from kdsearch.engines.execution import job_of
@@ -119,7 +118,7 @@ class Worker:
         self.train_in_turn(leases)
         return len(leases)
 
-    def take(self, limit: int, fold: Fold | None = None) -> list[Lease]:
+    def take(self, limit: int) -> list[Lease]:
         """Runs for free slots of a population, see ``Holder``.
 
         A quarter of the width at a boundary, so that other workers get their share of a short queue. Where there are
@@ -129,10 +128,10 @@ class Worker:
             return []
         if self.crowd is not None:
             limit = min(limit, max(1, self.crowd.layout.width // 4))
-        return self._claim(limit, fold) or (self._claim(limit, fold) if self._plan() else [])
+        return self._claim(limit) or (self._claim(limit) if self._plan() else [])
 
-    def _claim(self, limit: int, fold: Fold | None = None) -> list[Lease]:
-        leases = self.ledger.claim(self.study_id, self.name, limit, sorted(self._failed_here), fold)
+    def _claim(self, limit: int) -> list[Lease]:
+        leases = self.ledger.claim(self.study_id, self.name, limit, sorted(self._failed_here))
         self.heartbeat.hold(leases)
         return leases
 

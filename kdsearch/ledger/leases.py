@@ -66,7 +66,6 @@ _CLAIM = sa.text(
           AND (r.needs IS NULL
                OR EXISTS (SELECT 1 FROM kdsearch.run t WHERE t.id = r.needs AND t.state = 'done'))
           AND NOT r.id = ANY(CAST(:passed_over AS bigint[]))
-          AND (CAST(:fold AS integer) IS NULL OR (r.partition = :partition AND r.fold = :fold))
           AND NOT (SELECT stop_requested FROM kdsearch.study WHERE id = :study)
           AND NOT EXISTS (SELECT 1 FROM kdsearch.run h
                           WHERE h.study_id = :study AND h.state = 'leased' AND h.token = :token)
@@ -103,15 +102,13 @@ def claim(
     limit: int,
     seconds: float,
     passed_over: Sequence[int] = (),
-    fold: Fold | None = None,
 ) -> list[Lease]:
-    """Lease up to ``limit`` queued runs whose teacher is there, but none of ``passed_over``; of one ``fold`` if asked.
+    """Lease up to ``limit`` queued runs whose teacher is there, but none of ``passed_over``.
 
     Repeated with the same token, after a commit whose answer was lost, it finds the same runs and takes no more.
     """
-    place = {"partition": None, "fold": None} if fold is None else {"partition": fold.partition, "fold": fold.number}
     values = {"study": study_id, "token": token, "worker": worker, "limit": limit, "seconds": seconds}
-    connection.execute(_CLAIM, {**values, **place, "passed_over": list(passed_over)})
+    connection.execute(_CLAIM, {**values, "passed_over": list(passed_over)})
     rows = connection.execute(_HELD, {"study": study_id, "token": token}).mappings()
     return [_lease(row) for row in rows]
 

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from kdsearch import settings
-from kdsearch.data.folds import Fold
 from kdsearch.errors import LedgerError
 from kdsearch.ledger import decisions
 from kdsearch.ledger import leases
@@ -109,10 +108,8 @@ class Ledger:
         decide = partial(decisions.decide, study_id=study_id, plan=plan, memory=memory, after=after)
         return self.database.transaction(decide)
 
-    def claim(
-        self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = (), fold: Fold | None = None
-    ) -> list[Lease]:
-        """Lease up to ``limit`` runs, but none of ``passed_over``; of one ``fold`` alone where it is given."""
+    def claim(self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = ()) -> list[Lease]:
+        """Lease up to ``limit`` runs, but none of ``passed_over``."""
         claim = partial(
             leases.claim,
             study_id=study_id,
@@ -121,7 +118,6 @@ class Ledger:
             limit=limit,
             seconds=self.lease_seconds,
             passed_over=passed_over,
-            fold=fold,
         )
         return self.database.transaction(claim)
 

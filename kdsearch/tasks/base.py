@@ -106,9 +106,9 @@ class Jobs(Protocol):
 
 
 class Population(Protocol):
-    """Trains several runs of one fold at once; each call may be of another."""
+    """Trains several runs at once."""
 
-    def train(self, jobs: Jobs, fold: Fold = FIRST) -> None:
+    def train(self, jobs: Jobs) -> None:
         """Train what ``jobs`` gives until it gives nothing and all have ended."""
 
 
@@ -128,7 +128,7 @@ class TrainsTogether(Protocol):
     """What a task may offer beside ``Task``: several of its runs train in one process as one population."""
 
     def together(self, request: RunRequest) -> bool:
-        """Whether this run may be one of a population; all such runs of one fold fit each other."""
+        """Whether this run may be one of a population; all such runs fit each other, of whatever folds."""
 
     def layouts(self, device: str) -> Sequence[Layout]:
         """Layouts that may be the fastest on this device, narrow ones first; each is tried by ``seconds_a_step``."""

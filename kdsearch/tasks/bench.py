@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from kdsearch.training.feeds import Feed
-    from kdsearch.training.loop import Evaluate
+    from kdsearch.training.members import Evaluate
     from kdsearch.training.population.stepper import MemberTerms
     from kdsearch.training.schedules import Schedule
     from kdsearch.training.steppers import Precision
@@ -48,8 +48,19 @@ class Networks(Protocol):
         """The network, drawn from torch's default generator."""
 
 
-class Bench(Networks, Protocol):
+class Folded(Networks, Protocol):
+    """What a run begins with, and what validates it."""
+
+    @property
+    def validation(self) -> Any:
+        """What :meth:`Bench.evaluate` knows the fold by; always the same object."""
+
+
+class Bench(Folded, Protocol):
     """One role of a task on one device: the data of one fold, and how its runs are made."""
+
+    def evaluate(self) -> Evaluate:
+        """Objective and score of the weights in some slots, of runs of any folds."""
 
     def feed(self, dtype: torch.dtype) -> Feed:
         """The dataset, as the role's network reads it."""
@@ -62,9 +73,6 @@ class Bench(Networks, Protocol):
 
     def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Any:
         """What these terms need of a run; its teacher is among it."""
-
-    def evaluate(self) -> Evaluate:
-        """Objective and score of the weights in some slots."""
 
     def describe(self) -> str:
         """Network, data shapes and terms in one line: what the time of a step depends on."""
@@ -134,13 +142,13 @@ def initial_network(bench: Networks, request: RunRequest, params: Mapping[str, S
 
 def make_member(
     task: Looped,
-    bench: Networks,
+    bench: Folded,
     request: RunRequest,
     context: RunContext,
     params: Mapping[str, Scalar],
     entrant: Any = None,
 ) -> Member:
-    """The run as the loop sees it: recipe, schedule, checkpoint."""
+    """The run as the loop sees it: recipe, schedule, checkpoint, fold."""
     vary = str(params[VARY])
     recipe = Recipe(
         seed=varied("order", request.seed, vary),
@@ -155,7 +163,8 @@ def make_member(
         keep_queries=context.keep_queries,
     )
     checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
-    return Member(recipe, task.schedule(request.role, params), checkpoint, context.report, entrant)
+    schedule = task.schedule(request.role, params)
+    return Member(recipe, schedule, checkpoint, context.report, entrant, bench.validation)
 
 
 def run_key(task: Looped, request: RunRequest, params: Mapping[str, Scalar], code_hash: str) -> str:

@@ -15,7 +15,7 @@ from kdsearch.tasks.image_data import ImageSet
 from kdsearch.tasks.image_data import image_feed
 from kdsearch.tasks.image_data import make_evaluate
 from kdsearch.training.feeds import ImageFeed
-from kdsearch.training.loop import Evaluate
+from kdsearch.training.members import Evaluate
 
 if TYPE_CHECKING:
     from kdsearch.tasks.images import ImageTask
@@ -34,6 +34,11 @@ class ImageBench:
     def train(self) -> Tensor:
         """See ``Bench``."""
         return self.data.train
+
+    @property
+    def validation(self) -> Tensor:
+        """See ``Bench``: the images that validate."""
+        return self.data.validation
 
     def feed(self, dtype: torch.dtype) -> ImageFeed:
         """See ``Bench``."""

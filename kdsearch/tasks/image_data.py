@@ -29,8 +29,9 @@ from kdsearch.training.feeds import placed
 from kdsearch.training.image_views import CropFlip
 from kdsearch.training.image_views import ImageViews
 from kdsearch.training.image_views import ResizedCrop
-from kdsearch.training.loop import Evaluate
+from kdsearch.training.members import Evaluate
 from kdsearch.training.members import Evaluation
+from kdsearch.training.members import alike
 from kdsearch.training.steppers import Stepper
 
 
@@ -94,14 +95,16 @@ def judge(task: ImageTask) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def make_evaluate(task: ImageTask, images: ImageSet) -> Evaluate:
-    """Objective (validation) and score (test) of logits ``[S, n, C]``, or of peers' ``[S, n, K, C]``, their mean."""
+    """Objective (validation) and score (test) of logits ``[S, n, C]``, or of peers' ``[S, n, K, C]``, their mean.
+
+    A fold is known by its images ``[n]`` that validate; runs of one fold are evaluated together.
+    """
     metric = judge(task)
     single = not task.data.multi_label
-    parts, count = (images.validation, images.test), len(images.validation)
-    clips = torch.cat(parts)
 
-    def evaluate(stepper: Stepper, slots: list[int]) -> list[Evaluation]:
-        logits = stepper.outputs(slots, clips).logits
+    def of_fold(stepper: Stepper, slots: list[int], validation: Tensor) -> list[Evaluation]:
+        parts, count = (validation, images.test), len(validation)
+        logits = stepper.outputs(slots, torch.cat(parts)).logits
         if logits.dim() == 4:
             logits = logits.transpose(1, 2)
         columns = [
@@ -115,5 +118,12 @@ def make_evaluate(task: ImageTask, images: ImageSet) -> Evaluate:
             right = right_answers(logits[..., count:, :], images.labels[images.test]).float()
             queries = list(right if right.dim() == 2 else right.mean(1))
         return [Evaluation(row[0], row[1], own) for row, own in zip(table.tolist(), queries, strict=True)]
+
+    def evaluate(stepper: Stepper, slots: list[int], validation: list[Tensor]) -> list[Evaluation]:
+        found: dict[int, Evaluation] = {}
+        for part, places in alike(validation):
+            own = [slots[place] for place in places]
+            found |= dict(zip(own, of_fold(stepper, own, part), strict=True))
+        return [found[slot] for slot in slots]
 
     return evaluate

@@ -12,6 +12,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from kdsearch.training.members import alike
 from kdsearch.training.population.stepper import Slots
 
 Frozen = Callable[[Tensor], Tensor]
@@ -66,11 +67,18 @@ class MemberWeights(Generic[Asked]):
 def ask_each(frozen: Sequence[Frozen | None], samples: Tensor, like: Tensor) -> Tensor:
     """What each member's teacher says of its samples ``[M, B]``, as ``like`` ``[M, B, C]``; zeros where there is none.
 
-    Members of one teacher ask it once; only where their teachers differ is each asked for its own batch.
+    Members of one teacher ask it once. A teacher is asked by its own members alone: it may know the clips of their fold
+    and no others.
     """
-    known = {id(teacher): teacher for teacher in frozen if teacher is not None}
-    if len(known) == 1:
-        return next(iter(known.values()))(samples).to(like.dtype)
-    nothing = torch.zeros_like(like[0])
-    rows = [nothing if ask is None else ask(samples[place]).to(like.dtype) for place, ask in enumerate(frozen)]
-    return torch.stack(rows)
+    asked = by_teacher(frozen)
+    if len(asked) == 1 and len(asked[0][1]) == len(samples):
+        return asked[0][0](samples).to(like.dtype)
+    said = torch.zeros_like(like)
+    for teacher, places in asked:
+        said[places] = teacher(samples[places]).to(like.dtype)
+    return said
+
+
+def by_teacher(frozen: Sequence[Asked | None]) -> list[tuple[Asked, list[int]]]:
+    """Each teacher once, with the places of the members that listen to it."""
+    return [(teacher, places) for teacher, places in alike(frozen) if teacher is not None]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,8 +28,9 @@ from kdsearch.tasks.video_hashing_teacher import encoder_blocks
 from kdsearch.tasks.video_hashing_teacher import find_teacher
 from kdsearch.training.feeds import Clean
 from kdsearch.training.feeds import Feed
-from kdsearch.training.loop import Evaluate
+from kdsearch.training.members import Evaluate
 from kdsearch.training.members import Evaluation
+from kdsearch.training.members import alike
 from kdsearch.training.steppers import Stepper
 
 if TYPE_CHECKING:
@@ -53,6 +56,11 @@ class VideoHashingBench:
     def train(self) -> Tensor:
         """See ``Bench``."""
         return self.data.train
+
+    @cached_property
+    def validation(self) -> Ranked:
+        """See ``Bench``."""
+        return Ranked.of(self.data, self.data.validation, self.data.train)
 
     def feed(self, dtype: torch.dtype) -> Feed:
         """See ``Bench``: there is no augmentation."""
@@ -88,27 +96,49 @@ class VideoHashingBench:
         )
 
 
+class Ranked(NamedTuple):
+    """Queries ``[Q]`` that are ranked against a base ``[N]``, as rows of the codes; ``relevant`` ``[Q, N]``."""
+
+    queries: Tensor
+    base: Tensor
+    relevant: Tensor
+
+    @staticmethod
+    def of(data: Dataset, queries: Tensor, base: Tensor) -> Ranked:
+        """Of clips of a dataset: what shares a query's label is relevant to it."""
+        needed = _needed(data)
+        row = torch.zeros(len(data.labels), dtype=torch.int64, device=needed.device)
+        row[needed] = torch.arange(len(needed), device=needed.device)
+        return Ranked(row[queries], row[base], data.labels[queries].unsqueeze(1) == data.labels[base])
+
+
+def _needed(data: Dataset) -> Tensor:
+    """All clips that are evaluated, the same in every fold: each trains or validates."""
+    needed: Tensor = torch.unique(torch.cat((data.train, data.validation, data.database, data.query)))
+    return needed
+
+
 def make_evaluate(task: VideoHashing, data: Dataset) -> Evaluate:
     """Objective (validation queries in the train part) and score (test queries in the database) from one forward."""
-    needed = torch.unique(torch.cat((data.train, data.validation, data.database, data.query)))
-    row = torch.zeros(len(data.labels), dtype=torch.int64, device=needed.device)
-    row[needed] = torch.arange(len(needed), device=needed.device)
-    parts = [
-        (row[queries], row[base], data.labels[queries].unsqueeze(1) == data.labels[base])
-        for queries, base in ((data.validation, data.train), (data.query, data.database))
-    ]
+    needed, test = _needed(data), Ranked.of(data, data.query, data.database)
     stable = "stable_ties" in task.quirks
 
-    def evaluate(stepper: Stepper, slots: list[int]) -> list[Evaluation]:
+    def precision(codes: Tensor, part: Ranked) -> Tensor:
+        queries, base = codes[:, part.queries], codes[:, part.base]
+        reached: Tensor = average_precision_of_codes(queries, base, part.relevant, stable_ties=stable)
+        return reached
+
+    def evaluate(stepper: Stepper, slots: list[int], validation: list[Ranked]) -> list[Evaluation]:
         codes = stepper.outputs(slots, needed).codes
-        columns = [
-            average_precision_of_codes(codes[:, queries], codes[:, base], relevant, stable_ties=stable)
-            for queries, base, relevant in parts
-        ]
+        score = precision(codes, test)
+        mean = mean_over_queries(score)
+        table = torch.stack([torch.zeros_like(mean), mean], 1)
+        for part, places in alike(validation):
+            own = codes if len(places) == len(slots) else codes[places]
+            table[places, 0] = mean_over_queries(precision(own, part))
         # NaN becomes a sign like any other: what is not finite must be told from codes that are bad.
         broken = ~codes.isfinite().flatten(1).all(1)
-        table = torch.stack([mean_over_queries(column) for column in columns], 1)
         table.masked_fill_(broken.unsqueeze(1), torch.nan)
-        return [Evaluation(row[0], row[1], own) for row, own in zip(table.tolist(), columns[1], strict=True)]
+        return [Evaluation(row[0], row[1], own) for row, own in zip(table.tolist(), score, strict=True)]
 
     return evaluate

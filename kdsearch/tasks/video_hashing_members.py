@@ -18,6 +18,7 @@ from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.models.hashing import HashingOutput
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.member_terms import MemberWeights
+from kdsearch.tasks.member_terms import by_teacher
 from kdsearch.training.population.stepper import Slots
 from kdsearch.training.teacher_cache import TeacherOutputs
 
@@ -101,11 +102,12 @@ class VideoHashingTerms:
 
 def _taught(outputs: HashingOutput, clips: Tensor, teachers: Sequence[Teacher | None]) -> TeacherOutputs:
     """What each member's teacher says about its clips ``[M, B, ...]``; zeros for a member that has none."""
-    known = {id(teacher): teacher for teacher in teachers if teacher is not None}
-    if len(known) == 1:
-        said = next(iter(known.values()))(clips)
+    asked = by_teacher(teachers)
+    if len(asked) == 1 and len(asked[0][1]) == len(clips):
+        said = asked[0][0](clips)
     else:
-        nothing = TeacherOutputs(*(torch.zeros_like(value[0]) for value in outputs))
-        rows = [nothing if asked is None else asked(clips[place]) for place, asked in enumerate(teachers)]
-        said = TeacherOutputs(*map(torch.stack, zip(*rows, strict=True)))
+        said = TeacherOutputs(*(torch.zeros_like(value) for value in outputs))
+        for teacher, places in asked:
+            for own, value in zip(said, teacher(clips[places]), strict=True):
+                own[places] = value.to(own.dtype)
     return TeacherOutputs(*(value.to(own.dtype) for value, own in zip(said, outputs, strict=True)))

@@ -30,7 +30,7 @@ from kdsearch.training.teacher_cache import teacher_outputs
 if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing import VideoHashing
 
-TEACHERS = Kept[CacheKey, CachedTeacher]()
+TEACHERS = Kept[CacheKey, CachedTeacher](32)
 """The teachers that this process asked for last."""
 
 _WHY = "representation_weight or alpha is not 0"

@@ -9,14 +9,17 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from kdsearch.data.folds import Fold
 from kdsearch.tasks.alone import one_run
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
+from kdsearch.tasks.bench import Bench
 from kdsearch.tasks.bench import Trained
 from kdsearch.tasks.bench import run_params
 from kdsearch.tasks.population import Form
 from kdsearch.tasks.population import StudentPopulation
+from kdsearch.training.loop import batch_sizes
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import check
 from kdsearch.training.randomness import build_seeded
@@ -40,25 +43,28 @@ def layouts(device: str) -> list[Layout]:
 
 
 def seconds_a_step(task: Trained, layout: Layout, device: str) -> float:
-    """Seconds of the fastest of some steps, divided by the layout's width: what else the machine does only adds.
+    """Seconds that a run takes for a full batch in this layout: those of an epoch by its clips.
 
-    The first step, which allocates, is not counted. Random student runs without a teacher, each of its own seed. Raises
-    ``MemoryError`` where the device's memory does not take them, ``ValueError`` as :func:`prepared`.
+    Each kind of step counts as its fastest of some, for what else the machine does only adds; the first one, which
+    allocates, is left out. Random student runs without a teacher, each of its own seed, of one fold after the other:
+    where last batches differ in size, a population takes longer for these. Raises ``MemoryError`` where the device's
+    memory does not take them, ``ValueError`` as :func:`prepared`.
     """
+    sizes = [batch_sizes(len(_bench(task, device, slot).train), task.batch) for slot in range(layout.width)]
+    last = [own[-1] for own in sizes]
     try:
         stepper, clips = prepared(task, layout, device)
         rates = [float(task.parameters["learning_rate"])] * layout.width
         views = Views.of(range(layout.width), [1] * layout.width, torch.device(device))
-        stepper.begin(rates, [True] * layout.width, views)
-        times = [_timed(stepper, clips, device) for _ in range(2)]
-        if times[-1] < LONG:
-            times += [_timed(stepper, clips, device) for _ in range(STEPS)]
+        stepper.begin(rates, views)
+        seconds = (max(map(len, sizes)) - 1) * _fastest(stepper, clips, None, device)
+        seconds += _fastest(stepper, clips, last, device)
     except torch.OutOfMemoryError as error:
         raise MemoryError(f"{layout.width} runs at once do not fit into the memory of {device}") from error
     finally:
         if torch.device(device).type == "cuda":
             torch.cuda.empty_cache()
-    return min(times[1:]) / layout.width
+    return seconds * task.batch / sum(map(sum, sizes))
 
 
 def population_key(task: Trained, device: str) -> str:
@@ -67,7 +73,8 @@ def population_key(task: Trained, device: str) -> str:
     name = torch.cuda.get_device_name() if kind == "cuda" else f"{kind} {torch.get_num_threads()} threads"
     bench = task.bench("student", device)
     return (
-        f"{bench.describe()} {task.optimizer_of('student')} batch {task.batch} clips {len(bench.train)} on {name}, "
+        f"{bench.describe()} {task.optimizer_of('student')} batch {task.batch} clips {len(bench.train)} folds "
+        f"{int(getattr(task, 'folds', 0))} on {name}, "
         f"torch {torch.__version__}"
     )
 
@@ -104,9 +111,20 @@ def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tenso
     return stepper, clips
 
 
-def _timed(stepper: Stepper, clips: Tensor, device: str) -> float:
+def _bench(task: Trained, device: str, slot: int) -> Bench:
+    return task.bench("student", device, Fold(0, slot % max(1, int(getattr(task, "folds", 0)))))
+
+
+def _fastest(stepper: Stepper, clips: Tensor, sizes: list[int] | None, device: str) -> float:
+    times = [_timed(stepper, clips, sizes, device) for _ in range(2)]
+    if times[-1] < LONG:
+        times += [_timed(stepper, clips, sizes, device) for _ in range(STEPS)]
+    return min(times[1:])
+
+
+def _timed(stepper: Stepper, clips: Tensor, sizes: list[int] | None, device: str) -> float:
     begin = time.perf_counter()
-    stepper.step(clips)
+    stepper.step(clips, sizes)
     if torch.device(device).type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - begin

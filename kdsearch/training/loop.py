@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from kdsearch.errors import RunInterrupted
 from kdsearch.training import randomness
+from kdsearch.training.members import Evaluate
 from kdsearch.training.members import Evaluation
 from kdsearch.training.members import Member
 from kdsearch.training.members import Progress
 from kdsearch.training.members import Source
+from kdsearch.training.members import alike
 from kdsearch.training.steppers import Stepper
 from kdsearch.training.steppers import Views
-
-Evaluate = Callable[[Stepper, list[int]], Sequence[Evaluation | tuple[float, float]]]
-"""What the present weights in each of these slots reach, objective and score; NaN where outputs are not finite."""
 
 
 def serve(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
@@ -32,7 +32,7 @@ def serve(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
     checkpoint of that epoch is left. A checkpoint that is found is continued, bitwise on the same machine.
 
     A run that ends frees its slot at the epoch's boundary, and the next one begins there at its own epoch 0, or where
-    its checkpoint left it. All must agree in clips and batch; everything else may differ.
+    its checkpoint left it. All must agree in batch; everything else may differ, the clips of their folds too.
     """
     slots: list[Member | None] = [None] * stepper.width
     while True:
@@ -41,7 +41,7 @@ def serve(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
         if not members:
             return
         begin = time.perf_counter()
-        losses = _epoch(stepper, slots)
+        losses = _epoch(stepper, members)
         _evaluations(stepper, evaluate, members, losses)
         share = (time.perf_counter() - begin) / len(members)
         for slot, member in members.items():
@@ -74,36 +74,69 @@ def _leave(slots: list[Member | None], source: Source) -> None:
         source.ended(list(over.values()))
 
 
-def _epoch(stepper: Stepper, slots: Sequence[Member | None]) -> list[float]:
-    """One pass over the clips, each member in its own order; mean losses a clip. One look at the device, at the end."""
-    live = [member for member in slots if member is not None]
-    clips, batch = live[0].recipe.clips, live[0].recipe.batch
-    # A free slot is given the first member's clips, so that orders stack; a stepper does not compute it.
-    orders = [randomness.order(m.recipe.seed, m.progress.epoch + 1, len(clips)) for m in (m or live[0] for m in slots)]
-    batches = list(torch.split(clips[torch.from_numpy(np.stack(orders)).to(clips.device)], batch, 1))
-    if len(batches) > 1 and batches[-1].shape[1] == 1:
-        # Batch norm has no statistics of one clip: the left-over one joins the batch before it.
-        batches[-2:] = [torch.cat(batches[-2:], 1)]
-    rates, live_slots = [m.schedule.learning_rate if m else 0.0 for m in slots], [m is not None for m in slots]
-    stepper.begin(rates, live_slots, _views([m or live[0] for m in slots], clips.device))
-    losses = [stepper.step(part) * part.shape[1] for part in batches]
+def _epoch(stepper: Stepper, members: Mapping[int, Member]) -> dict[int, float]:
+    """One pass of each member over its clips, in its own order; mean losses a clip. One look at the device, at its end.
+
+    Full batches have one size, the last one may be another in each fold, and a smaller fold may have one batch less.
+    """
+    sizes = {slot: batch_sizes(len(member.recipe.clips), member.recipe.batch) for slot, member in members.items()}
+    table = _orders(members, stepper.width)
+    # A free slot is given another one's rate and views, which are not looked at.
+    rows = [members.get(slot, next(iter(members.values()))) for slot in range(stepper.width)]
+    stepper.begin([row.schedule.learning_rate for row in rows], _views(rows, table.device))
+    batch, taken = rows[0].recipe.batch, [[0] * stepper.width for _ in range(max(map(len, sizes.values())))]
+    for slot, own in sizes.items():
+        for step, size in enumerate(own):
+            taken[step][slot] = size
+    weights = torch.tensor(taken, device=table.device)
+    losses = [
+        stepper.step(table[:, step * batch : step * batch + max(row)], row) * weights[step]
+        for step, row in enumerate(taken)
+    ]
     stepper.end()
-    total: list[float] = (torch.stack(losses).sum(0) / len(clips)).tolist()
-    return total
+    means = (torch.stack(losses).sum(0) / weights.sum(0)).tolist()
+    return {slot: means[slot] for slot in members}
+
+
+def batch_sizes(clips: int, batch: int) -> list[int]:
+    """Sizes of an epoch's batches; a left-over clip joins the one before: batch norm has no statistics of one clip."""
+    sizes = [min(batch, clips - first) for first in range(0, clips, batch)]
+    if len(sizes) > 1 and sizes[-1] == 1:
+        sizes[-2:] = [batch + 1]
+    return sizes
+
+
+def _orders(members: Mapping[int, Member], width: int) -> Tensor:
+    """The members' clips ``[width, n]`` in the order of their next epoch, on the device; 0 where a row is longer."""
+    slots, rows = list(members), []
+    folds = alike([member.recipe.clips for member in members.values()])
+    for clips, places in folds:
+        own = [members[slots[place]] for place in places]
+        orders = [randomness.order(member.recipe.seed, member.progress.epoch + 1, len(clips)) for member in own]
+        rows.append(clips[torch.from_numpy(np.stack(orders)).to(clips.device)])
+    if len(rows) == 1 and len(rows[0]) == width:
+        return rows[0]
+    table = rows[0].new_zeros(width, max(row.shape[1] for row in rows))
+    for (_, places), row in zip(folds, rows, strict=True):
+        table[[slots[place] for place in places], : row.shape[1]] = row
+    return table
 
 
 def _views(members: Sequence[Member], device: torch.device) -> Views:
     return Views.of([m.recipe.views for m in members], [m.progress.epoch + 1 for m in members], device)
 
 
-def _evaluations(stepper: Stepper, evaluate: Evaluate, members: dict[int, Member], losses: list[float]) -> None:
+def _evaluations(
+    stepper: Stepper, evaluate: Evaluate, members: Mapping[int, Member], losses: Mapping[int, float]
+) -> None:
     """Count the epoch, evaluate the members that are due, write their curves' next rows, step their schedules."""
     for slot, member in members.items():
         member.progress.epoch += 1
         member.progress.diverged = not math.isfinite(losses[slot])
     due = [slot for slot, member in members.items() if member.due and not member.progress.diverged]
     if due:
-        for slot, found in zip(due, evaluate(stepper, due), strict=True):
+        reached = evaluate(stepper, due, [members[slot].validation for slot in due])
+        for slot, found in zip(due, reached, strict=True):
             _take(stepper, slot, members[slot], Evaluation(*found), losses[slot])
     for member in members.values():
         member.schedule.epoch_ended(member.progress.epoch)

@@ -10,11 +10,13 @@ from dataclasses import field
 from typing import Any
 from typing import NamedTuple
 from typing import Protocol
+from typing import TypeVar
 
 from torch import Tensor
 
 from kdsearch.training.checkpoints import Checkpoint
 from kdsearch.training.schedules import Schedule
+from kdsearch.training.steppers import Stepper
 
 
 class Evaluation(NamedTuple):
@@ -23,6 +25,23 @@ class Evaluation(NamedTuple):
     objective: float
     score: float
     queries: Tensor | None = None
+
+
+Evaluate = Callable[[Stepper, list[int], list[Any]], Sequence[Evaluation | tuple[float, float]]]
+"""What the present weights in each of these slots reach, objective and score; NaN where outputs are not finite.
+
+Called with what validates each of them, their members' ``validation``.
+"""
+
+T = TypeVar("T")
+
+
+def alike(values: Sequence[T]) -> list[tuple[T, list[int]]]:
+    """Each object once, with its places in ``values``."""
+    places: dict[int, tuple[T, list[int]]] = {}
+    for place, value in enumerate(values):
+        places.setdefault(id(value), (value, []))[1].append(place)
+    return list(places.values())
 
 
 _COLUMNS = ("epoch", "objective", "score", "loss", "learning_rate")
@@ -86,6 +105,7 @@ class Progress:
 class Member:
     """One run: its recipe, its schedule, its checkpoint and whom it tells of evaluations.
 
+    ``validation`` is what its task's ``Evaluate`` knows its fold by, one object for all runs of a fold.
     ``report(epoch, objective)`` raises ``RunInterrupted`` to end it early. ``entrant`` is what its task's stepper needs
     to make room for it. ``interrupted``: it was ended early and left a checkpoint.
     """
@@ -95,6 +115,7 @@ class Member:
     checkpoint: Checkpoint
     report: Callable[[int, float], None]
     entrant: Any = None
+    validation: Any = None
     progress: Progress = field(default_factory=Progress)
     interrupted: bool = False
 

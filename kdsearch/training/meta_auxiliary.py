@@ -82,12 +82,14 @@ class MetaAuxiliaryStepper:
         """See ``Stepper``; plain SGD remembers nothing."""
         self.pair.load_state_dict(weights)
 
-    def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
+    def begin(self, learning_rates: Sequence[float], views: Views | None = None) -> None:
         """The network's learning rate in this epoch; the generator's stands in the same proportion to its own."""
         self.rate, self.views, self.seen = learning_rates[0], views, []
 
-    def step(self, clips: Tensor) -> Tensor:
+    def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
         """One step of the network with generated labels, see ``Stepper``; the batch waits for the generator."""
+        if sizes is not None:
+            clips = clips[:, : sizes[0]]
         samples = draw(self.feed, clips, self.views)[0]
         images, classes = self._batch(samples)
         loss = self._loss(self.pair.network(images), classes, self._fixed(images, classes))

@@ -39,6 +39,10 @@ class Views(NamedTuple):
         """As tensors on ``device``."""
         return Views(*(torch.tensor(column, dtype=torch.int64, device=device) for column in (keys, epochs)))
 
+    def of_rows(self, rows: Tensor) -> Views:
+        """Those of some runs, by their places ``[S]``."""
+        return Views(*(column.index_select(0, rows) for column in self))
+
 
 class Stepper(Protocol):
     """What the loop needs of a way to train: ``width`` slots, each with one run or free."""
@@ -53,16 +57,17 @@ class Stepper(Protocol):
     def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
         """A run goes on from these of its :meth:`weights`; its optimizer forgets what it remembers."""
 
-    def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
-        """An epoch begins: the slots' learning rates, and which of them hold a run. The others must not move.
+    def begin(self, learning_rates: Sequence[float], views: Views | None = None) -> None:
+        """An epoch begins: the slots' learning rates.
 
         ``views``: what the slots' views of clips are drawn by, where the feed has more than one.
         """
 
-    def step(self, clips: Tensor) -> Tensor:
-        """One optimizer step of all slots on the clips of these indices ``[W, B]``.
+    def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
+        """One optimizer step of the slots on the clips of these indices ``[W, B]``.
 
-        Returns the slots' losses ``[W]``, detached, still on the device; those of free slots may be NaN.
+        ``sizes``: how many of its row a slot's batch holds, from the first on, where batches differ; a slot of 0 rests:
+        nothing of it moves. Returns the slots' losses ``[W]``, detached, still on the device; 0 for those that rest.
         """
 
     def end(self) -> None:
@@ -128,14 +133,16 @@ class PlainStepper:
         self.model.load_state_dict(weights)
         self.optimizer.state.clear()
 
-    def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
+    def begin(self, learning_rates: Sequence[float], views: Views | None = None) -> None:
         """The learning rate and views of an epoch, see :class:`Stepper`."""
         self.views = views
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rates[0]
 
-    def step(self, clips: Tensor) -> Tensor:
+    def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
         """One optimizer step, see :class:`Stepper`."""
+        if sizes is not None:
+            clips = clips[:, : sizes[0]]
         batch = draw(self.feed, clips, self.views)[0]
         if self.micro_batch is not None and len(batch) > self.micro_batch:
             self.optimizer.zero_grad()

@@ -14,7 +14,6 @@ from kdsearch.data.folds import FIRST
 from kdsearch.data.folds import Fold
 from kdsearch.ledger import migrate
 from kdsearch.ledger.database import Database
-from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.orders import ChooseWinner
@@ -127,28 +126,6 @@ def queue(ledger: Ledger, study_id: int, folds: list[Fold]) -> None:
     orders = [NewConfiguration(*C0, {"alpha": 0.1, "rate": 0.2}, "test")]
     orders += [NewRun(C0, "search", seed, fold=fold) for seed, fold in enumerate(folds)]  # type: ignore[misc]
     ledger.decide(study_id, lambda state: orders)
-
-
-def test_a_worker_may_ask_for_runs_of_one_fold(ledger: Ledger, study_id: int) -> None:
-    queue(ledger, study_id, [Fold(0, 0), Fold(0, 1), Fold(1, 1), Fold(0, 1), Fold(0, 0)])
-
-    def seeds(held: list[Lease]) -> list[int]:
-        return [lease.seed for lease in held]
-
-    held = ledger.claim(study_id, "w", limit=9, fold=Fold(0, 1))
-    assert seeds(held) == [1, 3]
-    assert {lease.fold for lease in held} == {Fold(0, 1)}
-    assert seeds(ledger.claim(study_id, "w", limit=1, fold=FIRST)) == [0], "the first fold is one of them, not any"
-    assert ledger.claim(study_id, "w", limit=9, fold=Fold(0, 1)) == []
-    ledger.release(held)
-    (passed, taken) = held
-    again = ledger.claim(study_id, "w", limit=9, passed_over=[passed.run_id], fold=Fold(0, 1))
-    assert seeds(again) == [taken.seed]
-    assert [(lease.seed, lease.fold) for lease in ledger.claim(study_id, "w", limit=9)] == [
-        (1, Fold(0, 1)),
-        (2, Fold(1, 1)),
-        (4, Fold(0, 0)),
-    ]
 
 
 def test_a_run_has_the_same_fold_for_planner_and_report(ledger: Ledger, study_id: int) -> None:

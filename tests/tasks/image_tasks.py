@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.tasks.base import RunContext
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
@@ -55,11 +57,14 @@ DISTIL: dict[str, dict[str, Any]] = {
 def run(task: ImageTask, workspace: Path, teacher: Path | None = None, seed: int = 7, **request: Any) -> RunResult:
     report = request.pop("report", lambda epoch, objective: None)
     role, params = request.pop("role", "student"), request.pop("params", {})
-    return task.train(RunRequest(role, params, seed, teacher), RunContext(workspace, keep_weights=True, report=report))
+    fold = request.pop("fold", FIRST)
+    return task.train(
+        RunRequest(role, params, seed, teacher, fold), RunContext(workspace, keep_weights=True, report=report)
+    )
 
 
-def train_teacher(task: ImageTask, workspace: Path) -> Path | None:
+def train_teacher(task: ImageTask, workspace: Path, fold: Fold = FIRST) -> Path | None:
     """The weights of the task's teacher; ``None`` where it has none."""
     if not task.has_teacher:
         return None
-    return run(task, workspace, role="teacher", seed=9).weights
+    return run(task, workspace, role="teacher", seed=9, fold=fold).weights

@@ -187,20 +187,28 @@ def test_queries_are_kept_only_where_asked_for(tmp_path: Path) -> None:
     assert result.queries == []
 
 
-def test_a_population_takes_one_fold_after_the_other(tmp_path: Path) -> None:
-    own = task()
-    population = StudentPopulation(own, "cpu", 2, "looped", torch.float64)
-    for fold in (Fold(0, 1), Fold(1, 0)):
-        alone = train(tmp_path / f"alone{fold.partition}", own, fold=fold)
-        place = tmp_path / f"together{fold.partition}"
-        place.mkdir()
-        jobs = Listed([Job(RunRequest("student", {}, 0, fold=fold), RunContext(place, keep_queries=True))])
-        population.train(jobs, fold)
-        result = jobs.results[0]
-        assert result is not None
-        assert not jobs.errors
-        assert result.curve["objective"] == pytest.approx(alone.curve["objective"], abs=0.05)
-        assert len(result.queries) == 18
+def test_a_population_holds_runs_of_several_folds(tmp_path: Path) -> None:
+    own, folds = task(), (Fold(0, 1), Fold(1, 0), Fold(0, 2))
+
+    def trained(width: int, runs: dict[int, Fold]) -> dict[int, RunResult | None]:
+        jobs = []
+        for seed, fold in runs.items():
+            place = tmp_path / f"{seed} of {len(runs)}"
+            place.mkdir()
+            jobs.append(Job(RunRequest("student", {}, seed, fold=fold), RunContext(place, keep_queries=True)))
+        listed = Listed(jobs)
+        StudentPopulation(own, "cpu", width, "looped", torch.float64).train(listed)
+        assert not listed.errors
+        return listed.results
+
+    together = trained(2, dict(enumerate(folds)))
+    for seed, fold in enumerate(folds):
+        alone, found = trained(1, {seed: fold})[seed], together[seed]
+        assert alone is not None
+        assert found is not None
+        assert found.curve["objective"] == pytest.approx(alone.curve["objective"], abs=1e-12)
+        assert found.queries == pytest.approx(alone.queries, abs=1e-6)
+        assert len(found.queries) == 18
 
 
 def test_a_recipe_fits_the_data() -> None:

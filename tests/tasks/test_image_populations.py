@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from typing import cast
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kdsearch.data.folds import FIRST
+from kdsearch.data.folds import Fold
 from kdsearch.models.classifiers import CLASSIFIERS
 from kdsearch.models.pretrained import Pretrained
 from kdsearch.models.pretrained import hold
@@ -33,6 +37,7 @@ from kdsearch.training.population.forward import check
 from kdsearch.training.population.rows import Rows
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
+from tests.tasks.image_data import TinyImages
 from tests.tasks.image_tasks import TASKS
 from tests.tasks.image_tasks import classification
 from tests.tasks.image_tasks import meta
@@ -59,6 +64,20 @@ RUNS: dict[str, list[dict[str, Any]]] = {
         {"alpha": 0.5, "auxiliary": "focal", "temperature": 2.0},
     ],
 }
+
+
+@dataclass(frozen=True)
+class Uneven(TinyImages):
+    """72 listed images in three folds of 12, 25 and 35: epochs of 3, 3 and 2 batches of 20."""
+
+    folds: int = 3
+
+    def parts(self, fold: Fold = FIRST) -> Any:
+        parts = super().parts()
+        listed = np.concatenate([parts.train, parts.validation])
+        own = np.split(listed, [12, 37])[fold.number]
+        parts.train, parts.validation = np.setdiff1d(listed, own), own
+        return parts
 
 
 class Queue:
@@ -123,7 +142,7 @@ def written_out(task: ImageTask, params: dict[str, Any], labels: Tensor, said: A
 
 def alone(task: ImageTask, request: RunRequest, workspace: Path) -> Member:
     """The run by itself in float64: one module, torch's optimizer, torch's losses."""
-    params, bench = run_params(task, request), task.bench("student", "cpu")
+    params, bench = run_params(task, request), task.bench("student", "cpu", request.fold)
     numbers = bench.numbers(request, params)
     said = getattr(numbers, "teacher", None) or getattr(numbers, "sources", None)
     feed = bench.feed(torch.float64)
@@ -134,6 +153,26 @@ def alone(task: ImageTask, request: RunRequest, workspace: Path) -> Member:
     member = make_member(task, bench, request, RunContext(workspace, keep_weights=True), params)
     serve(stepper, bench.evaluate(), Alone(member))
     return member
+
+
+@FORMS
+@pytest.mark.parametrize("name", list(RUNS))
+def test_members_of_several_folds_are_the_runs_alone(tmp_path: Path, name: str, form: Form) -> None:
+    task = TASKS[name](epochs=2, optimizer="sgd").with_options(data=Uneven())
+    runs = []
+    for seed, params in enumerate(RUNS[name]):
+        fold = Fold(0, seed % 3)
+        # Its teacher knows the clips of its own fold alone.
+        teacher = train_teacher(task, tmp_path / f"teacher{seed}", fold)
+        runs.append(RunRequest("student", params, seed, teacher, fold))
+    population = StudentPopulation(task, "cpu", 4, form, torch.float64)
+    members = [population.member(row, RunContext(tmp_path / f"m{i}", keep_weights=True)) for i, row in enumerate(runs)]
+    assert len({len(member.recipe.clips) for member in members}) == 3
+    population.serve(Queue(members))
+    for i, (member, row) in enumerate(zip(members, runs, strict=True)):
+        want = alone(task, row, tmp_path / f"a{i}")
+        for column in ("objective", "score", "loss"):
+            assert member.progress.curve[column] == pytest.approx(want.progress.curve[column], rel=EXACT, abs=EXACT)
 
 
 @FORMS

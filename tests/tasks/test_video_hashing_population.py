@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from kdsearch.data.folds import Fold
 from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.errors import RunInterrupted
 from kdsearch.models.hashing import HashingOutput
@@ -24,12 +25,12 @@ from kdsearch.tasks.bench import run_params
 from kdsearch.tasks.population import Form
 from kdsearch.tasks.population import StudentPopulation
 from kdsearch.tasks.video_hashing import VideoHashing
-from kdsearch.tasks.video_hashing_bench import make_evaluate
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.tasks.video_hashing_members import Numbers
 from kdsearch.tasks.video_hashing_numbers import DEFAULTS
 from kdsearch.tasks.video_hashing_teacher import build_network
 from kdsearch.tasks.video_hashing_teacher import find_teacher
+from kdsearch.training.loop import batch_sizes
 from kdsearch.training.loop import serve
 from kdsearch.training.members import Alone
 from kdsearch.training.members import Member
@@ -108,7 +109,7 @@ def alone(
     given: VideoHashing, request: RunRequest, workspace: Path, report: Any = lambda epoch, objective: None
 ) -> Member:
     """The run by itself in float64: one module, torch's optimizer."""
-    params, data = run_params(given, request), dataset(given, "student", "cpu")
+    params, data = run_params(given, request), dataset(given, "student", "cpu", request.fold)
     taught = find_teacher(given, request, params, "cpu")
     model = build_seeded(request.seed, lambda: build_network(given, "student", data.classes)).double()
     stepper = PlainStepper(
@@ -118,8 +119,9 @@ def alone(
         weighted_sum(given, params, data.labels, taught),
         skip_zero_loss="skip_zero_loss" in given.quirks,
     )
-    member = make_member(given, given.bench("student", "cpu"), request, context(workspace, report), params)
-    serve(stepper, make_evaluate(given, data), Alone(member))
+    bench = given.bench("student", "cpu", request.fold)
+    member = make_member(given, bench, request, context(workspace, report), params)
+    serve(stepper, bench.evaluate(), Alone(member))
     return member
 
 
@@ -153,6 +155,41 @@ def test_each_member_is_the_run_alone_also_in_a_slot_filled_anew(
         same(members[i], wanted)
 
 
+FOLDS = [Fold(0, 1), Fold(0, 4), Fold(7, 2), Fold(0, 1), Fold(3, 0)]
+
+
+@pytest.mark.parametrize("batch", [40, 57])
+@pytest.mark.parametrize("form", ["vmapped", "looped"])
+def test_members_of_several_folds_are_the_runs_alone(tmp_path: Path, form: Form, batch: int) -> None:
+    given = drawn(tmp_path, batch=batch)
+    files = {}
+    for fold in set(FOLDS):
+        place = tmp_path / f"teacher{fold.partition}-{fold.number}"
+        place.mkdir()
+        files[fold] = given.train(RunRequest("teacher", {}, 9, fold=fold), RunContext(place)).weights
+    runs = [RunRequest("student", row["params"], row["seed"], files[f], f) for row, f in zip(RUNS, FOLDS, strict=True)]
+    population = StudentPopulation(given, "cpu", 4, form, torch.float64)
+    members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(runs)]
+    counts = {len(member.recipe.clips) for member in members}
+    assert len(counts) > 2, "the folds' last batches differ"
+    steps = {len(batch_sizes(count, batch)) for count in counts}
+    assert (len(steps) > 1) == (batch == 57), "and of 57 in their number; one of them leaves a clip over"
+    population.serve(Queue(members))
+    for i, row in enumerate(runs):
+        same(members[i], alone(given, row, tmp_path / f"a{i}"))
+
+
+def test_members_of_several_folds_are_evaluated_in_one_forward(tmp_path: Path) -> None:
+    given, asked = drawn(tmp_path, epochs=1), []
+    population = StudentPopulation(given, "cpu", 4, "looped")
+    outputs = population.stepper.outputs
+    population.stepper.outputs = lambda slots, clips: asked.append(slots) or outputs(slots, clips)  # type: ignore
+    folds = [Fold(0, 1), Fold(0, 2), Fold(0, 1), Fold(0, 3)]
+    rows = [RunRequest("student", {}, seed, fold=fold) for seed, fold in enumerate(folds)]
+    population.serve(Queue([population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]))
+    assert asked == [[0, 1, 2, 3]]
+
+
 @pytest.mark.parametrize("form", ["vmapped", "looped"])
 def test_free_slots_are_not_computed(tmp_path: Path, teacher: Path, form: Form) -> None:
     given = drawn(tmp_path, epochs=3, evaluate_every=3)
@@ -169,7 +206,7 @@ def test_free_slots_are_not_computed(tmp_path: Path, teacher: Path, form: Form) 
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
     members[1].recipe = replace(members[1].recipe, epochs=1)
     population.serve(Queue(members))
-    steps = math.ceil(len(population.bench.train) / given.batch)
+    steps = math.ceil(len(members[0].recipe.clips) / given.batch)
     assert computed == [3] * steps + [2] * 2 * steps
     for i in (0, 2):
         same(members[i], alone(given, rows[i], tmp_path / f"a{i}"))
@@ -205,7 +242,7 @@ def test_a_run_of_no_terms_trains_on_when_the_others_have_ended(
     members[1].recipe = replace(members[1].recipe, epochs=1)
     population.serve(Queue(members))
     assert [member.progress.epoch for member in members] == [3, 1]
-    initial = dict(build_seeded(5, population.bench.build).named_parameters())
+    initial = dict(build_seeded(5, given.bench("student", "cpu").build).named_parameters())
     for name, value in initial.items():
         assert torch.equal(members[0].progress.best_weights[name], value.double()), "no term moves it"
     (tmp_path / "alone").mkdir()

@@ -21,13 +21,19 @@ from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
 from kdsearch.tasks.bench import run_params
 from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.video_hashing_bench import Ranked
 from kdsearch.tasks.video_hashing_bench import make_evaluate
+from kdsearch.tasks.video_hashing_data import Dataset
 from kdsearch.tasks.video_hashing_data import dataset
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from tests.tasks.video_hashing_data import TinyData
 
 DISTIL = {"representation_weight": 1.0, "alpha": 0.5}
+
+
+def validated(data: Dataset) -> Ranked:
+    return Ranked.of(data, data.validation, data.train)
 
 
 def make(modality: str = "poses", **options: Any) -> VideoHashing:
@@ -256,7 +262,7 @@ def test_the_teachers_file_holds_its_chosen_epoch(tmp_path: Path) -> None:
     network = teachers.load_network(task, tmp_path / "weights.pt", 3)
     data = dataset(task, "teacher", "cpu")
     stepper = PlainStepper(network, None, data.inputs, None)  # type: ignore[arg-type]
-    assert make_evaluate(task, data)(stepper, [0])[0][0] == result.objective
+    assert make_evaluate(task, data)(stepper, [0], [validated(data)])[0][0] == result.objective
 
 
 def test_the_teacher_has_its_own_recipe(tmp_path: Path) -> None:
@@ -307,7 +313,7 @@ def test_objective_reads_validation_and_score_reads_test(tmp_path: Path) -> None
         def outputs(self, slots: list[int], clips: torch.Tensor) -> HashingOutput:
             return HashingOutput(codes[None, clips], codes[None, clips])
 
-    ((objective, score, _queries),) = make_evaluate(task, data)(Given(), [0])  # type: ignore[arg-type]
+    ((objective, score, _queries),) = make_evaluate(task, data)(Given(), [0], [validated(data)])  # type: ignore[arg-type]
     assert objective == 1
     assert score < 0.6
 
@@ -363,7 +369,10 @@ def test_best_epoch_on_test_changes_the_score_but_never_the_objective(tmp_path: 
     network = teachers.build_network(task, "student", data.classes)
     network.load_state_dict(state(quirky))
     stepper = PlainStepper(network, None, data.inputs, None)  # type: ignore[arg-type]
-    assert make_evaluate(task, data)(stepper, [0])[0][:2] == (quirky.curve["objective"][best], quirky.score)
+    assert make_evaluate(task, data)(stepper, [0], [validated(data)])[0][:2] == (
+        quirky.curve["objective"][best],
+        quirky.score,
+    )
 
 
 @pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's /proc/self/clear_refs")

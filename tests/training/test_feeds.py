@@ -99,7 +99,7 @@ def test_a_step_trains_on_the_view_that_its_loss_is_told() -> None:
     with pytest.raises(ValueError, match="begin the epoch with the runs' keys"):
         stepper.step(clips)
     views = Views.of([views_key(0)], [1], CPU)
-    stepper.begin([0.1], [True], views)
+    stepper.begin([0.1], views)
     stepper.step(clips)
     assert torch.equal(seen[0], feed.draw(clips, *views)[0])
     want = feed.take(feed.clean(torch.arange(3)), CPU).mean((2, 3))

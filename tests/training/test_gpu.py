@@ -9,6 +9,7 @@ tree on a machine where the rest is not installed:
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,8 +49,8 @@ class Watched(PlainStepper):
         self.losses: list[float] = []
         self.without_gradient: set[str] = set()
 
-    def step(self, clips: Tensor) -> Tensor:
-        loss = super().step(clips)
+    def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
+        loss = super().step(clips, sizes)
         self.batches += clips.tolist()
         self.losses.append(float(loss))
         for name, parameter in self.model.named_parameters():

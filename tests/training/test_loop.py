@@ -41,11 +41,11 @@ class Recorder:
     def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
         self.restarted.append((len(self.rates), int(weights["steps"])))
 
-    def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
-        assert live == [True]
+    def begin(self, learning_rates: Sequence[float], views: Views | None = None) -> None:
         self.rates += learning_rates
 
-    def step(self, clips: Tensor) -> Tensor:
+    def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
+        assert sizes == [clips.shape[1]]
         self.batches += clips.tolist()
         return torch.tensor([self.losses.get(len(self.batches), 1.0)])
 
@@ -83,7 +83,7 @@ def run(
         if epoch == stop_at:
             raise RunInterrupted
 
-    def evaluate(_: Any, slots: list[int]) -> list[tuple[float, float]]:
+    def evaluate(_: Any, slots: list[int], validation: list[Any]) -> list[tuple[float, float]]:
         value = next(values)
         return [(value, 1 - value)]
 

@@ -42,7 +42,7 @@ def moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:
 
 def test_the_first_pass_moves_the_network_the_second_the_generator() -> None:
     stepper = make()
-    stepper.begin([0.1], [True])
+    stepper.begin([0.1])
     first = stepper.weights(0)
     stepper.step(torch.arange(6).unsqueeze(0))
     second = stepper.weights(0)
@@ -57,7 +57,7 @@ def test_the_first_pass_moves_the_network_the_second_the_generator() -> None:
 
 def test_the_network_steps_down_focal_losses_on_fixed_labels() -> None:
     stepper = make(weight_decay=0.3)
-    stepper.begin([0.1], [True])
+    stepper.begin([0.1])
     pair, images, classes = stepper.pair, stepper.feed.take(torch.arange(6), torch.device("cpu")), stepper.labels
     wanted = masked_softmax(pair.generator(images).logits.detach(), classes, SUBCLASSES)
     output = pair.network(images)
@@ -77,7 +77,7 @@ def test_the_network_steps_down_focal_losses_on_fixed_labels() -> None:
 def test_the_generators_gradient_is_exact() -> None:
     """Against central differences of the objective written out: one step of the network, then its primary loss."""
     stepper = make()
-    stepper.begin([0.1], [True])
+    stepper.begin([0.1])
     pair, images, classes = stepper.pair, stepper.feed.take(torch.arange(6), torch.device("cpu")), stepper.labels
     weight = pair.generator.head[2].weight
     (found,) = torch.autograd.grad(stepper.generator_loss(images, classes), [weight])
@@ -114,7 +114,7 @@ def test_the_generators_gradient_is_exact() -> None:
 
 def test_without_auxiliary_weight_the_generator_is_left_alone() -> None:
     stepper = make(auxiliary_weight=0.0)
-    stepper.begin([0.1], [True])
+    stepper.begin([0.1])
     before = stepper.weights(0)
     stepper.step(torch.arange(6).unsqueeze(0))
     stepper.end()
@@ -126,7 +126,7 @@ def test_the_generators_rate_falls_with_the_networks() -> None:
     full, half = make(entropy_weight=0.0), make(entropy_weight=0.0)
     steps = []
     for stepper, rate in ((full, 0.1), (half, 0.05)):
-        stepper.begin([rate], [True])
+        stepper.begin([rate])
         stepper.rate = rate
         stepper.seen = [torch.arange(6)]
         before = stepper.weights(0)["generator.head.2.bias"]

@@ -47,7 +47,7 @@ def loss(outputs: HashingOutput, clips: Tensor) -> Tensor:
 def trained(model: Net, micro: int | None, steps: int = 4) -> tuple[dict[str, Tensor], list[float]]:
     optimizer = make_optimizer("adam", model.parameters(), 1e-2)
     stepper = PlainStepper(model, optimizer, inputs(), loss, micro_batch=micro)
-    stepper.begin([0.05], [True])
+    stepper.begin([0.05])
     generator = torch.Generator().manual_seed(3)
     losses = [float(stepper.step(torch.randperm(11, generator=generator)[None])) for _ in range(steps)]
     return stepper.weights(0), losses
@@ -120,7 +120,7 @@ def test_bfloat16_gives_float32_outputs_near_those_of_float32() -> None:
         assert other.dtype == torch.float32
         assert 0 < float((one - other).abs().max()) < 0.05
     before = exact.weights(0)
-    rounded.begin([0.1], [True])
+    rounded.begin([0.1])
     assert rounded.step(torch.arange(11)[None]).dtype == torch.float32
     assert all(value.dtype == torch.float32 for value in rounded.weights(0).values())
     assert any(not torch.equal(value, before[name]) for name, value in rounded.weights(0).items())

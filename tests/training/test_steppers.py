@@ -32,7 +32,7 @@ def make(factor: float, *, skip: bool) -> PlainStepper:
 
 
 def step(stepper: PlainStepper) -> Tensor:
-    stepper.begin([0.1], [True])
+    stepper.begin([0.1])
     return stepper.step(torch.arange(4).unsqueeze(0))
 
 

@@ -16,6 +16,7 @@ from torch import nn
 from kdsearch.models.pretrained import moving
 from kdsearch.training.feeds import Feed
 from kdsearch.training.feeds import as_feed
+from kdsearch.training.kept import Kept
 from kdsearch.training.population.forward import Forward
 from kdsearch.training.population.optimizers import RowOptimizer
 from kdsearch.training.population.rows import Rows
@@ -91,8 +92,7 @@ class PopulationStepper:
         self.terms = terms
         self.skip_zero_loss = skip_zero_loss
         self.rates = torch.zeros(rows.members, dtype=torch.float64, device=rows.weights.device)
-        self.live = torch.zeros(rows.members, dtype=torch.bool, device=rows.weights.device)
-        self.some: Slots | None = None
+        self.known, self.masks = Kept[tuple[int, ...], Slots](64), Kept[tuple[bool, ...], Tensor](64)
         self.reach = _reach(skeleton, self._inputs(torch.zeros(2, dtype=torch.int64)))
         self.still: dict[int, Tensor] = {}
 
@@ -117,44 +117,68 @@ class PopulationStepper:
         self.rows.put(slot, weights)
         self.optimizer.forget(slot)
 
-    def begin(self, learning_rates: Sequence[float], live: Sequence[bool], views: Views | None = None) -> None:
-        """Learning rates, live slots and views of an epoch, see ``Stepper``. Free slots are not computed."""
+    def begin(self, learning_rates: Sequence[float], views: Views | None = None) -> None:
+        """Learning rates and views of an epoch, see ``Stepper``."""
         self.views = views
         self.rates.copy_(torch.tensor(learning_rates, dtype=torch.float64))
-        self.live.copy_(torch.tensor(live))
-        numbers = [slot for slot, alive in enumerate(live) if alive]
-        index = torch.tensor(numbers, dtype=torch.int64, device=self.live.device)
-        self.some = None if all(live) else Slots(numbers, index)
 
-    def step(self, clips: Tensor) -> Tensor:
-        """One step of all members, see ``Stepper``; the loss of a free slot is NaN."""
+    def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
+        """One step of all members, see ``Stepper``. Batches of one size are computed together, slots of 0 not at all.
+
+        Each size has a forward and a backward of its own, which leave gradients in its rows; one optimizer step moves
+        all of them.
+        """
         self.skeleton.train()
         weights = self.rows.weights
         assert weights.grad is not None
         weights.grad.zero_()
-        losses = self._losses(draw(self.feed, clips, self.views))
-        active = self.live & (losses.detach() != 0) if self.skip_zero_loss else self.live
-        if losses.requires_grad:  # not where no live run weighs any term
-            torch.where(active, losses, 0).sum().backward()  # type: ignore[no-untyped-call]
+        if sizes is None or min(sizes) == max(sizes):
+            losses = self._backward(clips, None)
+        else:
+            losses = torch.zeros(self.width, dtype=weights.dtype, device=weights.device)
+            for size in sorted(set(sizes) - {0}, reverse=True):
+                some = self._slots(tuple(slot for slot, own in enumerate(sizes) if own == size))
+                losses.index_copy_(0, some.places, self._backward(clips[:, :size], some))
+        active = losses != 0 if self.skip_zero_loss else self._moving(sizes)
         kept = {slot: weights.detach()[slot, places] for slot, places in self.still.items()}
-        rest = None if self.some is None and not self.skip_zero_loss else active
-        self.optimizer.step(weights, weights.grad, self.rates, rest)
+        self.optimizer.step(weights, weights.grad, self.rates, active)
         for slot, values in kept.items():
             weights.detach()[slot, self.still[slot]] = values
+        return losses
+
+    def _backward(self, clips: Tensor, some: Slots | None) -> Tensor:
+        """Losses of these slots, detached; their gradients and buffers are written."""
+        rows = self.rows
+        if some is None:
+            leaf, buffers, views = rows.weights, rows.buffers, self.views
+        else:
+            clips = clips.index_select(0, some.places)
+            leaf = rows.weights.detach().index_select(0, some.places).requires_grad_()
+            buffers, views = rows.buffers_of(some.places), self.views and self.views.of_rows(some.places)
+        samples = draw(self.feed, clips, views)
+        losses = self.terms(self.forward(rows.layout.views(leaf), buffers, self._inputs(samples)), samples, some)
+        if losses.requires_grad:  # not where no run here weighs any term
+            counted = torch.where(losses.detach() != 0, losses, 0) if self.skip_zero_loss else losses
+            counted.sum().backward()  # type: ignore[no-untyped-call]
+        if some is not None:
+            for name, buffer in buffers.items():
+                rows.buffers[name].index_copy_(0, some.places, buffer)
+            if leaf.grad is not None:
+                assert rows.weights.grad is not None
+                rows.weights.grad.index_copy_(0, some.places, leaf.grad)
         return losses.detach()
 
-    def _losses(self, samples: Tensor) -> Tensor:
-        """Losses ``[M]`` with a graph; buffers of the members that train are updated."""
-        rows, some = self.rows, self.some
-        if some is None:
-            return self.terms(self.forward(rows.views(), rows.buffers, self._inputs(samples)), samples)
-        index = some.places
-        views, buffers = rows.layout.views(rows.weights.index_select(0, index)), rows.buffers_of(index)
-        samples = samples.index_select(0, index)
-        losses = self.terms(self.forward(views, buffers, self._inputs(samples)), samples, some)
-        for name, buffer in buffers.items():
-            rows.buffers[name].index_copy_(0, index, buffer)
-        return losses.new_full((rows.members,), torch.nan).index_copy(0, index, losses)
+    def _slots(self, numbers: tuple[int, ...]) -> Slots:
+        """Kept on the device: a copy a step would make the host wait."""
+        device = self.rows.weights.device
+        return self.known.get(numbers, lambda: Slots(list(numbers), torch.tensor(numbers, device=device)))
+
+    def _moving(self, sizes: Sequence[int] | None) -> Tensor | None:
+        """Which rows the optimizer moves ``[M]``; ``None`` for all."""
+        if sizes is None or min(sizes) > 0:
+            return None
+        moving, device = tuple(size > 0 for size in sizes), self.rows.weights.device
+        return self.masks.get(moving, lambda: torch.tensor(moving, device=device))
 
     def end(self) -> None:
         """Nothing: a step leaves nothing to be done."""

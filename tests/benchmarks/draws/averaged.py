@@ -54,7 +54,7 @@ def train_averaged(task: Any, seed: int, fold: Fold, folder: Path) -> tuple[Path
     _statistics_anew(model, stepper, bench, task.batch)
     path = place / "averaged.pt"
     save_atomically({"format": 1, "meta": {"role": "teacher"}, "state": model.state_dict()}, path)
-    return path, float(bench.evaluate()(stepper, [0])[0][1])
+    return path, float(bench.evaluate()(stepper, [0], [bench.validation])[0][1])
 
 
 def _statistics_anew(model: nn.Module, stepper: PlainStepper, bench: Any, batch: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,12 @@ def listening(task: Any, files: list[Path | None]) -> Any:
         def bench(self, role: str, device: str, *fold: Any) -> Any:
             return _Bench(super().bench(role, device, *fold), files)
 
-    names = task.__dataclass_fields__
-    return Listening(**{name: getattr(task, name) for name in names if name != "_"})
+    return as_kind(Listening, task)
+
+
+def as_kind(kind: type, task: Any) -> Any:
+    """The task as one of another class with the same fields."""
+    return kind(**{field.name: getattr(task, field.name) for field in fields(task) if field.init})
 
 
 class _Bench:

@@ -33,6 +33,8 @@ from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
 
 from . import work
+from .ensemble import as_kind
+from .ensemble import listening
 from .outer import Outer
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -66,7 +68,8 @@ def main() -> None:
     """Measure what the journal lacks, keep the results, print the table."""
     arguments = _parse()
     journal = arguments.journal or settings.home() / "benchmarks" / f"recipes-{arguments.data}.jsonl"
-    units = [(arguments.data, recipe, draw, arguments.seeds) for draw in range(arguments.draws) for recipe in RECIPES]
+    recipes = [recipe for recipe in RECIPES if recipe in arguments.recipes]
+    units = [(arguments.data, recipe, draw, arguments.seeds) for draw in range(arguments.draws) for recipe in recipes]
     found = work.run(measure, units, journal, arguments.workers)
     kept = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
     kept[arguments.data] = [{"recipe": unit[1], "draw": unit[2], **result} for unit, result in found.items()]
@@ -130,8 +133,6 @@ def _teacher(task: Any, recipe: str, fold: Fold, draw: int, folder: Path) -> tup
         weights, score = train_averaged(task, 2_000_000 + 10 * draw, fold, folder)
         return task, weights, score
     if recipe.startswith("three"):
-        from .ensemble import listening
-
         found = [train(_with_epochs(task, half), number) for number in range(3)]
         return listening(task, [result.weights for result in found]), found[0].weights, None
     own = task if recipe == "last" else _with_epochs(task, half)
@@ -153,8 +154,7 @@ def _leaking(task: Any) -> Any:
     class Leaking(type(task)):  # type: ignore[misc]
         recipe = "validation"
 
-    names = task.__dataclass_fields__
-    return Leaking(**{name: getattr(task, name) for name in names if name != "_"})
+    return as_kind(Leaking, task)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -193,6 +193,7 @@ def _lines(rows: list[dict[str, Any]]) -> str:
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", choices=tuple(DATA), default="poses")
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES, default=RECIPES, metavar="RECIPE")
     parser.add_argument("--draws", type=int, default=30)
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--workers", type=int, default=os.cpu_count())

@@ -101,7 +101,7 @@ class Hashing:
     def captured(self, device: str) -> Run:
         """See ``Student``: its steps alone, without the evaluation at its end."""
         stepper, clips = prepared(self.task, Layout(1), device)
-        stepper.begin([1e-3], [True])
+        stepper.begin([1e-3])
         return _captured(stepper, clips, self.steps, device)
 
     def together(self, device: str, workspace: Path, form: Form, width: int) -> Run:
@@ -138,7 +138,7 @@ class Steps:
     def flops(self, device: str) -> int:
         """See ``Student``."""
         stepper = self._plain(0, self.inputs.to(device), self.targets.to(device), device)
-        stepper.begin([0.05], [True])
+        stepper.begin([0.05])
         return self.steps * _counted(stepper, torch.arange(self.batch, device=device).unsqueeze(0))
 
     def alone(self, device: str, workspace: Path) -> Run:
@@ -155,7 +155,7 @@ class Steps:
     def captured(self, device: str) -> Run:
         """See ``Student``: on the first batch again and again."""
         stepper = self._plain(0, self.inputs.to(device), self.targets.to(device), device)
-        stepper.begin([0.05], [True])
+        stepper.begin([0.05])
         return _captured(stepper, torch.arange(self.batch, device=device).unsqueeze(0), self.steps, device)
 
     def together(self, device: str, workspace: Path, form: Form, width: int) -> Run:
@@ -187,7 +187,7 @@ class Steps:
         return PlainStepper(model, optimizer, inputs, lambda outputs, rows: self.loss(outputs, targets[rows]))
 
     def _train(self, stepper: Stepper, device: str) -> None:
-        stepper.begin([0.05] * stepper.width, [True] * stepper.width)
+        stepper.begin([0.05] * stepper.width)
         for step in range(self.steps):
             # Members see other batches, as runs of other seeds do.
             first = torch.arange(stepper.width, device=device)[:, None] * 37 + step * self.batch
