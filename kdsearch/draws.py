@@ -86,6 +86,12 @@ class Draws:
             return Draw(fold, CONFIRM + index % _SPAN)
         return Draw(fold, SEARCH + place.number if split else HELD_SPLIT + index % _ANEW)
 
+    def cycle(self, streams: frozenset[str]) -> int:
+        """After how many seeds of the search the draws come again: folds, or teachers where the split is held."""
+        if "split" in streams and self.folds > 0:
+            return self.folds
+        return _ANEW if "teacher" in streams else 1
+
     def teacher_seed(self, draw: Draw, replaced: int = 0) -> int:
         """The seed of the run that trains a draw's teacher; ``replaced``: how many before it diverged or failed.
 

@@ -24,6 +24,7 @@ _SHOWN_EVENTS = (
     "search ended",
     "search without teacher ended",
     "winner",
+    "teacher replaced",
     "pair lost",
     "exception",
     "lease lost",

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
+from kdsearch.errors import LedgerError
 from kdsearch.ledger import schema
 from kdsearch.ledger import studies
 from kdsearch.ledger import views
@@ -64,6 +65,12 @@ class _Applier:
         for order in orders:
             if isinstance(order, NewConfiguration):
                 self._configuration(order)
+        # What is taken back first: it may be ordered again behind another teacher.
+        for order in orders:
+            if isinstance(order, FailRun):
+                self._end(order.run_id, state="failed", error=order.error)
+            elif isinstance(order, CancelRun):
+                self._end(order.run_id, state="cancelled")
         # Teachers first: student runs of the same plan name them by seed.
         runs = [order for order in orders if isinstance(order, NewRun)]
         for teacher in [order for order in runs if order.pool == "teacher"]:
@@ -76,10 +83,6 @@ class _Applier:
                 self._choose_winner(order)
             elif isinstance(order, EnterPhase):
                 self._update_study(phase=order.phase)
-            elif isinstance(order, FailRun):
-                self._end(order.run_id, state="failed", error=order.error)
-            elif isinstance(order, CancelRun):
-                self._end(order.run_id, state="cancelled")
             elif isinstance(order, Note) and not (order.once and order.kind in self.state.events):
                 studies.log_event(self.connection, self.study_id, order.kind, order.message, order.data)
 
@@ -101,6 +104,12 @@ class _Applier:
     def _insert(self, orders: Sequence[NewRun]) -> None:
         if not orders:
             return
+        for order in orders:
+            if min(order.fold.partition, order.fold.number) < 0:
+                raise LedgerError(
+                    f"a {order.pool} run on seed {order.seed} was ordered with {order.fold}: expected a partition and "
+                    "a fold from 0 on. This is a fault of the planner; nothing was stored."
+                )
         rows: list[dict[str, Any]] = [
             {
                 "study_id": self.study_id,
@@ -116,8 +125,14 @@ class _Applier:
             }
             for order in orders
         ]
-        # A plan may order what is there already (a second pool of the same seeds): the run is one, whoever asked.
-        statement = insert(schema.run).on_conflict_do_nothing(index_elements=["configuration_id", "seed"])
+        # A plan may order what is there already (a second pool of the same seeds): the run is one, whoever asked. One
+        # that was taken back is queued again.
+        new = insert(schema.run)
+        statement = new.on_conflict_do_update(
+            index_elements=["configuration_id", "seed"],
+            set_={"state": "queued", "needs": new.excluded.needs},
+            where=schema.run.c.state == "cancelled",
+        )
         returned = self.connection.execute(
             statement.returning(schema.run.c.id, schema.run.c.seed, schema.run.c.pool), rows
         )

@@ -26,8 +26,9 @@ class NewConfiguration:
 
 @dataclass(frozen=True)
 class NewRun:
-    """Queue one run. ``configuration`` is an id, or the ``(kind, name)`` of an order of the same plan.
+    """Queue one run, also one that was taken back: it keeps its priority, and has the teacher that is named now.
 
+    ``configuration`` is an id, or the ``(kind, name)`` of an order of the same plan.
     ``needs``: the teacher run it waits for (an id, or the seed of a teacher run of the same plan as ``("seed", n)``).
     Lower ``priority`` is claimed first. ``fold``: which clips validate it, or the students of a teacher.
     """

@@ -27,6 +27,8 @@ from kdsearch.report.sections.winner import winner
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import select
 from kdsearch.report.tables import Report
+from kdsearch.search.orphans import LOST_PAIR
+from kdsearch.search.orphans import REPLACED
 from kdsearch.search.searches import shares_of
 
 AFTER_CHOICE = (comparison, winner, inflation, published, instability, sources, added, preflight)
@@ -119,13 +121,27 @@ def warnings(selection: Selection, results: StudyResults) -> list[str]:
         notes.append(
             f"{plural(selection.late, 'search run')} came after the choice: shown under '{ADDED}', in no other table."
         )
-    return [*notes, *lost_pairs(selection), *other_runs(selection, results)]
+    notes += [*replaced_teachers(selection, results), *lost_pairs(selection)]
+    return [*notes, *other_runs(selection, results)]
+
+
+def replaced_teachers(selection: Selection, results: StudyResults) -> list[str]:
+    """Say how many teachers of fresh seeds were lost and gave way to another: results are of those that trained."""
+    told = [event.data for event in selection.events if event.kind == REPLACED and event.data.get("pool") == "confirm"]
+    lost = {data["teacher"] for data in told}
+    if not lost:
+        return []
+    every = lost | {run.needs for run in results.runs if run.pool == "confirm" and run.needs is not None}
+    return [
+        f"{len(lost)} of {plural(len(every), 'teacher')} of fresh seeds diverged or failed, and another was trained in "
+        "its place before any student listened to it."
+    ]
 
 
 def lost_pairs(selection: Selection) -> list[str]:
     """Say which fresh seeds have no pair because their teacher was lost: what is left is of teachers that trained."""
     lost = {run.needs for run in selection.failures if run.pool == "confirm" and run.needs is not None}
-    told = {event.data.get("teacher"): event.message for event in selection.events if event.kind == "pair lost"}
+    told = {event.data.get("teacher"): event.message for event in selection.events if event.kind == LOST_PAIR}
     return [f"{message[:1].upper()}{message[1:]}." for teacher, message in told.items() if teacher in lost]
 
 

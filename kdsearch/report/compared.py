@@ -7,7 +7,7 @@ from typing import Literal
 
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.report.selection import Selection
-from kdsearch.search.standing import without_space
+from kdsearch.search.searches import without_space
 
 Part = Literal["winner", "primary", "second", "baseline", "context"]
 ITSELF, BEST_WITHOUT = "itself", "best without"

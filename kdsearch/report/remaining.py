@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import replace
-from typing import Any
 
-from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
@@ -19,7 +17,8 @@ from kdsearch.search.budget import busy_seconds
 from kdsearch.search.budget import own_seconds
 from kdsearch.search.budget import runs_left
 from kdsearch.search.expected import runs_expected
-from kdsearch.search.searches import shares_of
+from kdsearch.search.searches import Spent
+from kdsearch.search.searches import spent
 
 RECENT = 30
 GENERATIONS = 4
@@ -45,12 +44,8 @@ def remaining(
     A limit in hours is a time, and only divided by the pace to count runs; of several limits the first to be reached
     counts. A search may end before its budget: this is the most that it takes.
     """
-    search = [run for run in runs if run.pool == "search"]
-    parts = [
-        ([run for run in search if searched(configurations, run, kind)], budget)
-        for kind, budget in shares_of(study.settings).items()
-    ]
-    waiting = sum(map(_waiting, (part for part, _ in parts)))
+    parts = list(spent(study.settings, configurations, runs).values())
+    waiting = sum(_waiting(part.runs) for part in parts)
     # All but the search, by a budget that has nothing left.
     nothing = replace(study, settings={**study.settings, "budget": {"runs": 0}})
     ended = sum(run.state in ENDED or run.state == "failed" for run in runs)
@@ -58,8 +53,7 @@ def remaining(
     seconds = pace(_students(study, runs))
     to_come = float(waiting)
     if study.winner_id is None and study.phase != "finished":
-        # Two searches go side by side, each by its own share of the hours and at its own pace.
-        to_come = sum(_search(budget, part, seconds if len(parts) == 1 else pace(part)) for part, budget in parts)
+        to_come = sum(_search(part, seconds) for part in parts)
     left = max(0.0, others + to_come)
     return Remaining(math.ceil(left - 1e-9), None if seconds is None else left * seconds)
 
@@ -98,16 +92,25 @@ def _waiting(search: Sequence[SearchRun]) -> int:
     return sum(run.state in ("queued", "leased") for run in search)
 
 
-def _search(budget: Mapping[str, Any], search: Sequence[SearchRun], pace: float | None) -> float:
-    """Runs of a search that are still to end by the limit that is reached first; those that wait where none tells."""
+def _search(part: Spent, pace: float | None) -> float:
+    """Runs of a search that are still to end by the limit that is reached first; those that wait where none tells.
+
+    Its share of the hours is counted in runs at the ``pace`` of both, as many more as they are shorter.
+    """
+    budget, search = part.budget, part.runs
     waiting = _waiting(search)
     limits: list[float] = []
     if budget.get("runs") is not None:
         limits.append(waiting + (runs_left({"runs": budget["runs"]}, search) or 0))
     if budget.get("hours") is not None and pace:
-        limits.append((3600 * budget["hours"] - busy_seconds(search)) / pace)
-    own = [run for run in search if run.seconds]
-    if budget.get("gpu_hours") is not None and own:
-        spent = own_seconds(own)
-        limits.append((3600 * budget["gpu_hours"] - spent) * len(own) / spent)
+        own, every = _mean(search), _mean([*search, *part.beside])
+        shorter = every / own if own and every else 1.0
+        limits.append((3600 * budget["hours"] - busy_seconds(search, part.beside)) / pace * shorter)
+    if budget.get("gpu_hours") is not None and (mean := _mean(search)):
+        limits.append((3600 * budget["gpu_hours"] - own_seconds(search)) / mean)
     return max(float(waiting), min(limits, default=0.0))
+
+
+def _mean(search: Sequence[SearchRun]) -> float | None:
+    seconds = [run.seconds for run in search if run.seconds]
+    return sum(seconds) / len(seconds) if seconds else None

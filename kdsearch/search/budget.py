@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kdsearch.ledger.records import SearchRun
@@ -16,15 +17,61 @@ FEWEST = 4
 """Runs of the search without a teacher, at least: two settings with two seeds each."""
 
 
-def runs_left(budget: Mapping[str, Any], search: Sequence[SearchRun]) -> int | None:
-    """How many more search runs may be ordered: 0 when a limit is reached, ``None`` when no number limits them."""
-    if budget.get("hours") is not None and busy_seconds(search) >= 3600 * float(budget["hours"]):
+@dataclass(frozen=True)
+class Use:
+    """How far one limit of a budget is used: its ``size``, what is ``used``, and what one more run takes of it.
+
+    ``used`` counts queued and training runs by what they are expected to take. ``known``: whether any run has ended
+    that tells it.
+    """
+
+    size: float
+    used: float
+    each: float
+    known: bool = True
+
+
+def runs_left(budget: Mapping[str, Any], search: Sequence[SearchRun], beside: Sequence[SearchRun] = ()) -> int | None:
+    """How many more search runs may be ordered: 0 when a limit is reached, ``None`` when no number limits them.
+
+    ``beside``: runs of the other search, see ``busy_seconds``.
+    """
+    if time_is_over(budget, search, beside):
         return 0
-    if budget.get("gpu_hours") is not None and own_seconds(search) >= 3600 * float(budget["gpu_hours"]):
-        return 0
-    if budget.get("runs") is None:
-        return None
-    return max(0, int(budget["runs"]) - sum(run.state != "cancelled" for run in search))
+    return None if budget.get("runs") is None else max(0, int(budget["runs"]) - ordered(search))
+
+
+def time_is_over(budget: Mapping[str, Any], search: Sequence[SearchRun], beside: Sequence[SearchRun] = ()) -> bool:
+    """Whether a limit in hours or in GPU-hours is reached."""
+    if budget.get("hours") is not None and busy_seconds(search, beside) >= 3600 * float(budget["hours"]):
+        return True
+    return budget.get("gpu_hours") is not None and own_seconds(search) >= 3600 * float(budget["gpu_hours"])
+
+
+def ordered(search: Iterable[SearchRun]) -> int:
+    """How many runs were ordered and not taken back."""
+    return sum(run.state != "cancelled" for run in search)
+
+
+def uses(budget: Mapping[str, Any], search: Sequence[SearchRun], beside: Sequence[SearchRun] = ()) -> list[Use]:
+    """How far each limit of a budget is used; a run takes as long as those of its search that have ended.
+
+    Before any of them has ended, those ``beside`` tell, and before any at all has ended each counts as one second.
+    """
+    found = [] if budget.get("runs") is None else [Use(float(budget["runs"]), float(ordered(search)), 1.0)]
+    waiting = sum(run.state in ("queued", "leased") for run in search)
+    mean = _mean_seconds(search) or _mean_seconds(beside)
+    each = mean or 1.0
+    if budget.get("gpu_hours") is not None:
+        spent = own_seconds(search) + waiting * each
+        found.append(Use(3600 * float(budget["gpu_hours"]), spent, each, mean is not None))
+    if budget.get("hours") is not None:
+        # Several workers train several seconds in one of the clock.
+        trained = own_seconds(search) + own_seconds(beside)
+        each *= (busy_seconds([*search, *beside]) / trained if trained else 0.0) or 1.0
+        spent = busy_seconds(search, beside) + waiting * each
+        found.append(Use(3600 * float(budget["hours"]), spent, each, mean is not None))
+    return found
 
 
 def shares(budget: Mapping[str, Any], without: float) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -50,17 +97,25 @@ def own_seconds(search: Iterable[SearchRun]) -> float:
     return sum(run.seconds or 0.0 for run in search)
 
 
-def busy_seconds(search: Iterable[SearchRun]) -> float:
-    """Time in which at least one ended run was under way: the length of the union of their intervals."""
-    spans = sorted(
-        (run.finished_at.timestamp() - run.seconds, run.finished_at.timestamp())
-        for run in search
+def busy_seconds(search: Iterable[SearchRun], beside: Iterable[SearchRun] = ()) -> float:
+    """Time in which at least one ended run was under way: the length of the union of their intervals.
+
+    ``beside``: runs of the other search, which has the same clock. While both train, the time is divided between them
+    by how many runs of each are under way, so that the times of both add up to that of all runs.
+    """
+    changes = sorted(
+        change
+        for runs, mine in ((search, 1), (beside, 0))
+        for run in runs
         if run.finished_at is not None and run.seconds is not None
+        for end in [run.finished_at.timestamp()]
+        for change in ((end - run.seconds, 1, mine), (end, -1, -mine))
     )
-    total, until = 0.0, float("-inf")
-    for begin, end in spans:
-        total += max(0.0, end - max(begin, until))
-        until = max(until, end)
+    total, before, under_way, own = 0.0, 0.0, 0, 0
+    for at, change, mine in changes:
+        if own:
+            total += (at - before) * own / under_way
+        before, under_way, own = at, under_way + change, own + mine
     return total
 
 
@@ -68,3 +123,8 @@ def describe(budget: Mapping[str, Any]) -> str:
     """``200 search runs``, ``2 hours``, or several limits with ``or``."""
     words = {"runs": "search runs", "hours": "hours", "gpu_hours": "GPU-hours"}
     return " or ".join(f"{budget[name]:g} {text}" for name, text in words.items() if budget.get(name) is not None)
+
+
+def _mean_seconds(search: Iterable[SearchRun]) -> float | None:
+    timed = [run.seconds for run in search if run.seconds]
+    return sum(timed) / len(timed) if timed else None

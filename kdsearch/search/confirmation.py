@@ -102,7 +102,7 @@ def orders(study: Study, state: SearchState) -> list[Order]:
     """
     record = state.study
     runs = by_pool(state)["confirm"]
-    known = {(run.configuration_id, run.seed) for run in runs}
+    known = {(run.configuration_id, run.seed) for run in runs if run.state != "cancelled"}
     teachers = Teachers(state, study.uses_teacher)
     wanted = compared(record, state.configurations)
     placed: list[Order] = []

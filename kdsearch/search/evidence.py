@@ -22,7 +22,8 @@ def settings_of(
 ) -> tuple[list[ConfigurationRecord], list[Setting]]:
     """Configurations of one search, of ``kind``, in the order in which they were proposed, each with its search runs.
 
-    A diverged run counts with its objective, the chance level; a failed or cancelled one has spent its seed.
+    A diverged run counts with its objective, the chance level; a failed one has spent its seed. One that was taken
+    back is no evidence of anything, and its seed is free.
     """
     searched = [row for row in configurations.values() if row.kind == kind]
     objectives: dict[int, dict[int, float]] = {row.id: {} for row in searched}
@@ -37,7 +38,7 @@ def settings_of(
             objectives[id_][run.seed] = run.objective
         elif run.state in ("queued", "leased"):
             pending[id_].add(run.seed)
-        else:
+        elif run.state == "failed":
             failed[id_].add(run.seed)
     settings = [
         Setting(row.params, objectives[row.id], frozenset(pending.get(row.id, ())), frozenset(failed.get(row.id, ())))

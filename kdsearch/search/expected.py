@@ -6,9 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from collections.abc import Sequence
-from typing import Any
 
-from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
@@ -16,8 +14,9 @@ from kdsearch.search.budget import busy_seconds
 from kdsearch.search.budget import own_seconds
 from kdsearch.search.budget import runs_left
 from kdsearch.search.confirmation import compared
+from kdsearch.search.searches import Spent
 from kdsearch.search.searches import has_without
-from kdsearch.search.searches import shares_of
+from kdsearch.search.searches import spent
 from kdsearch.search.teachers import UNTRAINED
 from kdsearch.search.teachers import draws_of
 from kdsearch.search.teachers import search_draws
@@ -58,25 +57,22 @@ def _before_search(
 def _search(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
     if study.winner_id is not None:
         return 0
-    search = [run for run in runs if run.pool == "search"]
-    return sum(
-        _part(budget, [run for run in search if searched(configurations, run, kind)])
-        for kind, budget in shares_of(study.settings).items()
-    )
+    return sum(map(_part, spent(study.settings, configurations, runs).values()))
 
 
-def _part(budget: Mapping[str, Any], search: Sequence[SearchRun]) -> int:
-    """What one of the searches orders from here on."""
-    left = runs_left(budget, search)
+def _part(part: Spent) -> int:
+    """What one of the searches orders from here on, while the other trains on the same machines."""
+    budget, search, beside = part.budget, part.runs, part.beside
+    left = runs_left(budget, search, beside)
     timed = [run.seconds for run in search if run.seconds]
     if left == 0 or not timed:
         return left or 0
     # Limits in hours become runs at the present pace.
-    at_once = max(1, sum(run.state == "leased" for run in search))
+    at_once = max(1, sum(run.state == "leased" for run in (*search, *beside)))
     mean = sum(timed) / len(timed)
     limits = [] if left is None else [left]
     if budget.get("hours") is not None:
-        limits.append(math.ceil((3600 * budget["hours"] - busy_seconds(search)) * at_once / mean))
+        limits.append(math.ceil((3600 * budget["hours"] - busy_seconds(search, beside)) * at_once / mean))
     if budget.get("gpu_hours") is not None:
         limits.append(math.ceil((3600 * budget["gpu_hours"] - own_seconds(search)) / mean))
     return max(0, min(limits))

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from itertools import count
 from typing import Protocol
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.orders import CancelRun
-from kdsearch.ledger.orders import FailRun
 from kdsearch.ledger.orders import NewConfiguration
 from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Note
@@ -20,14 +20,15 @@ from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.views import SearchState
 from kdsearch.search import confirmation
+from kdsearch.search import orphans
 from kdsearch.search import preflight
 from kdsearch.search.budget import GAIN
 from kdsearch.search.budget import describe
 from kdsearch.search.evidence import pending
+from kdsearch.search.policy import Further
 from kdsearch.search.policy import New
 from kdsearch.search.policy import Pick
 from kdsearch.search.policy import Search
-from kdsearch.search.policy import Setting
 from kdsearch.search.searches import TITLES
 from kdsearch.search.searches import Part
 from kdsearch.search.searches import SearchKind
@@ -35,9 +36,7 @@ from kdsearch.search.searches import dealt
 from kdsearch.search.searches import searches
 from kdsearch.search.standing import policy_of
 from kdsearch.search.standing import ranked
-from kdsearch.search.teachers import LOST
 from kdsearch.search.teachers import Teachers
-from kdsearch.search.teachers import draws_of
 from kdsearch.search.threads import one_thread
 from kdsearch.study import Study
 from kdsearch.tasks.base import Scalar
@@ -73,8 +72,8 @@ class StudyPlanner:
         _refuse_hopeless(state)
         if state.study.winner_id is None:
             _refuse_all_diverged(state)
-        if orphans := _orphans(state):
-            return orphans
+        if lost := orphans.orders(self.study, state):
+            return lost
         if state.study.phase == "teacher":
             return preflight.orders(self.study, state)
         if state.study.winner_id is not None:
@@ -90,7 +89,7 @@ class StudyPlanner:
     def _search(self, state: SearchState) -> Sequence[Order]:
         """Further runs of both searches; when both are over, the winner."""
         parts = searches(state)
-        if late := [order for part in parts if part.left == 0 for order in _late(state, part.runs)]:
+        if late := [order for part in parts if part.time_over for order in _late(state, part.runs)]:
             return late
         # Whoever trains, here or elsewhere, shall find a next run: as many wait as train.
         states = [run.state for part in parts for run in part.runs]
@@ -113,14 +112,19 @@ class StudyPlanner:
         exhausted: list[SearchKind] = []
         spare = 0
         for part in reversed(parts):  # what the other has no use for now, the search for the winner gets
-            count = counts[part.kind] + spare
-            count = count if part.left is None else min(count, part.left)
-            picks = self._policy(state, part.kind).choose(part.settings, count) if count else []
+            asked = part.room(counts[part.kind] + spare)
+            picks = self._picks(state, part, asked) if asked else []
             orders = [*self._orders(part, picks, teachers), *orders]
-            spare = count - len(picks)
-            if count and not picks and not pending(part.runs):
+            spare = asked - len(picks)
+            if asked and not picks and not pending(part.runs):
                 exhausted.append(part.kind)
         return orders, exhausted
+
+    def _picks(self, state: SearchState, part: Part, wanted: int) -> Sequence[Pick]:
+        """What the policy chooses; first of all those settings again of which every run was taken back."""
+        rows = enumerate(part.settings)
+        empty = [Further(place) for place, row in rows if not (row.objectives or row.pending or row.failed)]
+        return empty[:wanted] or self._policy(state, part.kind).choose(part.settings, wanted)
 
     def _choice(self, state: SearchState, parts: Sequence[Part], over: Mapping[SearchKind, str]) -> list[Order]:
         """Why each search has ended, and what is chosen of it.
@@ -162,6 +166,7 @@ class StudyPlanner:
             (row.id, row.params) for row in part.records
         ]
         used = [{*row.objectives, *row.pending, *row.failed} for row in part.settings]
+        begins = [part.first_seeds.get(row.id) for row in part.records]
         places = list(range(len(part.records)))  # of a policy's positions among ours: new ones may turn out as known
         following = part.following
         orders: list[Order] = []
@@ -176,10 +181,14 @@ class StudyPlanner:
                     orders.append(NewConfiguration(part.kind, name, complete, "sampler"))
                     targets.append(((part.kind, name), complete))
                     used.append(set())
+                    begins.append(None)
             else:
                 place = places[pick.setting]
             target, params = targets[place]
-            seed = _next_seed(used[place]) if used[place] or not isinstance(pick, New) else pick.seed
+            begin = begins[place]
+            if begin is None:
+                begin = begins[place] = pick.seed if isinstance(pick, New) else 0
+            seed = next(seed for seed in count(begin) if seed not in used[place])
             used[place].add(seed)
             stands = teachers.for_run(params, "search", seed)
             orders += [*stands.orders, NewRun(target, "search", seed, needs=stands.needs, fold=stands.fold)]
@@ -204,16 +213,9 @@ class _Asked:
 
 
 def _late(state: SearchState, search: Sequence[SearchRun]) -> list[CancelRun]:
-    """Runs that the planner queued before a limit in hours was reached; those that somebody added are trained."""
-    limit = state.study.settings["budget"]
-    if limit.get("hours") is None and limit.get("gpu_hours") is None:
-        return []
+    """Runs that the planner queued before the hours were over; those that somebody added are trained."""
     ours = {row.id for row in state.configurations.values() if row.origin == "sampler"}
     return [CancelRun(run.id) for run in search if run.state == "queued" and run.configuration_id in ours]
-
-
-def _next_seed(used: set[int]) -> int:
-    return Setting({}, pending=frozenset(used)).next_seed
 
 
 def _key(params: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
@@ -239,25 +241,3 @@ def _refuse_all_diverged(state: SearchState) -> None:
             f"all of the first {len(ended)} search runs diverged (their objective was not finite), so the study stops "
             f"here. See one with: kdsearch logs {ended[-1].id}; mend the task or the space."
         )
-
-
-def _orphans(state: SearchState) -> list[Order]:
-    """Runs whose own teacher failed or diverged can never start; a fresh seed whose teacher is lost is said."""
-    states = {run.id: run.state for run in state.runs}
-    orphans = [run for run in state.runs if run.state == "queued" and run.needs and states[run.needs] in LOST]
-    orders: list[Order] = [
-        FailRun(
-            run.id, f"the teacher run {run.needs} of this run is {states[run.needs]}; see kdsearch logs {run.needs}"
-        )
-        for run in orphans
-        if run.needs is not None
-    ]
-    draws = draws_of(state.study)
-    for needs in dict.fromkeys(run.needs or 0 for run in orphans if run.pool == "confirm" and draws.version > 1):
-        seeds = sorted({draws.index("confirm", run.seed) for run in orphans if run.needs == needs})
-        message = (
-            f"teacher run {needs} is {states[needs]}: fresh seed {', '.join(map(str, seeds))} has no pair, for a fresh "
-            f"seed's teacher is not replaced; see kdsearch logs {needs}"
-        )
-        orders.append(Note("pair lost", message, {"teacher": needs, "seeds": seeds}))
-    return orders

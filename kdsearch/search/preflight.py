@@ -105,7 +105,8 @@ def _finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[Sea
         return Note("preflight", message, once=True)
     if not teacher or len(student) < 2:
         return Note("preflight", "pre-flight: too few runs ended to compare teacher and student", once=True)
-    gap, how = _gap(teachers, students)
+    gap, paired = teacher_gap(_on_folds(teachers), _on_folds(students))
+    how = f", paired on {paired} folds" if paired else ""
     spread = summarize(student).sd
     warning = gap.mean < max(spread, study.min_effect)
     data: dict[str, Any] = {"teacher": teacher, "student": student, "warning": warning}
@@ -129,27 +130,34 @@ def _finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[Sea
     return Note("preflight", message, data, once=True)
 
 
-def _gap(teachers: Sequence[SearchRun], students: Sequence[SearchRun]) -> tuple[Difference, str]:
-    """Teacher minus student, paired by fold where both have two folds or more in common; and words that say so."""
+def teacher_gap(
+    teachers: Sequence[tuple[Fold, float]], students: Sequence[tuple[Fold, float]]
+) -> tuple[Difference, int]:
+    """Teacher minus student of the objectives on their folds, and on how many folds it is paired: 0 where it is not.
+
+    It is paired by the means on each fold where both have two folds or more in common.
+    """
     first, second = _by_fold(teachers), _by_fold(students)
     common = sorted(first.keys() & second.keys())
     if len(common) < 2:
-        return unpaired_difference(_objectives(teachers), _objectives(students)), ""
-    gap = paired_difference([first[fold] for fold in common], [second[fold] for fold in common])
-    return gap, f", paired on {len(common)} folds"
+        return unpaired_difference([value for _, value in teachers], [value for _, value in students]), 0
+    return paired_difference([first[fold] for fold in common], [second[fold] for fold in common]), len(common)
 
 
-def _by_fold(runs: Iterable[SearchRun]) -> dict[Fold, float]:
+def _by_fold(found: Iterable[tuple[Fold, float]]) -> dict[Fold, float]:
     """Mean objective on each fold."""
     values: dict[Fold, list[float]] = defaultdict(list)
-    for run in runs:
-        if run.state in ENDED and run.objective is not None:
-            values[run.fold].append(run.objective)
-    return {fold: sum(found) / len(found) for fold, found in values.items()}
+    for fold, value in found:
+        values[fold].append(value)
+    return {fold: sum(own) / len(own) for fold, own in values.items()}
+
+
+def _on_folds(runs: Iterable[SearchRun]) -> list[tuple[Fold, float]]:
+    return [(run.fold, run.objective) for run in runs if run.state in ENDED and run.objective is not None]
 
 
 def _objectives(runs: Iterable[SearchRun]) -> list[float]:
-    return [run.objective for run in runs if run.state in ENDED and run.objective is not None]
+    return [objective for _, objective in _on_folds(runs)]
 
 
 def _mean(values: list[float]) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from typing import Literal
 
@@ -12,12 +15,16 @@ from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.views import SearchState
+from kdsearch.search.budget import Use
 from kdsearch.search.budget import runs_left
-from kdsearch.search.evidence import by_pool
+from kdsearch.search.budget import shares
+from kdsearch.search.budget import time_is_over
+from kdsearch.search.budget import uses
 from kdsearch.search.evidence import settings_of
 from kdsearch.search.policy import Setting
-from kdsearch.search.standing import budgets
-from kdsearch.search.standing import without_space
+from kdsearch.space import Conditional
+from kdsearch.space import Dimension
+from kdsearch.space import stored_space
 
 SearchKind = Literal["searched", "without"]
 TITLES: Mapping[SearchKind, str] = {"searched": "search", "without": "search without teacher"}
@@ -26,28 +33,52 @@ _LETTERS: Mapping[SearchKind, str] = {"searched": "c", "without": "w"}
 
 @dataclass(frozen=True)
 class Part:
-    """One of the searches as far as it is: the ``budget`` that is its own, its runs, and its settings in order."""
+    """One of the searches as far as it is: the ``budget`` that is its own, its runs, and its settings in order.
+
+    ``beside``: runs of the other search, which trains on the same machines by the same clock; ``None`` where there is
+    no other. ``time_over``: whether the hours of the whole study are over, however both have shared them.
+    """
 
     kind: SearchKind
     budget: Mapping[str, Any]
     runs: list[SearchRun]
     records: list[ConfigurationRecord]
     settings: list[Setting]
+    beside: list[SearchRun] | None = None
+    time_over: bool = False
 
-    @property
+    @cached_property
     def left(self) -> int | None:
         """How many more runs it may order; ``None`` where no number limits them."""
-        return runs_left(self.budget, self.runs)
+        return 0 if self.time_over else runs_left(self.budget, self.runs, self.beside or ())
 
-    @property
-    def ordered(self) -> int:
-        """How many runs it has ordered and not taken back."""
-        return sum(run.state != "cancelled" for run in self.runs)
+    @cached_property
+    def uses(self) -> list[Use]:
+        """How far each limit of its budget is used."""
+        return uses(self.budget, self.runs, self.beside or ())
 
-    @property
-    def weight(self) -> float:
-        """Its budget as a number, to compare with the other's."""
-        return next(float(value) for value in (self.budget.get(n) for n in ("runs", "hours", "gpu_hours")) if value)
+    def used(self, further: float) -> float:
+        """The fraction of its budget that is used with so many further runs: of the limit that is reached first."""
+        return max(((use.used + further * use.each) / use.size for use in self.uses), default=0.0)
+
+    def room(self, wanted: int) -> int:
+        """How many of so many further runs it may order now.
+
+        Of two searches neither orders more than its time is expected to hold, so that it takes none of the other's.
+        """
+        room = wanted if self.left is None else min(wanted, self.left)
+        if self.beside is not None:
+            known = [math.ceil((use.size - use.used) / use.each - 1e-9) for use in self.uses if use.known]
+            room = min([room, *known])
+        return max(0, room)
+
+    @cached_property
+    def first_seeds(self) -> dict[int, int]:
+        """The lowest seed that each configuration was ever given, by id: it takes its folds in turn from there."""
+        first: dict[int, int] = {}
+        for run in self.runs:
+            first[run.configuration_id] = min(run.seed, first.get(run.configuration_id, run.seed))
+        return first
 
     @property
     def following(self) -> int:
@@ -68,29 +99,92 @@ def shares_of(settings: Mapping[str, Any]) -> dict[SearchKind, Mapping[str, Any]
     """The budget of each search that a study of these settings has."""
     if not has_without(settings):
         return {"searched": settings.get("budget") or {}}
-    main, without = budgets(settings)
+    main, without = shares(settings["budget"], float(settings["without"]))
     return {"searched": main, "without": without}
+
+
+def without_space(settings: Mapping[str, Any]) -> dict[str, Dimension]:
+    """What is left to search where every teacher weight is 0; empty where nothing is, or no weight can be set to 0.
+
+    Left out are the weights, what is idle without a teacher, and dimensions whose condition then does not hold; a
+    condition that holds wherever the weights are 0 is dropped.
+    """
+    weights = frozenset(settings.get("teacher_parameters") or ())
+    if not weights:
+        return {}
+    space = stored_space(settings)
+    idle = {*weights, *(settings.get("idle_without_teacher") or ())}
+    left: dict[str, Dimension] = {}
+    for name, dimension in space.items():
+        if name not in idle and (kept := _at_zero(dimension, space, weights, left)) is not None:
+            left[name] = kept
+    return left
+
+
+def _at_zero(
+    dimension: Dimension, space: Mapping[str, Dimension], weights: frozenset[str], left: Mapping[str, Dimension]
+) -> Dimension | None:
+    """The dimension where every weight is 0, with what is left of its condition; ``None`` where it is idle."""
+    while isinstance(dimension, Conditional) and dimension.on in weights:
+        if 0 not in dimension.values:
+            return None
+        weight = space[dimension.on]  # which may depend on something itself
+        inner = dimension.dimension
+        dimension = Conditional(inner, weight.on, weight.values) if isinstance(weight, Conditional) else inner
+    return None if isinstance(dimension, Conditional) and dimension.on not in left else dimension
+
+
+@dataclass(frozen=True)
+class Spent:
+    """One of the searches as its budget sees it: ``budget`` is its own, ``beside`` holds the runs of the other."""
+
+    budget: Mapping[str, Any]
+    runs: list[SearchRun]
+    beside: list[SearchRun]
+
+
+def spent(
+    settings: Mapping[str, Any], configurations: Mapping[int, ConfigurationRecord], runs: Iterable[SearchRun]
+) -> dict[SearchKind, Spent]:
+    """The budget and the runs of each search that a study of these settings has."""
+    search = [run for run in runs if run.pool == "search"]
+    budgets = shares_of(settings)
+    own = {kind: [run for run in search if searched(configurations, run, kind)] for kind in budgets}
+    return {
+        kind: Spent(budget, own[kind], [run for other in own if other != kind for run in own[other]])
+        for kind, budget in budgets.items()
+    }
 
 
 def searches(state: SearchState) -> list[Part]:
     """The search, and the one without teacher where the study has it."""
-    search = by_pool(state)["search"]
-    parts = []
-    for kind, budget in shares_of(state.study.settings).items():
-        runs = [run for run in search if searched(state.configurations, run, kind)]
-        parts.append(Part(kind, budget, runs, *settings_of(state.configurations, runs, kind)))
-    return parts
+    found = spent(state.study.settings, state.configurations, state.runs)
+    every = [run for own in found.values() for run in own.runs]
+    over = time_is_over(state.study.settings.get("budget") or {}, every)
+    return [
+        Part(
+            kind,
+            own.budget,
+            own.runs,
+            *settings_of(state.configurations, own.runs, kind),
+            beside=own.beside if len(found) > 1 else None,
+            time_over=over,
+        )
+        for kind, own in found.items()
+    ]
 
 
 def dealt(parts: Sequence[Part], wanted: int) -> dict[SearchKind, int]:
-    """How many of so many further runs each search gets: the one behind its share gets the next (Sainte-Lague)."""
-    asked = {part.kind: part.ordered for part in parts}
+    """How many of so many further runs each search gets: the one behind its share gets the next (Sainte-Lague).
+
+    A limit in runs is shared by their number, a limit in hours or GPU-hours by the seconds that they train.
+    """
     counts: dict[SearchKind, int] = {part.kind: 0 for part in parts}
-    most = {part.kind: wanted if part.left is None else part.left for part in parts}
+    most = {part.kind: part.room(wanted) for part in parts}
     for _ in range(wanted):
         free = [part for part in parts if counts[part.kind] < most[part.kind]]
         if not free:
             break
-        behind = min(free, key=lambda part: (asked[part.kind] + counts[part.kind] + 0.5) / part.weight)
+        behind = min(free, key=lambda part: part.used(counts[part.kind] + 0.5))
         counts[behind.kind] += 1
     return counts

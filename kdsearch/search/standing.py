@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
-from kdsearch.search.budget import shares
 from kdsearch.search.evidence import settings_of
 from kdsearch.search.fixed import FixedSeeds
 from kdsearch.search.policy import Search
 from kdsearch.search.policy import Setting
 from kdsearch.search.pooled import Pooled
+from kdsearch.search.searches import shares_of
+from kdsearch.search.searches import without_space
+from kdsearch.search.teachers import draws_of
 from kdsearch.search.threads import one_thread
-from kdsearch.space import Conditional
-from kdsearch.space import Dimension
 from kdsearch.space import stored_space
 
 OUT = 0.002
@@ -62,57 +61,28 @@ class Standing:
 def policy_of(study: StudyRecord, *, without: bool = False) -> Search:
     """The policy that a stored study is searched with; ``without``: that of its settings without a teacher.
 
-    Raises ``ValueError`` where the study has nothing to search without a teacher: then ``without_space`` is empty.
+    Raises ``ValueError`` where the study has no such search.
     """
-    space = without_space(study.settings) if without else stored_space(study.settings)
-    if without and not space:
+    budgets = shares_of(study.settings)
+    if without and "without" not in budgets:
         raise ValueError("this study has nothing to search without a teacher")
+    space = without_space(study.settings) if without else stored_space(study.settings)
     search = study.settings["search"]
     seed = int(study.identity["seed"]) + int(without)
     if search["policy"] == "fixed":
         return FixedSeeds(space, seed, int(search["seeds"]))
     # A teacher a seed is trained for every seed that occurs: then settings share them.
     common = study.settings["teachers"] == "per-seed"
-    main, few = budgets(study.settings)
-    runs = (few if without else main).get("runs")
-    return Pooled(space, seed, runs, common_seeds=common, folds=max(1, int(study.settings.get("folds") or 0)))
+    runs = budgets["without" if without else "searched"].get("runs")
+    return Pooled(space, seed, runs, common_seeds=common, folds=_cycle(study, without))
 
 
-def budgets(settings: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The budget of the search and that of the one without a teacher, which is 0 where there is no such search."""
-    share = float(settings.get("without") or 0) if without_space(settings) else 0.0
-    return shares(settings["budget"], share)
-
-
-def without_space(settings: Mapping[str, Any]) -> dict[str, Dimension]:
-    """What is left to search where every teacher weight is 0; empty where nothing is, or no weight can be set to 0.
-
-    Left out are the weights, what is idle without a teacher, and dimensions whose condition then does not hold; a
-    condition that holds wherever the weights are 0 is dropped.
-    """
-    weights = frozenset(settings.get("teacher_parameters") or ())
-    if not weights:
-        return {}
-    space = stored_space(settings)
-    idle = {*weights, *(settings.get("idle_without_teacher") or ())}
-    left: dict[str, Dimension] = {}
-    for name, dimension in space.items():
-        if name not in idle and (kept := _at_zero(dimension, space, weights, left)) is not None:
-            left[name] = kept
-    return left
-
-
-def _at_zero(
-    dimension: Dimension, space: Mapping[str, Dimension], weights: frozenset[str], left: Mapping[str, Dimension]
-) -> Dimension | None:
-    """The dimension where every weight is 0, with what is left of its condition; ``None`` where it is idle."""
-    while isinstance(dimension, Conditional) and dimension.on in weights:
-        if 0 not in dimension.values:
-            return None
-        weight = space[dimension.on]  # which may depend on something itself
-        inner = dimension.dimension
-        dimension = Conditional(inner, weight.on, weight.values) if isinstance(weight, Conditional) else inner
-    return None if isinstance(dimension, Conditional) and dimension.on not in left else dimension
+def _cycle(study: StudyRecord, without: bool) -> int:
+    """How many draws the seeds of the search take in turn, each of which does the same to all settings."""
+    vary, teachers = study.identity.get("vary"), study.settings["teachers"]
+    streams = frozenset(("split", "teacher") if vary is None else vary)
+    shared = study.version > 1 and (teachers == "several" or isinstance(teachers, int))
+    return draws_of(study).cycle(streams if shared and not without else streams - {"teacher"})
 
 
 def standings(

@@ -16,6 +16,7 @@ from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Order
 from kdsearch.ledger.records import Kind
 from kdsearch.ledger.records import Pool
+from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.views import SearchState
 from kdsearch.tasks.base import VARY
@@ -23,13 +24,17 @@ from kdsearch.tasks.base import Scalar
 
 TEACHER: tuple[Kind, str] = ("teacher", "teacher")
 REPLACED = 3
-"""How many times a teacher of the search that diverged or failed is replaced by another of its fold."""
+"""How many times a teacher that diverged or failed is replaced by another of its draw."""
 
 LOST = ("failed", "diverged", "cancelled")
 """States of a teacher run whose students can never start."""
 
 UNTRAINED = ("none", "given")
 """Of a study's setting ``teachers``: there is none, or the worker reads it from a file."""
+
+STREAMS = ("initialisation", "order", "augmentation", "split", "teacher")
+NOTHING = "nothing"
+"""What a configuration names of which no stream follows the seed."""
 
 _BEFORE_STUDENTS = -10
 
@@ -54,6 +59,7 @@ class Teachers:
         self.draws = draws_of(state.study)
         self.chosen = state.study.teacher_run_id
         self._known = {run.seed: run for run in state.runs if run.pool == "teacher"}
+        self._lost = {run.id for run in self._known.values() if run.state in LOST}
         self._ordered: set[int] = set()
 
     def for_run(self, params: Mapping[str, Scalar], pool: Pool, seed: int, before: int = _BEFORE_STUDENTS) -> Place:
@@ -71,26 +77,35 @@ class Teachers:
             return Place([], None, draw.fold)
         if self.mode == "one":
             return Place([], self.chosen, draw.fold)
-        return self.of(draw, replaced=0 if pool == "confirm" else REPLACED, before=before)
+        return self.of(draw, fresh=pool == "confirm", before=before)
 
-    def of(self, draw: Draw, replaced: int = REPLACED, before: int = _BEFORE_STUDENTS) -> Place:
-        """The teacher of a draw, ordered where it is not there; ``replaced``: how many others may follow it.
+    def instead(self, run: SearchRun, params: Mapping[str, Scalar]) -> Place | None:
+        """Another teacher for a run whose own is lost; ``None`` where none may follow. Raises as ``for_run``."""
+        if self.version == 1 or self.mode in (*UNTRAINED, "one"):
+            return None
+        place = self.for_run(params, run.pool, run.seed)
+        return None if place.needs is None or place.needs in self._lost else place
 
-        Without others, a teacher that diverged or failed is given all the same: the runs that need it are lost.
+    def of(self, draw: Draw, *, fresh: bool = False, before: int = _BEFORE_STUDENTS) -> Place:
+        """The teacher of a draw, ordered where it is not there; one that diverged or failed is followed by another.
+
+        Where the last was lost too the study stops, but for ``fresh`` seeds: they are many, and the run that needs this
+        one teacher is lost with it.
         """
-        seeds = [self.draws.teacher_seed(draw, number) for number in range(replaced + 1)]
+        seeds = [self.draws.teacher_seed(draw, number) for number in range(REPLACED + 1)]
         there = [self._known[seed] for seed in seeds if seed in self._known]
-        serving = [run for run in there if run.state not in LOST]
-        if serving or (there and not replaced):
-            best = next((run for run in serving if run.state == "done"), (serving or there)[0])
-            return Place([], best.id, draw.fold)
-        if len(there) == len(seeds):
-            raise KdsearchError(
-                f"{len(there)} teachers of fold {draw.fold.number} diverged or failed, one after another, so the study "
-                f"stops here. See the last with: kdsearch logs {there[-1].id}. Mend the cause: of an exception, and "
-                "launch with --retry-failed; of a recipe that diverges, and give the changed study another name."
-            )
-        return self._trained(seeds[len(there)], draw.fold, before)
+        # The last: one before it that serves again after a retry has been replaced for other runs already.
+        if serving := [run for run in there if run.state not in LOST]:
+            return Place([], serving[-1].id, draw.fold)
+        if len(there) < len(seeds):
+            return self._trained(seeds[len(there)], draw.fold, before)
+        if fresh:
+            return Place([], there[-1].id, draw.fold)
+        raise KdsearchError(
+            f"{len(there)} teachers of fold {draw.fold.number} diverged or failed, one after another, so the study "
+            f"stops here. See the last with: kdsearch logs {there[-1].id}. Mend the cause: of an exception, and "
+            "launch with --retry-failed; of a recipe that diverges, and give the changed study another name."
+        )
 
     def _trained(self, seed: int, fold: Fold, before: int) -> Place:
         """The teacher run of this seed, ordered where it is not there."""
@@ -121,9 +136,10 @@ def streams_in(study: StudyRecord, params: Mapping[str, Scalar]) -> frozenset[st
     return streams_of(params) | own
 
 
-def streams_of(params: Mapping[str, Scalar]) -> frozenset[str]:
+def streams_of(params: Mapping[str, object]) -> frozenset[str]:
     """The streams of a configuration that follow a run's seed; a task that does not name them varies all."""
-    return frozenset(str(params[VARY]).split("+")) if VARY in params else frozenset({"split", "teacher"})
+    named = str(params.get(VARY, "+".join(STREAMS)))
+    return frozenset() if named == NOTHING else frozenset(named.split("+"))
 
 
 def own_teacher_seed(student_seed: int) -> int:

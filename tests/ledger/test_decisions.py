@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
 from support import declaration
 from support import toy_study
 
+from kdsearch.data.folds import Fold
+from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.orders import CancelRun
+from kdsearch.ledger.orders import NewConfiguration
+from kdsearch.ledger.orders import NewRun
 from kdsearch.ledger.orders import Note
+from kdsearch.ledger.orders import Order
+from kdsearch.ledger.records import Kind
 from kdsearch.ledger.views import SearchState
 
 NOTE = [Note("test", "decided")]
@@ -68,3 +76,39 @@ def test_a_worker_does_not_wait_for_a_plan_in_the_making(ledger: Ledger, study_i
     finally:
         go.set()
         thread.join()
+
+
+def test_a_run_that_was_taken_back_is_the_same_run_when_it_is_ordered_again(ledger: Ledger, study_id: int) -> None:
+    new = NewConfiguration("searched", "c0", {"alpha": 0.5, "rate": 0.3}, "sampler")
+    name: tuple[Kind, str] = ("searched", "c0")
+    teachers = [NewRun(("teacher", "teacher"), "teacher", 2_000_000 + number) for number in range(2)]
+    told = NewConfiguration("teacher", "teacher", {"width": 2}, "kdsearch")
+    first = NewRun(name, "search", 7, needs=("seed", 2_000_000), priority=3, keep_weights=True)
+    other = NewRun(name, "search", 8)
+    ledger.decide(study_id, lambda state: [told, *teachers, new, first, other])
+    one, two = (run.id for run in ledger.search_state(study_id).runs if run.pool == "teacher")
+    (run, _) = [run for run in ledger.search_state(study_id).runs if run.pool == "search"]
+    assert run.needs == one
+
+    def again(state: SearchState) -> list[Order]:
+        ours = run.configuration_id
+        return [NewRun(ours, "search", 7, needs=two), NewRun(ours, "search", 8, needs=two), CancelRun(run.id)]
+
+    ledger.decide(study_id, again)
+    found = {row.seed: row for row in ledger.search_state(study_id).runs if row.pool == "search"}
+    assert found[7] == replace(run, needs=two), "in one decision it is taken back and queued behind the other teacher"
+    assert found[8].needs is None, "a run that waits already is left alone"
+    (row,) = [row for row in ledger.results(study_id).runs if row.id == run.id]
+    assert row.state == "queued"
+    columns = sa.text("SELECT priority, keep_weights FROM kdsearch.run WHERE id = :id")
+    with ledger.database.engine.begin() as connection:
+        assert tuple(connection.execute(columns, {"id": run.id}).one()) == (3, True)
+
+
+@pytest.mark.parametrize("fold", [Fold(-1, 0), Fold(0, -1)])
+def test_a_fold_below_0_is_refused_before_anything_is_stored(ledger: Ledger, study_id: int, fold: Fold) -> None:
+    new = NewConfiguration("searched", "c0", {"alpha": 0.5, "rate": 0.3}, "sampler")
+    with pytest.raises(LedgerError, match="expected a partition and a fold from 0 on"):
+        ledger.decide(study_id, lambda state: [new, NewRun(("searched", "c0"), "search", 0, fold=fold)])
+    state = ledger.search_state(study_id)
+    assert (state.runs, [row.kind for row in state.configurations.values() if row.kind == "searched"]) == ((), [])

@@ -17,6 +17,7 @@ from rich.console import Console
 
 from kdsearch.cli import progress as view
 from kdsearch.engines.coordinator import Progress
+from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyResults
 from kdsearch.ledger.views import SearchState
@@ -64,6 +65,28 @@ def test_a_budget_in_hours_is_a_time(results: Make, workers: int, passed: float)
     found = left(results, history(workers, 10, passed), hours=1.0)
     assert found.seconds == pytest.approx(3600 - passed, abs=20)
     assert found.runs == pytest.approx((3600 - passed) * workers / 10, rel=0.35)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 16])
+@pytest.mark.parametrize("shorter", [1.0, 0.25])
+def test_two_searches_share_the_hours(results: Make, workers: int, shorter: float) -> None:
+    full = results("search")
+    other = ConfigurationRecord(50, "without", "w0", {}, "sampler")
+    runs: list[RunRecord] = []
+    trained = {WINNER: 0.0, 50: 0.0}
+    for worker in range(workers):
+        now = 0.3 * worker
+        while now < 1800:
+            id_ = min(trained, key=lambda id_: trained[id_] / (0.1 if id_ == 50 else 0.9))
+            seconds = 10 * (shorter if id_ == 50 else 1.0)
+            now, trained[id_] = now + seconds, trained[id_] + seconds
+            runs.append(ended(len(runs) + 1, now, seconds, configuration_id=id_))
+    space = {name: {"kind": "uniform", "low": 0.0, "high": 1.0} for name in ("alpha", "rate")}
+    searching = {"space": space, "dimensions": ["alpha", "rate"], "teacher_parameters": ["alpha"], "without": 0.1}
+    limits = {"budget": {"hours": 1.0}, "confirm": {"seeds": 0, "finalists": 0}}
+    study = replace(full.study, settings={**full.study.settings, **searching, **limits})
+    found = remaining(study, {**full.configurations, 50: other}, runs)
+    assert found.seconds == pytest.approx(1800, rel=0.1)
 
 
 def test_whoever_holds_a_lease_just_now_changes_hardly_anything(results: Make) -> None:

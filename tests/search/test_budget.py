@@ -17,6 +17,8 @@ from kdsearch.search.budget import describe
 from kdsearch.search.budget import own_seconds
 from kdsearch.search.budget import runs_left
 from kdsearch.search.budget import shares
+from kdsearch.search.budget import time_is_over
+from kdsearch.search.budget import uses
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -34,6 +36,28 @@ def test_times_that_overlap_count_once_in_hours_and_twice_in_gpu_hours() -> None
     runs = [ended(0, 10), ended(5, 15), ended(100, 101), ended(100.2, 100.8), waiting()]
     assert busy_seconds(runs) == pytest.approx(16.0)
     assert own_seconds(runs) == pytest.approx(21.6)
+
+
+def test_two_searches_divide_the_time_by_the_runs_under_way() -> None:
+    # 0 to 4 alone, 4 to 10 both, 10 to 12 the other; 20 to 21 two of the other's beside one of ours.
+    ours, theirs = [ended(0, 10), ended(20, 21)], [ended(4, 12), ended(20, 21), ended(20, 21)]
+    assert busy_seconds(ours, theirs) == pytest.approx(4 + 6 / 2 + 1 / 3)
+    assert busy_seconds(theirs, ours) == pytest.approx(6 / 2 + 2 + 2 / 3)
+    assert busy_seconds(ours, theirs) + busy_seconds(theirs, ours) == pytest.approx(busy_seconds([*ours, *theirs]))
+    assert not time_is_over({"hours": 7.5 / 3600}, ours, theirs)
+    assert time_is_over({"hours": 7.5 / 3600}, ours)
+    assert runs_left({"hours": 7.3 / 3600}, ours, theirs) == 0
+
+
+def test_what_waits_is_counted_by_what_runs_take() -> None:
+    # Two workers: 20 seconds of training in 10 of the clock.
+    runs, other = [ended(0, 10), waiting(), waiting("leased"), waiting("cancelled")], [ended(0, 10)]
+    (number, own, clock) = uses({"runs": 8, "gpu_hours": 1, "hours": 1}, runs, other)
+    assert (number.size, number.used, number.each) == (8, 3, 1)
+    assert (own.size, own.used, own.each, own.known) == (3600, 30, 10, True)
+    assert (clock.size, clock.used, clock.each) == (3600, 5 + 2 * 5, 5)
+    assert [use.known for use in uses({"hours": 1}, [waiting()])] == [False]
+    assert [use.each for use in uses({"gpu_hours": 1}, [waiting()], other)] == [10], "those beside tell"
 
 
 def test_the_first_limit_ends_the_search() -> None:

@@ -23,11 +23,13 @@ from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyResults
+from kdsearch.report.build import build
 from kdsearch.search.expected import runs_expected
 from kdsearch.search.manual import add_configuration
 
 BOTH = frozenset({"split", "teacher"})
 FIVE = Draws(folds=5)
+POOLS = ("search", "confirm")
 FIRST_TEACHER, ONE_FOLD, REPLACED = 2_000_000, 49_152, 12_288
 
 
@@ -280,21 +282,93 @@ def test_after_four_teachers_of_a_fold_the_study_stops_and_says_why(ledger: Ledg
         finish(ledger, folded(task={"teacher_diverges": seeds}))
 
 
-def test_the_teacher_of_a_fresh_seed_is_not_replaced_and_the_lost_pair_is_said(ledger: Ledger) -> None:
-    results = finish(ledger, folded(task={"teacher_diverges": (FIRST_TEACHER + 8192 + 2,)}))
+def fresh_teachers(results: StudyResults, index: int) -> list[RunRecord]:
+    """Those that were trained for a fresh seed, in turn."""
+    first = FIRST_TEACHER + (5 + index) * ONE_FOLD + 8192 + index
+    return [run for run in pool(results, "teacher") if run.seed in range(first, first + 4 * REPLACED, REPLACED)]
+
+
+def test_the_teacher_of_a_fresh_seed_is_replaced_as_in_the_search(ledger: Ledger) -> None:
+    # Training seeds of the first two teachers of fresh seed 2, and of the first of seed 5.
+    diverging = (FIRST_TEACHER + 8192 + 2, FIRST_TEACHER + 8192 + 2 + REPLACED, FIRST_TEACHER + 8192 + 5)
+    results = finish(ledger, folded(task={"teacher_diverges": diverging}))
     assert results.study.phase == "finished"
-    lost = next(run for run in pool(results, "teacher") if run.state == "diverged")
+    assert [run.state for run in fresh_teachers(results, 2)] == ["diverged", "diverged", "done"]
+    assert [run.state for run in fresh_teachers(results, 5)] == ["diverged", "done"]
+    confirm = pool(results, "confirm")
+    assert {run.state for run in confirm} == {"done"}, "no pair is lost"
+    for index in (2, 5):
+        taught = [run for run in confirm if run.seed == 2**30 + index and run.needs is not None]
+        assert {run.needs for run in taught} == {fresh_teachers(results, index)[-1].id}, "all arms have the same one"
+        assert {run.fold for run in taught} == {Fold(1 + index // 5, index % 5)}
+    (look,) = [event for event in results.events if event.kind == "look"]
+    assert look.data == {"seeds": 7}
+    told = [event for event in results.events if event.kind == "teacher replaced"]
+    lost = [run.id for run in pool(results, "teacher") if run.state == "diverged"]
+    assert sorted(event.data["teacher"] for event in told) == sorted(lost)
+    assert all(event.data["pool"] == "confirm" for event in told)
+    assert f"teacher run {fresh_teachers(results, 5)[0].id} is diverged: another is trained for fresh seed 5" in {
+        event.message for event in told
+    }
+    said = "3 of 10 teachers of fresh seeds diverged or failed, and another was trained in its place"
+    assert any(note.startswith(said) for note in build(results).notes)
+
+
+def test_replaced_teachers_have_seeds_that_no_other_draw_has() -> None:
+    draws = [
+        FIVE.draw(name, FIVE.first_confirm_seed * (name == "confirm") + index, BOTH)
+        for name in POOLS
+        for index in range(200)
+    ]
+    held = [FIVE.draw("confirm", FIVE.first_confirm_seed + index, frozenset({"teacher"})) for index in range(200)]
+    every = set(draws) | set(held)
+    seeds = {FIVE.teacher_seed(draw, number): draw for draw in every for number in range(4)}
+    assert len(seeds) == 4 * len(every)
+    assert all(FIVE.teacher_fold(seed) == draw.fold for seed, draw in seeds.items())
+
+
+def test_after_four_teachers_a_fresh_seed_is_dropped_and_said(ledger: Ledger) -> None:
+    first = FIRST_TEACHER + 8192 + 2
+    results = finish(ledger, folded(task={"teacher_diverges": tuple(range(first, first + 4 * REPLACED, REPLACED))}))
+    assert results.study.phase == "finished"
+    tried = fresh_teachers(results, 2)
+    assert [run.state for run in tried] == ["diverged"] * 4
     confirm = pool(results, "confirm")
     winner = {run.seed - 2**30: run for run in confirm if run.configuration_id == results.study.winner_id}
     assert winner[2].state == "failed"
-    assert f"the teacher run {lost.id} of this run is diverged" in (winner[2].error or "")
+    assert f"the teacher run {tried[-1].id} of this run is diverged" in (winner[2].error or "")
     assert {index for index, run in winner.items() if run.state == "done"} == {0, 1, 3, 4, 5, 6}
     ablation = [run for run in confirm if run.configuration_id == results.study.ablation_id]
     assert {run.state for run in ablation} == {"done"}
     (event,) = [event for event in results.events if event.kind == "pair lost"]
-    assert event.message.startswith(f"teacher run {lost.id} is diverged: fresh seed 2 has no pair")
+    assert event.message.startswith(f"teacher run {tried[-1].id} is diverged and no other may follow it: fresh seed 2")
     (look,) = [event for event in results.events if event.kind == "look"]
     assert look.data == {"seeds": 6}
+    notes = build(results).notes
+    assert f"T{event.message[1:]}." in notes
+    assert any(note.startswith("3 of 10 teachers of fresh seeds diverged or failed") for note in notes)
+
+
+def test_a_teacher_that_the_search_orders_on_its_way_is_replaced_for_those_that_wait(ledger: Ledger) -> None:
+    # The split is held, so that 16 teachers serve in turn; those of seeds 5 to 15 are ordered when a run needs them.
+    names = {"alpha": 0.5, "rate": 0.3, "vary": "initialisation+split+teacher"}
+    diverging = tuple(FIRST_TEACHER + 4096 + index for index in range(5, 16))
+    task = {"parameters": names, "teacher_diverges": diverging}
+    results = finish(ledger, folded(task=task, vary=("teacher",), budget=kd.Budget(runs=24, without=0)))
+    lost = {run.id for run in pool(results, "teacher") if run.state == "diverged"}
+    assert lost
+    search = pool(results, "search")
+    assert {run.state for run in search} == {"done"}, "no seed is spent on a teacher"
+    assert len(search) == 24
+    by_id = {run.id: run for run in results.runs}
+    listening = [run for run in search if run.needs is not None and run.seed % 16 >= 5]
+    assert listening
+    for run in listening:
+        assert by_id[run.needs or 0].seed == FIRST_TEACHER + 4096 + run.seed % 16 + REPLACED
+    told = [event.data for event in results.events if event.kind == "teacher replaced"]
+    assert {data["teacher"] for data in told} == lost
+    assert {data["pool"] for data in told} == {"search"}
+    assert not any("of fresh seeds diverged" in note for note in build(results).notes)
 
 
 def test_the_question_says_which_seeds_a_look_counts(ledger: Ledger) -> None:

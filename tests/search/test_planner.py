@@ -28,6 +28,7 @@ from kdsearch.ledger.records import SearchRun
 from kdsearch.ledger.records import StudyResults
 from kdsearch.search.evidence import settings_of
 from kdsearch.search.manual import add_configuration
+from kdsearch.search.modelled import broken_in
 from kdsearch.search.policy import New
 from kdsearch.search.policy import Setting
 from kdsearch.search.pooled import Pooled
@@ -203,6 +204,35 @@ def test_queued_runs_are_taken_back_once_the_hours_are_spent(ledger: Ledger) -> 
     coordinator.advance()
     (event,) = [event for event in ledger.results(record.id).events if event.kind == "winner"]
     assert "chosen by one run" in event.data["rule"]
+
+
+def test_what_was_taken_back_is_no_evidence_and_is_ordered_again_when_there_is_time(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(gpu_hours=1e-9, without=0), task=ToyTask(folds=5))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 6)
+    coordinator.advance()
+    for run in ledger.claim(record.id, "trains the teachers", limit=20):
+        ledger.finish([Outcome(run, "done", {"objective": 0.7, "artifact": "weights"})])
+    while ledger.study_by_id(record.id).phase != "search":
+        coordinator.advance()
+    coordinator.advance()
+    ordered = {(run.configuration_id, run.seed, run.fold) for run in pool(ledger.results(record.id), "search")}
+    (held,) = ledger.claim(record.id, "worker")
+    ledger.finish([Outcome(held, "done", {"objective": 0.5, "seconds": 10.0})])
+    coordinator.advance()
+    state = ledger.search_state(record.id)
+    assert sum(run.state == "cancelled" for run in state.runs) == 5
+    _, settings = settings_of(state.configurations, state.runs)
+    assert {row.failed for row in settings} == {frozenset()}
+    assert broken_in(settings) == frozenset(), "nothing is known of them, least of all that they fail"
+    ledger.change_settings(record.id, {"budget": {"runs": None, "hours": None, "gpu_hours": 1.0}}, "more hours")
+    while coordinator.advance():
+        pass
+    runs = pool(ledger.results(record.id), "search")
+    again = {(run.configuration_id, run.seed, run.fold) for run in runs}
+    assert again >= ordered
+    assert {run.state for run in runs} == {"done", "queued"}
+    assert all(sum(row[0] == id_ for row in again) == 1 for id_, _, _ in ordered), "on their own seeds, so their folds"
 
 
 def test_no_decision_reads_a_score_or_a_confirm_objective(ledger: Ledger) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -24,9 +25,9 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def part(kind: SearchKind, budget: dict[str, Any], ordered: int, cancelled: int = 0) -> Part:
+def part(kind: SearchKind, budget: dict[str, Any], ordered: int, cancelled: int = 0, seconds: float = 60.0) -> Part:
     states = ["done"] * ordered + ["cancelled"] * cancelled
-    runs = [SearchRun(i, 1, "search", i, state, None, seconds=60.0) for i, state in enumerate(states)]  # type: ignore[arg-type]
+    runs = [SearchRun(i, 1, "search", i, state, None, seconds=seconds) for i, state in enumerate(states)]  # type: ignore[arg-type]
     return Part(kind, budget, runs, [], [])
 
 
@@ -56,9 +57,28 @@ def test_what_was_taken_back_counts_as_not_ordered() -> None:
 def test_limits_in_hours_are_dealt_by_their_shares_and_end_by_time() -> None:
     parts = [part("searched", {"gpu_hours": 0.9}, 20), part("without", {"gpu_hours": 0.1}, 5)]
     assert dealt(parts, 22) == {"searched": 22, "without": 0}
+    # 0.9 h at 60 s a run are half used, 0.1 h at 10 s a run a third: by seconds the second is behind, not by runs.
+    parts = [part("searched", {"gpu_hours": 0.9}, 27), part("without", {"gpu_hours": 0.1}, 12, seconds=10.0)]
+    assert dealt(parts, 5) == {"searched": 0, "without": 5}
     spent = [part("searched", {"gpu_hours": 0.9}, 54), part("without", {"gpu_hours": 0.1}, 5)]
     assert [row.left for row in spent] == [0, None]
     assert dealt(spent, 3) == {"searched": 0, "without": 3}
+    beside = [replace(row, beside=other.runs) for row, other in zip(spent, reversed(spent), strict=True)]
+    assert dealt(beside, 3) == {"searched": 0, "without": 1}, "of two, a search takes no more than its time holds"
+
+
+def test_before_any_run_has_ended_hours_are_dealt_by_number() -> None:
+    parts = [part("searched", {"hours": 0.9}, 0), part("without", {"hours": 0.1}, 0)]
+    parts = [replace(row, beside=[]) for row in parts]
+    assert dealt(parts, 10) == {"searched": 9, "without": 1}
+
+
+def test_of_several_limits_the_one_that_is_reached_first_is_shared() -> None:
+    hours = {"searched": {"runs": 900, "gpu_hours": 0.9}, "without": {"runs": 100, "gpu_hours": 0.1}}
+    parts = [part("searched", hours["searched"], 27), part("without", hours["without"], 3)]
+    assert dealt(parts, 5) == {"searched": 5, "without": 0}
+    parts = [part("searched", hours["searched"], 27), part("without", hours["without"], 3, seconds=100.0)]
+    assert dealt(parts, 20) == {"searched": 20, "without": 0}, "3 of 100 runs, but 300 of 360 seconds"
 
 
 def test_a_search_without_teacher_needs_a_share_and_something_to_search() -> None:

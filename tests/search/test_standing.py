@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC
 from datetime import datetime
 from typing import Any
@@ -15,9 +16,10 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.search.fixed import FixedSeeds
 from kdsearch.search.policy import New
 from kdsearch.search.pooled import Pooled
-from kdsearch.search.standing import budgets
+from kdsearch.search.searches import shares_of
+from kdsearch.search.searches import without_space
 from kdsearch.search.standing import policy_of
-from kdsearch.search.standing import without_space
+from kdsearch.search.teachers import draws_of
 from kdsearch.space import Dimension
 
 SPACE: dict[str, Dimension] = {
@@ -61,8 +63,7 @@ def test_the_search_without_a_teacher_has_its_own_space_seed_and_share() -> None
     main, without = pooled(study), pooled(study, without=True)
     assert (main.folds, without.folds) == (5, 5)
     assert (main.seed, without.seed) == (7, 8)
-    assert budgets(settings)[0]["runs"] == 30
-    assert budgets(settings)[1]["runs"] == 10
+    assert [budget["runs"] for budget in shares_of(settings).values()] == [30, 10]
     assert (main.start, without.start) == (7, 2), "a start is a quarter of the budget, and no more than ten"
     assert without.encoding.space == {"rate": kd.log(1e-3, 1)}
     picks = without.choose([], 2)
@@ -73,12 +74,36 @@ def test_the_search_without_a_teacher_has_its_own_space_seed_and_share() -> None
     assert (policy.seed, policy.seeds, policy.encoding.names) == (8, 3, ("rate",))
 
 
+@pytest.mark.parametrize(
+    ("vary", "folds", "teachers", "main", "without"),
+    [
+        (None, 5, "several", 5, 5),
+        (["initialisation", "split", "teacher"], 5, 3, 5, 5),
+        (["initialisation", "teacher"], 5, "several", 16, 1),  # the split is held, and 16 teachers serve in turn
+        (["initialisation"], 5, "several", 1, 1),
+        (None, 0, "several", 16, 1),
+        (None, 0, "one", 1, 1),
+        (None, 0, "given", 1, 1),
+        (None, 1, "several", 1, 1),
+    ],
+)
+def test_settings_begin_at_draws_in_turn(
+    vary: list[str] | None, folds: int, teachers: str | int, main: int, without: int
+) -> None:
+    settings = settings_of(SPACE, folds=folds, teachers=teachers, without=0.25)
+    study = replace(stored(settings), version=2, identity={"seed": 7, "vary": vary})
+    assert (pooled(study).folds, pooled(study, without=True).folds) == (main, without)
+    streams = frozenset({"split", "teacher"} if vary is None else vary) - ({"teacher"} if main == 1 else set())
+    picks = pooled(study).choose([], 10)
+    draws = [draws_of(study).draw("search", pick.seed, streams) for pick in picks if isinstance(pick, New)]
+    assert len(set(draws)) == min(main, len(draws)), "no draw is the first of two settings before each was of one"
+
+
 @pytest.mark.parametrize("others", [{"space": {"alpha": kd.uniform(0, 1)}}, {"teacher_parameters": []}])
 def test_where_nothing_is_left_the_search_has_the_whole_budget(others: dict[str, Any]) -> None:
     settings = {**settings_of(others.pop("space", SPACE), without=0.5), **others}
     assert without_space(settings) == {}
-    assert budgets(settings)[0] == settings["budget"]
-    assert budgets(settings)[1]["runs"] == 0
+    assert shares_of(settings) == {"searched": settings["budget"]}
     assert pooled(stored(settings)).start == 10
     with pytest.raises(ValueError, match="without a teacher"):
         policy_of(stored(settings), without=True)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,12 +26,11 @@ from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
+from kdsearch.search.preflight import teacher_gap
 from kdsearch.search.teachers import REPLACED
 from kdsearch.search.teachers import search_draws
 from kdsearch.statistics import Difference
-from kdsearch.statistics import paired_difference
 from kdsearch.statistics import summarize
-from kdsearch.statistics import unpaired_difference
 
 CANDIDATE_SEEDS = range(FIRST_TEACHER_SEED, FIRST_TEACHER_SEED + 1000)
 """Seeds of the candidates for the one teacher of a study of version 1; one that serves one seed has another."""
@@ -96,7 +93,9 @@ def preflight(selection: Selection) -> Table | None:
     teacher, student = (present([selection.objective(run) for run in runs]) for runs in (teachers, students))
     if not teacher and not student:
         return None
-    gap, paired = _gap(selection, teachers, students) if teacher and student else (None, 0)
+    gap, paired = None, 0
+    if teacher and student:
+        gap, paired = teacher_gap(_on_folds(selection, teachers), _on_folds(selection, students))
     rows = [_row("teacher", teacher, gap)]
     if student or not _no_students(selection):
         rows.append(_row("student alone", student, None))
@@ -135,23 +134,9 @@ def _teachers(selection: Selection) -> list[RunRecord]:
     return sorted((run for run in runs if run.seed in seeds and run.state == "done"), key=lambda run: run.fold)
 
 
-def _gap(selection: Selection, teachers: Sequence[RunRecord], students: Sequence[RunRecord]) -> tuple[Difference, int]:
-    """Teacher minus student as the planner finds it, and on how many folds it is paired."""
-    first, second = _by_fold(selection, teachers), _by_fold(selection, students)
-    common = sorted(first.keys() & second.keys())
-    if selection.study.version > 1 and len(common) > 1:
-        return paired_difference([first[fold] for fold in common], [second[fold] for fold in common]), len(common)
-    ours, theirs = (present([selection.objective(run) for run in runs]) for runs in (teachers, students))
-    return unpaired_difference(ours, theirs), 0
-
-
-def _by_fold(selection: Selection, runs: Iterable[RunRecord]) -> dict[Fold, float]:
-    """Mean objective on each fold."""
-    values: dict[Fold, list[float]] = defaultdict(list)
-    for run in runs:
-        if (objective := selection.objective(run)) is not None:
-            values[run.fold].append(objective)
-    return {fold: sum(own) / len(own) for fold, own in values.items()}
+def _on_folds(selection: Selection, runs: Sequence[RunRecord]) -> list[tuple[Fold, float]]:
+    found = [(run.fold, selection.objective(run)) for run in runs]
+    return [(fold, objective) for fold, objective in found if objective is not None]
 
 
 def _row(label: str, values: Sequence[float], gap: Difference | None) -> Row:

@@ -12,11 +12,9 @@ from kdsearch.report.captions import caption
 from kdsearch.report.captions import listed
 from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import name_of
-from kdsearch.report.drawn import NOTHING
 from kdsearch.report.drawn import SPLIT
 from kdsearch.report.drawn import TEACHER
 from kdsearch.report.drawn import drawn
-from kdsearch.report.drawn import streams_of
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import present
 from kdsearch.report.tables import Cell
@@ -24,6 +22,8 @@ from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
+from kdsearch.search.teachers import NOTHING
+from kdsearch.search.teachers import streams_of
 from kdsearch.statistics.sources import Source
 from kdsearch.statistics.sources import Sources
 from kdsearch.statistics.sources import variance_sources
@@ -126,7 +126,7 @@ def _base(record: ConfigurationRecord) -> str:
 
 
 def _streams(record: ConfigurationRecord) -> Streams:
-    return streams_of(record.params[VARY])
+    return streams_of(record.params)
 
 
 def _rows(name: str, found: Sources) -> list[Row]:
