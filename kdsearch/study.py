@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import hashlib
 import math
 import re
 from collections.abc import Callable
@@ -20,6 +19,8 @@ from typing import Any
 from typing import Literal
 from typing import cast
 
+from kdsearch import given as given_file
+from kdsearch.data.files import digest
 from kdsearch.errors import StudyFileError
 from kdsearch.space import Categorical
 from kdsearch.space import Dimension
@@ -53,8 +54,9 @@ class Study:
     ``teachers``: ``several`` speaks of teachers trained so: each belongs to a fold and is trained outside it, and each
     fresh seed has one of its own; a number is that of the teachers which the fresh seeds share; ``one`` speaks of the
     one that is trained and kept, and holds the split. ``teacher``: a file of weights in place of these, of the task's
-    teacher as ``torch.save({"state": network.state_dict()}, path)`` writes it, with ``teacher_saw``, what it was
-    trained on: ``train`` (the whole train list), ``nothing`` of it, or names of its clips.
+    teacher as ``torch.save({"state": network.state_dict()}, path)`` writes it, looked for beside the study file and in
+    the working directory; with ``teacher_saw``, what it was trained on: ``train`` (the whole train list), ``nothing``
+    of it, or names of its clips.
     ``question``: what the winner is first compared with, ``itself`` with teacher weights 0 or the ``best without``
     distillation. ``search``: how the budget is spent. ``min_effect``: the smallest difference of the metric that
     matters to you. ``vary``: the random streams that follow a run's seed, where not all shall; the others are held.
@@ -80,9 +82,12 @@ class Study:
     teacher: str | Path | None = None
     teacher_saw: Literal["train", "nothing"] | Sequence[str] | None = None
     question: Literal["itself", "best without"] = "itself"
+    folder: Path | None = field(default=None, init=False, repr=False, compare=False)
+    """Of the study file, where its files are looked for first."""
     chance: InitVar[float | None] = field(default=None, kw_only=True)
 
     def __post_init__(self, chance: float | None) -> None:
+        object.__setattr__(self, "folder", given_file.folder_in_force())
         # Not isinstance: on a protocol it would read every property, and some read data.
         if not hasattr(type(self.task), "train"):
             if not callable(self.task):
@@ -99,6 +104,9 @@ class Study:
         if isinstance(self.vary, str):  # one name is what people write
             object.__setattr__(self, "vary", (self.vary,))
         _check(self)
+        if self.teacher is not None:
+            # Found once: the working directory may be another one later.
+            object.__setattr__(self, "teacher", given_file.find(self.teacher, self.folder))
         object.__setattr__(self, "task", _with_teachers(self))
 
     @property
@@ -110,6 +118,14 @@ class Study:
     def stored_name(self) -> str:
         """Name in the ledger: study, data and protocol, preset."""
         return f"{self.name}@{self.trained.label}" + (f"+{self.preset}" if self.preset else "")
+
+    @property
+    def description(self) -> str:
+        """Data, networks and quirks in one line, with the name of the file where the teacher is given."""
+        described = getattr(self.task, "described", None)
+        if self.teacher is None or described is None:
+            return self.trained.description
+        return str(described(self.teacher_file.name))
 
     def complete(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """All parameters of the task: its defaults, then those of ``params`` whose conditions hold."""
@@ -244,15 +260,34 @@ class Study:
 
     def _given(self) -> dict[str, Any]:
         """The file of weights, by its content."""
-        content = hashlib.sha256(self.teacher_file.read_bytes()).hexdigest()
         saw = list(self.teacher_saw) if isinstance(self.teacher_saw, tuple) else self.teacher_saw
-        return {"file": content[:32], "saw": saw}
+        return {"file": self.teacher_content, "saw": saw}
 
     @property
     def teacher_file(self) -> Path:
         """The file of weights that the study was given."""
         assert self.teacher is not None
-        return Path(self.teacher).expanduser().resolve()
+        return Path(self.teacher)
+
+    @property
+    def teacher_content(self) -> str:
+        """Hash of the given file as it is now, 32 hex digits."""
+        return digest(self.teacher_file)[:32]
+
+    def asked_since_draws(self) -> dict[str, Any]:
+        """What is said here that no study could say before runs drew folds and teachers, by its name."""
+        data: Any = getattr(self.task, "data", None)
+        data = getattr(data, "videos", data)  # clips as images
+        holdout, always = getattr(data, "holdout", "video"), getattr(data, "always_train", ())
+        said = {
+            "teacher": None if self.teacher is None else str(self.teacher),
+            "teachers": None if self.teachers in (None, "one", "per-seed") else self.taught,
+            "question": None if self.question == "itself" else self.question,
+            "vary": list(self.vary) if self.vary and {"split", "teacher"} & set(self.vary) else None,
+            "holdout": None if holdout == "video" else holdout,
+            "always_train": list(always) or None,
+        }
+        return {name: value for name, value in said.items() if value is not None}
 
     def before_draws(self, validation: float | None = None) -> Study | None:
         """This study as it was stored before runs drew folds and teachers; ``None`` where it could not have been.
@@ -260,12 +295,22 @@ class Study:
         One that is stored so goes on so: one split for all runs, one teacher that was chosen on it. ``validation``: the
         share that was carved away, where it is not the data's usual one.
         """
-        asked = self.teacher is not None or self.question != "itself" or self.teachers not in (None, "one", "per-seed")
-        later = {"split", "teacher"} & set(self.vary or ())
-        if asked or later or not self.folds or not hasattr(self.trained, "before_folds"):
+        return None if self.asked_since_draws() else self.older(validation)
+
+    def older(self, validation: float | None = None) -> Study | None:
+        """As ``before_draws``, without what it could not say then; ``None`` for tasks and data that have no folds."""
+        if not self.folds or not hasattr(self.trained, "before_folds"):
             return None
-        task = self.trained.before_folds(validation)
-        return dataclasses.replace(self, task=task, teachers=self.teachers or "one")
+        asked = self.asked_since_draws()
+        teachers = self.teachers if self.teachers in ("one", "per-seed") else "one"
+        changes: dict[str, Any] = {"teachers": teachers, "teacher": None, "teacher_saw": None, "question": "itself"}
+        if "vary" in asked:
+            changes["vary"] = None
+        return self._replaced(task=self.trained.before_folds(validation), **changes)
+
+    def _replaced(self, **changes: Any) -> Study:
+        with given_file.beside(self.folder):
+            return dataclasses.replace(self, **changes)
 
     def with_preset(self, name: str | None) -> Study:
         """The study as one of its presets changes it; ``None`` leaves it as declared."""
@@ -277,9 +322,9 @@ class Study:
             )
         changes = dict(self.presets[name])
         task = self.trained.with_options(**changes.pop("task", {}))
-        allowed = {item.name for item in dataclasses.fields(self)} - {"name", "presets", "preset"}
+        allowed = {item.name for item in dataclasses.fields(self)} - {"name", "presets", "preset", "folder"}
         _known(changes, allowed, f"preset {name!r} of study {self.name!r}")
-        return dataclasses.replace(self, task=task, preset=name, **changes)
+        return self._replaced(task=task, preset=name, **changes)
 
 
 def _function_task(study: Study, chance: float | None) -> FunctionTask:
@@ -385,8 +430,9 @@ def _check_teachers(study: Study, where: str) -> None:
         raise StudyFileError(f"{where}: teacher_saw is 'train', 'nothing' or a list of clips, got {saw!r}")
     if isinstance(saw, str) and saw not in ("train", "nothing"):
         raise StudyFileError(f"{where}: teacher_saw is 'train', 'nothing' or a list of clips, got {saw!r}")
-    if not study.teacher_file.is_file():
-        raise StudyFileError(f"{where}: expected a file of weights at {study.teacher_file}, found none")
+    if given_file.find(study.teacher, study.folder) is None:
+        tried = given_file.said(study.teacher, study.folder)
+        raise StudyFileError(f"{where}: expected a file of weights at {tried}, found none")
 
 
 def _with_teachers(study: Study) -> Task:

@@ -4,8 +4,13 @@ Seed document 000 tuned the weights of triplet and representation loss by hand, 
 the same parameters gave any result. Here each setting gets seeds, and what is reported took part in no choice.
 
     kdsearch launch studies/jhmdb_weights.py                      poses, a pose network, CPU cores
+    kdsearch launch studies/jhmdb_weights.py --preset split2      the second official split; also split3, see below
     kdsearch launch studies/jhmdb_weights.py --preset silhouettes person-centred silhouettes, all 21 classes
     kdsearch launch studies/jhmdb_weights.py --preset full        RGB frames, Hara's 3-D ResNet-18, GPUs
+
+The field reports the mean over JHMDB's three splits. Each is searched by itself; then, mean ± sd, without a verdict:
+
+    kdsearch compare studies/jhmdb_weights.py --preset cpu --preset split2 --preset split3
 """
 
 import kdsearch as kd
@@ -54,6 +59,9 @@ study = kd.Study(
             "confirm": kd.Confirm(seeds=2, finalists=1),
         },
         "cpu": {},
+        # As cpu, which is split 1.
+        "split2": {"task": {"data": data.jhmdb(protocol="split2", modality="poses")}},
+        "split3": {"task": {"data": data.jhmdb(protocol="split3", modality="poses")}},
         # A harder signal: 21 classes, small 3-D networks. The teacher sees twice the frames at twice the width.
         "silhouettes": {
             "task": {

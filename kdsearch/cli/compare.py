@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from kdsearch.cli.common import Data
-from kdsearch.cli.common import Preset
 from kdsearch.cli.common import Storage
 from kdsearch.cli.common import connect
 from kdsearch.cli.common import find
+from kdsearch.cli.common import is_file
 from kdsearch.cli.report import Form
 from kdsearch.cli.report import MixCode
 from kdsearch.cli.report import Output
@@ -22,13 +22,19 @@ def compare(
     studies: Annotated[
         list[str],
         typer.Argument(
-            metavar="STUDY...", help="Two studies or more, by name or file; the first is compared with each other one."
+            metavar="STUDY...",
+            help="Two studies or more, by name or file; the first is compared with each other one.",
         ),
     ],
     form: Form = "table",
     output: Output = None,
     mix_code: MixCode = False,
-    preset: Preset = None,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--preset", help="Preset of the study files; given several times, each file counts with each of them."
+        ),
+    ] = None,
     data: Data = None,
     storage: Storage = None,
 ) -> None:
@@ -40,5 +46,8 @@ def compare(
     from kdsearch.report import render
 
     ledger = connect(storage)
-    results = [ledger.results(find(ledger, study, preset).id) for study in studies]
+    presets: list[str | None] = [*preset] if preset else [None]
+    # A study that is given by its name has its preset in it.
+    asked = [(study, name) for study in studies for name in (presets if is_file(study) else [None])]
+    results = [ledger.results(find(ledger, study, name).id) for study, name in asked]
     put(render(build_beside(results, mix_code=mix_code), form, width=terminal_width()), output)

@@ -23,6 +23,7 @@ from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.report import build
 from kdsearch.report import render
+from kdsearch.report.units import FEWEST_TEACHERS
 from kdsearch.search.budget import describe
 from kdsearch.search.searches import shares_of
 from kdsearch.study import Study
@@ -149,7 +150,7 @@ def _announce(
 ) -> None:
     study = loaded.study
     console.print(f"study     {record.name}" + (f" (preset {study.preset})" if study.preset else ""))
-    console.print(f"data      {study.trained.description}")
+    console.print(f"data      {study.description}")
     confirm = record.settings["confirm"]
     without = shares_of(record.settings).get("without")
     share = f", of which {describe(without)} without distillation" if without else ""
@@ -164,5 +165,10 @@ def _announce(
     console.print(f"draws     {_draws(study, record)}")
     where = "in this process" if engine == "debug" else f"{workers} worker process{'' if workers == 1 else 'es'}"
     console.print(f"engine    {engine}, {where}")
+    if isinstance(study.taught, int) and study.taught < FEWEST_TEACHERS:
+        console.print(
+            f"note      below {FEWEST_TEACHERS} teachers no verdict: the fresh seeds share {study.taught}, and each "
+            "counts once"
+        )
     for change in changes:
         console.print(f"changed   {change}")

@@ -37,7 +37,7 @@ def train(
     given = parse_settings(set_, list(task.parameters))
     study.check(given)
     params = study.explicit(given)
-    print(task.description)
+    print(study.description)
     try:
         study.check(given, inside=True)
     except StudyFileError as outside:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -28,8 +29,11 @@ from kdsearch.data.files import combined
 from kdsearch.data.folds import FIRST
 from kdsearch.data.folds import Fold
 from kdsearch.data.folds import checked_folds
+from kdsearch.data.folds import checked_recipe
+from kdsearch.data.folds import checked_split_seed
 from kdsearch.data.partitions import Cutting
 from kdsearch.data.partitions import Holdout
+from kdsearch.data.partitions import checked_classes
 from kdsearch.data.partitions import checked_sources
 from kdsearch.data.partitions import films_of
 from kdsearch.data.protocols import Parts
@@ -57,7 +61,7 @@ class ActionVideos:
     list. ``folds``: parts of the train list that validate in turn, cut with ``split_seed``; None for the older recipe,
     which carves the share ``validation`` away once for all. ``holdout`` and ``always_train`` as in ``Cutting``.
     ``only`` keeps some classes. ``root`` (default: the environment variable KDSEARCH_DATA) is where to look and no part
-    of the identity.
+    of the identity. ``DataError`` for any other value, and for both ``folds`` and ``validation`` or neither.
     """
 
     name: ActionName
@@ -69,6 +73,21 @@ class ActionVideos:
     folds: int | None = 5
     holdout: Holdout = "video"
     always_train: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.name not in ACTION_SETS:
+            raise DataError(f"name {self.name!r}: expected one of {', '.join(ACTION_SETS)}.")
+        if self.split not in (1, 2, 3):
+            raise DataError(f"split={self.split!r}: expected 1, 2 or 3.")
+        object.__setattr__(self, "split_seed", checked_split_seed(self.split_seed))
+        folds, validation = checked_recipe(self.folds, self.validation)
+        holdout, always_train = checked_sources(self.holdout, self.always_train, folds)
+        object.__setattr__(self, "folds", folds)
+        object.__setattr__(self, "validation", validation)
+        # Groups are the only sources that the names of UCF101 tell, so that both words are one declaration.
+        object.__setattr__(self, "holdout", "video" if self.name == "ucf101" else holdout)
+        object.__setattr__(self, "always_train", always_train)
+        object.__setattr__(self, "only", checked_classes(self.only))
 
     @property
     def modality(self) -> str:
@@ -169,11 +188,11 @@ class ActionVideos:
         """The same data cut into so many folds."""
         return replace(self, folds=checked_folds(folds, None, folds)[0], validation=None)
 
-    def before_folds(self) -> ActionVideos:
-        """The same data under the older recipe, which carves a tenth of train away: itself where it has that recipe."""
+    def before_folds(self, validation: float = BEFORE_FOLDS) -> ActionVideos:
+        """The same data under the older recipe, which carves a share of train away: itself where it has that recipe."""
         if self.folds is None:
             return self
-        return replace(self, folds=None, validation=BEFORE_FOLDS, holdout="video", always_train=())
+        return replace(self, folds=None, validation=validation, holdout="video", always_train=())
 
     def load(self, frames: int, size: int | None = None) -> Clips:
         """``frames`` frames of every clip by the uniform rule, at ``size`` x ``size`` pixels (default 112).
@@ -265,9 +284,7 @@ def ucf101(
     ``DataError`` for any other value, and for both ``folds`` and ``validation``.
     """
     recipe = checked_folds(folds, validation, 5)
-    _, always = checked_sources(holdout, always_train, recipe[0])
-    # Groups are the only sources that the names tell, so that both words are one declaration.
-    return _declare("ucf101", split, recipe, split_seed, "video", always, classes, root)
+    return _declare("ucf101", split, recipe, split_seed, holdout, always_train, classes, root)
 
 
 def hmdb51(
@@ -288,8 +305,7 @@ def hmdb51(
     within a class, ``holdout="film"`` across classes.
     """
     recipe = checked_folds(folds, validation, 5)
-    held, always = checked_sources(holdout, always_train, recipe[0])
-    return _declare("hmdb51", split, recipe, split_seed, held, always, classes, root)
+    return _declare("hmdb51", split, recipe, split_seed, holdout, always_train, classes, root)
 
 
 def _declare(
@@ -297,17 +313,12 @@ def _declare(
     split: int,
     recipe: tuple[int | None, float | None],
     split_seed: int,
-    holdout: Holdout,
-    always_train: tuple[str, ...],
+    holdout: str,
+    always_train: Sequence[str],
     classes: Sequence[str] | None,
     root: Path | str | None,
 ) -> ActionVideos:
-    if split not in (1, 2, 3):
-        raise DataError(f"split={split!r}: expected 1, 2 or 3.")
-    if split_seed < 0:
-        raise DataError(f"split_seed={split_seed}: expected 0 or more.")
-    if classes is not None and (isinstance(classes, str) or len(set(classes)) < 2):
-        raise DataError(f"classes={classes!r}: expected the names of two classes or more, or None for all.")
-    only, where = None if classes is None else tuple(sorted(set(classes))), None if root is None else Path(root)
+    only, always = cast("tuple[str, ...] | None", classes), cast("tuple[str, ...]", always_train)
     folds, share = recipe
-    return ActionVideos(name, split, share, split_seed, only, where, folds, holdout, always_train)
+    where = None if root is None else Path(root)
+    return ActionVideos(name, split, share, split_seed, only, where, folds, cast("Holdout", holdout), always)

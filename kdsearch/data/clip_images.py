@@ -58,6 +58,12 @@ class ClipImages:
     padding: int = 0
     eleven_points: bool = False
 
+    def __post_init__(self) -> None:
+        if self.videos.modality != "frames":
+            raise DataError(f"clips are classified by their frames, got data of modality {self.videos.modality!r}.")
+        if not isinstance(self.frames, int) or self.frames < 1:
+            raise DataError(f"frames={self.frames!r}: expected a whole number of at least 1.")
+
     @property
     def label(self) -> str:
         """Of the videos."""
@@ -90,9 +96,9 @@ class ClipImages:
         """The same clips with another number of folds."""
         return replace(self, videos=cast("Any", self.videos).with_folds(folds))
 
-    def before_folds(self) -> ClipImages:
-        """The same clips under the older recipe, one split for all runs."""
-        return replace(self, videos=cast("Any", self.videos).before_folds()) if self.folds else self
+    def before_folds(self, *validation: float) -> ClipImages:
+        """The same clips under the older recipe, one split for all runs, of this share or the videos' usual one."""
+        return replace(self, videos=cast("Any", self.videos).before_folds(*validation)) if self.folds else self
 
     def query_groups(self) -> Any:
         """Source group of each test clip; ``None`` where the videos tell of none."""
@@ -117,8 +123,4 @@ def clips(videos: Videos, frames: int, *, mean: Statistics = MEAN, std: Statisti
     ``mean`` and ``std`` are those of Hara's Kinetics networks; torchvision's r3d_18 wants (0.43216, 0.394666, 0.37645)
     and (0.22803, 0.22145, 0.216989).
     """
-    if videos.modality != "frames":
-        raise DataError(f"clips are classified by their frames, got data of modality {videos.modality!r}.")
-    if not isinstance(frames, int) or frames < 1:
-        raise DataError(f"frames={frames!r}: expected a whole number of at least 1.")
     return ClipImages(videos, frames, mean=mean, std=std)

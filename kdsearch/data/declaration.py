@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from kdsearch.data.clips import Clips
 from kdsearch.data.folds import FIRST
 from kdsearch.data.folds import Fold
 from kdsearch.data.folds import checked_folds
+from kdsearch.data.folds import checked_recipe
+from kdsearch.data.folds import checked_split_seed
 from kdsearch.data.names import CLASSES
 from kdsearch.data.partitions import Cutting
 from kdsearch.data.partitions import Holdout
@@ -46,7 +49,8 @@ class Jhmdb:
 
     ``folds``: parts of the train list that validate in turn, cut with ``split_seed``; None for the older recipe, which
     carves the share ``validation`` away once for all. ``holdout`` and ``always_train`` as in ``Cutting``. ``root``
-    (default: the environment variable KDSEARCH_DATA) is where to look and no part of the identity.
+    (default: the environment variable KDSEARCH_DATA) is where to look and no part of the identity. ``DataError`` for
+    any other value, and for both ``folds`` and ``validation`` or neither.
     """
 
     protocol: Protocol = "split1"
@@ -57,6 +61,18 @@ class Jhmdb:
     folds: int | None = 5
     holdout: Holdout = "video"
     always_train: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.protocol not in PROTOCOLS:
+            raise DataError(f"protocol {self.protocol!r}: expected one of {', '.join(PROTOCOLS)}.")
+        if self.modality not in MODALITIES:
+            raise DataError(f"modality {self.modality!r}: expected one of {', '.join(MODALITIES)}.")
+        object.__setattr__(self, "split_seed", checked_split_seed(self.split_seed))
+        folds, validation = checked_recipe(self.folds, self.validation)
+        _, always_train = checked_sources(self.holdout, self.always_train, folds)
+        object.__setattr__(self, "folds", folds)
+        object.__setattr__(self, "validation", validation)
+        object.__setattr__(self, "always_train", always_train)
 
     def locate(self, root: Path | None = None) -> Location:
         """Where this modality is read from; ``DataError`` when a root is named and is no folder."""
@@ -141,11 +157,11 @@ class Jhmdb:
         """The same data cut into so many folds."""
         return replace(self, folds=checked_folds(folds, None, folds)[0], validation=None)
 
-    def before_folds(self) -> Jhmdb:
-        """The same data under the older recipe, which carves a fifth of train away: itself where it has that recipe."""
+    def before_folds(self, validation: float = BEFORE_FOLDS) -> Jhmdb:
+        """The same data under the older recipe, which carves a share of train away: itself where it has that recipe."""
         if self.folds is None:
             return self
-        return replace(self, folds=None, validation=BEFORE_FOLDS, holdout="video", always_train=())
+        return replace(self, folds=None, validation=validation, holdout="video", always_train=())
 
     def load(self, frames: int, size: int | None = None) -> Clips:
         """Read ``frames`` frames of every clip; parts are those of the first fold.
@@ -238,13 +254,14 @@ def jhmdb(
     the older recipe, a fraction of train that is carved away once for all runs, for studies that were begun with it.
     ``DataError`` for any other value, and for both ``folds`` and ``validation``.
     """
-    if protocol not in PROTOCOLS:
-        raise DataError(f"protocol {protocol!r}: expected one of {', '.join(PROTOCOLS)}.")
-    if modality not in MODALITIES:
-        raise DataError(f"modality {modality!r}: expected one of {', '.join(MODALITIES)}.")
     parts, share = checked_folds(folds, validation, 5)
-    if split_seed < 0:
-        raise DataError(f"split_seed={split_seed}: expected 0 or more.")
-    held, always = checked_sources(holdout, always_train, parts)
-    where = None if root is None else Path(root)
-    return Jhmdb(protocol, modality, split_seed, share, where, parts, held, always)
+    return Jhmdb(
+        cast("Protocol", protocol),
+        cast("Modality", modality),
+        split_seed,
+        share,
+        None if root is None else Path(root),
+        parts,
+        cast("Holdout", holdout),
+        cast("tuple[str, ...]", always_train),
+    )

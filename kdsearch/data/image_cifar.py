@@ -53,6 +53,7 @@ def cifar10(
     test: int | None = None,
     folds: int | None = None,
     validation: float | None = None,
+    holdout: str | None = None,
     split_seed: int = 0,
     classes: Sequence[str] | None = None,
     root: Path | str | None = None,
@@ -65,7 +66,7 @@ def cifar10(
     """
     count = 10 if classes is None else len(set(classes))
     small = train is not None and train <= 1000 * count and test is not None and test <= 200 * count
-    return declare(CifarFinder("cifar10", small), train, test, folds, validation, split_seed, classes, root)
+    return declare(CifarFinder("cifar10", small), train, test, folds, validation, split_seed, classes, root, holdout)
 
 
 def cifar100(
@@ -74,9 +75,10 @@ def cifar100(
     test: int | None = None,
     folds: int | None = None,
     validation: float | None = None,
+    holdout: str | None = None,
     split_seed: int = 0,
     classes: Sequence[str] | None = None,
     root: Path | str | None = None,
 ) -> ImageDeclaration:
     """Declare CIFAR-100, read by torchvision from ``cifar-100-python``; reads nothing yet. ``DataError`` without it."""
-    return declare(CifarFinder("cifar100"), train, test, folds, validation, split_seed, classes, root)
+    return declare(CifarFinder("cifar100"), train, test, folds, validation, split_seed, classes, root, holdout)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from kdsearch.data.files import combined
 from kdsearch.data.folds import FIRST
 from kdsearch.data.folds import Fold
 from kdsearch.data.folds import checked_folds
+from kdsearch.data.folds import checked_recipe
+from kdsearch.data.folds import checked_split_seed
 from kdsearch.data.image_split import IntArray
 from kdsearch.data.image_split import carved
 from kdsearch.data.image_split import chosen
@@ -28,6 +31,7 @@ from kdsearch.data.images import Images
 from kdsearch.data.images import Reader
 from kdsearch.data.images import Rows
 from kdsearch.data.images import Statistics
+from kdsearch.data.partitions import checked_classes
 from kdsearch.errors import DataError
 
 BEFORE_FOLDS = 0.1
@@ -48,7 +52,9 @@ class ImageDeclaration:
     cut anew for every partition. The functions that declare take 5 for subsets of up to 10,000 train images. Whole sets
     and larger subsets get 1: a tenth of them is thousands of images, whose luck is small beside that of a seed, and the
     five trainings of a large teacher, one for each fold, cost days. None is the older recipe, which carves the share
-    ``validation`` away once for all runs. ``root`` is where to look and no part of the identity.
+    ``validation`` away once for all runs. There is no ``holdout``: nothing tells which film an image is of, and the
+    functions refuse the word. ``root`` is where to look and no part of the identity. ``DataError`` for any other value,
+    and for both ``folds`` and ``validation`` or neither.
     """
 
     finder: Finder
@@ -59,6 +65,16 @@ class ImageDeclaration:
     only: tuple[str, ...] | None = None
     root: Path | None = None
     folds: int | None = 1
+
+    def __post_init__(self) -> None:
+        for name, value in (("train", self.train), ("test", self.test)):
+            if value is not None and (not isinstance(value, int) or value < 4):
+                raise DataError(f"{name}={value!r}: expected a whole number of images, 4 or more, or None for all.")
+        object.__setattr__(self, "split_seed", checked_split_seed(self.split_seed))
+        folds, validation = checked_recipe(self.folds, self.validation)
+        object.__setattr__(self, "folds", folds)
+        object.__setattr__(self, "validation", validation)
+        object.__setattr__(self, "only", checked_classes(self.only))
 
     @property
     def multi_label(self) -> bool:
@@ -158,9 +174,9 @@ class ImageDeclaration:
         """The same data cut into so many folds."""
         return replace(self, folds=checked_folds(folds, None, folds)[0], validation=None)
 
-    def before_folds(self) -> ImageDeclaration:
-        """The same data under the older recipe, which carves a tenth of train away: itself where it has that recipe."""
-        return self if self.folds is None else replace(self, folds=None, validation=BEFORE_FOLDS)
+    def before_folds(self, validation: float = BEFORE_FOLDS) -> ImageDeclaration:
+        """The same data under the older recipe, which carves a share of train away: itself where it has that recipe."""
+        return self if self.folds is None else replace(self, folds=None, validation=validation)
 
     def learnt_from(self, other: object) -> int:
         """How many of the images that validate here, in any fold, are among those that train in ``other``.
@@ -265,17 +281,16 @@ def declare(
     split_seed: int,
     classes: Sequence[str] | None,
     root: Path | str | None,
+    holdout: str | None,
 ) -> ImageDeclaration:
     """A declaration with checked arguments; reads nothing yet. ``DataError`` for what cannot be."""
-    for name, value in (("train", train), ("test", test)):
-        if value is not None and (not isinstance(value, int) or value < 4):
-            raise DataError(f"{name}={value!r}: expected a whole number of images, 4 or more, or None for all.")
-    parts, share = checked_folds(folds, validation, 5 if train is not None and train <= SMALL else 1)
-    if split_seed < 0:
-        raise DataError(f"split_seed={split_seed}: expected 0 or more.")
-    if classes is not None and (isinstance(classes, str) or len(set(classes)) < 2):
-        raise DataError(f"classes={classes!r}: expected the names of two classes or more, or None for all.")
-    # Sorted, so that one choice has one identity however it is written.
-    only = None if classes is None else tuple(sorted(set(classes)))
+    if holdout is not None:
+        raise DataError(
+            f"holdout={holdout!r}: images are cut one by one, for nothing here tells which film or video an image is "
+            "of. Leave holdout out; videos have it, also as clips(hmdb51(holdout='film'), frames=16)."
+        )
+    few = isinstance(train, int) and train <= SMALL
+    parts, share = checked_folds(folds, validation, 5 if few else 1)
+    only = cast("tuple[str, ...] | None", classes)
     where = None if root is None else Path(root)
     return ImageDeclaration(finder, train, test, share, split_seed, only, where, parts)

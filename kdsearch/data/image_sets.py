@@ -86,6 +86,7 @@ def stl10(
     test: int | None = None,
     folds: int | None = None,
     validation: float | None = None,
+    holdout: str | None = None,
     split_seed: int = 0,
     classes: Sequence[str] | None = None,
     root: Path | str | None = None,
@@ -94,7 +95,7 @@ def stl10(
 
     ``DataError`` where there is none when it is used.
     """
-    return declare(Stl10Finder(), train, test, folds, validation, split_seed, classes, root)
+    return declare(Stl10Finder(), train, test, folds, validation, split_seed, classes, root, holdout)
 
 
 def voc(
@@ -104,6 +105,7 @@ def voc(
     test: int | None = None,
     folds: int | None = None,
     validation: float | None = None,
+    holdout: str | None = None,
     split_seed: int = 0,
     root: Path | str | None = None,
 ) -> ImageDeclaration:
@@ -114,7 +116,7 @@ def voc(
     """
     if year not in VOC_PARTS:
         raise DataError(f"year {year!r}: expected one of {', '.join(VOC_PARTS)}, as text.")
-    return declare(VocFinder(year), train, test, folds, validation, split_seed, None, root)
+    return declare(VocFinder(year), train, test, folds, validation, split_seed, None, root, holdout)
 
 
 def image_folder(
@@ -125,6 +127,7 @@ def image_folder(
     test: int | None = None,
     folds: int | None = None,
     validation: float | None = None,
+    holdout: str | None = None,
     split_seed: int = 0,
     classes: Sequence[str] | None = None,
 ) -> ImageDeclaration:
@@ -135,4 +138,4 @@ def image_folder(
     """
     if not is_name(name):
         raise DataError(f"name {name!r}: expected a folder's name such as 'imagenet'.")
-    return declare(FolderFinder(name), train, test, folds, validation, split_seed, classes, root)
+    return declare(FolderFinder(name), train, test, folds, validation, split_seed, classes, root, holdout)

@@ -150,6 +150,16 @@ def checked_sources(holdout: str, always_train: Sequence[str], folds: int | None
     return known, tuple(sorted(set(always_train)))
 
 
+def checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
+    """The classes that a declaration keeps, sorted, so that one choice has one identity however it is written.
+
+    ``DataError`` for fewer than two.
+    """
+    if classes is not None and (isinstance(classes, str) or len(set(classes)) < 2):
+        raise DataError(f"classes={classes!r}: expected the names of two classes or more, or None for all.")
+    return None if classes is None else tuple(sorted(set(classes)))
+
+
 def films_of(table: Table) -> IntArray:
     """Number of each clip's film ``(N,)``, alike in all classes; the names must be official ones."""
     films = [film_of(name, table.classes[label]) for name, label in zip(table.names, table.labels, strict=True)]

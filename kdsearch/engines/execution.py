@@ -12,6 +12,7 @@ from typing import Any
 from kdsearch import settings
 from kdsearch.draws import Draws
 from kdsearch.engines import artifacts
+from kdsearch.engines.teacher import given_weights
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.records import StudyRecord
@@ -52,13 +53,16 @@ def job_of(
     device: str,
     report: Callable[[int, float], None],
 ) -> Job:
-    """A leased run as a task sees it; raises ``MissingArtifact`` where its teacher's weights are gone."""
+    """A leased run as a task sees it; raises ``MissingArtifact`` where its teacher's weights are gone.
+
+    And ``StudyFileError`` where a given teacher's are gone and its file is another now.
+    """
     params = {**study.defaults, **lease.params}
     request = RunRequest(
         role="teacher" if lease.pool == "teacher" else "student",
         params=params,
         seed=Draws.of(record.version, record.settings).training_seed(lease.pool, lease.seed),
-        teacher=_teacher(study, lease, params),
+        teacher=_teacher(study, record, lease, params),
         fold=lease.fold,
     )
     context = RunContext(
@@ -72,10 +76,12 @@ def job_of(
     return Job(request, context)
 
 
-def _teacher(study: Study, lease: Lease, params: Mapping[str, Scalar]) -> Path | None:
+def _teacher(study: Study, record: StudyRecord, lease: Lease, params: Mapping[str, Scalar]) -> Path | None:
     if lease.teacher_artifact:
         return artifacts.fetch(lease.teacher_artifact)
-    return study.teacher_file if study.teacher is not None and study.uses_teacher(params) else None
+    if study.teacher is None or not study.uses_teacher(params):
+        return None
+    return given_weights(study, record.identity)
 
 
 def outcome_of(lease: Lease, result: RunResult, *, code_hash: str, data_hash: str) -> Outcome:

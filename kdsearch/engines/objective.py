@@ -67,6 +67,7 @@ def evaluate(
     for seed in range(seeds):
         fold, teacher = draw_of(study, complete, seed, device)
         key = [study.trained.identity(), study.trained.fingerprint(), code, complete, seed]
+        key += [] if study.teacher is None else [study.teacher_content]
         text = json.dumps(key, sort_keys=True)
         workspace = settings.home() / "trials" / hashlib.sha256(text.encode()).hexdigest()[:20]
         workspace.mkdir(parents=True, exist_ok=True)

@@ -9,15 +9,22 @@ from dataclasses import dataclass
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from kdsearch import given
 from kdsearch.engines.code import code_hash
 from kdsearch.engines.devices import gpus
+from kdsearch.engines.teacher import given_weights
 from kdsearch.errors import DataError
 from kdsearch.errors import KdsearchError
 from kdsearch.errors import StudyFileError
+from kdsearch.errors import StudyMismatch
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.studies import Declaration
+from kdsearch.ledger.studies import difference
 from kdsearch.ledger.studies import plain
+from kdsearch.search.searches import without_space
 from kdsearch.spending import Budget
 from kdsearch.spending import Confirm
 from kdsearch.study import Study
@@ -38,29 +45,37 @@ class LoadedStudy:
     def as_stored(self, ledger: Ledger) -> LoadedStudy:
         """The study as the ledger has it: one that was stored before runs drew folds goes on under its older recipe.
 
-        Its budget and fresh seeds stay as stored: what the file says of them now may be meant for folds.
+        Its budget and fresh seeds stay as stored: what the file says of them now may be meant for folds. Raises
+        ``StudyMismatch`` where the file is another study than the one that is stored so under its name and preset.
         """
-        before = self.study.before_draws()
+        older = self.study.older()
         stored = {row.name: row for row in ledger.studies()}
-        if before is None or self.study.stored_name in stored or before.stored_name not in stored:
+        row = stored.get(older.stored_name) if older is not None else None
+        if row is None or row.version > 1 or self.study.stored_name in stored:
             return self
-        row = stored[before.stored_name]
-        share = (row.identity.get("task") or {}).get("data", {}).get("validation")
-        before = self.study.before_draws(share) or before
-        if plain(before.identity()) != row.identity:
-            return self
+        before = self.study.older(_share(row)) or self.study
+        lines = list(difference(row.identity, plain(before.identity())))
+        lines += [
+            f"{name}: nothing in the ledger, {value!r} in the study file"
+            for name, value in self.study.asked_since_draws().items()
+        ]
+        if lines:
+            raise StudyMismatch(_refusal(row, self.study, lines))
         budget, confirm = Budget(**row.settings["budget"]), Confirm(**row.settings["confirm"])
         return replace(self, study=replace(before, budget=budget, confirm=confirm))
 
     def declaration(self) -> Declaration:
         """The study in the ledger's words; reads the data's fingerprint."""
         study, task = self.study, self.study.trained
+        identity = study.identity()
         _check_teacher(study)
+        if study.teacher is not None:
+            given_weights(study, identity)  # kept now: a file that changes later changes no run
         return Declaration(
             name=study.stored_name,
-            identity=study.identity(),
+            identity=identity,
             settings=study.settings(),
-            description=task.description,
+            description=study.description,
             metric=task.metric,
             chance=task.chance,
             data_hash=task.fingerprint(),
@@ -83,7 +98,44 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
         raise StudyFileError(f"{path} must make exactly one kdsearch.Study at its top level, it makes {len(studies)}")
     study = studies[0]
     name = preset or _fitting_preset(study)
-    return LoadedStudy(path.resolve(), study.with_preset(None if name == "none" else name))
+    study = study.with_preset(None if name == "none" else name)
+    _check_question(study)
+    return LoadedStudy(path.resolve(), study)
+
+
+def _check_question(study: Study) -> None:
+    """Refuse a comparison with the best setting without distillation where there is nothing to search for one."""
+    settings = {
+        "space": {name: dimension.identity() for name, dimension in study.space.items()},
+        "dimensions": list(study.space),
+        "teacher_parameters": study.trained.teacher_parameters,
+        "idle_without_teacher": study.idle_without_teacher,
+    }
+    if study.question == "best without" and not without_space(settings):
+        weights = ", ".join(study.trained.teacher_parameters)
+        raise StudyFileError(
+            f"study {study.name!r}: question='best without' needs a number to search where every teacher weight "
+            f"({weights}) is 0, and of the space ({', '.join(study.space)}) none is left then. Search one that matters "
+            "without a teacher too, or leave the question at 'itself': it is the same comparison here"
+        )
+
+
+def _share(row: StudyRecord) -> float | None:
+    """The share of the train list that validated all runs of a stored study, where its data name one."""
+    data: Any = (row.identity.get("task") or {}).get("data") or {}
+    return dict(data.get("clips") or data).get("validation")
+
+
+def _refusal(row: StudyRecord, study: Study, lines: list[str]) -> str:
+    preset = f" with preset {study.preset}" if study.preset else ""
+    folds = f"{study.folds} fold{'s' if study.folds > 1 else ''}"
+    return (
+        f"the ledger holds the study {row.name!r}, of this name{preset}, which was begun before there were folds (one "
+        "split for all runs, one teacher chosen on it), and the study file differs from it:\n  "
+        + "\n  ".join(lines)
+        + "\nUndo the change to go on with the stored one, or give the changed study another name in its file: it then "
+        f"begins anew, with {folds}. What is stored can be read by its name: kdsearch report {row.name}"
+    )
 
 
 def _check_teacher(study: Study) -> None:
@@ -106,7 +158,7 @@ def _fitting_preset(study: Study) -> str:
 
 def _has_data(study: Study) -> bool:
     try:
-        return "stand-in" not in study.trained.description
+        return "stand-in" not in study.description
     except DataError:  # some data have no stand-in; who names the preset is told what is missing
         return False
 
@@ -124,7 +176,8 @@ def _import(path: Path) -> dict[str, object]:
     # Registered, so that functions of the file can be pickled and their source found.
     sys.modules[spec.name] = module
     try:
-        spec.loader.exec_module(module)
+        with given.beside(path.resolve().parent):
+            spec.loader.exec_module(module)
     except KdsearchError:
         raise
     except Exception as error:

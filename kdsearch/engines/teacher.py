@@ -7,16 +7,21 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
+from typing import Any
 
 import fasteners
 
 from kdsearch import settings
+from kdsearch.data.files import digest
+from kdsearch.data.files import write_whole
 from kdsearch.data.folds import Fold
 from kdsearch.draws import Draw
 from kdsearch.draws import Draws
 from kdsearch.engines import artifacts
 from kdsearch.engines.code import code_hash
 from kdsearch.errors import KdsearchError
+from kdsearch.errors import StudyFileError
 from kdsearch.search.teachers import REPLACED
 from kdsearch.search.teachers import streams_of
 from kdsearch.study import Study
@@ -34,8 +39,32 @@ def draw_of(study: Study, params: Mapping[str, Scalar], seed: int, device: str =
     if not study.uses_teacher(params):
         return draw.fold, None
     if study.teacher is not None:
-        return draw.fold, study.teacher_file
+        return draw.fold, given_weights(study)
     return draw.fold, trained_teacher(study, Draw() if study.taught == "one" else draw, device)
+
+
+def given_weights(study: Study, identity: Mapping[str, Any] | None = None) -> Path:
+    """The study's own copy of the file of weights that it was given, by content: the file may change while runs train.
+
+    ``identity``: what the study is, where the ledger says it; else what the file holds now. Raises ``StudyFileError``
+    where there is no copy yet and the file is another than the study's.
+    """
+    wanted = study.teacher_content if identity is None else str(identity["teachers"]["file"])
+    copy = artifacts.folder() / f"{wanted}{study.teacher_file.suffix}"
+    if copy.is_file() and digest(copy)[:32] == wanted:
+        return copy
+    content = study.teacher_file.read_bytes()
+    found = hashlib.sha256(content).hexdigest()[:32]
+    if found != wanted:
+        raise StudyFileError(
+            f"teacher={study.teacher_file} is not the file that study {study.name!r} was begun with: expected content "
+            f"{wanted}, came {found}. Put the file back that it was, or give a study with this one another name"
+        )
+
+    def write(file: IO[bytes]) -> None:
+        file.write(content)
+
+    return write_whole(copy, write)
 
 
 def trained_teacher(study: Study, draw: Draw = Draw(), device: str = "cpu") -> Path:  # noqa: B008

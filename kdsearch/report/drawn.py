@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from kdsearch.draws import Draws
 from kdsearch.ledger.records import Pool
 from kdsearch.report.selection import Selection
-from kdsearch.tasks.base import VARY
+from kdsearch.search.teachers import streams_of
 
 SPLIT, TEACHER = "split", "teacher"
-STREAMS = frozenset({"initialisation", "order", "augmentation", SPLIT, TEACHER})
-NOTHING = "nothing"
 HELD = ("one", "given", "none")
 """Teachers of a study that do not vary with the seed."""
 
@@ -58,19 +56,12 @@ def drawn(selection: Selection) -> Drawn:
     """What a study's runs draw, by the streams that its winner names, or before there is one its other settings."""
     study = selection.study
     draws, teachers = Draws.of(study.version, study.settings), _teachers(selection)
-    streams = streams_of(_params(selection).get(VARY))
+    streams = streams_of(_params(selection))
     if study.version == 1 or draws.folds == 0 or teachers == "one":
         streams -= {SPLIT}
     if study.version == 1 or teachers in HELD:
         streams -= {TEACHER}
     return Drawn(streams, draws, teachers)
-
-
-def streams_of(vary: object) -> frozenset[str]:
-    """The streams that a configuration's parameter names; all where it has none."""
-    if vary is None:
-        return STREAMS
-    return frozenset() if vary == NOTHING else frozenset(str(vary).split("+"))
 
 
 def _teachers(selection: Selection) -> str:

@@ -27,7 +27,8 @@ def runs_csv(results: StudyResults) -> str:
     """Return one line a run: all fields, parameters as ``param.NAME``, scores as ``scores.NAME``, curves as JSON.
 
     Where runs draw folds and teachers: the ``fold`` of a ``partition`` that validates a run (of a teacher, its
-    students), counted from 0, and ``teacher_run``, the id of the run that trained its teacher.
+    students), counted from 0, and ``teacher_run``, the id of the run that trained its teacher (``needs`` in studies
+    that were begun before).
 
     Test scores are left out until the winner is chosen; the column ``note`` says so.
     """
@@ -128,11 +129,14 @@ def _flat(results: StudyResults, run: RunRecord, hidden: bool) -> dict[str, Any]
     fields = asdict(run)
     scores, curve = fields.pop("scores"), dict(fields.pop("curve"))
     del fields["fold"]
+    draws = results.study.version > 1
+    if draws:
+        del fields["needs"]  # it is ``teacher_run`` below
     flat: dict[str, Any] = {"study": results.study.name, "data": data_line(results.study), **fields}
     flat["finished_at"] = run.finished_at.isoformat() if run.finished_at else None
     flat["configuration"] = record.name if record else None
     flat["kind"] = record.kind if record else None
-    if results.study.version > 1:
+    if draws:
         flat |= {"partition": run.fold.partition, "fold": run.fold.number, "teacher_run": run.needs}
     flat |= {f"param.{name}": value for name, value in (record.params if record else {}).items()}
     if hidden:

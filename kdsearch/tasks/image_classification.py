@@ -103,7 +103,12 @@ class ImageClassification(ImageTask):
     @property
     def description(self) -> str:
         """Data, networks and quirks in one line."""
-        words = [self.data.description, f"student {self.student}", f"teacher {self.teacher}{self.recipe_words}"]
+        return self.described()
+
+    def described(self, teacher: str | None = None) -> str:
+        """See ``TrainsStudents``."""
+        recipe = self.recipe_words(teacher)
+        words = [self.data.description, f"student {self.student}", f"teacher {self.teacher}{recipe}"]
         return "; ".join([*words, *self.quirk_words()])
 
     @property

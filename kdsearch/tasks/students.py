@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -43,8 +42,9 @@ def check_recipe(given: str | None, folds: int) -> None:
 
 
 def _before_folds(data: Any, validation: float | None) -> Any:
-    before = data.before_folds() if hasattr(data, "before_folds") else data
-    return before if validation is None else replace(before, validation=validation)
+    if not hasattr(data, "before_folds"):
+        return data
+    return data.before_folds() if validation is None else data.before_folds(validation)
 
 
 class _WithData(Protocol):
@@ -97,9 +97,14 @@ class TrainsStudents:
         given: TeacherRecipe | None = getattr(self, "teacher_recipe", None)
         return given or ("last" if self.folds else "validation")
 
-    @property
-    def recipe_words(self) -> str:
-        """What a description adds of the teacher's recipe; nothing of older studies'."""
+    def described(self, teacher: str | None = None) -> str:
+        """The description where the study is given its teacher in a file of this name; ``None``: it trains its own."""
+        return self._trained.description
+
+    def recipe_words(self, teacher: str | None) -> str:
+        """What a description adds of where the teacher comes from; nothing of older studies'."""
+        if teacher is not None:
+            return f", from {teacher}"
         return {"last": ", last epoch", "nested": ", epoch chosen on clips held out of its own", "validation": ""}[
             self.recipe
         ]

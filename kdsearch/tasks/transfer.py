@@ -113,8 +113,14 @@ class Source:
         return (IMAGENET_MEAN, IMAGENET_STD) if self.data is None else (self.data.mean, self.data.std)
 
     def __str__(self) -> str:
+        return self.described()
+
+    def described(self, teacher: str | None = None) -> str:
+        """The source in words; ``teacher``: the file that its weights come from where they would else be trained."""
         seen = "" if self.enlarge is None else f", images enlarged to {self.enlarge}"
         learnt = f"{self.count} classes" if self.data is None else f"trained here on {self.data.description}"
+        if self.data is not None and teacher is not None:
+            learnt = f"{self.count} classes, from {teacher}"
         return f"source {self.name}: {self.network} ({learnt}{seen})"
 
 
@@ -180,8 +186,13 @@ class Transfer(ImageTask):
     @property
     def description(self) -> str:
         """Data, networks and quirks in one line."""
+        return self.described()
+
+    def described(self, teacher: str | None = None) -> str:
+        """See ``TrainsStudents``."""
         heads = f"transfer module of {self.hidden}" if self.transfer_module else "auxiliary layer"
-        words = [self.data.description, f"student {self.student} with {heads}", *map(str, self.transfer_from)]
+        words = [self.data.description, f"student {self.student} with {heads}"]
+        words += [source.described(teacher) for source in self.transfer_from]
         words += [f"{self.target_loss} loss"] if self.target_loss != "ce" else []
         return "; ".join([*words, *self.quirk_words()])
 

@@ -149,11 +149,15 @@ class VideoHashing(TrainsStudents):
     @property
     def description(self) -> str:
         """Data, encoders, frames, bits and quirks in one line."""
+        return self.described()
+
+    def described(self, teacher: str | None = None) -> str:
+        """See ``TrainsStudents``."""
         parts = [self.data.description]
         for role in ("student", "teacher"):
             network = self.network(role)
             width = "" if network.width is None else f" width {network.width}"
-            recipe = self.recipe_words if role == "teacher" else ""
+            recipe = self.recipe_words(teacher) if role == "teacher" else ""
             parts.append(f"{role} {self.encoder_name(role)}{width}, {network.frames} frames{recipe}")
         parts.append(f"{self.bits} bits")
         parts.extend(f"as the original: {QUIRKS[quirk]}" for quirk in self.quirks)

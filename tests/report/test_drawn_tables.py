@@ -253,8 +253,12 @@ def test_exports_name_fold_partition_and_teacher() -> None:
     assert (teacher["kind"], teacher["partition"], teacher["fold"]) == ("teacher", "0", "3")
     flat = json.loads(runs_json(found))["runs"]
     assert {"partition", "fold", "teacher_run"} <= flat[0].keys()
+    assert not {"needs"} & {*flat[0], *rows["4"]}, "one column says it"
     first = drawing.without(found, version=1)
-    assert not {"partition", "fold", "teacher_run"} & json.loads(runs_json(first))["runs"][0].keys()
+    before = json.loads(runs_json(first))["runs"]
+    assert not {"partition", "fold", "teacher_run"} & before[0].keys()
+    older = {row["id"]: row for row in csv.DictReader(StringIO(runs_csv(first)))}
+    assert older[str(100_000 * WINNER + 2_000 + 3)]["needs"] == "3", "as it was"
 
 
 def named(found: StudyResults, name: str) -> StudyResults:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import kdsearch as kd
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.studies import plain
 from kdsearch.report import FORMATS
 from kdsearch.report import Estimate
 from kdsearch.report import build_beside
@@ -153,6 +156,23 @@ def test_what_is_one_study_but_for_its_split() -> None:
     assert differ_in_split([on_split(1), preset]), "a preset is how a study file names another split"
     files = drawing.without(other, identity={**other.study.identity, "data": "other files"})
     assert not differ_in_split([on_split(1), files])
+
+
+def test_presets_of_the_jhmdb_study_are_its_official_splits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("KDSEARCH_DATA", raising=False)
+    file = Path(__file__).resolve().parents[2] / "studies" / "jhmdb_weights.py"
+    studies = [kd.load(file, preset=preset) for preset in ("cpu", "split2", "split3")]
+    assert [study.stored_name for study in studies] == [
+        "jhmdb_weights@standin-poses-split1-5folds+cpu",
+        "jhmdb_weights@standin-poses-split2-5folds+split2",
+        "jhmdb_weights@standin-poses-split3-5folds+split3",
+    ]
+    assert len({(str(study.budget), str(study.confirm)) for study in studies}) == 1
+    found = [
+        drawing.without(on_split(1 + place), identity=plain(study.identity())) for place, study in enumerate(studies)
+    ]
+    assert [split_of(result.study) for result in found] == ["split1", "split2", "split3"]
+    assert differ_in_split(found)
 
 
 def test_lists_of_action_data_are_part_of_their_fingerprint() -> None:
