@@ -20,12 +20,14 @@ from kdsearch.spending import Confirm
 from kdsearch.spending import Fixed
 from kdsearch.spending import Published
 from kdsearch.study import Study
+from kdsearch.tasks.fold import Fold
 
 __all__ = [
     "Adaptive",
     "Budget",
     "Confirm",
     "Fixed",
+    "Fold",
     "KdsearchError",
     "Published",
     "Study",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -157,6 +158,18 @@ def settled(
     return {**defaults, **{name: value for name, value in params.items() if name not in idle}}
 
 
+def idle_at(space: Mapping[str, Dimension], values: Mapping[str, Scalar]) -> set[str]:
+    """Names of the dimensions whose conditions cannot hold where these values stand, whatever the others are."""
+
+    def never(dimension: Dimension | None) -> bool:
+        if not isinstance(dimension, Conditional):
+            return False
+        named = dimension.on in values and values[dimension.on] not in dimension.values
+        return named or never(space.get(dimension.on))
+
+    return {name for name, dimension in space.items() if never(dimension)}
+
+
 def middle(dimension: Dimension) -> Scalar:
     """A value in the middle of the range (of its logarithm, where that is what is searched), or the first choice."""
     inner = plain(dimension)
@@ -172,6 +185,32 @@ def words(dimension: Dimension) -> str:
     if isinstance(inner, Categorical):
         return f"one of {', '.join(map(repr, inner.choices))}"
     return f"a {'whole ' if isinstance(inner, Integer) else ''}number from {inner.low:g} to {inner.high:g}"
+
+
+def wrong_kind(dimension: Dimension | None, value: Any, default: Any = None) -> str:
+    """Why a value is of another kind than the dimension's, or than the ``default`` where there is none; or nothing.
+
+    It need not lie inside the range: a weight that is searched on a logarithm may be 0 elsewhere.
+    """
+    inner = None if dimension is None else plain(dimension)
+    if not isinstance(value, int | float | str | bool) or (isinstance(value, float) and not math.isfinite(value)):
+        return "expected a finite number, a word, True or False"
+    if isinstance(inner, Categorical):
+        known = [choice for choice in inner.choices if isinstance(choice, str)]
+        near = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
+        if value in inner.choices or not (near or all(not _alike(value, choice) for choice in inner.choices)):
+            return ""
+        return f"expected {words(inner)}" + (f"; did you mean {near[0]!r}?" if near else "")
+    if isinstance(inner, Integer):
+        return "" if _is_number(value) and float(value).is_integer() else "expected a whole number"
+    if isinstance(inner, Uniform):
+        return "" if _is_number(value) else "expected a number"
+    return "" if default is None or _alike(value, default) else f"expected a value such as its default {default!r}"
+
+
+def _alike(one: Scalar, other: Scalar) -> bool:
+    """Whether both are numbers, both words, or both true or false."""
+    return _is_number(one) == _is_number(other) and isinstance(one, str) == isinstance(other, str)
 
 
 def check_conditions(space: Mapping[str, Dimension]) -> None:

@@ -16,8 +16,8 @@ class Budget:
 
     ``runs``: search runs. ``hours``: time in which search runs were under way, so that a stopped study does not age.
     ``gpu_hours``: the search runs' own times added up (core-hours where runs train on CPU cores). Confirm, teacher and
-    pre-flight runs come on top. ``without``: the share of it that searches with all teacher weights 0, so that
-    distillation is held against the best that there is without it.
+    pre-flight runs come on top. ``without``: the share of it that searches without distillation (all teacher weights 0,
+    or what the study names by its ``without``), so that distillation is held against the best that there is without it.
     """
 
     runs: int | None = None

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
-import re
 from collections.abc import Callable
-from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import InitVar
 from dataclasses import dataclass
 from dataclasses import field
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 from typing import Literal
 from typing import cast
 
 from kdsearch import given as given_file
+from kdsearch.checks import check
+from kdsearch.checks import check_held
+from kdsearch.checks import check_streams
+from kdsearch.checks import known
 from kdsearch.data.files import digest
 from kdsearch.errors import StudyFileError
+from kdsearch.functions import check_all_set
+from kdsearch.functions import check_defaults
+from kdsearch.functions import function_task
+from kdsearch.functions import with_folds
 from kdsearch.space import Categorical
 from kdsearch.space import Dimension
-from kdsearch.space import active
-from kdsearch.space import check_conditions
-from kdsearch.space import middle
 from kdsearch.space import plain
 from kdsearch.space import settled
 from kdsearch.space import words
@@ -39,11 +40,15 @@ from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.base import Task
 from kdsearch.tasks.function import FunctionTask
+from kdsearch.without import NAMED
+from kdsearch.without import effective
 
 _HELD = {"one": frozenset({"split", "teacher"}), "given": frozenset({"teacher"})}
 """Random streams that do not follow the seed, by where teachers come from."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+class _AsTheTaskHasThem(dict[str, Scalar]):
+    """Defaults that the task says: a copy of the study with another task or stream takes them anew."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,11 @@ class Study:
     matters to you. ``vary``: the random streams that follow a run's seed, where not all shall; the others are held.
     ``presets``: name to fields of this study (``task`` as options of the task) that it replaces. ``chance``: of a bare
     function, what a run that diverges counts as; without it 0, and the study ends where the function returns less.
+    ``without``: of a function, the values that make a run one without distillation, such as ``{"alpha": 0}``; they may
+    lie outside the space. Of kdsearch's tasks it is every teacher weight 0. ``defaults``: of a bare function, values of
+    parameters that are not searched, and of others where nothing is set. ``folds``: how many parts of its data validate
+    in turn, for a function that takes a ``fold`` (``kdsearch.Fold``); of a task its data say it. Where ``defaults`` and
+    ``folds`` are not given, a study has those of its task.
     """
 
     name: str
@@ -85,29 +95,46 @@ class Study:
     folder: Path | None = field(default=None, init=False, repr=False, compare=False)
     """Of the study file, where its files are looked for first."""
     chance: InitVar[float | None] = field(default=None, kw_only=True)
+    without: Mapping[str, Scalar] | None = field(default=None, kw_only=True)
+    defaults: Mapping[str, Scalar] = field(default_factory=dict, kw_only=True)
+    folds: int = field(default=0, kw_only=True)
 
     def __post_init__(self, chance: float | None) -> None:
         object.__setattr__(self, "folder", given_file.folder_in_force())
+        where = f"study {self.name!r}"
+        given = {} if isinstance(self.defaults, _AsTheTaskHasThem) else dict(self.defaults)
         # Not isinstance: on a protocol it would read every property, and some read data.
         if not hasattr(type(self.task), "train"):
             if not callable(self.task):
                 raise StudyFileError(
-                    f"study {self.name!r}: task must be a task of kdsearch.tasks or a callable "
-                    f"(params, seed, report) -> objective, got {type(self.task).__name__}"
+                    f"{where}: task must be a task of kdsearch.tasks or a callable (params, seed, report) -> "
+                    f"objective, got {type(self.task).__name__}"
                 )
-            object.__setattr__(self, "task", _function_task(self, chance))
-        elif chance is not None:
-            raise StudyFileError(
-                f"study {self.name!r}: chance is for a bare function, got chance={chance!r} beside a task that says it "
-                "itself; leave it out here"
-            )
+            made = function_task(self.task, self.space, self.baselines, given, chance, where)
+            object.__setattr__(self, "task", made)
+        else:
+            _said_by_task(where, chance, given)
+        object.__setattr__(self, "task", with_folds(self.trained, self.folds, where))
         if isinstance(self.vary, str):  # one name is what people write
             object.__setattr__(self, "vary", (self.vary,))
-        _check(self)
+        if self.without == dict.fromkeys(self.trained.teacher_parameters, 0):
+            object.__setattr__(self, "without", None)  # what it is anyway
+        self._take_over()
+        check(self)
         if self.teacher is not None:
             # Found once: the working directory may be another one later.
             object.__setattr__(self, "teacher", given_file.find(self.teacher, self.folder))
         object.__setattr__(self, "task", _with_teachers(self))
+        self._take_over()
+
+    def _take_over(self) -> None:
+        """Folds and defaults as the task has them."""
+        object.__setattr__(self, "folds", int(getattr(self.task, "folds", 0)))
+        defaults = _AsTheTaskHasThem(self.trained.parameters)
+        if VARY in defaults:
+            vary = self._streams if self.vary is None else list(self.vary)
+            defaults[VARY] = "+".join(name for name in vary if name not in self.held) or "nothing"
+        object.__setattr__(self, "defaults", defaults)
 
     @property
     def trained(self) -> Task:
@@ -140,15 +167,6 @@ class Study:
         return {VARY: "+".join(name for name in self._streams if name in named) or "nothing"}
 
     @property
-    def defaults(self) -> dict[str, Scalar]:
-        """The task's parameters as this study has them where nothing is said."""
-        defaults = dict(self.trained.parameters)
-        if VARY not in defaults:
-            return defaults
-        vary = self._streams if self.vary is None else list(self.vary)
-        return {**defaults, VARY: "+".join(name for name in vary if name not in self._held) or "nothing"}
-
-    @property
     def taught(self) -> str | int:
         """Where the teachers come from: the words of ``teachers``, ``given`` by file, or ``none``."""
         if not self.trained.has_teacher:
@@ -160,18 +178,19 @@ class Study:
         return self.teachers if isinstance(self.teachers, str) else int(self.teachers)
 
     @property
-    def folds(self) -> int:
-        """Parts of the train list, each of which validates in turn; 0 where one split stands for all runs."""
-        return int(getattr(self.trained, "folds", 0))
+    def off(self) -> dict[str, Scalar]:
+        """The values of a run without distillation; empty where nothing says what that is."""
+        if self.without is None:
+            return dict.fromkeys(self.trained.teacher_parameters, 0)
+        return effective(self.space, self.without)
 
     @property
-    def _may_listen(self) -> bool:
-        """Whether any run of the search can have a teacher weight that is not 0."""
-        weights = self.trained.teacher_parameters
-        return any(name in self.space or self.defaults[name] != 0 for name in weights)
+    def may_distil(self) -> bool:
+        """Whether any run of the search can be one with distillation."""
+        return any(name in self.space or self.defaults[name] != value for name, value in self.off.items())
 
     @property
-    def _held(self) -> frozenset[str]:
+    def held(self) -> frozenset[str]:
         """The streams that this study holds for all runs."""
         return _HELD.get(str(self.taught), frozenset())
 
@@ -184,8 +203,8 @@ class Study:
         for name, value in params.items():
             if name == VARY and VARY in self.trained.parameters:
                 streams = [] if value == "nothing" else str(value).split("+")
-                _check_streams(streams, self.trained, "vary")
-                _check_held(self, streams, "vary")
+                check_streams(streams, self.trained, "vary")
+                check_held(self, streams, "vary")
             dimension, default = self.space.get(name), self.trained.parameters[name]
             numeric = isinstance(default, int | float) and not isinstance(default, bool)
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -201,14 +220,16 @@ class Study:
 
         Raises ``StudyFileError`` where a bare function, which has no defaults, would be called with a made-up number.
         """
-        _all_set(self.space, getattr(self.task, "must_set", ()), params, f"study {self.name!r}")
+        missing = tuple(getattr(self.task, "must_set", ()))
+        values = {name: value for name, value in self.defaults.items() if name not in missing}
+        check_all_set(self.space, missing, {**values, **params}, f"study {self.name!r}")
         return {**self.complete(params), **params, **self._vary(params)}
 
     def without_teacher(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """The same numbers with every teacher weight 0, and at its default what only mattered with a teacher."""
-        zeros = dict.fromkeys(self.trained.teacher_parameters, 0)
+        """The same numbers without distillation, and at its default what only mattered with it."""
+        off = self.off
         idle = {name: self.defaults[name] for name in self.idle_without_teacher}
-        return {**self.complete({**params, **zeros}), **idle, **zeros}
+        return {**self.complete({**params, **off}), **idle, **off}
 
     @property
     def idle_without_teacher(self) -> tuple[str, ...]:
@@ -232,6 +253,7 @@ class Study:
             "vary": None if self.vary is None else list(self.vary),
             # What is compared first of all is said before fresh seeds are seen; older studies do not name it.
             **({} if self.question == "itself" else {"question": self.question}),
+            **({} if self.without is None else {"without": self.off}),
         }
 
     def settings(self) -> dict[str, Any]:
@@ -239,7 +261,7 @@ class Study:
         return {
             "title": self.name,
             "budget": {name: value for name, value in dataclasses.asdict(self.budget).items() if name != "without"},
-            "without": self.budget.without if self._may_listen else 0.0,
+            "without": self.budget.without if self.may_distil else 0.0,
             "confirm": dataclasses.asdict(self.confirm),
             "preflight": {"seeds": self.preflight_seeds},
             "search": self.search.identity(),
@@ -252,8 +274,16 @@ class Study:
             "folds": self.folds,
             "question": self.question,
             "query_groups": getattr(self.trained, "query_groups", lambda: None)(),
+            **self.searched,
+        }
+
+    @property
+    def searched(self) -> dict[str, Any]:
+        """Of the settings what says which numbers each of the searches has, with and without distillation."""
+        return {
             "idle_without_teacher": list(self.idle_without_teacher),
-            "teacher_parameters": list(self.trained.teacher_parameters),
+            "teacher_parameters": list(self.off),
+            **({} if self.without is None else {NAMED: self.off}),
             "space": {name: dimension.identity() for name, dimension in self.space.items()},
             "dimensions": list(self.space),
         }
@@ -309,6 +339,8 @@ class Study:
         return self._replaced(task=self.trained.before_folds(validation), **changes)
 
     def _replaced(self, **changes: Any) -> Study:
+        if "task" in changes:
+            changes = {"folds": 0, **changes}  # as the new task has them
         with given_file.beside(self.folder):
             return dataclasses.replace(self, **changes)
 
@@ -322,117 +354,32 @@ class Study:
             )
         changes = dict(self.presets[name])
         task = self.trained.with_options(**changes.pop("task", {}))
+        if isinstance(task, FunctionTask):
+            task = _of_function(self, task, changes)
         allowed = {item.name for item in dataclasses.fields(self)} - {"name", "presets", "preset", "folder"}
-        _known(changes, allowed, f"preset {name!r} of study {self.name!r}")
+        known(changes, allowed, f"preset {name!r} of study {self.name!r}")
         return self._replaced(task=task, preset=name, **changes)
 
 
-def _function_task(study: Study, chance: float | None) -> FunctionTask:
-    """A bare function has no defaults: baselines must set all that is not idle; an idle number is a middle one."""
-    assert callable(study.task)
-    names = dict.fromkeys([*study.space, *(name for values in study.baselines.values() for name in values)])
-    for label, values in study.baselines.items():
-        _all_set(study.space, names, values, f"study {study.name!r}, baseline {label!r}")
-    defaults = {name: middle(study.space[name]) if name in study.space else 0.0 for name in names}
-    return FunctionTask(
-        study.task,
-        parameters=defaults,
-        chance=0.0 if chance is None else float(chance),
-        chance_assumed=chance is None,
-        must_set=tuple(names),
-    )
+def _said_by_task(where: str, chance: float | None, defaults: Mapping[str, Scalar]) -> None:
+    """Refuse what belongs to a bare function beside a task."""
+    for name, value, place in (("chance", chance, ""), ("defaults", defaults or None, " (parameters)")):
+        if value is not None:
+            raise StudyFileError(
+                f"{where}: {name} is for a bare function, got {name}={value} beside a task that says it itself{place}; "
+                "leave it out here"
+            )
 
 
-def _all_set(space: Mapping[str, Dimension], names: Iterable[str], values: Mapping[str, Scalar], where: str) -> None:
-    idle = set(space) - set(active(space, values))
-    missing = [name for name in names if name not in values and name not in idle]
-    if not missing:
-        return
-    for unknown in (name for name in values if name not in space):
-        near = difflib.get_close_matches(unknown, missing, n=1)
-        if near:
-            raise StudyFileError(f"{where}: unknown parameter {unknown!r}; did you mean {near[0]!r}?")
-    raise StudyFileError(
-        f"{where}: a bare function has no defaults and nothing is set for {', '.join(missing)}; set them, or pass "
-        "kd.tasks.FunctionTask(function, parameters={name: default}, chance=0.0)"
-    )
-
-
-def _check(study: Study) -> None:
-    where = f"study {study.name!r}"
-    if not _NAME.fullmatch(study.name):
-        raise StudyFileError(f"{where}: a name has letters, digits, '_', '.' and '-' and begins with a letter or digit")
-    task = study.trained
-    if not study.space:
-        raise StudyFileError(f"{where}: the space is empty; search at least one of: {', '.join(task.parameters)}")
-    for name, dimension in study.space.items():
-        if not isinstance(dimension, Dimension):
-            raise StudyFileError(f"{where}: {name} must be kd.uniform, kd.log, kd.integer, kd.categorical or kd.when")
-    try:
-        check_conditions(study.space)
-    except ValueError as error:
-        raise StudyFileError(f"{where}: {error}") from error
-    _known(study.space, task.parameters, f"{where}, space")
-    for label, values in study.baselines.items():
-        _known(values, task.parameters, f"{where}, baseline {label!r}")
-        for name, value in values.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise StudyFileError(f"{where}, baseline {label!r}: {name} must be finite, got {value}")
-    if not isinstance(study.search, Adaptive | Fixed):
-        raise StudyFileError(f"{where}: search is kd.Adaptive() or kd.Fixed(seeds=5), got {study.search!r}")
-    if study.vary is not None:
-        _check_streams(study.vary, task, where)
-        _check_held(study, study.vary, where)
-    if not study.min_effect > 0:
-        raise StudyFileError(f"{where}: min_effect must be above 0, got {study.min_effect}")
-    _check_teachers(study, where)
-    if study.question not in ("itself", "best without"):
-        raise StudyFileError(f"{where}: question is 'itself' or 'best without', got {study.question!r}")
-    if study.question == "best without" and not (study.budget.without and study._may_listen):
-        raise StudyFileError(
-            f"{where}: question='best without' needs a search without teacher: weights of teacher terms, and a share "
-            "of the budget, such as kd.Budget(runs=200, without=0.1)"
-        )
-
-
-def _check_teachers(study: Study, where: str) -> None:
-    given: Any = study.teachers
-    saw = study.teacher_saw
-    number = isinstance(given, Integral) and not isinstance(given, bool)
-    if number and not 2 <= given <= study.confirm.seeds:
-        raise StudyFileError(
-            f"{where}: a number of teachers is 2 to {study.confirm.seeds}, the fresh seeds that share them, got {given}"
-        )
-    if not number and given not in (None, "several", "one", "per-seed"):
-        raise StudyFileError(f"{where}: teachers is 'several', a number or 'one', got {given!r}")
-    named = VARY in study.trained.parameters
-    if named and not study.folds and (number or given == "several"):
-        raise StudyFileError(
-            f"{where}: teachers={given!r} trains each of them outside a fold, and these data have one fixed split: "
-            "declare them with folds=5 in place of validation="
-        )
-    if study.teacher is None:
-        if saw is not None:
-            raise StudyFileError(f"{where}: teacher_saw is of a teacher that is given, teacher=FILE; leave it out")
-        return
-    if not study.trained.has_teacher:
-        raise StudyFileError(f"{where}: this task listens to no teacher; leave teacher={str(study.teacher)!r} out")
-    if given is not None:
-        raise StudyFileError(f"{where}: teacher=FILE and teachers={given!r} contradict each other; drop one of them")
-    if saw is None:
-        raise StudyFileError(
-            f"{where}: teacher=FILE needs teacher_saw, what the teacher was trained on: 'train' (the train list, as "
-            "published weights), 'nothing' of it, or a list of the names of its clips"
-        )
-    if not isinstance(study.teacher, str | Path):
-        raise StudyFileError(f"{where}: teacher is the path of a file of weights, got {study.teacher!r}")
-    if not isinstance(saw, str | list | tuple) or not saw:
-        raise StudyFileError(f"{where}: teacher_saw is 'train', 'nothing' or a list of clips, got {saw!r}")
-    if isinstance(saw, str) and saw not in ("train", "nothing"):
-        raise StudyFileError(f"{where}: teacher_saw is 'train', 'nothing' or a list of clips, got {saw!r}")
-    if given_file.find(study.teacher, study.folder) is None:
-        tried = given_file.said(study.teacher, study.folder)
-        raise StudyFileError(f"{where}: expected a file of weights at {tried}, found none")
+def _of_function(study: Study, task: FunctionTask, changes: dict[str, Any]) -> FunctionTask:
+    """The function's task with what a preset says of its folds and defaults, taken out of ``changes``."""
+    if "folds" in changes:
+        task = dataclasses.replace(task, folds=changes.pop("folds"))
+    if "defaults" in changes:
+        defaults = changes.pop("defaults")
+        check_defaults(changes.get("space", study.space), defaults, f"study {study.name!r}, preset")
+        task = task.with_defaults(defaults)
+    return task
 
 
 def _with_teachers(study: Study) -> Task:
@@ -452,31 +399,3 @@ def _with_teachers(study: Study) -> Task:
         saw = tuple(sorted({*data.always_train, *names}))
         return task.with_options(data=dataclasses.replace(data, always_train=saw))
     return task
-
-
-def _check_held(study: Study, vary: Iterable[str], where: str) -> None:
-    """Refuse streams that the study's teachers hold for all runs."""
-    given = f"teacher={str(study.teacher)!r}" if study.teacher is not None else f"teachers={study.teachers!r}"
-    for name in vary:
-        if name in study._held:
-            raise StudyFileError(f"{where}: {given} holds the {name} for all runs; leave {name!r} out of vary")
-
-
-def _check_streams(vary: Iterable[str], task: Task, where: str) -> None:
-    streams = str(task.parameters.get(VARY, "")).split("+")
-    if VARY not in task.parameters:
-        raise StudyFileError(f"{where}: vary is for tasks that name their random streams; this one does not")
-    for name in [vary] if isinstance(vary, str) else vary:
-        if name not in streams:
-            raise StudyFileError(
-                f"{where}: expected streams that follow the seed, out of {', '.join(streams)}; got {name!r}"
-            )
-
-
-def _known(names: Iterable[str], allowed: Iterable[str], where: str) -> None:
-    allowed = list(allowed)
-    for name in names:
-        if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise StudyFileError(f"{where}: unknown {name!r}{hint} Known: {', '.join(allowed)}")

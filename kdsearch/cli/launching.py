@@ -30,6 +30,7 @@ from kdsearch.study import Study
 from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import TrainsTogether
+from kdsearch.without import without_words
 
 
 def launch(
@@ -84,9 +85,10 @@ def launch(
         return
     took = time.monotonic() - begin, _cpu_seconds() - processor
     _say_finished(console, ledger.ended_runs(record.id), before, *took)
-    print(render(build(results), "table", width=console.width if console.is_terminal else 100))
     if ledger.database.embedded:
-        console.print("\nThe embedded database goes on running for report and dashboard; kdsearch db stop ends it.")
+        console.print("The embedded database goes on running for report and dashboard; kdsearch db stop ends it.\n")
+    # Last of all, so that a terminal ends on the answer.
+    print(render(build(results), "table", width=console.width if console.is_terminal else 100))
     winner = [run for run in results.runs if run.pool == "confirm" and run.configuration_id == results.study.winner_id]
     if not any(run.state in ENDED for run in winner):
         raise SystemExit(1)  # the report says why
@@ -154,7 +156,7 @@ def _announce(
     confirm = record.settings["confirm"]
     without = shares_of(record.settings).get("without")
     share = f", of which {describe(without)} without distillation" if without else ""
-    first = 1 + bool(study.trained.teacher_parameters) + bool(without)
+    first = 1 + bool(study.off) + bool(without)
     others = len(study.baselines) + confirm["finalists"]
     seeds, fewer = confirm["seeds"], confirm.get("others") or confirm["seeds"]
     compared = f"{seeds} fresh seeds for each of up to {first + others} configurations"
@@ -163,6 +165,8 @@ def _announce(
     budget = f"{describe(record.settings['budget'])} over {', '.join(study.space)}{share}"
     console.print(f"budget    {budget}; then {compared}")
     console.print(f"draws     {_draws(study, record)}")
+    if words := without_words(study):
+        console.print(f"without   {words}")
     where = "in this process" if engine == "debug" else f"{workers} worker process{'' if workers == 1 else 'es'}"
     console.print(f"engine    {engine}, {where}")
     if isinstance(study.taught, int) and study.taught < FEWEST_TEACHERS:

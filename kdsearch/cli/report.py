@@ -29,7 +29,7 @@ def report(
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Print the comparison on fresh seeds, the search against it, published figures and the instability."""
+    """Print what a study found: the answer first and last, between them the tables that it rests on."""
     from kdsearch.report import build
     from kdsearch.report import render
 

@@ -11,12 +11,17 @@ from kdsearch.cli.common import find
 
 
 def status(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
-    """Show phase, runs by pool and state, the leader so far, time left, and who works."""
+    """Show phase, runs by pool and state, the leader so far, time left, who works; of a finished study its answer."""
+    from kdsearch.report import answer_of
+    from kdsearch.report import render_answer
     from kdsearch.report.progress import status as table
     from kdsearch.report.render import render_table
 
     ledger = connect(storage)
     record = find(ledger, study, preset)
     holders = ledger.lease_holders(record.id)
-    print(render_table(table(ledger.results(record.id, curves=False)), width=100))
+    results = ledger.results(record.id, curves=False)
+    print(render_table(table(results), width=100))
+    if (answer := answer_of(results)) is not None:
+        print(render_answer(answer, width=100))
     print(f"workers holding runs: {', '.join(holders) if holders else 'none'}")

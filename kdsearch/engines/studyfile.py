@@ -105,18 +105,14 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
 
 def _check_question(study: Study) -> None:
     """Refuse a comparison with the best setting without distillation where there is nothing to search for one."""
-    settings = {
-        "space": {name: dimension.identity() for name, dimension in study.space.items()},
-        "dimensions": list(study.space),
-        "teacher_parameters": study.trained.teacher_parameters,
-        "idle_without_teacher": study.idle_without_teacher,
-    }
-    if study.question == "best without" and not without_space(settings):
-        weights = ", ".join(study.trained.teacher_parameters)
+    if study.question == "best without" and not without_space(study.searched):
+        off = f"every teacher weight ({', '.join(study.off)}) is 0"
+        if study.without is not None:
+            off = f"{', '.join(f'{name} is {value!r}' for name, value in study.off.items())}"
         raise StudyFileError(
-            f"study {study.name!r}: question='best without' needs a number to search where every teacher weight "
-            f"({weights}) is 0, and of the space ({', '.join(study.space)}) none is left then. Search one that matters "
-            "without a teacher too, or leave the question at 'itself': it is the same comparison here"
+            f"study {study.name!r}: question='best without' needs a number to search where {off}, and of the space "
+            f"({', '.join(study.space)}) none is left then. Search one that matters without a teacher too, or leave "
+            "the question at 'itself': it is the same comparison here"
         )
 
 

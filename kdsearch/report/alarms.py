@@ -1,19 +1,45 @@
-"""What must be read before any number: no result, many failures."""
+"""What must be read before any number: no result, many runs lost, a seed without effect, a choice made on test."""
 
 from __future__ import annotations
 
 from kdsearch.ledger.records import Pool
+from kdsearch.report.captions import epoch_on_test
+from kdsearch.report.captions import listed
+from kdsearch.report.captions import min_effect
+from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import plural
+from kdsearch.report.compared import Compared
+from kdsearch.report.compared import compared
 from kdsearch.report.compared import primary_id
 from kdsearch.report.compared import spoken
+from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.gap import Gap
+from kdsearch.report.ranges import cut
+from kdsearch.report.ranges import metric_range
 from kdsearch.report.selection import Selection
+from kdsearch.report.selection import present
+from kdsearch.report.units import Units
+from kdsearch.statistics import summarize
 
 MANY_FAILED = 0.2
+MANY_DIVERGED: dict[Pool, float] = {"confirm": 0.1, "search": 0.25}
+"""A search tries what diverges; of a configuration that is compared few runs should."""
+
+SAME_FROM = 3
+"""Two equal values may be chance, as of an accuracy on few images."""
 
 
 def alarms(selection: Selection) -> list[str]:
     """Return the sentences that stand before all others; none where all is well."""
-    return [*_no_result(selection), *_many_failed(selection)]
+    return [
+        *_no_result(selection),
+        *_many_failed(selection),
+        *_many_diverged(selection),
+        *_same_values(selection),
+        *_chosen_on_test(selection),
+        *_no_gap(selection),
+        *_beyond_range(selection),
+    ]
 
 
 def _no_result(selection: Selection) -> list[str]:
@@ -57,3 +83,84 @@ def _many_failed(selection: Selection) -> list[str]:
         f"Many runs failed: {' and '.join(parts)}. What is left may not stand for the rest; see kdsearch logs "
         f"{example}."
     ]
+
+
+def _many_diverged(selection: Selection) -> list[str]:
+    parts = []
+    for row in _fresh(selection):
+        runs = selection.of(row.id, "confirm")
+        diverged = sum(run.state == "diverged" for run in runs)
+        if diverged > MANY_DIVERGED["confirm"] * len(runs):
+            parts.append(f"{diverged:,} of {len(runs):,} fresh runs of {_the(row)}")
+    search = [run for run in selection.runs if run.pool == "search"]
+    diverged = sum(run.state == "diverged" for run in search)
+    if diverged > MANY_DIVERGED["search"] * len(search):
+        parts.append(f"{diverged:,} of {len(search):,} search runs")
+    if not parts:
+        return []
+    chance = selection.study.chance
+    return [
+        f"Many runs diverged: {listed(parts)}. They count at chance level ({chance:.4g}), so that a mean is of two "
+        "kinds of runs, and its interval is rough."
+    ]
+
+
+def _same_values(selection: Selection) -> list[str]:
+    """A configuration whose fresh seeds all give one value: training may not read its seed."""
+    same = []
+    for row in _fresh(selection):
+        runs = [run for run in selection.of(row.id, "confirm") if run.state == "done"]
+        summary = summarize(present([selection.result(run) for run in runs]))
+        if summary.n >= SAME_FROM and summary.sd == 0:
+            same.append(f"all {summary.n} fresh seeds of {_the(row)}")
+    if not same:
+        return []
+    said = listed(same)
+    return [f"{said[:1].upper()}{said[1:]} give the same value: is the seed used?"]
+
+
+def _chosen_on_test(selection: Selection) -> list[str]:
+    if not selection.has_scores or selection.searching or not epoch_on_test(selection.study):
+        return []
+    return [
+        "The test part was read for a choice: each score stands at the run's best epoch on test, as this study asks "
+        "for, and is optimistic."
+    ]
+
+
+def _no_gap(selection: Selection) -> list[str]:
+    """The pre-flight's own finding, where it saw too little to distil."""
+    event = next((event for event in selection.events if event.kind == "preflight"), None)
+    if event is None or not event.data.get("warning"):
+        return []
+    found = Gap.stored(event.data, min_effect(selection))
+    numbers = found.numbers(selection.digits) if found else fixed(float(event.data["difference"]), selection.digits)
+    what = objective_title(selection.study, selection.has_scores)
+    return [
+        f"The pre-flight found hardly a gap to distil: teacher minus student alone is {numbers} {what}. Without a "
+        "better teacher there is little to gain."
+    ]
+
+
+def _beyond_range(selection: Selection) -> list[str]:
+    """Of the means on fresh seeds: an interval beyond the metric's range is too wide to say much."""
+    bounds, units = metric_range(selection), Units.of(selection)
+    rows = [(row, units.estimate(selection.results(row.id))) for row in _fresh(selection)]
+    wide = [_the(row) for row, estimate in rows if estimate is not None and cut(bounds, estimate) != estimate]
+    if not wide or bounds is None:
+        return []
+    reach, are = ("interval of {} reaches", "is") if len(wide) == 1 else ("intervals of {} reach", "are")
+    return [
+        f"The {reach.format(listed(wide))} beyond {bounds[0]:g} to {bounds[1]:g}, where {selection.study.metric} lies, "
+        f"and {are} cut there: the runs are too few, or of two kinds."
+    ]
+
+
+def _fresh(selection: Selection) -> list[Compared]:
+    """Compared configurations that statements are made of, with results on fresh seeds."""
+    return [row for row in compared(selection) if row.part != "context" and selection.results(row.id)]
+
+
+def _the(row: Compared) -> str:
+    """How a row is called in a sentence."""
+    return row.label if row.part == "baseline" else f"the {row.label}"

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from kdsearch.errors import KdsearchError
+from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.alarms import alarms
 from kdsearch.report.build import changed_margin
 from kdsearch.report.build import failed_runs
 from kdsearch.report.build import other_runs
 from kdsearch.report.captions import data_line
+from kdsearch.report.captions import listed
 from kdsearch.report.compared import name_of
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import select
@@ -53,7 +54,8 @@ def sides(results: Sequence[StudyResults], mix_code: bool, *, alike: bool = True
 
     Raises ``KdsearchError`` where one has no result, is named twice, or is measured otherwise than the first: other
     data, parts or metric, or epochs chosen on test in one and on validation in the other (unless they are not to be
-    ``alike``); and where their runs are of different trainer code, unless ``mix_code``.
+    ``alike``); and where their runs are of different trainer code, unless ``mix_code``. Functions that do not say what
+    their data are go by metric and label, and ``sentences`` says so.
     """
     titles = [str(result.study.settings.get("title") or result.study.name) for result in results]
     found = [
@@ -79,6 +81,13 @@ def sentences(found: Sequence[Side]) -> list[str]:
     for side in found:
         said = [*alarms(side.selection), *failed_runs(side.selection), *other_runs(side.selection, side.results)]
         notes += [f"{side.title}: {sentence}" for sentence in said]
+    unsaid = [side.title for side in found if side.selection.is_function and not _says_data(side.selection)]
+    if unsaid:
+        notes.append(
+            f"{listed(unsaid)} {'does' if len(unsaid) == 1 else 'do'} not say what data a run reads: that all studies "
+            "here are measured on the same is taken from whoever names them together, for their metric has one name. "
+            'Say it by kd.tasks.FunctionTask(..., data_version="...").'
+        )
     codes = {code for side in found for code in side.selection.hashes}
     if len(codes) > 1:
         notes.append(f"Runs of {len(codes)} code hashes stand in this table: see which code each study ran.")
@@ -114,7 +123,7 @@ def _check_measured(first: Selection, other: Selection) -> None:
                 f"{selection.study.name} was launched before studies told what they are measured on: launch it once "
                 "more, which trains nothing, and compare again"
             )
-        if _measured_on(selection) in (None, _UNSAID):
+        if not _says_data(selection) and not (first.is_function and other.is_function):
             raise KdsearchError(
                 f"{selection.study.name} does not say what its function is measured on; expected "
                 'kd.tasks.FunctionTask(function, data_version="..."), the same words and label where the data are the '
@@ -127,7 +136,10 @@ def _check_measured(first: Selection, other: Selection) -> None:
             f"{with_test.name} has test scores and {without.name} has none: studies that stand side by side are "
             "measured alike; return objective and score in both"
         )
-    if _measured_on(first) != _measured_on(other) or one.metric != two.metric:
+    alike = _measured_on(first) == _measured_on(other)
+    if not (_says_data(first) and _says_data(other)):
+        alike = _label(one) == _label(two)
+    if not alike or one.metric != two.metric:
         raise KdsearchError(
             "studies that stand side by side are measured alike: same data and parts, same metric, epochs chosen on "
             f"validation, or on test, in both. {one.name} is of: {one.metric}, {data_line(one)}. {two.name} is of: "
@@ -139,18 +151,23 @@ def _measured_on(selection: Selection) -> object:
     return selection.study.settings.get("measured_on", selection.study.data_hash)
 
 
+def _says_data(selection: Selection) -> bool:
+    """Whether a study tells what it is measured on; only a function may not."""
+    return _measured_on(selection) not in (None, _UNSAID)
+
+
+def _label(study: StudyRecord) -> str:
+    """The short name of data and protocol in a stored study's name."""
+    return study.name.partition("@")[2].partition("+")[0]
+
+
 def _check_code(found: Sequence[Side]) -> None:
     """Functions of users are each its own code; kdsearch's trainer is to be one."""
-    own = [side.selection for side in found if not _is_function(side.selection)]
+    own = [side.selection for side in found if not side.selection.is_function]
     codes = {selection.study.name: ", ".join(code[:12] for code in selection.hashes) for selection in own}
     if len(set(codes.values())) > 1:
-        listed = "; ".join(f"{name}: {code}" for name, code in codes.items())
+        each = "; ".join(f"{name}: {code}" for name, code in codes.items())
         raise KdsearchError(
-            f"these studies' runs are of different trainer code ({listed}), so that a difference may be the code's; "
+            f"these studies' runs are of different trainer code ({each}), so that a difference may be the code's; "
             "launch the older ones anew under another name, or compare them all the same with --mix-code"
         )
-
-
-def _is_function(selection: Selection) -> bool:
-    task = selection.study.identity.get("task")
-    return isinstance(task, Mapping) and task.get("task") == "function"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from kdsearch.ledger.choice import searched
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.alarms import alarms
+from kdsearch.report.answer import answer
+from kdsearch.report.answered import Answer
 from kdsearch.report.captions import data_line
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import plural
@@ -13,16 +15,19 @@ from kdsearch.report.estimand import estimand_sentences
 from kdsearch.report.estimand import video_sentences
 from kdsearch.report.primary import primary_sentence
 from kdsearch.report.primary import second_sentences
+from kdsearch.report.ranges import cut_table
 from kdsearch.report.sections.added import TITLE as ADDED
 from kdsearch.report.sections.added import added
 from kdsearch.report.sections.comparison import comparison
 from kdsearch.report.sections.cost import cost_line
+from kdsearch.report.sections.curves import curves
 from kdsearch.report.sections.inflation import inflation
 from kdsearch.report.sections.instability import instability
 from kdsearch.report.sections.leading import leading
 from kdsearch.report.sections.preflight import preflight
 from kdsearch.report.sections.published import published
 from kdsearch.report.sections.sources import sources
+from kdsearch.report.sections.transfer import gain_transfer
 from kdsearch.report.sections.winner import winner
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import select
@@ -31,7 +36,9 @@ from kdsearch.search.orphans import LOST_PAIR
 from kdsearch.search.orphans import REPLACED
 from kdsearch.search.searches import shares_of
 
-AFTER_CHOICE = (comparison, winner, inflation, published, instability, sources, added, preflight)
+AFTER_CHOICE = (
+    comparison, winner, inflation, gain_transfer, published, preflight, instability, sources, curves, added,
+)  # fmt: skip
 DURING_SEARCH = (leading, preflight)
 
 
@@ -44,7 +51,7 @@ def build(results: StudyResults, *, mix_code: bool = False) -> Report:
     selection = select(results, mix_code=mix_code)
     study = results.study
     sections = DURING_SEARCH if selection.searching else AFTER_CHOICE
-    tables = tuple(table for section in sections if (table := section(selection)) is not None)
+    tables = tuple(cut_table(selection, table) for section in sections if (table := section(selection)) is not None)
     title = str(study.settings.get("title") or study.name)
     return Report(
         title=f"{title} ({study.name})" if title != study.name else title,
@@ -53,7 +60,13 @@ def build(results: StudyResults, *, mix_code: bool = False) -> Report:
         notes=(*alarms(selection), f"{data_line(study)}.", *_state(selection, results), *warnings(selection, results)),
         tables=tables,
         closing=(cost_line(results),),
+        answer=answer(selection),
     )
+
+
+def answer_of(results: StudyResults) -> Answer | None:
+    """Return the answer of a finished study, as ``kdsearch status`` shows it; ``None`` while there is none."""
+    return answer(select(results))
 
 
 def _state(selection: Selection, results: StudyResults) -> list[str]:

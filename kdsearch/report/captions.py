@@ -11,6 +11,7 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.report.drawn import Drawn
 from kdsearch.report.drawn import drawn
 from kdsearch.report.selection import Selection
+from kdsearch.report.selection import of_function
 
 SPREADS = {
     "one": "sd over student seeds with one teacher for all",
@@ -41,6 +42,15 @@ def data_line(study: StudyRecord) -> str:
     return text
 
 
+def short_data(study: StudyRecord) -> str:
+    """Name the data in a few words; a stand-in is named as such. The whole line stands once in a report."""
+    words = data_line(study)
+    stand_in = words.startswith("stand-in") and ": " in words
+    first, rest = words.split(": ", 1) if stand_in else ("", words)
+    named = re.split(r"[,;]", rest, maxsplit=1)[0].strip()
+    return f"{first}: {named}" if stand_in else named
+
+
 def caption(
     selection: Selection,
     measure: str,
@@ -49,11 +59,11 @@ def caption(
     spread: str = "",
     counts: str = "n = runs, one a seed",
 ) -> str:
-    """Return the caption of a table: data and protocol, what is measured, what the sd is over, what n counts.
+    """Return the caption of a table: the data in short, what is measured, what the sd is over, what n counts.
 
     ``pool``: whose runs the table is of, which draw alike or not.
     """
-    words = [data_line(selection.study), measure, spread or spread_words(selection, pool), *recipe_words(selection)]
+    words = [short_data(selection.study), measure, spread or spread_words(selection, pool), *recipe_words(selection)]
     return f"{'; '.join([*words, *saw_words(selection), counts])}."
 
 
@@ -61,8 +71,11 @@ def spread_words(selection: Selection, pool: Pool = "confirm") -> str:
     """Say what an sd over the runs of a pool is over, and which of split and teacher they hold."""
     study, teachers = selection.study, str(selection.study.settings.get("teachers", "one"))
     if study.version == 1 or (not study.settings.get("folds") and teachers in SPREADS):
-        return SPREADS.get(teachers, SPREADS["one"])
-    return _drawn_words(drawn(selection), pool)
+        words = SPREADS.get(teachers, SPREADS["one"])
+    else:
+        words = _drawn_words(drawn(selection), pool)
+    # Of a function nobody knows whether it has a teacher.
+    return words.replace(", no teacher", "") if selection.is_function else words
 
 
 def _drawn_words(found: Drawn, pool: Pool) -> str:
@@ -120,6 +133,8 @@ def test_measure(study: StudyRecord, has_scores: bool) -> str:
     if not has_scores:
         return f"this task has no test part: {objective_words(study, has_scores)} on fresh seeds"
     epoch = "at the best epoch on test (optimistic)" if epoch_on_test(study) else "at the epoch chosen on validation"
+    if of_function(study):
+        epoch = "as the function returns it"
     return f"test {study.metric} {epoch}, fresh confirm seeds"
 
 

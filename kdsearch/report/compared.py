@@ -8,6 +8,9 @@ from typing import Literal
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.report.selection import Selection
 from kdsearch.search.searches import without_space
+from kdsearch.tasks.base import Scalar
+from kdsearch.without import NAMED
+from kdsearch.without import stored_without
 
 Part = Literal["winner", "primary", "second", "baseline", "context"]
 ITSELF, BEST_WITHOUT = "itself", "best without"
@@ -91,12 +94,18 @@ def void_ablation(selection: Selection) -> str | None:
     study = selection.study
     if study.winner_id is None:
         return "no winner has been chosen"
-    if not _weights(selection):
+    if not has_without(selection) and selection.is_function:
+        return "the study file does not say what its function is without distillation"
+    if not has_without(selection):
         return "this task has no teacher, so there is no distillation to take away"
     if study.ablation_id == study.winner_id or not uses_teacher(selection, study.winner_id):
+        why = "uses no teacher (its teacher weights are 0)"
+        if study.settings.get(NAMED):
+            off = ", ".join(f"{name} = {value}" for name, value in taken_away(selection).items())
+            why = f"does without distillation already ({off})"
         return (
-            "the winner uses no teacher (its teacher weights are 0), so the winner without distillation is the winner "
-            "itself: the search found no use for distillation"
+            f"the winner {why}, so the winner without distillation is the winner itself: the search found no use for "
+            "distillation"
         )
     if study.ablation_id is None:
         return "the ledger holds no winner without distillation"
@@ -105,7 +114,7 @@ def void_ablation(selection: Selection) -> str | None:
 
 def replaced_question(selection: Selection) -> str | None:
     """Return why the best without distillation, which the study file asks for, is not the primary comparison."""
-    if question(selection) != BEST_WITHOUT or best_without_id(selection) is not None or not _weights(selection):
+    if question(selection) != BEST_WITHOUT or best_without_id(selection) is not None or not has_without(selection):
         return None
     winner = selection.study.winner_id
     if winner is not None and not uses_teacher(selection, winner):
@@ -115,10 +124,20 @@ def replaced_question(selection: Selection) -> str | None:
     return "no setting of the search without a teacher has two runs that ended well"
 
 
+def taken_away(selection: Selection) -> dict[str, Scalar]:
+    """Return what a configuration without distillation has, by parameter: teacher weights 0, or what the file names."""
+    return stored_without(selection.study.settings)
+
+
+def has_without(selection: Selection) -> bool:
+    """Return whether the study knows what "without distillation" is."""
+    return bool(taken_away(selection))
+
+
 def uses_teacher(selection: Selection, id_: int) -> bool:
-    """Return whether a configuration has a teacher weight that is not 0."""
+    """Return whether a configuration differs from one without distillation, as by a teacher weight that is not 0."""
     params = selection.configurations[id_].params
-    return any(params.get(name, 0) for name in _weights(selection))
+    return any(params.get(name, value) != value for name, value in taken_away(selection).items())
 
 
 def name_of(selection: Selection, id_: int) -> str:
@@ -142,7 +161,3 @@ def spoken(selection: Selection, id_: int) -> str:
     """Return what a configuration without distillation is called in a sentence."""
     study = selection.study
     return WITHOUT if id_ == study.ablation_id and id_ != study.best_without_id else label_of(selection, id_)
-
-
-def _weights(selection: Selection) -> list[str]:
-    return [str(name) for name in selection.study.settings.get("teacher_parameters", ())]

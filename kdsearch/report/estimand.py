@@ -12,6 +12,7 @@ from kdsearch.report.captions import listed
 from kdsearch.report.captions import plural
 from kdsearch.report.compared import primary_id
 from kdsearch.report.compared import spoken
+from kdsearch.report.compared import taken_away
 from kdsearch.report.drawn import Drawn
 from kdsearch.report.drawn import drawn
 from kdsearch.report.formats.numbers import fixed
@@ -19,6 +20,7 @@ from kdsearch.report.selection import Selection
 from kdsearch.report.units import Units
 from kdsearch.statistics import clustered_mean
 from kdsearch.statistics.summaries import Floats
+from kdsearch.without import NAMED
 
 QUERY_CONFIDENCE = 0.95
 QUERY_TOLERANCE = 1e-4
@@ -33,6 +35,11 @@ def estimand_sentences(selection: Selection) -> list[str]:
     where = ", on this test list" if selection.has_scores else ""
     covered = f" Other test {items(selection.study)} are not covered." if selection.has_scores else ""
     return [f"Estimand: the mean, over {_over(found)}, of {_what(selection, found)}{where}.{covered}{_held(found)}"]
+
+
+def held_words(selection: Selection) -> str:
+    """Name what is the same for all seeds, or nothing."""
+    return _held(drawn(selection)).removeprefix(" Held: ").removesuffix(".")
 
 
 def _over(found: Drawn) -> str:
@@ -51,8 +58,16 @@ def _what(selection: Selection, found: Drawn) -> str:
     if primary is None:
         return f"{metric} of the winner minus the row{teacher}"
     if primary == selection.study.ablation_id:
-        return f"{metric} of the winner minus itself with teacher weights 0 and all else equal{teacher}"
+        off = _off(selection)
+        return f"{metric} of the winner minus itself with {off} and all else equal{teacher}"
     return f"{metric} of the winner minus the {spoken(selection, primary)}{teacher}"
+
+
+def _off(selection: Selection) -> str:
+    """What is taken away, where all else stays."""
+    if not selection.study.settings.get(NAMED):
+        return "teacher weights 0"
+    return listed([f"{name} = {value}" for name, value in taken_away(selection).items()])
 
 
 def _one_teacher(found: Drawn) -> str:
@@ -105,10 +120,11 @@ def video_sentences(selection: Selection, queries: Mapping[int, Sequence[float]]
         return []
     found = clustered_mean(each, groups, QUERY_CONFIDENCE)
     sources = "queries" if given is None else f"source {'videos' if items(study) == 'clips' else 'groups'}"
-    low, high = fixed(found.low, 4, signed=True), fixed(found.high, 4, signed=True)
+    digits = selection.digits
+    low, high = fixed(found.low, digits, signed=True), fixed(found.high, digits, signed=True)
     return [
         f"Context, no verdict: over the {found.groups:,} {sources} of the test list the same difference, averaged over "
-        f"{plural(len(seeds), 'seed')}, is {fixed(found.mean, 4, signed=True)} [{low}, {high}] "
+        f"{plural(len(seeds), 'seed')}, is {fixed(found.mean, digits, signed=True)} [{low}, {high}] "
         f"({100 * QUERY_CONFIDENCE:.3g} % interval, these seeds and teachers given)."
     ]
 

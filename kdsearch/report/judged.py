@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
-from dataclasses import replace
 
 from kdsearch.report.captions import min_effect
 from kdsearch.report.compared import Part
@@ -29,7 +28,13 @@ OPEN = "open"
 """Verdict while confirm runs are still going: a test that is read at every look has no error rate."""
 
 NONE = "no verdict"
-"""Verdict where the units are teachers and there are too few of them."""
+"""Verdict where the units are teachers and there are too few of them, on one seed, and of a few equal differences."""
+
+EQUAL_FEW = (
+    f"Fewer than {FEWEST_FLIPS} differences that are all equal do not tell how far others lie apart: no interval and "
+    "no verdict."
+)
+"""Of a table that has such a row."""
 
 UNTESTED = frozenset({OPEN, NONE, "context"})
 
@@ -96,7 +101,7 @@ def judge(selection: Selection) -> Outcome:
     words, holm = _verdicts(selection, differences, looks, units)
     rows = {
         id_: Judged(
-            _shown(selection, at_look(differences[id_], looks[id_])),
+            at_look(differences[id_], looks[id_]),
             paired_probability(ours, theirs, confidence_at(looks[id_])),
             sum(a > b for a, b in zip(ours, theirs, strict=True)),
             sum(a == b for a, b in zip(ours, theirs, strict=True)),
@@ -109,13 +114,6 @@ def judge(selection: Selection) -> Outcome:
     }
     longest = max((looks[id_] for id_ in rows), key=lambda own: (own[-1:], own), default=())
     return Outcome(rows, longest, len(holm), units)
-
-
-def _shown(selection: Selection, difference: Difference) -> Difference:
-    """A few equal differences know nothing of their spread: no interval, as there is no verdict."""
-    if selection.study.version == 1 or difference.sd != 0 or difference.n >= FEWEST_FLIPS:
-        return difference
-    return replace(difference, low=math.nan, high=math.nan)
 
 
 def _common_seeds(selection: Selection) -> dict[int, list[int]]:
@@ -138,7 +136,7 @@ def _verdicts(
     """Return the word of each row, and Holm's p of the family."""
     effect = min_effect(selection)
     parts: dict[int, Part] = {row.id: row.part for row in compared(selection) if row.id in differences}
-    judged = {id_ for id_ in parts if units.judges(differences[id_].n)}
+    judged = {id_ for id_ in parts if units.judges(differences[id_].n) and not math.isnan(differences[id_].p)}
     family = [id_ for id_, part in parts.items() if part in ("second", "baseline") and id_ in judged]
     verdicts, adjusted = family_verdicts(
         [differences[id_] for id_ in family], effect, looks=[looks[id_] for id_ in family]

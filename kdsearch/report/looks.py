@@ -16,6 +16,7 @@ from kdsearch.statistics import Difference
 from kdsearch.statistics import look_level
 from kdsearch.statistics import look_p
 from kdsearch.statistics import seeds_needed
+from kdsearch.statistics.power import MOST
 
 ALPHA = 0.05
 """What all looks at one comparison may err in together."""
@@ -121,12 +122,15 @@ def resolving(
     if units is not None and units.shared:
         return _resolving_teachers(difference, effect, looks, family)
     seeds = seeds_for_next_look(difference, effect, looks, family)
+    if seeds >= MOST:
+        return f"no number of seeds that anyone runs resolves {effect:g}, the study's min_effect"
     if seeds <= difference.n:
         return f"{difference.n} seeds find a true difference of {effect:g} with power 0.8, so it may well be smaller"
     return f"to resolve {effect:g}, about {seeds:,} seeds in all (power 0.8)"
 
 
 def _resolving_teachers(difference: Difference, effect: float, looks: tuple[int, ...], family: int) -> str:
+    """As ``resolving``, where teachers are the units."""
     if seeds_needed(difference.sd, effect, alpha=look_level(looks, ALPHA / family)) <= difference.n:
         return f"{difference.n} teachers find a true difference of {effect:g} with power 0.8, so it may well be smaller"
     # The level of a first look is the same at any number of seeds.
@@ -160,5 +164,5 @@ def looks_sentence(selection: Selection, looks: tuple[int, ...]) -> str:
     return (
         f"Look {len(looks)} at fresh seeds{before}: intervals of winner - row and of P(winner > row) are {share} and "
         "this table's p values are adjusted, so that all looks together, also later ones after kdsearch extend, err "
-        f"in at most {100 * ALPHA:g} %."
+        f"in at most {100 * ALPHA:g} % where differences are about normal, as the t test assumes."
     )

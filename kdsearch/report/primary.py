@@ -6,6 +6,7 @@ import math
 
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import plural
+from kdsearch.report.compared import BEST
 from kdsearch.report.compared import BEST_WITHOUT
 from kdsearch.report.compared import primary_id
 from kdsearch.report.compared import question
@@ -21,9 +22,11 @@ from kdsearch.report.judged import Judged
 from kdsearch.report.judged import Outcome
 from kdsearch.report.judged import judge
 from kdsearch.report.looks import resolving
+from kdsearch.report.ranges import cut_difference
 from kdsearch.report.selection import Selection
 from kdsearch.report.units import FEWEST_TEACHERS
 from kdsearch.statistics import Difference
+from kdsearch.statistics.differences import FEWEST_FLIPS
 
 
 def primary_sentence(selection: Selection) -> str:
@@ -33,7 +36,7 @@ def primary_sentence(selection: Selection) -> str:
         return f"There is no primary comparison: {reason}."
     outcome = judge(selection)
     asked = "" if selection.study.version == 1 else f" (the study file's question: {question(selection)})"
-    return _sentence(selection, outcome, primary_id(selection) or -1, f"Primary{asked}")
+    return _sentence(selection, outcome, primary_id(selection) or -1, f"Primary comparison{asked}")
 
 
 def second_sentences(selection: Selection) -> list[str]:
@@ -45,42 +48,57 @@ def second_sentences(selection: Selection) -> list[str]:
             said.append(f"The study file asks for the best without distillation; {instead}.")
     second = second_id(selection)
     if second is not None:
-        said.append(_sentence(selection, judge(selection), second, "Second"))
+        said.append(_sentence(selection, judge(selection), second, "Second comparison"))
     return said
 
 
 def _sentence(selection: Selection, outcome: Outcome, id_: int, place: str) -> str:
-    judged, label = outcome.rows.get(id_), spoken(selection, id_)
+    judged, label = outcome.rows.get(id_), _spoken(selection, id_)
     if judged is None:
         none = "no common fresh seed ended well" if selection.finished else "no common fresh seed has ended yet"
         return f"{place}: winner against {label}: {none}."
     metric = f"test {selection.study.metric}" if selection.has_scores else selection.study.metric
     sure = f"{100 * judged.confidence:.3g} % interval"
-    text = f"{place}: {metric} of winner minus {label} on {_counted(judged, outcome)}: {signed(judged.difference)}" + (
-        "" if math.isnan(judged.difference.low) else f" ({sure})"
-    )
+    shown = cut_difference(selection, judged.difference)
+    numbers = signed(shown, selection.digits) + ("" if math.isnan(shown.low) else f" ({sure})")
+    text = f"{place}: winner minus {label}, {metric} on {counted(judged, outcome)}: {numbers}"
     if judged.verdict == OPEN:
         return f"{text}; confirm runs are still going, no verdict before they end."
     if judged.verdict == NONE:
-        return (
-            f"{text}; no verdict: seeds that share a teacher count once, and {plural(judged.difference.n, 'teacher')} "
-            f"say too little of others (from {FEWEST_TEACHERS} on)."
-        )
+        return f"{text}; no verdict: {why_none(judged, outcome)}."
     return f"{text}, {judged.verdict}{_meaning(selection, judged, outcome, label)}."
 
 
-def _counted(judged: Judged, outcome: Outcome) -> str:
-    seeds = plural(judged.seeds, "common fresh seed")
+def _spoken(selection: Selection, id_: int) -> str:
+    words = spoken(selection, id_)
+    return words.replace(BEST, BEST.replace("best", "best setting")) if words.startswith(BEST) else words
+
+
+def counted(judged: Judged, outcome: Outcome, seed: str = "common fresh seed") -> str:
+    """Say how many seeds a comparison has, and of how many teachers where these are the units."""
+    seeds = plural(judged.seeds, seed)
     return f"{seeds} of {plural(judged.difference.n, 'teacher')}" if outcome.units.shared else seeds
 
 
-def signed(difference: Difference) -> str:
+def why_none(judged: Judged, outcome: Outcome) -> str:
+    """Say why a comparison has no verdict."""
+    if outcome.units.shared:
+        return (
+            f"seeds that share a teacher count once, and {plural(judged.difference.n, 'teacher')} of the "
+            f"{FEWEST_TEACHERS} that are needed say too little of others"
+        )
+    if judged.difference.n == 1:
+        return "one seed does not tell how far others lie apart"
+    return f"fewer than {FEWEST_FLIPS} differences that are all equal do not tell how far others lie apart"
+
+
+def signed(difference: Difference, digits: int) -> str:
     """Write a difference with its interval."""
+    mean = fixed(difference.mean, digits, signed=True)
     if math.isnan(difference.low):
-        why = "n = 1: no interval" if difference.n == 1 else "equal differences: no interval"
-        return f"{fixed(difference.mean, 4, signed=True)} ({why})"
-    low, high = fixed(difference.low, 4, signed=True), fixed(difference.high, 4, signed=True)
-    return f"{fixed(difference.mean, 4, signed=True)} [{low}, {high}]"
+        return f"{mean} ({'n = 1' if difference.n == 1 else 'equal differences'}: no interval)"
+    low, high = fixed(difference.low, digits, signed=True), fixed(difference.high, digits, signed=True)
+    return f"{mean} [{low}, {high}]"
 
 
 def _meaning(selection: Selection, judged: Judged, outcome: Outcome, label: str) -> str:

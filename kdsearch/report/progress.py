@@ -95,12 +95,13 @@ def _best(selection: Selection) -> list[str]:
         return ["No configuration has two search runs yet: none is ranked."]
     best = shown[0]
     summary = summarize(best.objectives)
-    words = objective_words(selection.study, selection.has_scores)
+    words, digits = objective_words(selection.study, selection.has_scores), selection.digits
     role = "Leading" if winner_id is None else "Winner"
-    sd = "" if best.n < 2 else f" ± {fixed(summary.sd, 4)}"
+    sd = "" if best.n < 2 else f" ± {fixed(summary.sd, digits)}"
     sentence = (
         f"{role}: {name_of(selection, best.id)}, search {words}, not a result: "
-        f"estimate {fixed(best.estimate, 4)} ({_uncertainty(best)}), raw {fixed(summary.mean, 4)}{sd}, n = {summary.n}."
+        f"estimate {fixed(best.estimate, digits)} ({_uncertainty(best, digits)}), "
+        f"raw {fixed(summary.mean, digits)}{sd}, n = {summary.n}."
     )
     out = sum(row.out for row in rows)
     sentence += f" Out: {out} of {plural(len(rows), 'configuration')} with two runs or more." if rows else ""
@@ -109,8 +110,8 @@ def _best(selection: Selection) -> list[str]:
     return [sentence, *modelled_sentences(selection, standings)]
 
 
-def _uncertainty(row: Standing) -> str:
-    return "posterior sd not known" if math.isnan(row.sd) else f"posterior sd {fixed(row.sd, 4)}"
+def _uncertainty(row: Standing, digits: int) -> str:
+    return "posterior sd not known" if math.isnan(row.sd) else f"posterior sd {fixed(row.sd, digits)}"
 
 
 def _time(results: StudyResults) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Literal
 from typing import get_args
 
 from kdsearch.errors import KdsearchError
+from kdsearch.report.answered import Answer
 from kdsearch.report.tables import Report
 from kdsearch.report.tables import Table
 
@@ -37,6 +38,15 @@ def _writer(form: str) -> Callable[[Report], str]:
     if form not in writers:
         raise KdsearchError(f"no report format {form!r}: use one of {', '.join(FORMATS)}")
     return writers[form]
+
+
+def render_answer(answer: Answer, *, width: int = 100) -> str:
+    """Write an answer for a terminal."""
+    from rich.console import Group
+
+    from kdsearch.report.formats import terminal
+
+    return terminal.plain(Group(*terminal.answer_parts(answer, answer.lines)), width)
 
 
 def render_table(table: Table, *, width: int = 100) -> str:

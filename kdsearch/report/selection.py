@@ -19,8 +19,10 @@ from kdsearch.ledger.records import Pool
 from kdsearch.ledger.records import RunRecord
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.records import StudyResults
+from kdsearch.report.digits import places
 from kdsearch.search.standing import Standing
 from kdsearch.search.standing import standings
+from kdsearch.statistics import summarize
 
 UNKNOWN = "unknown"
 
@@ -45,6 +47,29 @@ class Selection:
     confirming: bool = False
     choice: EventRecord | None = None
     events: tuple[EventRecord, ...] = ()
+
+    @property
+    def is_function(self) -> bool:
+        """Whether the study trains a user's own function."""
+        return of_function(self.study)
+
+    @cached_property
+    def digits(self) -> int:
+        """Decimals of the metric in sentences, by the spread of results on fresh seeds, before there are any of search.
+
+        See ``kdsearch.report.digits.places``; tables have their own, by what stands in them.
+        """
+        pools: tuple[Pool, ...] = ("confirm", "search")
+        for pool in pools:
+            groups: dict[int, list[float]] = {}
+            for run in self.runs:
+                value = self.result(run) if pool == "confirm" else self.objective(run)
+                if run.pool == pool and run.state == "done" and value is not None:
+                    groups.setdefault(run.configuration_id, []).append(value)
+            if groups:
+                every = [value for group in groups.values() for value in group]
+                return places([summarize(group).sd for group in groups.values()], every)
+        return places([], [])
 
     @property
     def searching(self) -> bool:
@@ -122,6 +147,12 @@ class Selection:
     def standings(self) -> list[Standing]:
         """Return what the search believes of each searched configuration, from the runs counted here; best first."""
         return standings(self.study, self.configurations, self.runs)
+
+
+def of_function(study: StudyRecord) -> bool:
+    """Whether a study trains a user's own function."""
+    task = study.identity.get("task")
+    return isinstance(task, Mapping) and task.get("task") == "function"
 
 
 def select(results: StudyResults, *, mix_code: bool = False) -> Selection:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
-from statistics import median
 from typing import Literal
 
+from kdsearch.report.answered import Answer
+from kdsearch.report.digits import places
 from kdsearch.statistics import Difference
 from kdsearch.statistics import Probability
 from kdsearch.statistics import Summary
+from kdsearch.statistics.differences import FEWEST_FLIPS
 
 Kind = Literal["text", "count", "number", "estimate", "difference", "interval", "probability", "p", "parameter"]
 """How a column is written: ``estimate`` is mean ± sd with the interval of the mean, ``difference`` a signed value with
@@ -35,9 +36,14 @@ class Estimate:
 
     @classmethod
     def of(cls, summary: Summary) -> Estimate | None:
-        """Return the mean of a summary; ``None`` where nothing was summarized."""
+        """Return the mean of a summary; ``None`` where nothing was summarized.
+
+        A few values that are all equal do not tell how far others lie apart: their mean has no interval.
+        """
         if summary.n == 0:
             return None
+        if summary.sd == 0 and summary.n < FEWEST_FLIPS:
+            return cls(summary.mean, sd=0.0, n=summary.n)
         return cls(summary.mean, summary.low, summary.high, summary.sd, summary.n)
 
     @classmethod
@@ -113,7 +119,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Report:
-    """All that ``kdsearch report`` says of a study: sentences on top, tables, closing lines."""
+    """All that ``kdsearch report`` says of a study: its answer, sentences on top, tables, closing lines.
+
+    ``answer``: ``None`` while there is none, as before the study ends.
+    """
 
     title: str
     study: str
@@ -121,6 +130,7 @@ class Report:
     notes: tuple[str, ...]
     tables: tuple[Table, ...]
     closing: tuple[str, ...] = field(default=())
+    answer: Answer | None = None
 
     def table(self, key: str) -> Table:
         """Return the table of that key; raise ``KeyError`` when the report has none."""
@@ -131,15 +141,13 @@ class Report:
 
 
 def decimals(table: Table) -> int:
-    """Return how many decimals the values of a table need: usually 4, 2 for percent, more where spreads are tiny."""
-    estimates = [cell for row in table.rows for cell in row.cells if isinstance(cell, Estimate)]
-    values = [abs(estimate.value) for estimate in estimates if math.isfinite(estimate.value)]
-    digits = 2 if max(values, default=0.0) >= 10 else 4
-    spreads = [estimate.sd for estimate in estimates if estimate.sd > 1e-9]
-    if spreads:  # two significant digits of the usual spread, but no more than six decimals
-        digits = max(digits, min(6, 1 - _exponent(spreads)))
-    return digits
-
-
-def _exponent(spreads: Sequence[float]) -> int:
-    return math.floor(math.log10(median(spreads)))
+    """Return how many decimals the values of a table need: usually 4, 2 for percent, else by their spreads."""
+    cells = [
+        (column, cell)
+        for column in table.columns
+        if column.kind != "probability"
+        for cell in table.column(column.key)
+        if isinstance(cell, Estimate)
+    ]
+    spreads = [cell.value if column.key == "sd" else cell.sd for column, cell in cells]
+    return places(spreads, [cell.value for _, cell in cells])

@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 
 from kdsearch.draws import Draws
 from kdsearch.report.captions import MEAN_INTERVAL
@@ -74,8 +75,8 @@ class Units:
         runs = summarize([values[seed] for seed in sorted(values)])
         if not self.shared or not values:
             return Estimate.of(runs)
-        means = summarize(self.sample(values))
-        return Estimate(means.mean, means.low, means.high, runs.sd, runs.n)
+        means = Estimate.of(summarize(self.sample(values)))
+        return None if means is None else replace(means, sd=runs.sd, n=runs.n)
 
     @property
     def mean_note(self) -> str:

@@ -111,7 +111,8 @@ def _finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[Sea
     warning = gap.mean < max(spread, study.min_effect)
     data: dict[str, Any] = {"teacher": teacher, "student": student, "warning": warning}
     if math.isnan(gap.low):
-        interval = ", without an interval, for there is one teacher"
+        few = "there is one teacher" if len(teacher) == 1 else "equal differences of so few runs give none"
+        interval = f", without an interval, for {few}"
         data |= {"difference": gap.mean}
     else:
         interval = f" [{gap.low:+.4f}, {gap.high:+.4f}]{how}"

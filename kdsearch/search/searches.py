@@ -25,6 +25,8 @@ from kdsearch.search.policy import Setting
 from kdsearch.space import Conditional
 from kdsearch.space import Dimension
 from kdsearch.space import stored_space
+from kdsearch.tasks.base import Scalar
+from kdsearch.without import stored_without
 
 SearchKind = Literal["searched", "without"]
 TITLES: Mapping[SearchKind, str] = {"searched": "search", "without": "search without teacher"}
@@ -104,29 +106,29 @@ def shares_of(settings: Mapping[str, Any]) -> dict[SearchKind, Mapping[str, Any]
 
 
 def without_space(settings: Mapping[str, Any]) -> dict[str, Dimension]:
-    """What is left to search where every teacher weight is 0; empty where nothing is, or no weight can be set to 0.
+    """What is left to search without distillation; empty where nothing is, or nothing says what that is.
 
-    Left out are the weights, what is idle without a teacher, and dimensions whose condition then does not hold; a
-    condition that holds wherever the weights are 0 is dropped.
+    Left out are the numbers that are then fixed (teacher weights at 0), what is idle without a teacher, and dimensions
+    whose condition then does not hold; a condition that holds wherever those are fixed is dropped.
     """
-    weights = frozenset(settings.get("teacher_parameters") or ())
-    if not weights:
+    off = stored_without(settings)
+    if not off:
         return {}
     space = stored_space(settings)
-    idle = {*weights, *(settings.get("idle_without_teacher") or ())}
+    idle = {*off, *(settings.get("idle_without_teacher") or ())}
     left: dict[str, Dimension] = {}
     for name, dimension in space.items():
-        if name not in idle and (kept := _at_zero(dimension, space, weights, left)) is not None:
+        if name not in idle and (kept := _where_off(dimension, space, off, left)) is not None:
             left[name] = kept
     return left
 
 
-def _at_zero(
-    dimension: Dimension, space: Mapping[str, Dimension], weights: frozenset[str], left: Mapping[str, Dimension]
+def _where_off(
+    dimension: Dimension, space: Mapping[str, Dimension], off: Mapping[str, Scalar], left: Mapping[str, Dimension]
 ) -> Dimension | None:
-    """The dimension where every weight is 0, with what is left of its condition; ``None`` where it is idle."""
-    while isinstance(dimension, Conditional) and dimension.on in weights:
-        if 0 not in dimension.values:
+    """The dimension without distillation, with what is left of its condition; ``None`` where it is idle."""
+    while isinstance(dimension, Conditional) and dimension.on in off:
+        if off[dimension.on] not in dimension.values:
             return None
         weight = space[dimension.on]  # which may depend on something itself
         inner = dimension.dimension

@@ -17,8 +17,9 @@ class Difference:
 
     ``n`` counts pairs, or the smaller group where nothing is paired. ``sd`` is the spread of the paired differences
     (``nan`` where nothing is paired). ``p`` is two-sided, from Student's t; where all differences are equal, which t
-    takes for certainty, it is that of the sign flips, ``nan`` below six pairs. ``sign_flip_p`` is exact and ``None``
-    below six pairs, where it cannot fall under 0.05. All but ``mean`` are ``nan`` when a group has a single run.
+    takes for certainty, it is that of the sign flips. ``sign_flip_p`` is exact and ``None`` below six pairs, where it
+    cannot fall under 0.05. Fewer than six differences that are all equal know nothing of their spread: interval and p
+    are ``nan`` (see ``equal_few``). All but ``mean`` are ``nan`` when a group has a single run.
     """
 
     n: int
@@ -32,9 +33,14 @@ class Difference:
     sign_flip_p: float | None = None
     correlation: float = math.nan
 
+    @property
+    def equal_few(self) -> bool:
+        """Whether it rests on two to five differences that are all equal, which say nothing of how others spread."""
+        return self.error == 0 and self.n < FEWEST_FLIPS
+
     def interval(self, confidence: float) -> tuple[float, float]:
         """Return the t interval of the difference at another confidence."""
-        if math.isnan(self.error):
+        if math.isnan(self.error) or self.equal_few:
             return math.nan, math.nan
         half = float(special.stdtrit(self.df, (1 + confidence) / 2)) * self.error
         return self.mean - half, self.mean + half
@@ -51,7 +57,7 @@ def judged(  # one place that turns an estimate and its error into interval and 
     correlation: float = math.nan,
 ) -> Difference:
     """Build a ``Difference`` from an estimate, its standard error and degrees of freedom."""
-    if math.isnan(error):
+    if math.isnan(error) or (error == 0 and n < FEWEST_FLIPS):
         low = high = p = math.nan
     else:
         half = float(special.stdtrit(df, (1 + confidence) / 2)) * error

@@ -43,6 +43,9 @@ def look_level(looks: Sequence[int], alpha: float = 0.05) -> float:
     34 % at 40. A confidence sequence from t mixtures (Lai 1976; Wang and Ramdas 2023) is 62 and 60 % longer, a union
     bound over the same spending 48 % at 40.
 
+    Differences are taken for normal, as by t: where they are exponential, looks at 10, 20 and 40 err in 10.7 %, and t
+    alone in 9.9 % at 10 (simulated). The sign flips beside them need no such assumption.
+
     Raises ``ValueError`` unless looks rise from 2 or more and ``alpha`` lies between 0 and 1.
     """
     rising = tuple(dict.fromkeys(int(n) for n in looks))

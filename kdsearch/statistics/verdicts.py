@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from kdsearch.statistics.differences import FEWEST_FLIPS
 from kdsearch.statistics.differences import Difference
 from kdsearch.statistics.looks import look_p
 
@@ -56,12 +55,10 @@ def equivalence_p(difference: Difference, min_effect: float) -> float:
     """
     if not min_effect >= 0:
         raise ValueError(f"min_effect is the smallest difference worth acting upon, 0 or more; got {min_effect}")
-    if math.isnan(difference.error):
+    if math.isnan(difference.error) or difference.equal_few:
         return math.nan
     distance = min_effect - abs(difference.mean)
-    if difference.error == 0:  # a few equal differences are no certainty
-        if difference.n < FEWEST_FLIPS:
-            return math.nan
+    if difference.error == 0:
         return 0.0 if distance > 0 else 1.0
     return float(special.stdtr(difference.df, -distance / difference.error))
 

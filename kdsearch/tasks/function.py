@@ -1,7 +1,8 @@
-"""A user's own trainer as a task: any callable ``(params, seed, report) -> objective[, score]``."""
+"""A user's own trainer as a task: any callable ``(params, seed, report[, fold]) -> objective[, score]``."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
 import math
@@ -12,8 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
+from typing import Literal
 
 from kdsearch.data.files import combined
 from kdsearch.errors import StudyFileError
@@ -22,6 +25,7 @@ from kdsearch.tasks.base import RunRequest
 from kdsearch.tasks.base import RunResult
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.base import Task
+from kdsearch.tasks.fold import Fold
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class FunctionTask:
     ``chance``: required; what a model that has learnt nothing reaches, and no more than any run that went well.
     ``chance_assumed``: nobody has said it, so that a value below it ends the study: diverging would be better.
     ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a place holder.
+    ``folds``: how many parts of its data validate in turn; the callable then gets ``fold`` too, a
+    :class:`~kdsearch.tasks.fold.Fold` by that name.
     ``data_version``: a new one for other data; studies of functions stand side by side where label, metric and version
     are the same.
     """
@@ -47,6 +53,7 @@ class FunctionTask:
     data_version: str = "none"
     must_set: tuple[str, ...] = ()
     chance_assumed: bool = False
+    folds: int = 0
     teacher_parameters: tuple[str, ...] = field(default=(), init=False)
     has_teacher: bool = field(default=False, init=False)
 
@@ -57,6 +64,9 @@ class FunctionTask:
                 f"got {'none' if math.isnan(self.chance) else self.chance}; give what a model that has learnt nothing "
                 "reaches, such as chance=0.0 for an accuracy, and a number below all good runs for a negative metric"
             )
+        folds: Any = self.folds
+        if isinstance(folds, bool) or not isinstance(folds, Integral) or folds < 0:
+            raise StudyFileError(f"function task {self._name}: folds is a whole number, 1 or more, got {folds!r}")
         if not self.description:
             object.__setattr__(self, "description", f"values of {self._name}, as it returns them")
 
@@ -72,6 +82,7 @@ class FunctionTask:
             "defaults": dict(self.parameters),
             "metric": self.metric,
             "chance": self.chance,
+            **({"folds": self.folds} if self.folds else {}),
         }
 
     def fingerprint(self) -> str:
@@ -97,6 +108,29 @@ class FunctionTask:
         except TypeError as error:
             raise StudyFileError(f"a function task has no such option: {error}") from error
 
+    def with_defaults(self, defaults: Mapping[str, Scalar]) -> FunctionTask:
+        """The same task with some defaults said."""
+        must_set = tuple(name for name in self.must_set if name not in defaults)
+        return replace(self, parameters={**self.parameters, **defaults}, must_set=must_set)
+
+    def check_fold(self, where: str) -> None:
+        """Raise ``StudyFileError`` where the callable gets a fold that it does not take, or takes one it does not get.
+
+        ``where``: what the message begins with.
+        """
+        takes = takes_fold(self.function)
+        if self.folds and takes == "no":
+            raise StudyFileError(
+                f"{where}: with folds={self.folds} each run is given its fold, and {self._name} takes none by that "
+                f"name. Write def {self._name}(params, seed, report, fold) and validate on what fold.split(labels) "
+                "gives, or leave folds out"
+            )
+        if not self.folds and takes == "must":
+            raise StudyFileError(
+                f"{where}: {self._name} takes a fold and the study has none to give. Say how many parts of the data "
+                "validate in turn, such as folds=5, or drop fold from the function"
+            )
+
     def train(self, request: RunRequest, context: RunContext) -> RunResult:
         """Call the function once."""
         curve: dict[str, list[float]] = {"epoch": [], "objective": []}
@@ -107,7 +141,9 @@ class FunctionTask:
             context.report(epoch, float(objective))
 
         begin = time.perf_counter()
-        value = self.function(dict(request.params), request.seed, report)
+        place = request.fold
+        fold = {"fold": Fold(place.number, place.partition, self.folds)} if self.folds else {}
+        value = self.function(dict(request.params), request.seed, report, **fold)
         objective, score = _split(value, self._name)
         finite = math.isfinite(objective) and (score is None or math.isfinite(score))
         if finite and self.chance_assumed and min(objective, objective if score is None else score) < self.chance:
@@ -122,6 +158,20 @@ class FunctionTask:
             seconds=time.perf_counter() - begin,
             device=context.device,
         )
+
+
+def takes_fold(function: Callable[..., Any]) -> Literal["must", "may", "no"]:
+    """Whether a callable takes a keyword ``fold``: it must be given one, may be given one, or takes none."""
+    if isinstance(function, functools.partial) and "fold" in function.keywords:
+        return "no"  # who bound one wants that one
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # of some that are written in C
+        return "no"
+    own = parameters.get("fold")
+    if own is not None and own.kind in (own.POSITIONAL_OR_KEYWORD, own.KEYWORD_ONLY):
+        return "must" if own.default is own.empty else "may"
+    return "may" if any(row.kind == row.VAR_KEYWORD for row in parameters.values()) else "no"
 
 
 def _below_chance(name: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""No result and many failures are said before anything else."""
+"""No result, many runs lost, a seed without effect, cut intervals: said before any number."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kdsearch.ledger.records import StudyResults
+from kdsearch.report import Estimate
 from kdsearch.report import build
+
+from . import corners
+from . import drawing
+from .drawing import ALONE
+from .drawing import SECOND
 
 Make = Callable[..., StudyResults]
 WINNER, ABLATION = 10, 20
@@ -70,3 +76,52 @@ def test_many_failed_runs_are_the_first_note(results: Make) -> None:
 def test_quiet_while_confirm_runs_are_going(results: Make) -> None:
     waiting = replace(results("confirm"), runs=tuple(run for run in results("confirm").runs if run.pool != "confirm"))
     assert not any(note.startswith("No result") for note in build(waiting).notes)
+
+
+def test_runs_that_diverged_are_said_from_a_tenth_of_what_is_compared_and_a_quarter_of_the_search() -> None:
+    full = corners.distilling(0.02, n=11)
+    assert not any("diverged" in note for note in build(corners.diverged(full, ALONE, 1)).notes), "1 of 11"
+    (two,) = [note for note in build(corners.diverged(full, ALONE, 2)).notes if "Many runs diverged" in note]
+    assert two.startswith("Many runs diverged: 2 of 11 fresh runs of student alone. They count at chance level (0.05)")
+    finalist = build(corners.diverged(full, SECOND, 9)).notes
+    assert not any("diverged" in note for note in finalist), "no statement is made of it"
+    quarter = corners.diverged(full, drawing.WINNER, 2, "search")  # of 8
+    assert not any("diverged" in note for note in build(quarter).notes)
+    more = build(corners.diverged(quarter, SECOND, 1, "search")).notes
+    assert more[0].startswith("Many runs diverged: 3 of 8 search runs.")
+
+
+def test_equal_values_of_three_seeds_ask_whether_the_seed_is_used() -> None:
+    def said(values: list[float]) -> bool:
+        found = corners.function({drawing.WINNER: values, ALONE: corners.around(0.7, len(values))})
+        return any("is the seed used?" in note for note in build(found).notes)
+
+    assert said([0.8, 0.8, 0.8])
+    assert not said([0.8, 0.8]), "two may be equal by chance"
+    assert not said([0.8, 0.8, 0.81])
+    assert not any(
+        "is the seed used?" in note for note in build(corners.diverged(corners.distilling(0.02), ALONE, 8)).notes
+    ), "chance level is no value of a seed"
+
+
+def test_an_interval_is_cut_where_the_metric_ends_and_nowhere_else() -> None:
+    wide = {drawing.WINNER: [0.7, 0.1], drawing.ABLATION: [0.2, 0.6], ALONE: [0.70, 0.71]}
+    report = build(drawing.results(wide))
+    assert report.notes[0].startswith("The intervals of the winner (c4) and the winner without distillation reach bey")
+    table = report.table("comparison")
+    mean, difference = table.column("score")[0], table.column("difference")[1]
+    assert isinstance(mean, Estimate)
+    assert isinstance(difference, Estimate)
+    assert (mean.low, mean.high, difference.low, difference.high) == (0, 1, -1, 1)
+    note = "mAP lies between 0 and 1: intervals that reach beyond, as those of few or of widely spread runs do, are cut"
+    assert any(line.startswith(note) for line in table.notes)
+    assert not any(line.startswith(note) for line in report.table("winner").notes)
+    narrow = build(corners.distilling(0.02))
+    assert not any("lies between" in line for each in narrow.tables for line in each.notes)
+    own = build(corners.function(wide)).table("comparison").column("score")[0]
+    assert isinstance(own, Estimate)
+    assert own.low < 0, "a function's values may be anything"
+    percent = drawing.results({id_: [100 * value for value in values] for id_, values in wide.items()})
+    cells = build(percent).table("comparison").column("score")[0]
+    assert isinstance(cells, Estimate)
+    assert cells.low < 0, "values above 1 are on another scale"

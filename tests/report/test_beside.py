@@ -14,6 +14,7 @@ from kdsearch.ledger.records import StudyResults
 from kdsearch.report import FORMATS
 from kdsearch.report import build_beside
 from kdsearch.report import render
+from kdsearch.report.judged import EQUAL_FEW
 from kdsearch.report.tables import Estimate
 from kdsearch.tasks.function import FunctionTask
 
@@ -74,16 +75,17 @@ def test_by_hand(results: Make) -> None:
     # Winner minus without: 0.01, 0.02, 0.03 in the first, as in its own report; -0.01, -0.01, -0.01 in the other.
     assert (
         "Each winner minus itself without distillation, on its own fresh seeds: weights +0.0200 [-0.0080, +0.0480] "
-        "(n = 3), undecided; other -0.0100 [-0.0100, -0.0100] (n = 3), undecided; each by its own study's rule, not "
-        "adjusted over studies."
+        "(n = 3), undecided; other -0.0100 (equal differences: no interval) (n = 3), no verdict; each by its own "
+        "study's rule, not adjusted over studies."
     ) in table.notes
 
 
 def test_the_family_is_adjusted_and_the_first_one_named_is_compared(results: Make) -> None:
     studies = [results(), named(results(), "second", 0.02), named(results(), "third", 0.03)]
     (table,) = build_beside(studies).tables
-    # Equal differences of three pairs are no certainty: no p, undecided.
-    assert table.column("verdict")[:3] == [None, "undecided", "undecided"]
+    # Equal differences of three pairs are no certainty: no p, no interval, no verdict.
+    assert table.column("verdict")[:3] == [None, "no verdict", "no verdict"]
+    assert EQUAL_FEW in table.notes
     (turned,) = build_beside(studies[::-1]).tables
     assert [row.label for row in turned.rows][:3] == ["third (#10)", "second (#10)", "weights (#10)"]
     differences = [cell.value for cell in turned.column("difference")[1:3] if isinstance(cell, Estimate)]
@@ -234,8 +236,10 @@ def test_every_undecided_row_has_its_sentence(results: Make) -> None:
     )
     (table,) = build_beside([results(), second, third]).tables
     said = [note for note in table.notes if "not distinguishable from the first" in note]
-    assert [note.split(":")[0] for note in said] == ["second", "third"]
-    assert "to resolve 0.01, about 366 seeds in all" in said[1]
+    assert [note.split(":")[0] for note in said] == ["third"]
+    assert EQUAL_FEW in table.notes, "the second is the first once more, which gives no verdict"
+    # The third alone shares the error rate: sd 0.0503, 0.8 of 5 % at this look.
+    assert "to resolve 0.01, about 323 seeds in all" in said[0]
 
 
 def test_a_winner_that_does_without_its_method_is_said(results: Make) -> None:

@@ -130,7 +130,7 @@ def test_without_a_teacher_it_is_about_the_rows() -> None:
 def test_version_1_says_nothing_of_it(results: Make) -> None:
     assert not any(note.startswith(("Estimand", "Context, no verdict", "Second")) for note in build(results()).notes)
     primary = next(note for note in build(results()).notes if note.startswith("Primary"))
-    assert primary.startswith("Primary: test mAP of winner minus")
+    assert primary.startswith("Primary comparison: winner minus winner without distillation, test mAP on 3 ")
 
 
 @pytest.mark.parametrize(
@@ -234,8 +234,8 @@ def test_the_older_recipe_is_named_in_both_versions(results: Make, settings: dic
 def test_each_table_says_what_a_given_teacher_saw(saw: str, words: str) -> None:
     found = drawing.results(SCORES, teachers="given", teacher_saw=saw, vary=f"{HELD}+split")
     tables = [table for table in build(found).tables if table.key != "winner"]
-    assert {table.key for table in tables} == {"comparison", "inflation", "instability"}
-    assert all(f"; {words}; n = runs" in table.caption for table in tables)
+    assert {table.key for table in tables} == {"comparison", "inflation", "transfer", "instability"}
+    assert all(f"; {words}; n = " in table.caption for table in tables)
     searching = drawing.results({}, phase="search", teachers="given", teacher_saw=saw, vary=f"{HELD}+split")
     assert words in build(searching).table("leading").caption
 

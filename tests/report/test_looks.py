@@ -86,7 +86,8 @@ def test_the_first_look_spends_four_of_five_percent(results: Make) -> None:
     table = build(with_gains(results(), SIX)).table("comparison")
     assert (
         "Look 1 at fresh seeds: intervals of winner - row and of P(winner > row) are 96 % and this table's p "
-        "values are adjusted, so that all looks together, also later ones after kdsearch extend, err in at most 5 %."
+        "values are adjusted, so that all looks together, also later ones after kdsearch extend, err in at most 5 % "
+        "where differences are about normal, as the t test assumes."
     ) in table.notes
     got = cell(table, "difference")
     half = stats.t.ppf(0.98, 5) * stats.tstd(SIX) / math.sqrt(6)

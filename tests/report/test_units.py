@@ -119,7 +119,7 @@ def test_the_comparison_counts_teachers() -> None:
         "Seeds share 6 teachers, so the teacher is the unit: winner - row is the mean of the teachers' mean "
         "differences over common seeds, its t interval and the sign flips count teachers"
     )
-    assert "flip p: exact sign flips, from 6 teachers" in note(table, "Holm p")
+    assert "flip p: exact test of sign flips, from 6 teachers on" in note(table, "Holm p")
     assert note(table, "Interval of a mean") == (
         "Interval of a mean: 95 %, over the teachers' means, Student's t below 20 teachers, BCa bootstrap from there "
         "on."
@@ -137,7 +137,7 @@ def test_no_verdict_below_six_teachers_and_it_is_said_why() -> None:
     (primary,) = [text for text in report.notes if text.startswith("Primary")]
     assert primary.endswith(
         "on 10 common fresh seeds of 5 teachers: +0.0174 [+0.0067, +0.0281] (96 % interval); no verdict: seeds that "
-        "share a teacher count once, and 5 teachers say too little of others (from 6 on)."
+        "share a teacher count once, and 5 teachers of the 6 that are needed say too little of others."
     )
     assert "Below 6 teachers there is no verdict: they say too little of others." in note(table, "Seeds share")
     assert not any("Holm p" in text for text in table.notes)

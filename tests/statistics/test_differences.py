@@ -57,7 +57,8 @@ def test_one_pair_and_equal_pairs() -> None:
     assert math.isnan(one.p)
     assert math.isnan(one.interval(0.9)[0])
     same = paired_difference([0.7, 0.8], [0.7, 0.8])
-    assert (same.mean, same.sd, same.p) == (0.0, 0.0, 1.0)
+    assert (same.mean, same.sd) == (0.0, 0.0)
+    assert all(math.isnan(value) for value in (same.p, same.low, same.high)), "equal to start with, and no certainty"
     shifted = paired_difference([0.7, 0.8, 0.9], [0.6, 0.7, 0.8])
     assert shifted.sd == 0.0
     assert math.isnan(shifted.p), "three equal differences of rounded scores are no certainty"
@@ -89,4 +90,6 @@ def test_welch_by_hand() -> None:
     assert got.df == pytest.approx(4.0)
     assert (got.mean, got.low, got.high) == pytest.approx((-1.0, -3.266958, 1.266958), abs=1e-6)
     assert math.isnan(unpaired_difference([1.0], [2.0, 3.0]).low)
-    assert unpaired_difference([1.0, 1.0], [1.0, 1.0]).p == 1.0
+    equal = unpaired_difference([1.0, 1.0], [1.0, 1.0])
+    assert (equal.mean, math.isnan(equal.p), math.isnan(equal.low)) == (0.0, True, True), "of two each nothing follows"
+    assert unpaired_difference([1.0] * 6, [1.0] * 6).p == 1.0

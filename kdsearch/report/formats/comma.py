@@ -36,13 +36,16 @@ def render(report: Report) -> str:
 
     ``table`` and ``column`` hold keys, ``row`` the label. A number stands in ``value`` with ``sd``, interval
     ``low`` and ``high`` (of a mean: t below n = 20, BCa from there on) of ``confidence``, and ``n`` where it has them;
-    words stand in ``text``. What is not known is empty. Sentences are lines whose ``column`` is ``note``. ``data``
+    words stand in ``text``. What is not known is empty. Sentences are lines whose ``column`` is ``note``, or ``answer``
+    for those of the answer, which come first. ``data``
     repeats the description on each line, so that no line loses a stand-in's name.
     """
     out = StringIO()
     writer = csv.DictWriter(out, FIELDS, restval="", lineterminator="\n")
     writer.writeheader()
     common = {"study": report.study, "data": report.description}
+    for line in () if report.answer is None else report.answer.lines:
+        writer.writerow({**common, "table": "report", "column": "answer", "text": line})
     for note in (*report.notes, *report.closing):
         writer.writerow({**common, "table": "report", "column": "note", "text": note})
     for table in report.tables:

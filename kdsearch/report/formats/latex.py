@@ -32,7 +32,8 @@ NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\d)")
 
 def render(report: Report) -> str:
     """Return one ``table`` environment a table; sentences of the report become comments."""
-    head = [f"% {line}" for line in _comment_lines([report.title, *report.notes, *report.closing])]
+    answer = [] if report.answer is None else report.answer.lines
+    head = [f"% {line}" for line in _comment_lines([report.title, *answer, *report.notes, *report.closing])]
     head.append("% needs \\usepackage{booktabs}")
     return "\n\n".join(["\n".join(head), *(table_text(table) for table in report.tables)]) + "\n"
 

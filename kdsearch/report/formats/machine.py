@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
+from kdsearch.report.answered import Answer
 from kdsearch.report.tables import Cell
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
@@ -18,7 +20,9 @@ SCHEMA = "kdsearch.report/1"
 def render(report: Report) -> str:
     """Return the report as JSON of the schema ``kdsearch.report/1``.
 
-    Top level: ``schema``, ``title``, ``study``, ``data`` (the description), ``notes``, ``tables``, ``closing``. A
+    Top level: ``schema``, ``title``, ``study``, ``data`` (the description), ``answer`` (of a finished study, else null:
+    ``sentence``, ``verdict``, ``comparison`` with its numbers, ``remarks``, ``winner``, ``parameters``, ``edges``,
+    ``train`` and ``export`` (commands), ``averages_over``), ``notes``, ``tables``, ``closing``. A
     table: ``key``, ``title``, ``caption``, ``columns`` (``key``, ``title``, ``kind``, and ``confidence`` of its
     intervals, null where it has none), ``rows``, ``notes``. A row: ``label``, ``remark``, ``context``, ``cells`` by
     column key. A cell: null, number, text, switch, or an estimate ``{"value", "sd", "low", "high", "n"}`` with its
@@ -30,11 +34,30 @@ def render(report: Report) -> str:
         "title": report.title,
         "study": report.study,
         "data": report.description,
+        "answer": _answer(report.answer),
         "notes": list(report.notes),
         "tables": [_table(table) for table in report.tables],
         "closing": list(report.closing),
     }
     return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _answer(answer: Answer | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    numbers = {key: _number(value) if isinstance(value, float) else value for key, value in answer.comparison.items()}
+    return {
+        "sentence": answer.sentence,
+        "verdict": answer.verdict,
+        "comparison": numbers or None,
+        "remarks": list(answer.remarks),
+        "winner": answer.winner,
+        "parameters": dict(answer.parameters),
+        "edges": [asdict(edge) for edge in answer.edges],
+        "train": answer.train,
+        "export": answer.export,
+        "averages_over": answer.average,
+    }
 
 
 def _table(table: Table) -> dict[str, Any]:

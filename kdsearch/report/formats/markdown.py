@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from kdsearch.report.answered import Answer
 from kdsearch.report.formats.numbers import flat
 from kdsearch.report.tables import Report
 from kdsearch.report.tables import Table
@@ -14,12 +15,23 @@ SPECIAL = re.compile(r"([\\`*_|<>#])")
 def render(report: Report) -> str:
     """Return the report as one Markdown document."""
     blocks = [f"# {escape(report.title)}"]
+    if report.answer is not None:
+        head, *rest = report.answer.lines
+        blocks += [f"**{escape(head)}**", "\n".join(f"- {_answer_line(report.answer, line)}" for line in rest)]
     if report.notes:
         blocks.append("\n".join(f"- {escape(note)}" for note in report.notes))
     blocks += [table_text(table) for table in report.tables]
     if report.closing:
         blocks.append("\n".join(f"- {escape(line)}" for line in report.closing))
     return "\n\n".join(blocks) + "\n"
+
+
+def _answer_line(answer: Answer, line: str) -> str:
+    """A line of the answer; a command is code, so that it can be copied from the source too."""
+    if line not in answer.commands:
+        return escape(line)
+    title, command = line.split(": ", 1)
+    return f"{title}: `{command}`"
 
 
 def table_text(table: Table) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from kdsearch.report.digits import MOST
+from kdsearch.report.digits import exponent
 from kdsearch.report.tables import Cell
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
@@ -13,6 +15,8 @@ from kdsearch.report.tables import Table
 from kdsearch.report.tables import decimals
 
 NOTHING = "-"
+EXPONENT_FROM, TINY, HUGE = 6, 1e-3, 1e9
+"""Numbers below ``TINY`` that need more decimals than ``EXPONENT_FROM``, and those from ``HUGE`` on."""
 
 
 def human_columns(table: Table) -> Iterator[tuple[int, Column]]:
@@ -21,11 +25,17 @@ def human_columns(table: Table) -> Iterator[tuple[int, Column]]:
 
 
 def fixed(value: float, digits: int, *, signed: bool = False) -> str:
-    """Write a number with fixed decimals; no ``-0.0000``, and ``-`` where there is none."""
+    """Write a number to ``digits`` decimals, below 0 to tens and more; no ``-0.0000``, and ``-`` where there is none.
+
+    What is tiny or huge at that place has an exponent, and its digits end at the same place: ``1.234e-06``.
+    """
     if not math.isfinite(value):
         return NOTHING
+    sign = "+" if signed else ""
     rounded = round(value, digits) + 0.0  # + 0.0 turns the negative zero into zero
-    return f"{rounded:+.{digits}f}" if signed else f"{rounded:.{digits}f}"
+    if (digits > EXPONENT_FROM and abs(rounded) < TINY) or abs(rounded) >= HUGE:
+        return f"{rounded:{sign}.{max(0, digits + exponent(abs(rounded)))}e}" if rounded else f"{rounded:{sign}.0f}"
+    return f"{rounded:{sign}.{min(max(0, digits), MOST)}f}"
 
 
 def cell_lines(cell: Cell, column: Column, digits: int) -> tuple[str, str]:

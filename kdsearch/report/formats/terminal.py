@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from collections.abc import Sequence
 from io import StringIO
 
 from rich import box
@@ -16,6 +17,7 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from kdsearch.report.answered import Answer
 from kdsearch.report.formats.numbers import cell_lines
 from kdsearch.report.formats.numbers import human_columns
 from kdsearch.report.tables import Column
@@ -31,12 +33,27 @@ STYLES = {"better": "green", "worse": "red", "equivalent": "cyan"}
 
 def renderable(report: Report) -> RenderableType:
     """Return the report for ``rich.console.Console.print``."""
-    parts: list[RenderableType] = [Text(report.title, style="bold"), *(Text(note) for note in report.notes)]
+    parts: list[RenderableType] = [Text(report.title, style="bold")]
+    if report.answer is not None:
+        parts += [*answer_parts(report.answer, report.answer.lines), Text()]
+    parts += [Text(note) for note in report.notes]
     for table in report.tables:
         parts += [Text(), TableView(table)]
     if report.closing:
         parts += [Text(), *(Text(line, style="dim") for line in report.closing)]
+    if report.answer is not None:
+        parts += [Text(), *answer_parts(report.answer, report.answer.short)]
     return Group(*parts)
+
+
+def answer_parts(answer: Answer, lines: Sequence[str]) -> list[RenderableType]:
+    """Lines of an answer: the verdict stands out, and a command is not broken, so that it can be copied."""
+    parts: list[RenderableType] = []
+    for line in lines:
+        command = line in answer.commands
+        style = "bold" if line == answer.sentence else ""
+        parts.append(Text(line, style, no_wrap=command, overflow="ignore" if command else None))
+    return parts
 
 
 class TableView:
@@ -142,5 +159,5 @@ def render(report: Report, width: int = 100) -> str:
 def plain(what: RenderableType, width: int = 100) -> str:
     """Return anything rich can print as plain text without trailing blanks."""
     out = StringIO()
-    Console(file=out, width=width, color_system=None, legacy_windows=False).print(what)
+    Console(file=out, width=width, color_system=None, legacy_windows=False).print(what, crop=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"

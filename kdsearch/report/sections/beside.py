@@ -24,6 +24,7 @@ from kdsearch.report.compared import BEST
 from kdsearch.report.compared import best_without_id
 from kdsearch.report.compared import void_ablation
 from kdsearch.report.ended import search_runs
+from kdsearch.report.judged import EQUAL_FEW
 from kdsearch.report.judged import NONE
 from kdsearch.report.judged import judge
 from kdsearch.report.looks import at_look
@@ -97,7 +98,14 @@ def _looks(found: Sequence[Side]) -> tuple[int, ...]:
 
 
 def _common(first: Side, other: Side) -> list[int]:
+    """The fresh seeds that both winners have, and with them the folds: none where their data have other folds."""
+    if _folds(first) != _folds(other):
+        return []
     return sorted(_results(first).keys() & _results(other).keys())
+
+
+def _folds(side: Side) -> int:
+    return int(side.selection.study.settings.get("folds") or 0)
 
 
 def _results(side: Side) -> dict[int, float]:
@@ -111,7 +119,9 @@ def _judge(found: Sequence[Side], looks: tuple[int, ...]) -> dict[str, _Judged]:
         if seeds := _common(first, side):
             pairs[side.selection.study.name] = _pairs(first, side, seeds), len(seeds), _units(first, side)
     raw = {name: paired_difference(*values) for name, (values, _, _) in pairs.items()}
-    family = [name for name, (_, _, units) in pairs.items() if units.judges(raw[name].n)]
+    family = [
+        name for name, (_, _, units) in pairs.items() if units.judges(raw[name].n) and not math.isnan(raw[name].p)
+    ]
     verdicts, holm = family_verdicts(
         [raw[name] for name in family], min_effect(first.selection), looks=[looks] * len(family)
     )
@@ -237,7 +247,7 @@ def _notes(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, 
     notes = [
         f"first - row: {first.title}, the study named first, minus the row's, paired over common seeds, t interval. "
         f"Verdicts are the first's; equivalent is within {effect:g}, its min_effect. Holm p: t test, adjusted over "
-        "all rows with a verdict. flip p: exact sign flips, from 6 pairs.",
+        "all rows with a verdict. flip p: exact test of sign flips, from 6 pairs on.",
         "Which study is named first is to be said before the numbers are seen: to name the best one first picks it by "
         "these very seeds.",
         "What is compared are these winners: of one search each, under the recipe, budget and teacher of its study. "
@@ -254,7 +264,15 @@ def _notes(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, 
         earlier = ", ".join(map(str, looks[:-1]))
         notes.append(f"Seeds of these studies were looked at before ({earlier} of them): intervals and p values allow.")
     for side in found[1:]:
+        if _folds(side) != _folds(first):
+            notes.append(
+                f"{side.title}: its runs are validated by {_folds(side) or 'no'} folds and the first study's by "
+                f"{_folds(first) or 'none'}, so that no fresh seed means the same in both and there is no difference."
+            )
+            continue
         notes += _pair_notes(side, judged.get(side.selection.study.name), effect, looks, family)
+    if any(row.raw.equal_few for row in judged.values()):
+        notes.append(EQUAL_FEW)
     notes += _gains(found)
     for side in found:
         if _idle(side):
@@ -287,6 +305,7 @@ def _gains(found: Sequence[Side]) -> list[str]:
         row = judge(side.selection).rows.get(side.selection.study.ablation_id or -1)
         if row is not None and void_ablation(side.selection) is None:
             teachers = " teachers" if Units.of(side.selection).shared else ""
-            said.append(f"{side.title} {signed(row.difference)} (n = {row.difference.n}{teachers}), {row.verdict}")
+            gain = signed(row.difference, side.selection.digits)
+            said.append(f"{side.title} {gain} (n = {row.difference.n}{teachers}), {row.verdict}")
     each = "Each winner minus itself without distillation, on its own fresh seeds"
     return [f"{each}: {'; '.join(said)}; each by its own study's rule, not adjusted over studies."] if said else []

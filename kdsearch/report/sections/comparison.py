@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 from kdsearch.report.captions import caption
@@ -13,6 +12,7 @@ from kdsearch.report.captions import plural
 from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import Compared
 from kdsearch.report.compared import compared
+from kdsearch.report.judged import EQUAL_FEW
 from kdsearch.report.judged import NONE
 from kdsearch.report.judged import UNTESTED
 from kdsearch.report.judged import Judged
@@ -29,7 +29,6 @@ from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
 from kdsearch.report.units import FEWEST_TEACHERS
-from kdsearch.statistics.differences import FEWEST_FLIPS
 
 
 def comparison(selection: Selection) -> Table | None:
@@ -113,7 +112,7 @@ def _notes(selection: Selection, rows: list[Compared], outcome: Outcome) -> list
         *_own_seeds(selection, rows),
         *_equal(outcome),
         *_undecided(rows, outcome, effect),
-        *_family(selection.study.version, rows, outcome),
+        *_family(rows, outcome),
     ]
     parts = {row.part for row in rows}
     if "context" in parts:
@@ -175,19 +174,22 @@ def _own_seeds(selection: Selection, rows: list[Compared]) -> list[str]:
 
 
 def _equal(outcome: Outcome) -> list[str]:
-    if not any(row.difference.n > 1 and math.isnan(row.difference.low) for row in outcome.rows.values()):
+    if not any(row.difference.equal_few for row in outcome.rows.values()):
         return []
-    return [f"Fewer than {FEWEST_FLIPS} differences that are all equal know nothing of their spread: no interval."]
+    return [EQUAL_FEW]
 
 
-def _family(version: int, rows: list[Compared], outcome: Outcome) -> list[str]:
+def _family(rows: list[Compared], outcome: Outcome) -> list[str]:
     """Say which comparisons share an error rate."""
     parts = {row.part for row in rows}
     if outcome.rows and all(row.verdict in (NONE, "context") for row in outcome.rows.values()):
         return []
-    flips = f"flip p: exact sign flips, from 6 {'teachers' if outcome.units.shared else 'pairs'}"
     # t and looks take differences for normal, and err more often where they are far from it.
-    flips += "." if version == 1 else ", which do not take differences for normal as t and the looks do."
+    what = "teachers" if outcome.units.shared else "pairs"
+    flips = (
+        f"flip p: exact test of sign flips, from 6 {what} on, which unlike t and the looks does not take differences "
+        "for normal."
+    )
     exempt = ", the primary comparison stands alone" if "primary" in parts else ""
     if "second" in parts:
         second = next(row.label for row in rows if row.part == "second")

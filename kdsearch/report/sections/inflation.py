@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from kdsearch.ledger.records import RunRecord
 from kdsearch.report.captions import caption
 from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
-from kdsearch.report.captions import spread_words
 from kdsearch.report.compared import Compared
 from kdsearch.report.compared import compared
 from kdsearch.report.compared import name_of
-from kdsearch.report.compared import primary_id
 from kdsearch.report.drawn import drawn
 from kdsearch.report.formats.numbers import fixed
-from kdsearch.report.primary import signed
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Cell
 from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Row
 from kdsearch.report.tables import Table
+from kdsearch.report.transfer import validation_minus_test
 from kdsearch.report.units import Units
-from kdsearch.statistics import paired_difference
 from kdsearch.statistics import summarize
 from kdsearch.statistics import unpaired_difference
 
@@ -47,7 +43,7 @@ def inflation(selection: Selection) -> Table | None:
         caption=caption(selection, f"{objective} at the chosen epoch"),
         columns=columns,
         rows=tuple(_row(selection, units, row) for row in rows),
-        notes=(*_notes(selection), *_bias(selection, units), *_drawn(selection), units.mean_note),
+        notes=(*_notes(selection), *_drawn(selection), units.mean_note),
     )
 
 
@@ -64,7 +60,7 @@ def _row(selection: Selection, units: Units, row: Compared) -> Row:
         change,
     )
     if selection.has_scores:
-        cells += (units.estimate(_validation_minus_test(selection, confirm)),)
+        cells += (units.estimate(validation_minus_test(selection, confirm)),)
     counts = f"n = {len(search)}, {len(fresh)}"
     return Row(row.label, cells, counts, context=row.part != "winner")
 
@@ -75,20 +71,10 @@ def _shares(selection: Selection) -> bool:
     return found.split or found.teacher
 
 
-def _validation_minus_test(selection: Selection, runs: list[RunRecord]) -> dict[int, float]:
-    gaps = {}
-    for run in runs:
-        objective, score = selection.objective(run), selection.result(run)
-        if objective is not None and score is not None:
-            gaps[run.seed] = objective - score
-    return gaps
-
-
 def _notes(selection: Selection) -> list[str]:
     within = " Validation minus test: within each confirm run." if selection.has_scores else ""
-    how = (
-        "without an interval, for search runs share folds and teachers" if _shares(selection) else "Welch 95 % interval"
-    )
+    shared = "folds and teachers" if any(run.needs for run in selection.runs) else "folds"
+    how = f"without an interval, for search runs share {shared}" if _shares(selection) else "Welch 95 % interval"
     lucky = "lucky in what it chose" + (", or in its folds" if _shares(selection) else "")
     notes = [
         f"Inflation: search mean minus fresh mean of one configuration ({how}); above 0, the search was {lucky}. n "
@@ -103,29 +89,13 @@ def _notes(selection: Selection) -> list[str]:
     best = max(samples, key=lambda id_: summarize(samples[id_]).mean)
     single = max(max(values) for values in samples.values())
     count = sum(len(values) for values in samples.values())
-    raw = summarize(samples[best]).mean
+    raw, digits = summarize(samples[best]).mean, selection.digits
     notes.append(
-        f"Best raw search mean: {fixed(raw, 4)} ({name_of(selection, best)}, n = {len(samples[best])}). "
-        f"Best single run of {plural(count, 'search run')}: {fixed(single, 4)}, "
-        f"{fixed(single - centre, 4, signed=True)} against the winner's mean on fresh seeds. Neither is a result."
+        f"Best raw search mean: {fixed(raw, digits)} ({name_of(selection, best)}, n = {len(samples[best])}). "
+        f"Best single run of {plural(count, 'search run')}: {fixed(single, digits)}, "
+        f"{fixed(single - centre, digits, signed=True)} against the winner's mean on fresh seeds. Neither is a result."
     )
     return notes
-
-
-def _bias(selection: Selection, units: Units) -> list[str]:
-    """Give the primary gain on validation minus the same gain on test, each within its confirm runs."""
-    primary, winner = primary_id(selection), selection.study.winner_id
-    if selection.study.version == 1 or not selection.has_scores or primary is None or winner is None:
-        return []
-    gaps = [_validation_minus_test(selection, selection.of(id_, "confirm")) for id_ in (winner, primary)]
-    ours, theirs = units.pairs(*gaps)
-    if len(ours) < 2:
-        return []
-    over = spread_words(selection).removeprefix("sd ")
-    return [
-        f"Bias of the primary gain, on validation minus on test: {signed(paired_difference(ours, theirs))} "
-        f"(95 % interval, {over}). Above 0, validation promises more of the winner than test holds."
-    ]
 
 
 def _drawn(selection: Selection) -> list[str]:

@@ -93,16 +93,17 @@ def _notes(selection: Selection, winner: Compared) -> list[str]:
     notes = [_optimistic(selection)]
     if summary.n < 2:
         return notes
-    luck = summary.sd * expected_best(summary.n)
+    digits = selection.digits
+    luck = fixed(summary.sd * expected_best(summary.n), digits, signed=True)
     text = (
-        f"Winner: reporting its best run would have claimed {_claim(summary.maximum, summary.mean)} against the mean "
-        f"of {summary.n} seeds; luck alone (sd x {expected_best(summary.n):.2f}) gives {fixed(luck, 4, signed=True)}."
+        f"Winner: reporting its best run would have claimed {_claim(summary.maximum, summary.mean, digits)} against "
+        f"the mean of {summary.n} seeds; luck alone (sd x {expected_best(summary.n):.2f}) gives {luck}."
     )
     if shows_best_epoch(selection):
         picked = summarize(present([best_epoch(selection, run) for run in selection.of(winner.id, "confirm")]))
         text += (
-            f" Picking the epoch on test would have claimed {_claim(picked.mean, summary.mean)}, both together "
-            f"{_claim(picked.maximum, summary.mean)}."
+            f" Picking the epoch on test would have claimed {_claim(picked.mean, summary.mean, digits)}, both together "
+            f"{_claim(picked.maximum, summary.mean, digits)}."
         )
     notes.append(text)
     search = [run for run in selection.runs if run.pool == "search"]
@@ -111,12 +112,12 @@ def _notes(selection: Selection, winner: Compared) -> list[str]:
         together = ""
         if shows_best_epoch(selection):
             best = max(present([best_epoch(selection, run) for run in search]))
-            together = f", with the best epoch {_claim(best, summary.mean)}"
-        luck = summary.sd * expected_best(len(scores))
+            together = f", with the best epoch {_claim(best, summary.mean, digits)}"
+        luck = fixed(summary.sd * expected_best(len(scores)), digits, signed=True)
         notes.append(
             f"Over all {plural(len(scores), 'search run')}: the best single run would have claimed "
-            f"{_claim(max(scores), summary.mean)} against the winner's mean{together}; luck alone (winner's sd x "
-            f"{expected_best(len(scores)):.2f}) gives {fixed(luck, 4, signed=True)}."
+            f"{_claim(max(scores), summary.mean, digits)} against the winner's mean{together}; luck alone (winner's sd "
+            f"x {expected_best(len(scores)):.2f}) gives {luck}."
         )
     return notes
 
@@ -134,5 +135,5 @@ def _optimistic(selection: Selection) -> str:
     return "Best run and best epoch are picked on the test set itself: optimistic, never to be reported as results."
 
 
-def _claim(value: float, mean: float) -> str:
-    return f"{fixed(value, 4)} ({fixed(value - mean, 4, signed=True)})"
+def _claim(value: float, mean: float, digits: int) -> str:
+    return f"{fixed(value, digits)} ({fixed(value - mean, digits, signed=True)})"

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from kdsearch.data.folds import Fold
 from kdsearch.draws import FIRST_TEACHER_SEED
@@ -19,6 +16,7 @@ from kdsearch.report.captions import objective_words
 from kdsearch.report.drawn import Drawn
 from kdsearch.report.drawn import drawn
 from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.gap import Gap
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import present
 from kdsearch.report.tables import Cell
@@ -34,56 +32,6 @@ from kdsearch.statistics import summarize
 
 CANDIDATE_SEEDS = range(FIRST_TEACHER_SEED, FIRST_TEACHER_SEED + 1000)
 """Seeds of the candidates for the one teacher of a study of version 1; one that serves one seed has another."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What the pre-flight found. ``warning``: the gap is below the larger of student sd and ``min_effect``.
-
-    ``paired``: on how many folds teacher and student were compared; 0 where they were not paired.
-    """
-
-    gap: float
-    low: float
-    high: float
-    student_sd: float
-    min_effect: float
-    warning: bool
-    paired: int = 0
-
-    @classmethod
-    def stored(cls, data: Mapping[str, Any], effect: float) -> Finding | None:
-        """Read the event ``preflight``, which the planner decided by; ``None`` where too few runs had ended."""
-        if "gap" not in data or "warning" not in data:
-            return None
-        sd = summarize([float(value) for value in data.get("student", ())]).sd
-        gap, low, high = float(data["gap"]), float(data["low"]), float(data["high"])
-        return cls(gap, low, high, sd, effect, bool(data["warning"]), int(data.get("folds", 0)))
-
-    @classmethod
-    def of(cls, gap: Difference, student: Sequence[float], effect: float, paired: int = 0) -> Finding:
-        """Judge runs as ``kdsearch.search.preflight`` will when all have ended."""
-        sd = summarize(student).sd
-        return cls(gap.mean, gap.low, gap.high, sd, effect, gap.mean < max(sd, effect), paired)
-
-    def words(self) -> str:
-        """Say whether there is a gap to distil."""
-        low, high = fixed(self.low, 4, signed=True), fixed(self.high, 4, signed=True)
-        numbers = f"{fixed(self.gap, 4, signed=True)} [{low}, {high}]"
-        if self.warning:
-            text = f"hardly a gap to distil: teacher minus student alone is {numbers}"
-            if self.gap < max(self.student_sd, self.min_effect):  # not so when min_effect was changed since
-                sd = fixed(self.student_sd, 4)
-                text += f", smaller than the student's seed sd ({sd}) or min_effect ({self.min_effect:g})"
-            return text
-        if self.low > 0:
-            return f"fine: the teacher is better than the student alone, {numbers}"
-        return f"a gap is likely but not sure from so few runs, {numbers}"
-
-    @property
-    def interval(self) -> str:
-        """Say which interval it has."""
-        return f"paired on {self.paired} folds, t 95 % interval" if self.paired else "Welch 95 % interval"
 
 
 def preflight(selection: Selection) -> Table | None:
@@ -159,18 +107,19 @@ def _verdict(selection: Selection, gap: Difference | None, paired: int, student:
     effect = min_effect(selection)
     event = next((event for event in selection.events if event.kind == "preflight"), None)
     if event is not None:  # the planner has spoken: its words stand, whichever runs the table above counts
-        finding = Finding.stored(event.data, effect)
+        finding = Gap.stored(event.data, effect)
     elif gap is None:
         return []
     else:
-        finding = None if math.isnan(gap.low) else Finding.of(gap, student, effect, paired)
+        finding = None if math.isnan(gap.low) else Gap.of(gap, student, effect, paired)
     word = "Verdict so far" if event is None and selection.study.phase == "teacher" else "Verdict"
     if finding is not None:
-        return [f"{word}: {finding.words()} ({finding.interval})."]
+        return [f"{word}: {finding.words(selection.digits)} ({finding.interval})."]
     if event is not None and "difference" in event.data:
-        single = fixed(float(event.data["difference"]), 4, signed=True)
+        single = fixed(float(event.data["difference"]), selection.digits, signed=True)
         hardly = "hardly a gap to distil: " if event.data.get("warning") else ""
-        return [f"{word}: {hardly}teacher minus student alone is {single}; of one teacher there is no interval."]
+        why = "of one teacher" if len(event.data.get("teacher", ())) == 1 else "where values are equal"
+        return [f"{word}: {hardly}teacher minus student alone is {single}; {why} there is no interval."]
     return [f"{word}: too few runs ended to compare teacher and student."]
 
 
@@ -186,8 +135,8 @@ def _used(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
     if chosen is None or chosen.objective is None or len(teachers) < 2:
         return []
     return [
-        f"Teacher used: run {chosen.id}, {fixed(chosen.objective, 4)}, the best of {len(teachers)} by objective, so "
-        "its own number is optimistic."
+        f"Teacher used: run {chosen.id}, {fixed(chosen.objective, selection.digits)}, the best of {len(teachers)} by "
+        "objective, so its own number is optimistic."
     ]
 
 
@@ -202,7 +151,7 @@ def _trained(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
         return []
     if selection.study.settings.get("teachers") == "one":
         run, value = values[0]
-        return [f"One teacher for all runs, kept without a choice: run {run.id}, {fixed(value, 4)}."]
+        return [f"One teacher for all runs, kept without a choice: run {run.id}, {fixed(value, selection.digits)}."]
     found = drawn(selection)
     if found.teachers == "several" and not found.teacher:
         fresh = "Fresh seeds listen to them too."
@@ -214,6 +163,6 @@ def _trained(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
             "its last."
         )
     if found.folds("search") > 1:
-        each = ", ".join(f"fold {run.fold.number} {fixed(value, 4)}" for run, value in values)
+        each = ", ".join(f"fold {run.fold.number} {fixed(value, selection.digits)}" for run, value in values)
         return [f"One teacher a fold, trained outside it, none of them chosen: {each}. {fresh}"]
     return [f"{'One teacher' if len(values) == 1 else 'These teachers'} of the search, not chosen. {fresh}"]

@@ -44,7 +44,7 @@ def _in_common(selection: Selection, units: Units, rows: Sequence[Compared]) -> 
     chance = ", diverged ones at chance level" if diverged else ""
     return [
         f"Common {word}s: what a {word}{_with(selection)} does to all configurations alike has sd "
-        f"{fixed(effect.seed_sd, 4)}, what is left has sd {fixed(effect.residual_sd, 4)} "
+        f"{fixed(effect.seed_sd, selection.digits)}, what is left has sd {fixed(effect.residual_sd, selection.digits)} "
         f"({plural(effect.configurations, 'configuration')}, {plural(effect.seeds, word)}, "
         f"{plural(effect.runs, count)}{chance}). Two configurations on one {word} correlate by {fixed(effect.rho, 2)}"
         f"{interval}: {saved}."
@@ -74,7 +74,7 @@ def _spreads(selection: Selection, units: Units, rows: Sequence[Compared]) -> li
         return []
     order = sorted(range(len(several)), key=lambda index: float(found.sd[index]))
     least, most = (
-        f"{fixed(float(found.sd[index]), 4)} ({several[index].label}, n = {found.n[index]})"
+        f"{fixed(float(found.sd[index]), selection.digits)} ({several[index].label}, n = {found.n[index]})"
         for index in (order[0], order[-1])
     )
     verdict = "some spread more than others" if found.p < 0.05 else "no difference of spreads is shown"

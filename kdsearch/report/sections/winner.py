@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kdsearch.report.captions import data_line
 from kdsearch.report.captions import objective_words
 from kdsearch.report.captions import plural
+from kdsearch.report.captions import short_data
 from kdsearch.report.compared import compared
 from kdsearch.report.compared import name_of
 from kdsearch.report.formats.numbers import fixed
@@ -44,7 +44,7 @@ def winner(selection: Selection) -> Table | None:
     return Table(
         key="winner",
         title="Winner",
-        caption=f"{data_line(selection.study)}; parameters; one column a configuration, no runs behind these numbers.",
+        caption=f"{short_data(selection.study)}; parameters; one column a configuration, no runs behind these numbers.",
         columns=tuple(
             Column(f"configuration_{row.id}", row.label, "parameter", spare=row.part == "baseline") for row in shown
         ),
@@ -66,8 +66,8 @@ def _chosen(selection: Selection) -> list[str]:
         if own:
             summary = summarize(own)
             of = f" of the {len(own)} counted here" if len(own) != seeds else ""
-            sd = f" ± {fixed(summary.sd, 4)}" if summary.n > 1 else ""
-            believed = [*believed, f"raw mean{of} {fixed(summary.mean, 4)}{sd}"]
+            sd = f" ± {fixed(summary.sd, selection.digits)}" if summary.n > 1 else ""
+            believed = [*believed, f"raw mean{of} {fixed(summary.mean, selection.digits)}{sd}"]
         told = f": {', '.join(believed)}" if believed else ""
         notes.append(
             f"{name_of(selection, study.winner_id)} was chosen on the {objective_words(study, selection.has_scores)} "
@@ -78,7 +78,7 @@ def _chosen(selection: Selection) -> list[str]:
         return [*notes, lost, *_best_without(selection)]
     notes.append(
         f"Search: {plural(len(samples), 'configuration')}, {plural(sum(map(len, samples.values())), 'run')}; "
-        f"{_spreads(estimate)}."
+        f"{_spreads(estimate, selection.digits)}."
     )
     return [*notes, *_best_without(selection)]
 
@@ -89,7 +89,8 @@ def _best_without(selection: Selection) -> list[str]:
     data = selection.choice.data.get("without") if selection.choice is not None else None
     if id_ is None or data is None:
         return []
-    believed = "" if data.get("estimate") is None else f": {_words(float(data['estimate']), data.get('estimate_sd'))}"
+    value, sd = data.get("estimate"), data.get("estimate_sd")
+    believed = "" if value is None else f": {_words(selection, float(value), sd)}"
     same = ", the numbers of the winner," if id_ == selection.study.winner_id else ""
     return [
         f"{data['name']}{same} was chosen in the same way among {plural(int(data['candidates']), 'setting')} without "
@@ -97,16 +98,16 @@ def _best_without(selection: Selection) -> list[str]:
     ]
 
 
-def _spreads(estimate: Shrinkage) -> str:
+def _spreads(estimate: Shrinkage, digits: int) -> str:
     if not estimate.noise_known:  # what ``shrink`` then holds is a guess: half noise, half signal
         return (
             "no configuration has two of them: sd over seeds not known, sd of true means between the configurations "
             "that were tried not known"
         )
-    over = f"sd over seeds {fixed(estimate.sd, 4)}"
-    if estimate.tau < 5e-5:
+    over = f"sd over seeds {fixed(estimate.sd, digits)}"
+    if round(estimate.tau, digits) == 0:
         return f"{over}, next to which differences between the configurations that were tried cannot be seen"
-    return f"{over}, sd of true means between the configurations that were tried {fixed(estimate.tau, 4)}"
+    return f"{over}, sd of true means between the configurations that were tried {fixed(estimate.tau, digits)}"
 
 
 def _decided(selection: Selection, counted: int) -> tuple[int, list[str]]:
@@ -117,11 +118,12 @@ def _decided(selection: Selection, counted: int) -> tuple[int, list[str]]:
     data = selection.choice.data if selection.choice is not None else {}
     if "search_seeds" not in data:
         rows = selection.standings() if counted else []
-        return counted, [_words(row.estimate, row.sd) for row in rows if row.id == selection.study.winner_id]
+        return counted, [_words(selection, row.estimate, row.sd) for row in rows if row.id == selection.study.winner_id]
     if data.get("estimate") is None:
         return int(data["search_seeds"]), []
-    return int(data["search_seeds"]), [_words(float(data["estimate"]), data.get("estimate_sd"))]
+    return int(data["search_seeds"]), [_words(selection, float(data["estimate"]), data.get("estimate_sd"))]
 
 
-def _words(estimate: float, sd: float | None) -> str:
-    return f"estimate {fixed(estimate, 4)}" + ("" if sd is None else f" (posterior sd {fixed(float(sd), 4)})")
+def _words(selection: Selection, estimate: float, sd: float | None) -> str:
+    believed = f"estimate {fixed(estimate, selection.digits)}"
+    return believed if sd is None else f"{believed} (posterior sd {fixed(float(sd), selection.digits)})"

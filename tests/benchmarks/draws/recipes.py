@@ -6,7 +6,8 @@ its students reach on the outer fold. The cheapest that is not shown worse than 
 
     KDSEARCH_DATA=... python -m tests.benchmarks.draws.recipes [--data poses|silhouettes|cifar10] [--draws 30]
 
-Results lie in a journal (``--journal``, default below KDSEARCH_HOME), and are kept, compact, beside this file.
+Results lie in a journal (``--journal``, default below KDSEARCH_HOME), and are kept, compact, beside this file: what is
+there is not measured again. With ``--draws`` as many as the journal holds, nothing is trained and the table is printed.
 """
 
 from __future__ import annotations
@@ -70,9 +71,14 @@ def main() -> None:
     journal = arguments.journal or settings.home() / "benchmarks" / f"recipes-{arguments.data}.jsonl"
     recipes = [recipe for recipe in RECIPES if recipe in arguments.recipes]
     units = [(arguments.data, recipe, draw, arguments.seeds) for draw in range(arguments.draws) for recipe in recipes]
-    found = work.run(measure, units, journal, arguments.workers)
     kept = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
-    kept[arguments.data] = [{"recipe": unit[1], "draw": unit[2], **result} for unit, result in found.items()]
+    before = {
+        (arguments.data, row.pop("recipe"), row.pop("draw"), len(row["students"])): row
+        for row in kept.get(arguments.data, [])
+    }
+    left = [unit for unit in units if unit not in before]
+    found = before | work.run(measure, left, journal, arguments.workers)
+    kept[arguments.data] = [{"recipe": unit[1], "draw": unit[2], **result} for unit, result in sorted(found.items())]
     KEPT.write_text("{\n" + ",\n".join(f"{json.dumps(k)}: {_lines(v)}" for k, v in sorted(kept.items())) + "\n}\n")
     print(table(kept[arguments.data]))
 

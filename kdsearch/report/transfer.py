@@ -1,0 +1,110 @@
+"""Whether a gain that validation shows on fresh seeds is there on test: the primary gain on both, seed by seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import replace
+
+from kdsearch.ledger.records import RunRecord
+from kdsearch.report.captions import items
+from kdsearch.report.digits import two_digits
+from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.judged import Outcome
+from kdsearch.report.looks import at_look
+from kdsearch.report.primary import signed
+from kdsearch.report.ranges import cut_difference
+from kdsearch.report.selection import Selection
+from kdsearch.report.units import Units
+from kdsearch.statistics import Difference
+from kdsearch.statistics import paired_difference
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """The winner minus another configuration on the same fresh seeds: on validation, on test, and the one minus the
+    other. Intervals are those of the comparison's own look, with ``confidence``."""
+
+    validation: Difference
+    test: Difference
+    excess: Difference
+    confidence: float = 0.95
+
+    @property
+    def parts(self) -> tuple[Difference, Difference, Difference]:
+        """Validation, test, and validation minus test."""
+        return self.validation, self.test, self.excess
+
+    @property
+    def differs(self) -> bool:
+        """Whether validation and test are shown to give different gains."""
+        return self.excess.low > 0 or self.excess.high < 0
+
+
+def transfer(selection: Selection, outcome: Outcome, other: int) -> Transfer | None:
+    """Return the gain over ``other`` on validation and on test of the fresh seeds; ``None`` without a common seed.
+
+    Only seeds count whose runs have both values on both sides. Fewer units than may judge have no interval, so that
+    nothing is claimed of them. ``None`` also where the task has no test part.
+    """
+    winner, judged, units = selection.study.winner_id, outcome.rows.get(other), outcome.units
+    if winner is None or judged is None or not selection.has_scores:
+        return None
+    both = [_values(selection, id_) for id_ in (winner, other)]
+    seeds = sorted(both[0].keys() & both[1].keys())
+    if not seeds:
+        return None
+    sides = [[{seed: own[seed][part] for seed in seeds} for own in both] for part in (0, 1)]
+    gaps = [{seed: own[seed][0] - own[seed][1] for seed in seeds} for own in both]
+    validation, test, excess = (
+        _stated(units, at_look(paired_difference(*units.pairs(*pair)), judged.looks)) for pair in (*sides, gaps)
+    )
+    return Transfer(validation, test, excess, judged.confidence)
+
+
+def _stated(units: Units, difference: Difference) -> Difference:
+    return difference if units.judges(difference.n) else replace(difference, low=math.nan, high=math.nan)
+
+
+def validation_minus_test(selection: Selection, runs: list[RunRecord]) -> dict[int, float]:
+    """Return objective minus score of each run that has both, by seed."""
+    gaps = {}
+    for run in runs:
+        objective, score = selection.objective(run), selection.result(run)
+        if objective is not None and score is not None:
+            gaps[run.seed] = objective - score
+    return gaps
+
+
+def _values(selection: Selection, id_: int) -> Mapping[int, tuple[float, float]]:
+    """Objective and score of a configuration's fresh runs, by seed."""
+    pairs = {run.seed: (selection.objective(run), selection.result(run)) for run in selection.of(id_, "confirm")}
+    return {seed: (one, two) for seed, (one, two) in pairs.items() if one is not None and two is not None}
+
+
+def transfer_sentence(selection: Selection, found: Transfer, other: str) -> str:
+    """Say in plain words that validation and test disagree on the gain over ``other``; for the first lines."""
+    digits = two_digits(found.excess.sd) if found.excess.sd > 0 else selection.digits
+    ahead = [_place(part, words, digits) for part, words in ((found.validation, "validation"), (found.test, "test"))]
+    things = items(selection.study)
+    validates = f"validation {things}" if things != "data" else "validation data"
+    if found.excess.mean < 0:
+        meaning = "validation understates the gain"
+    elif found.validation.mean > 0 > found.test.mean:
+        meaning = f"the choice fits the {validates}, not new ones"
+    elif found.validation.mean > 0:
+        meaning = f"part of the gain belongs to the {validates}, not to new ones"
+    else:
+        meaning = "new data show a larger loss than validation does"
+    return (
+        f"Against {other} the winner is {ahead[0]}, {ahead[1]} (validation minus test "
+        f"{signed(cut_difference(selection, found.excess), digits)}): "
+        f"{meaning}."
+    )
+
+
+def _place(gain: Difference, where: str, digits: int) -> str:
+    if round(gain.mean, digits) == 0:
+        return f"level on {where}"
+    return f"{'ahead' if gain.mean > 0 else 'behind'} on {where} by {fixed(abs(gain.mean), digits)}"
