@@ -5,6 +5,7 @@ and cse span 0.7 points, where two runs of one setting, from scratch, already di
 a fork of, 85.56 by itself). Here each setting gets seeds.
 
     kdsearch launch studies/cifar10_temperature.py                    a small student on 2,000 images, CPU cores
+    kdsearch launch studies/cifar10_temperature.py --preset control   the teacher sees 8,000 images more: it helps
     kdsearch launch studies/cifar10_temperature.py --preset grid      the seed's grid in that small form, all cells
     kdsearch launch studies/cifar10_temperature.py --preset full      the seed's recipe on all images, GPUs
     kdsearch launch studies/cifar10_temperature.py --preset full-grid the seed's grid by the seed's recipe, GPUs
@@ -162,6 +163,15 @@ study = kd.Study(
             "confirm": kd.Confirm(seeds=2, finalists=1),
         },
         "cpu": {},
+        # A teacher that knows more than its students can: what the report says where distillation truly helps.
+        "control": {
+            "task": {
+                "data": data.cifar10(train=2000, test=2000, folds=5, teacher_only=8000),
+                "teacher": {"epochs": 12},
+            },
+            "budget": kd.Budget(runs=40),
+            "confirm": kd.Confirm(seeds=8, finalists=0),
+        },
         "methods": {
             "task": {
                 "data": data.cifar10(train=1200, test=800, folds=3, classes=VEHICLES),

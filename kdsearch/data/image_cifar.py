@@ -56,17 +56,21 @@ def cifar10(
     holdout: str | None = None,
     split_seed: int = 0,
     classes: Sequence[str] | None = None,
+    teacher_only: int | None = None,
     root: Path | str | None = None,
 ) -> ImageDeclaration:
     """Declare CIFAR-10; reads nothing yet. Arguments as in :class:`ImageDeclaration`, ``classes`` being its ``only``.
 
     Below KDSEARCH_DATA, directly or in ``cifar10``, the official folder ``cifar-10-batches-py`` comes first, then the
-    archives of re-encoded images: the decoded subset where ``train`` and ``test`` ask for no more than it has of the
-    classes (1,000 and 200 each), else the whole set. Without any, drawn shapes stand in. Label and identity name which.
+    archives of re-encoded images: the decoded subset where ``train`` with ``teacher_only`` and ``test`` ask for no more
+    than it has of the classes (1,000 and 200 each), else the whole set. Without any, drawn shapes stand in. Label and
+    identity name which.
     """
     count = 10 if classes is None else len(set(classes))
-    small = train is not None and train <= 1000 * count and test is not None and test <= 200 * count
-    return declare(CifarFinder("cifar10", small), train, test, folds, validation, split_seed, classes, root, holdout)
+    small = train is not None and train + (teacher_only or 0) <= 1000 * count
+    small = small and test is not None and test <= 200 * count
+    finder = CifarFinder("cifar10", small)
+    return declare(finder, train, test, folds, validation, split_seed, classes, root, holdout, teacher_only)
 
 
 def cifar100(
@@ -78,7 +82,9 @@ def cifar100(
     holdout: str | None = None,
     split_seed: int = 0,
     classes: Sequence[str] | None = None,
+    teacher_only: int | None = None,
     root: Path | str | None = None,
 ) -> ImageDeclaration:
     """Declare CIFAR-100, read by torchvision from ``cifar-100-python``; reads nothing yet. ``DataError`` without it."""
-    return declare(CifarFinder("cifar100"), train, test, folds, validation, split_seed, classes, root, holdout)
+    finder = CifarFinder("cifar100")
+    return declare(finder, train, test, folds, validation, split_seed, classes, root, holdout, teacher_only)

@@ -53,8 +53,10 @@ class ImageDeclaration:
     and larger subsets get 1: a tenth of them is thousands of images, whose luck is small beside that of a seed, and the
     five trainings of a large teacher, one for each fold, cost days. None is the older recipe, which carves the share
     ``validation`` away once for all runs. There is no ``holdout``: nothing tells which film an image is of, and the
-    functions refuse the word. ``root`` is where to look and no part of the identity. ``DataError`` for any other value,
-    and for both ``folds`` and ``validation`` or neither.
+    functions refuse the word. ``teacher_only``: so many further images of the official train list, of each class alike,
+    on which teachers train beside those of their fold, and nobody else: they validate and test nothing. ``root`` is
+    where to look and no part of the identity. ``DataError`` for any other value, and for both ``folds`` and
+    ``validation`` or neither.
     """
 
     finder: Finder
@@ -65,9 +67,12 @@ class ImageDeclaration:
     only: tuple[str, ...] | None = None
     root: Path | None = None
     folds: int | None = 1
+    teacher_only: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("train", self.train), ("test", self.test)):
+        if self.teacher_only is not None and self.train is None:
+            raise DataError(f"teacher_only={self.teacher_only!r}: expected train= beside it, which leaves images over.")
+        for name, value in (("train", self.train), ("test", self.test), ("teacher_only", self.teacher_only)):
             if value is not None and (not isinstance(value, int) or value < 4):
                 raise DataError(f"{name}={value!r}: expected a whole number of images, 4 or more, or None for all.")
         object.__setattr__(self, "split_seed", checked_split_seed(self.split_seed))
@@ -97,6 +102,8 @@ class ImageDeclaration:
             words.append(f"{len(self.only)}classes")
         if self.train is not None:
             words.append(f"n{self.train}")
+        if self.teacher_only is not None:
+            words.append(f"teacher{self.teacher_only}")
         if self.folds is not None:
             words.append(f"{self.folds}fold{'s' if self.folds > 1 else ''}")
         if self.split_seed:
@@ -118,7 +125,8 @@ class ImageDeclaration:
             sizes = [len(self.parts(Fold(0, number)).validation) for number in range(self.folds)]
             count = f"{min(sizes)}" if min(sizes) == max(sizes) else f"{min(sizes)} to {max(sizes)}"
             how = f"{self.folds} folds cut from train {seed}, each validates in turn ({count} images)"
-        return f"{words}{kept}: {len(parts.train) + held} train, {test} test; {how}"
+        more = "" if self.teacher_only is None else f", {self.teacher_only} more that teachers alone train on"
+        return f"{words}{kept}: {len(parts.train) + held} train{more}, {test} test; {how}"
 
     @property
     def num_classes(self) -> int:
@@ -149,12 +157,14 @@ class ImageDeclaration:
             **({"validation": self.validation} if self.folds is None else {"folds": self.folds}),
             "split_seed": self.split_seed,
             "classes": None if self.only is None else list(self.only),
+            **({} if self.teacher_only is None else {"teacher_only": self.teacher_only}),
         }
 
     def fingerprint(self) -> str:
         """Hash of the content that runs read, 16 hex digits."""
         recipe = self.validation if self.folds is None else f"{self.folds} folds"
         chosen = [self.train, self.test, recipe, self.split_seed, self.only]
+        chosen += [] if self.teacher_only is None else [self.teacher_only]
         return combined([self._reader.fingerprint(), repr(chosen)])
 
     def parts(self, fold: Fold = FIRST) -> ImageParts:
@@ -230,10 +240,10 @@ def _rows(
     found = reader.labels()
     kept = kept_classes(declaration.only, found.classes)
     draws = _older_draws(declaration)
-    rows: Rows = {
-        "train": chosen(found.train, kept, declaration.train, draws[0], "train"),
-        "test": chosen(found.test, kept, declaration.test, draws[1], "test"),
-    }
+    train = chosen(found.train, kept, declaration.train, draws[0], "train")
+    if declaration.teacher_only is not None:
+        train = np.concatenate([train, _further(declaration, found.train, kept, train)])
+    rows: Rows = {"train": train, "test": chosen(found.test, kept, declaration.test, draws[1], "test")}
     labels = np.concatenate([renumbered(found.train[rows["train"]], kept), renumbered(found.test[rows["test"]], kept)])
     labels.setflags(write=False)
     return rows, labels, tuple(found.classes[c] for c in kept)
@@ -243,12 +253,21 @@ def _rows(
 @lru_cache(maxsize=16)
 def _parts(declaration: ImageDeclaration, reader: Reader, fingerprint: str, fold: Fold) -> ImageParts:
     rows, labels, classes = _rows(declaration, reader, fingerprint)
-    count = len(rows["train"])
+    listed = len(rows["train"])
+    count = listed - (declaration.teacher_only or 0)
     validation = _validating(declaration, labels[:count], fold)
-    train, test = np.setdiff1d(np.arange(count), validation), np.arange(count, len(labels))
-    for array in (train, validation, test):
+    train, test = np.setdiff1d(np.arange(count), validation), np.arange(listed, len(labels))
+    teacher_only = np.arange(count, listed)
+    for array in (train, validation, test, teacher_only):
         array.setflags(write=False)
-    return ImageParts(labels, classes, train, validation, test)
+    return ImageParts(labels, classes, train, validation, test, teacher_only)
+
+
+def _further(declaration: ImageDeclaration, labels: NDArray[Any], kept: list[int], taken: IntArray) -> IntArray:
+    """Rows of the train list that teachers alone train on: of each class alike, out of those that are not taken."""
+    rest = np.setdiff1d(np.arange(len(labels)), taken)
+    draws = np.random.default_rng(np.random.SeedSequence([declaration.split_seed, _STREAM, 2]))
+    return rest[chosen(labels[rest], kept, declaration.teacher_only, draws, "teacher_only")]
 
 
 def _validating(declaration: ImageDeclaration, labels: NDArray[Any], fold: Fold) -> IntArray:
@@ -282,6 +301,7 @@ def declare(
     classes: Sequence[str] | None,
     root: Path | str | None,
     holdout: str | None,
+    teacher_only: int | None = None,
 ) -> ImageDeclaration:
     """A declaration with checked arguments; reads nothing yet. ``DataError`` for what cannot be."""
     if holdout is not None:
@@ -293,4 +313,4 @@ def declare(
     parts, share = checked_folds(folds, validation, 5 if few else 1)
     only = cast("tuple[str, ...] | None", classes)
     where = None if root is None else Path(root)
-    return ImageDeclaration(finder, train, test, share, split_seed, only, where, parts)
+    return ImageDeclaration(finder, train, test, share, split_seed, only, where, parts, teacher_only)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 from typing import Literal
@@ -95,13 +96,17 @@ class Finder(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class ImageParts:
-    """Labels ``[N]`` or ``[N, C]`` of the images of a declaration, and the indices of its three parts, disjoint."""
+    """Labels ``[N]`` or ``[N, C]`` of the images of a declaration, and the indices of its parts, disjoint.
+
+    ``teacher_only``: on these teachers train beside ``train``, and nobody else.
+    """
 
     labels: NDArray[Any]
     classes: tuple[str, ...]
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
+    teacher_only: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,6 +69,7 @@ class ImageClassification(ImageTask):
     teacher_recipe: TeacherRecipe | None = None
 
     kind: ClassVar[str] = "image_classification"
+    trains_teacher: ClassVar[bool] = True
     known_quirks: ClassVar[Mapping[str, str]] = QUIRKS | {
         STAGES_FROM_BEST: "each stage of the teacher's schedule begins at its best epoch so far, with a new optimizer",
     }

@@ -28,6 +28,7 @@ from kdsearch.tasks.frozen import teacher_file
 from kdsearch.tasks.image_bench import ImageBench
 from kdsearch.tasks.image_classification import MODES
 from kdsearch.tasks.image_data import image_set
+from kdsearch.tasks.image_data import teacher_set
 from kdsearch.tasks.member_terms import Frozen
 from kdsearch.tasks.member_terms import MemberWeights
 from kdsearch.tasks.member_terms import ask_each
@@ -87,8 +88,11 @@ class ImageClassificationBench(ImageBench):
     @staticmethod
     def of(task: ImageClassification, role: Role, device: str, fold: Fold = FIRST) -> ImageClassificationBench:
         """The bench with the task's images, which this process keeps."""
-        nested = role == "teacher" and task.recipe == "nested"
-        return ImageClassificationBench(image_set(task.data, task.size, device, fold, nested), role, device, task)
+        if role == "teacher":
+            data = teacher_set(task.data, task.size, device, fold, task.recipe == "nested")
+        else:
+            data = image_set(task.data, task.size, device, fold)
+        return ImageClassificationBench(data, role, device, task)
 
     def build(self) -> nn.Module:
         """See ``Bench``."""

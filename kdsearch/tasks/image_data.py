@@ -63,6 +63,15 @@ def image_set(data: ImageDataLike, size: int | None, device: str, fold: Fold = F
     return replace(first, train=train, validation=validation)
 
 
+def teacher_set(data: ImageDataLike, size: int | None, device: str, fold: Fold, nested: bool) -> ImageSet:
+    """What a teacher of this fold trains on: also the images that the data keep for teachers alone."""
+    own = image_set(data, size, device, fold, nested)
+    further = getattr(data.parts(fold), "teacher_only", ())
+    if not len(further):
+        return own
+    return replace(own, train=torch.cat((own.train, index(further, own.train.device))))
+
+
 @lru_cache(maxsize=4)
 def _image_set(data: ImageDataLike, size: int | None, device: str, fingerprint: str) -> ImageSet:
     loaded, parts = data.load(size), data.parts()

@@ -120,6 +120,8 @@ class ImageTask(ImageRecipe, TrainsStudents):
 
     kind: ClassVar[str]
     """The task's name in identities."""
+    trains_teacher: ClassVar[bool] = False
+    """Whether a teacher of the task trains on its data."""
     known_quirks: ClassVar[Mapping[str, str]] = QUIRKS
     defaults: ClassVar[Mapping[str, Scalar]]
     """Parameters with their defaults."""
@@ -137,6 +139,11 @@ class ImageTask(ImageRecipe, TrainsStudents):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise StudyFileError(f"{name} must be a whole number of at least {least}, got {value!r}")
+        if getattr(self.data, "teacher_only", None) and not self.trains_teacher:
+            raise StudyFileError(
+                f"teacher_only={self.data.teacher_only}: {type(self).__name__} trains no teacher on its data; "  # type: ignore[attr-defined]
+                "expected tasks.ImageClassification, or data without it"
+            )
         if (self.schedule_name == "steps") != bool(self.milestones):
             raise StudyFileError(
                 f"milestones are the epochs of schedule_name='steps', and it needs some; got "
