@@ -62,7 +62,7 @@ def check(study: Study) -> None:
     _check_teachers(study, where)
     if study.question not in ("itself", "best without"):
         raise StudyFileError(f"{where}: question is 'itself' or 'best without', got {study.question!r}")
-    if study.question == "best without" and not (study.budget.without and study.may_distil):
+    if study.question == "best without" and not (study.share_without and study.may_distil):
         raise StudyFileError(
             f"{where}: question='best without' needs a search without teacher: weights of teacher terms, or of a "
             "function without={name: value}, and a share of the budget, such as kd.Budget(runs=200, without=0.1)"
@@ -169,5 +169,5 @@ def known(names: Iterable[str], allowed: Iterable[str], where: str) -> None:
     for name in names:
         if name not in allowed:
             near = difflib.get_close_matches(name, allowed, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
+            hint = f"; did you mean {near[0]!r}?" if near else "."
             raise StudyFileError(f"{where}: unknown {name!r}{hint} Known: {', '.join(allowed)}")

@@ -18,19 +18,24 @@ class Budget:
     ``gpu_hours``: the search runs' own times added up (core-hours where runs train on CPU cores). Confirm, teacher and
     pre-flight runs come on top. ``without``: the share of it that searches without distillation (all teacher weights 0,
     or what the study names by its ``without``), so that distillation is held against the best that there is without it.
+    Where nothing is said a tenth, and half of it where that is what the study asks first of all: the best of a few runs
+    is no match for the best of many, whatever distillation does.
     """
 
     runs: int | None = None
     hours: float | None = None
     gpu_hours: float | None = None
-    without: float = 0.1
+    without: float | None = None
 
     def __post_init__(self) -> None:
         if self.runs is None and self.hours is None and self.gpu_hours is None:
             object.__setattr__(self, "runs", 200)
         if self.runs is not None and self.runs < 2:
             raise StudyFileError(f"a budget needs at least 2 search runs, got runs={self.runs}")
-        if not isinstance(self.without, int | float) or not 0 <= self.without <= 0.5:
+        given: object = self.without
+        if given is not None and (
+            isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 0.5
+        ):
             raise StudyFileError(f"without is the share of the budget without a teacher, 0 to 0.5; got {self.without}")
         for name in ("hours", "gpu_hours"):
             value = getattr(self, name)

@@ -256,12 +256,19 @@ class Study:
             **({} if self.without is None else {"without": self.off}),
         }
 
+    @property
+    def share_without(self) -> float:
+        """The share of the budget that searches without distillation, see ``Budget``."""
+        if self.budget.without is not None:
+            return self.budget.without
+        return 0.5 if self.question == "best without" else 0.1
+
     def settings(self) -> dict[str, Any]:
         """JSON values that may change while the study runs; each change is logged."""
         return {
             "title": self.name,
             "budget": {name: value for name, value in dataclasses.asdict(self.budget).items() if name != "without"},
-            "without": self.budget.without if self.may_distil else 0.0,
+            "without": self.share_without if self.may_distil else 0.0,
             "confirm": dataclasses.asdict(self.confirm),
             "preflight": {"seeds": self.preflight_seeds},
             "search": self.search.identity(),

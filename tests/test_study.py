@@ -231,3 +231,12 @@ def test_an_idle_number_of_a_bare_function_need_not_be_set_and_is_a_possible_one
 def test_a_misspelt_baseline_of_a_bare_function_is_named() -> None:
     with pytest.raises(StudyFileError, match="unknown parameter 'rte'; did you mean 'rate'"):
         kd.Study("s", lambda params, seed, report: 0.0, {"rate": kd.uniform(0, 1)}, baselines={"paper": {"rte": 0.1}})
+
+
+def test_the_search_without_gets_half_where_it_is_what_is_asked() -> None:
+    assert toy_study().settings()["without"] == 0.1
+    assert toy_study(question="best without").settings()["without"] == 0.5
+    assert toy_study(question="best without", budget=kd.Budget(runs=20, without=0.2)).settings()["without"] == 0.2
+    for share in (0.6, -0.1, True, "half"):
+        with pytest.raises(StudyFileError, match="without is the share of the budget without a teacher, 0 to 0.5"):
+            kd.Budget(runs=20, without=share)  # type: ignore[arg-type]

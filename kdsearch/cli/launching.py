@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from kdsearch import settings
 from kdsearch.cli.progress import View
 from kdsearch.engines import artifacts
 from kdsearch.engines.coordinator import Coordinator
@@ -62,8 +63,7 @@ def launch(
         _retry(console, ledger, record)
     trained = loaded.study.trained
     together = isinstance(trained, TrainsTogether) and trained.together(RunRequest("student", {}, 0))
-    # A population holds runs of one fold: what waits is of all of them.
-    width = population * max(1, loaded.study.folds) if population and together else 1
+    width = population if population and together else 1
     capacity = max(2, len(places) * width)
     coordinator = Coordinator(ledger, loaded.study, record, capacity, ahead=engine == "local")
     before = ledger.ended_runs(record.id)
@@ -153,6 +153,10 @@ def _announce(
     study = loaded.study
     console.print(f"study     {record.name}" + (f" (preset {study.preset})" if study.preset else ""))
     console.print(f"data      {study.description}")
+    if "stand-in" in study.description and (root := settings.data_root()) is not None:
+        console.print(
+            f"note      {settings.DATA}={root} holds none of these data: expected them there, a stand-in is used"
+        )
     confirm = record.settings["confirm"]
     without = shares_of(record.settings).get("without")
     share = f", of which {describe(without)} without distillation" if without else ""

@@ -66,7 +66,7 @@ def image_set(data: ImageDataLike, size: int | None, device: str, fold: Fold = F
 def teacher_set(data: ImageDataLike, size: int | None, device: str, fold: Fold, nested: bool) -> ImageSet:
     """What a teacher of this fold trains on: also the images that the data keep for teachers alone."""
     own = image_set(data, size, device, fold, nested)
-    further = getattr(data.parts(fold), "teacher_only", ())
+    further = getattr(data.parts(), "teacher_only", ())  # the same in all folds
     if not len(further):
         return own
     return replace(own, train=torch.cat((own.train, index(further, own.train.device))))
