@@ -35,7 +35,7 @@ def add(
 
     ledger = connect(storage)
     loaded, record = load_stored(ledger, study, preset)
-    given = parse_settings(set_, list(loaded.study.trained.parameters))
+    given = parse_settings(set_, loaded.study)
     loaded.study.check(given, inside=True)
     params = loaded.study.explicit(given)
     name = add_configuration(ledger, loaded.study, record.id, params, seeds)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from kdsearch.engines.studyfile import LoadedStudy
     from kdsearch.ledger.ledger import Ledger
     from kdsearch.ledger.records import StudyRecord
+    from kdsearch.study import Study
 
 
 def _set_storage(value: str | None) -> str | None:
@@ -117,10 +118,18 @@ def load_stored(ledger: Ledger, study: str, preset: str | None = None) -> tuple[
     return loaded, record
 
 
-def parse_settings(pairs: list[str] | None, known: list[str]) -> dict[str, Scalar]:
-    """``name=value`` pairs as numbers where they are numbers; unknown names are refused with the nearest known one."""
+def parse_settings(pairs: list[str] | None, study: Study) -> dict[str, Scalar]:
+    """``name=value`` pairs as numbers where they are numbers; unknown names are refused with the nearest known one.
+
+    A choice, or a word by default, keeps its type: ``07`` is a word where it is one of the words to choose from.
+    """
     import difflib
 
+    from kdsearch.space import Categorical
+    from kdsearch.space import plain
+
+    parameters = study.trained.parameters
+    known = list(parameters)
     values: dict[str, Scalar] = {}
     for pair in pairs or []:
         name, equals, text = pair.partition("=")
@@ -130,8 +139,16 @@ def parse_settings(pairs: list[str] | None, known: list[str]) -> dict[str, Scala
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise KdsearchError(f"unknown parameter {name!r}; {hint}Known: {', '.join(known)}")
-        values[name] = _scalar(text)
+        dimension = plain(study.space[name]) if name in study.space else None
+        choices = dimension.choices if isinstance(dimension, Categorical) else ()
+        chosen = [choice for choice in choices if _text(choice) == text]
+        word = not choices and isinstance(parameters[name], str)
+        values[name] = chosen[0] if chosen else text if word else _scalar(text)
     return values
+
+
+def _text(value: Scalar) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _scalar(text: str) -> Scalar:

@@ -34,7 +34,7 @@ def train(
     use_slot(device)
     study = load(study_file, preset).study
     task = study.trained
-    given = parse_settings(set_, list(task.parameters))
+    given = parse_settings(set_, study)
     study.check(given)
     params = study.explicit(given)
     print(study.description)

@@ -34,6 +34,9 @@ _IDLE_SECONDS = 0.2
 _PLAN_SECONDS = 1.0
 _OTHERS_FIRST_SECONDS = 2.0
 _MOST_IN_A_ROW = 5
+_MOST_OF_A_SEED = 25
+_SEEDS = 3
+"""Where fewer seeds than this failed, and for several configurations, it is first of all the seeds."""
 
 
 class Worker:
@@ -71,7 +74,7 @@ class Worker:
         self.run_seconds = _BATCH_SECONDS
         self.heartbeat = Heartbeat(ledger, record.id)
         self._failed_here: set[int] = set()
-        self._failures_in_a_row = 0
+        self._failing: list[Lease] = []  # in a row
         self._planned = float("-inf")
         self._plans_itself = False
 
@@ -182,7 +185,7 @@ class Worker:
 
     def store(self, results: Sequence[tuple[Lease, RunResult]]) -> None:
         """Results of a population, see ``Holder``."""
-        self._failures_in_a_row = 0
+        self._failing.clear()
         self._store([self._outcome(lease, result) for lease, result in results])
 
     def fail(self, lease: Lease, error: BaseException) -> None:
@@ -203,7 +206,7 @@ class Worker:
         except (Exception, SystemExit) as error:
             self.fail(lease, error)
             return None
-        self._failures_in_a_row = 0
+        self._failing.clear()
         self.run_seconds = 0.5 * self.run_seconds + 0.5 * (time.monotonic() - begin)
         return outcome
 
@@ -232,13 +235,19 @@ class Worker:
         state = self.ledger.fail(self.study_id, lease, error)
         self.heartbeat.drop([lease])
         self._failed_here.add(lease.run_id)
-        self._failures_in_a_row += 1
+        self._failing.append(lease)
         if state == "failed":
             clear_workspace(self.record, lease.run_id)
-        if self._failures_in_a_row >= _MOST_IN_A_ROW:
+        if self._nothing_works():
             last = (error.strip().splitlines() or ["no message"])[-1]
             raise NothingWorks(
-                f"{self._failures_in_a_row} runs in a row raised an exception in this worker, the last one:\n  {last}\n"
+                f"{len(self._failing)} runs in a row raised an exception in this worker, the last one:\n  {last}\n"
                 f"The whole traceback: kdsearch logs {lease.run_id}. Mend the cause and launch again; "
                 "--retry-failed brings back runs that failed for good."
             )
+
+    def _nothing_works(self) -> bool:
+        """Whether what failed in a row tells of the worker; a bad fresh seed fails for all configurations."""
+        seeds, configurations = ({getattr(lease, key) for lease in self._failing} for key in ("seed", "name"))
+        seed_alone = len(seeds) < len(configurations) and len(seeds) < _SEEDS
+        return len(self._failing) >= (_MOST_OF_A_SEED if seed_alone else _MOST_IN_A_ROW)
