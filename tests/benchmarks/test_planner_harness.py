@@ -279,3 +279,23 @@ def test_kept_searches_give_the_table_of_the_file(
     (tmp_path / "build" / "planner.jsonl").unlink()
     command.main([*asked, "--table", "--fresh"])
     assert not figures()
+
+
+def test_who_is_ahead_is_said_budget_by_budget() -> None:
+    def policy(early: float, late: float, runs: tuple[int, ...] = (30, 66)) -> summary.Curves:
+        spread = np.linspace(-0.1, 0.1, 40)[:, None]
+        regret = np.concatenate([early + spread, late + spread], axis=1)
+        return summary.Curves(tuple(range(40)), runs, regret, regret, regret, 0.1)
+
+    found = {
+        ("smooth", "ours"): policy(0.5, 0.1),
+        ("smooth", "quick"): policy(0.2, 0.1),
+        ("smooth", "slow"): policy(0.9, 0.9),
+        ("rough", "ours"): policy(0.5, 0.5),
+        ("rough", "late"): policy(0.1, 0.1, (50, 200)),
+    }
+    assert list(table.behind(found, "ours", (30, 66))) == [
+        "30 runs: 1 of 2 peers by family are ahead",
+        "  smooth quick at 30: ours - it 0.30 [0.30, 0.30]",
+        "66 runs: 0 of 2 peers by family are ahead",
+    ], "a tie is not ahead, and where no checkpoint is shared nothing is compared"

@@ -25,6 +25,7 @@ from .policies import OURS
 from .policies import policies
 from .policies import slow
 from .summary import gather
+from .table import behind
 from .table import goals
 from .table import lines
 from .worlds import families
@@ -46,6 +47,10 @@ def main(given: list[str] | None = None) -> None:
     if not arguments.table:
         failed = _measure(arguments)
     found = gather((row for row in read(arguments.output) if _asked(row, arguments)), arguments.workers)
+    if arguments.behind:
+        for line in behind(found, OURS, arguments.behind):
+            print(line)
+        return
     for line in lines(found, OURS, arguments.reference):
         print(line)
     for line in goals(found, OURS, arguments.reference):
@@ -105,6 +110,7 @@ def _parse(given: list[str] | None) -> argparse.Namespace:
     add("--fresh", action="store_true", help="begin without the searches kept in the repository")
     add("--keep", action="store_true", help="add the searches of the output file to those in the repository")
     add("--table", action="store_true", help="only print what is there")
+    add("--behind", nargs="+", type=int, default=[], help="print at these budgets who is ahead of us, nothing else")
     add("--reference", default=REFERENCE, help="whose regret the runs needed are counted to")
     add("--quick", action="store_true", help="two families, 4 worlds, 40 runs: does it work?")
     arguments = parser.parse_args(given)

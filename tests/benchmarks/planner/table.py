@@ -59,6 +59,27 @@ def goals(found: Found, ours: str, reference: str) -> Iterator[str]:
         yield from _honest(world, group[ours])
 
 
+def behind(found: Found, ours: str, budgets: Sequence[int]) -> Iterator[str]:
+    """At each budget: how many peers are ahead of us by their whole paired interval, over all families, and which.
+
+    A budget that a pair has no checkpoint at is compared at the largest one below it.
+    """
+    for budget in budgets:
+        ahead, compared = [], 0
+        for world, group in _by_world(found):
+            for name in group:
+                shared = set(group[ours].runs) & set(group[name].runs) if ours in group else set()
+                runs = max((at for at in shared if at <= budget), default=None)
+                if name == ours or runs is None or not _worlds(group[ours], group[name]):
+                    continue
+                compared += 1
+                difference = paired(group[ours], group[name], runs)
+                if difference.low > 0:
+                    ahead.append((difference.value, f"  {world} {name} at {runs}: ours - it {difference}"))
+        yield f"{budget} runs: {len(ahead)} of {compared} peers by family are ahead"
+        yield from (line for _, line in sorted(ahead, reverse=True))
+
+
 def _cells(policy: str, group: Group, shown: Sequence[int], ours: str, reference: str) -> list[str]:
     curves = group[policy]
     cells = [str(mean(curves.at(curves.regret, runs))) if runs in curves.runs else "-" for runs in shown]
