@@ -82,6 +82,8 @@ def test_it_is_part_of_the_study_only_where_it_is_named() -> None:
 
 def test_a_study_says_it_or_how_to_say_it() -> None:
     assert without_words(study(without={"mode": "none"})) == "distillation: mode=none"
+    foreign = without_words(study(without={"mode": "0"}))
+    assert foreign == "distillation: mode=0 (none of the choices that are searched)"
     assert 'kd.Study(..., without={"alpha": 0}) says which values switch it off' in without_words(study())
     assert without_words(toy_study()) == ""
 

@@ -238,5 +238,5 @@ def test_the_search_without_gets_half_where_it_is_what_is_asked() -> None:
     assert toy_study(question="best without").settings()["without"] == 0.5
     assert toy_study(question="best without", budget=kd.Budget(runs=20, without=0.2)).settings()["without"] == 0.2
     for share in (0.6, -0.1, True, "half"):
-        with pytest.raises(StudyFileError, match="without is the share of the budget without a teacher, 0 to 0.5"):
+        with pytest.raises(StudyFileError, match="without is the share of the budget without a teacher, 0 to"):
             kd.Budget(runs=20, without=share)  # type: ignore[arg-type]

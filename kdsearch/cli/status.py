@@ -12,6 +12,7 @@ from kdsearch.cli.common import find
 
 def status(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
     """Show phase, runs by pool and state, the leader so far, time left, who works; of a finished study its answer."""
+    from kdsearch.engines.devices import is_dead
     from kdsearch.report import answer_of
     from kdsearch.report import render_answer
     from kdsearch.report.progress import status as table
@@ -19,9 +20,10 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
 
     ledger = connect(storage)
     record = find(ledger, study, preset)
-    holders = ledger.lease_holders(record.id)
+    # A worker that was killed holds its runs until a launch takes them back.
+    holders = [name for name in ledger.lease_holders(record.id) if not is_dead(name)]
     results = ledger.results(record.id, curves=False)
-    print(render_table(table(results), width=100))
+    print(render_table(table(results, working=bool(holders)), width=100))
     if (answer := answer_of(results)) is not None:
         print(render_answer(answer, width=100))
     print(f"workers holding runs: {', '.join(holders) if holders else 'none'}")

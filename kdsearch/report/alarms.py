@@ -16,6 +16,7 @@ from kdsearch.report.formats.numbers import fixed
 from kdsearch.report.gap import Gap
 from kdsearch.report.ranges import cut
 from kdsearch.report.ranges import metric_range
+from kdsearch.report.ranges import named
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import present
 from kdsearch.report.units import Units
@@ -33,6 +34,7 @@ def alarms(selection: Selection) -> list[str]:
     """Return the sentences that stand before all others; none where all is well."""
     return [
         *_no_result(selection),
+        *_all_diverged(selection),
         *_many_failed(selection),
         *_many_diverged(selection),
         *_same_values(selection),
@@ -85,9 +87,30 @@ def _many_failed(selection: Selection) -> list[str]:
     ]
 
 
+def _all_diverged(selection: Selection) -> list[str]:
+    """Say which rows rest on diverged runs alone: their mean is chance level, and no finding."""
+    fresh = _fresh(selection)
+    lost = [row for row in fresh if _every_diverged(selection, row)]
+    if not lost:
+        return []
+    runs = [f"all {plural(len(selection.of(row.id, 'confirm')), 'fresh run')} of {_the(row)}" for row in lost]
+    level = f"They count at chance level ({selection.study.chance:.4g})"
+    if lost[0].part != "winner":
+        return [f"Runs of one kind all diverged: {listed(runs)}. {level}, so that the winner is compared with chance."]
+    which = "Every fresh run" if len(lost) == len(fresh) else "Every fresh run of the winner"
+    nothing = "Nothing was found" if selection.finished else "Nothing is found yet"
+    return [f"{which} diverged: {listed(runs)}. {nothing}. {level}, so that differences and verdicts say nothing."]
+
+
+def _every_diverged(selection: Selection, row: Compared) -> bool:
+    return all(run.state == "diverged" for run in selection.of(row.id, "confirm"))
+
+
 def _many_diverged(selection: Selection) -> list[str]:
     parts = []
     for row in _fresh(selection):
+        if _every_diverged(selection, row):
+            continue
         runs = selection.of(row.id, "confirm")
         diverged = sum(run.state == "diverged" for run in runs)
         if diverged > MANY_DIVERGED["confirm"] * len(runs):
@@ -145,13 +168,15 @@ def _no_gap(selection: Selection) -> list[str]:
 def _beyond_range(selection: Selection) -> list[str]:
     """Of the means on fresh seeds: an interval beyond the metric's range is too wide to say much."""
     bounds, units = metric_range(selection), Units.of(selection)
-    rows = [(row, units.estimate(selection.results(row.id))) for row in _fresh(selection)]
+    fresh = [row for row in compared(selection) if selection.results(row.id)]
+    rows = [(row, units.estimate(selection.results(row.id))) for row in fresh]
     wide = [_the(row) for row, estimate in rows if estimate is not None and cut(bounds, estimate) != estimate]
     if not wide or bounds is None:
         return []
-    reach, are = ("interval of {} reaches", "is") if len(wide) == 1 else ("intervals of {} reach", "are")
+    one, several = ("interval of the mean of {} reaches", "is"), ("intervals of the means of {} reach", "are")
+    reach, are = one if len(wide) == 1 else several
     return [
-        f"The {reach.format(listed(wide))} beyond {bounds[0]:g} to {bounds[1]:g}, where {selection.study.metric} lies, "
+        f"The {reach.format(named(wide))} beyond {bounds[0]:g} to {bounds[1]:g}, where {selection.study.metric} lies, "
         f"and {are} cut there: the runs are too few, or of two kinds."
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdsearch.report.alarms import alarms
 from kdsearch.report.answered import Answer
 from kdsearch.report.captions import items
 from kdsearch.report.captions import listed
@@ -20,6 +21,8 @@ from kdsearch.report.finding import finding
 from kdsearch.report.finding import flips_sentence
 from kdsearch.report.finding import said_other
 from kdsearch.report.finding import scale_sentence
+from kdsearch.report.funded import funding_sentences
+from kdsearch.report.funded import itself_sentences
 from kdsearch.report.judged import Outcome
 from kdsearch.report.judged import judge
 from kdsearch.report.selection import Selection
@@ -45,12 +48,15 @@ def answer(selection: Selection) -> Answer | None:
         remarks=tuple(_remarks(selection, outcome, found)),
         edges=edges(selection),
         comparison=found.numbers,
+        alarmed=bool(alarms(selection)),
     )
 
 
 def _remarks(selection: Selection, outcome: Outcome, found: Finding) -> list[str]:
-    remarks = []
+    remarks: list[str] = []
     if found.other is not None:
+        remarks += funding_sentences(selection, found.other)
+        remarks += itself_sentences(selection, outcome, found.other)
         remarks += flips_sentence(outcome.rows[found.other])
         remarks += scale_sentence(selection, outcome.rows[found.other])
     if found.other is not None and has_without(selection):

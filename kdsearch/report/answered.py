@@ -33,7 +33,7 @@ class Answer:
 
     ``verdict``: one word, as in the comparison's table. ``comparison``: the numbers behind ``sentence``. ``remarks``:
     what is to be read with it. ``parameters``: the winner's searched numbers that are read by it. ``train`` and
-    ``export``: commands, ``None`` where there is none that could run.
+    ``export``: commands, ``None`` where there is none that could run. ``alarmed``: whether the report begins on alarms.
     """
 
     sentence: str
@@ -46,6 +46,7 @@ class Answer:
     remarks: tuple[str, ...] = ()
     edges: tuple[Edge, ...] = ()
     comparison: Mapping[str, Any] = field(default_factory=dict)
+    alarmed: bool = False
 
     @property
     def numbers(self) -> str:
@@ -78,8 +79,9 @@ class Answer:
 
     @property
     def short(self) -> list[str]:
-        """The end of a terminal's report: verdict, parameters, the command that trains them."""
-        return [self.sentence, self.numbers, *self.commands[:1]]
+        """The end of a terminal's report: verdict, what is to be read with it, parameters, the command to train."""
+        alarms = ["Alarms stand at the head."] if self.alarmed else []
+        return [self.sentence, *self.remarks, *alarms, self.numbers, *self.commands[:1]]
 
 
 def _short(value: Scalar) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kdsearch.ledger.choice import searched
+from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report.alarms import alarms
 from kdsearch.report.answer import answer
@@ -77,12 +78,10 @@ def _state(selection: Selection, results: StudyResults) -> list[str]:
     notes += ended_sentences(results)
     searched = selection.searched()
     if study.phase == "teacher":
-        notes.append("The study still runs (phase teacher): nothing is searched yet, there is no result.")
+        notes.append(f"{_going(study)}: nothing is searched yet, there is no result.{_go_on(study)}")
     elif study.phase == "search":
-        notes.append(
-            f"The study still runs (phase search): {_ended(selection)} have ended. No result yet"
-            + (": test scores are not shown before the winner is chosen." if selection.has_scores else ".")
-        )
+        unseen = ": test scores are not shown before the winner is chosen" if selection.has_scores else ""
+        notes.append(f"{_going(study)}: {_ended(selection)} have ended. No result yet{unseen}.{_go_on(study)}")
     elif study.winner_id is None:
         look = f"; see why with kdsearch logs {selection.failures[-1].id}" if selection.failures else ""
         notes.append(
@@ -93,6 +92,17 @@ def _state(selection: Selection, results: StudyResults) -> list[str]:
     if selection.searching and study.phase != "teacher" and not searched:
         notes.append("No search run has finished yet: nothing to show.")
     return notes
+
+
+def _going(study: StudyRecord) -> str:
+    """Whether a study that has not ended goes on, and in which phase."""
+    if study.stop_requested:
+        return f"The study was stopped in phase {study.phase}"
+    return f"The study still runs (phase {study.phase})"
+
+
+def _go_on(study: StudyRecord) -> str:
+    return " Launch it again to go on." if study.stop_requested else ""
 
 
 def _ended(selection: Selection) -> str:
@@ -120,9 +130,13 @@ def _confirmed(selection: Selection, results: StudyResults) -> list[str]:
     notes += video_sentences(selection, results.queries)
     if not selection.finished:
         ended = sum(run.pool == "confirm" for run in selection.runs)
+        going = (
+            "The study was stopped before all confirm runs ended"
+            if study.stop_requested
+            else "Confirm runs are still going"
+        )
         notes.append(
-            f"Confirm runs are still going ({plural(ended, 'run')} ended): all numbers below may change, "
-            "verdicts are open."
+            f"{going} ({plural(ended, 'run')} ended): all numbers below may change, verdicts are open.{_go_on(study)}"
         )
     return notes
 
@@ -130,12 +144,21 @@ def _confirmed(selection: Selection, results: StudyResults) -> list[str]:
 def warnings(selection: Selection, results: StudyResults) -> list[str]:
     """Return what is to be known of the runs that are counted: failures, a changed margin, late runs, code, data."""
     notes = [*failed_runs(selection), *changed_margin(selection)]
-    if selection.late:
-        notes.append(
-            f"{plural(selection.late, 'search run')} came after the choice: shown under '{ADDED}', in no other table."
-        )
+    notes += late_runs(selection)
     notes += [*replaced_teachers(selection, results), *lost_pairs(selection)]
     return [*notes, *other_runs(selection, results)]
+
+
+def late_runs(selection: Selection) -> list[str]:
+    """Say how many search runs ended after the choice, and how many that were added are still to come."""
+    ended, waiting = selection.late, selection.late_waiting
+    if ended:
+        more = f" {waiting:,} more of them {'has' if waiting == 1 else 'have'} not ended yet." if waiting else ""
+        return [f"{plural(ended, 'search run')} came after the choice: shown under '{ADDED}', in no other table.{more}"]
+    if not waiting:
+        return []
+    have = "has" if waiting == 1 else "have"
+    return [f"{plural(waiting, 'search run')} added after the choice {have} not ended yet: see '{ADDED}'."]
 
 
 def replaced_teachers(selection: Selection, results: StudyResults) -> list[str]:

@@ -43,11 +43,15 @@ def data_line(study: StudyRecord) -> str:
 
 
 def short_data(study: StudyRecord) -> str:
-    """Name the data in a few words; a stand-in is named as such. The whole line stands once in a report."""
+    """Name the data in a few words; what is a stand-in or not the official pixels is named as such.
+
+    The whole line stands once in a report.
+    """
     words = data_line(study)
     stand_in = words.startswith("stand-in") and ": " in words
     first, rest = words.split(": ", 1) if stand_in else ("", words)
-    named = re.split(r"[,;]", rest, maxsplit=1)[0].strip()
+    foreign = re.match(r".*?\(not the official pixels\)", rest)
+    named = foreign[0] if foreign else re.split(r"[,;]", rest, maxsplit=1)[0].strip()
     return f"{first}: {named}" if stand_in else named
 
 
@@ -136,6 +140,12 @@ def test_measure(study: StudyRecord, has_scores: bool) -> str:
     if of_function(study):
         epoch = "as the function returns it"
     return f"test {study.metric} {epoch}, fresh confirm seeds"
+
+
+def metric_words(selection: Selection) -> str:
+    """``test mAP``, or the metric's own name where the task has no test part, said so that it is not taken for one."""
+    metric = selection.study.metric
+    return f"test {metric}" if selection.has_scores else f"{metric} (no test part)"
 
 
 def objective_words(study: StudyRecord, has_scores: bool) -> str:

@@ -59,9 +59,10 @@ def searched_numbers(selection: Selection) -> dict[str, Scalar]:
 
 
 def _path(source: str) -> str:
-    """The file as one types it: from here, where it lies below the working directory."""
+    """The file as one types it: from here, where it lies below the working directory; never like an option."""
     path = Path(source)
-    return os.path.relpath(path) if path.is_absolute() and path.is_relative_to(Path.cwd()) else source
+    typed = os.path.relpath(path) if path.is_absolute() and path.is_relative_to(Path.cwd()) else source
+    return f"./{typed}" if typed.startswith("-") else typed
 
 
 def _preset(study: StudyRecord) -> list[str]:

@@ -8,8 +8,10 @@ from typing import Literal
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.report.selection import Selection
 from kdsearch.search.searches import without_space
+from kdsearch.space import stored_space
 from kdsearch.tasks.base import Scalar
 from kdsearch.without import NAMED
+from kdsearch.without import read
 from kdsearch.without import stored_without
 
 Part = Literal["winner", "primary", "second", "baseline", "context"]
@@ -101,8 +103,7 @@ def void_ablation(selection: Selection) -> str | None:
     if study.ablation_id == study.winner_id or not uses_teacher(selection, study.winner_id):
         why = "uses no teacher (its teacher weights are 0)"
         if study.settings.get(NAMED):
-            off = ", ".join(f"{name} = {value}" for name, value in taken_away(selection).items())
-            why = f"does without distillation already ({off})"
+            why = f"does without distillation already ({_off(selection, study.winner_id)})"
         return (
             f"the winner {why}, so the winner without distillation is the winner itself: the search found no use for "
             "distillation"
@@ -110,6 +111,14 @@ def void_ablation(selection: Selection) -> str | None:
     if study.ablation_id is None:
         return "the ledger holds no winner without distillation"
     return None
+
+
+def _off(selection: Selection, id_: int) -> str:
+    """What makes a configuration one without distillation."""
+    seen = _read(selection, id_)
+    return ", ".join(
+        f"{name} = {value}" if name in seen else f"{name} is not read" for name, value in taken_away(selection).items()
+    )
 
 
 def replaced_question(selection: Selection) -> str | None:
@@ -120,8 +129,8 @@ def replaced_question(selection: Selection) -> str | None:
     if winner is not None and not uses_teacher(selection, winner):
         return None  # the primary sentence says so
     if not without_space(selection.study.settings):
-        return "without a teacher this space has no number left to search, so that it is the winner without it"
-    return "no setting of the search without a teacher has two runs that ended well"
+        return "without distillation this space has no number left to search, so that it is the winner without it"
+    return "no setting of the search without distillation has two runs that ended well"
 
 
 def taken_away(selection: Selection) -> dict[str, Scalar]:
@@ -135,9 +144,17 @@ def has_without(selection: Selection) -> bool:
 
 
 def uses_teacher(selection: Selection, id_: int) -> bool:
-    """Return whether a configuration differs from one without distillation, as by a teacher weight that is not 0."""
-    params = selection.configurations[id_].params
+    """Return whether a configuration differs from one without distillation, as by a teacher weight that is not 0.
+
+    A number that nothing reads, as its condition does not hold, makes no difference.
+    """
+    params = _read(selection, id_)
     return any(params.get(name, value) != value for name, value in taken_away(selection).items())
+
+
+def _read(selection: Selection, id_: int) -> dict[str, Scalar]:
+    settings, params = selection.study.settings, selection.configurations[id_].params
+    return read(stored_space(settings), params) if settings.get(NAMED) else dict(params)
 
 
 def name_of(selection: Selection, id_: int) -> str:

@@ -33,5 +33,6 @@ def ended_sentences(results: StudyResults) -> list[str]:
         if told:
             spent, runs = _runs(results, kind), budget.get("runs")
             count = plural(spent, "run") if runs is None else f"{spent:,} of {plural(int(runs), 'run')}"
-            said.append(f"{TITLES[kind]}: {count}; {told[-1].removeprefix(f'{EVENTS[kind]}: ')}.")
+            why = told[-1].removeprefix(f"{EVENTS[kind]}: ").replace("without teacher", "without distillation")
+            said.append(f"{TITLES[kind]}: {count}; {why}.")
     return said

@@ -16,6 +16,7 @@ from kdsearch.report.compared import taken_away
 from kdsearch.report.drawn import Drawn
 from kdsearch.report.drawn import drawn
 from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.looks import alone
 from kdsearch.report.selection import Selection
 from kdsearch.report.units import Units
 from kdsearch.statistics import clustered_mean
@@ -55,6 +56,8 @@ def _what(selection: Selection, found: Drawn) -> str:
         metric = "the objective"
     primary = primary_id(selection)
     teacher = _one_teacher(found)
+    if alone(selection):
+        return f"{metric} of the winner{teacher}"
     if primary is None:
         return f"{metric} of the winner minus the row{teacher}"
     if primary == selection.study.ablation_id:

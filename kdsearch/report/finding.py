@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from kdsearch.report.captions import data_line
+from kdsearch.report.captions import metric_words
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import plural
 from kdsearch.report.compared import compared
@@ -24,6 +25,7 @@ from kdsearch.report.formats.numbers import p_value
 from kdsearch.report.judged import NONE
 from kdsearch.report.judged import Judged
 from kdsearch.report.judged import Outcome
+from kdsearch.report.judged import equal_words
 from kdsearch.report.looks import ALPHA
 from kdsearch.report.looks import resolving
 from kdsearch.report.primary import counted
@@ -41,13 +43,14 @@ DISTILLATION: Mapping[str, str] = {
     "undecided": "Distillation is not shown to help",
     NONE: "Whether distillation helps is not known",
 }
-BASELINE: Mapping[str, str] = {
+OTHER: Mapping[str, str] = {
     "better": "The winner is better than {name}",
     "worse": "The winner is worse than {name}",
     "equivalent": "The winner differs from {name} by no more than {effect}",
     "undecided": "The winner is not shown to be better than {name}",
     NONE: "Whether the winner is better than {name} is not known",
 }
+"""Of the winner and another setting, a baseline or the best one without distillation."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +75,7 @@ def _found(selection: Selection, outcome: Outcome) -> Finding:
     baseline = next((row for row in compared(selection) if row.part == "baseline"), None)
     if baseline is None or baseline.id not in outcome.rows:
         return Finding(f"{_mean(selection, outcome)}{'' if baseline else ' There is nothing to compare it with.'}")
-    return _compared(selection, outcome, baseline.id, baseline.label, BASELINE)
+    return _compared(selection, outcome, baseline.id, baseline.label, OTHER)
 
 
 def _stand_in(selection: Selection) -> str:
@@ -82,15 +85,10 @@ def _stand_in(selection: Selection) -> str:
     return f" Measured on a stand-in, {match[1]}." if match else ""
 
 
-def metric_words(selection: Selection) -> str:
-    """``test mAP``, or the objective's name where the task has no test part."""
-    return f"test {selection.study.metric}" if selection.has_scores else selection.study.metric
-
-
 def said_other(selection: Selection, id_: int) -> str:
     """What the winner is compared with, for a reader who knows none of the report's labels."""
     if id_ != selection.study.ablation_id:
-        return f"the best setting found without distillation ({name_of(selection, id_)})"
+        return f"the best setting that was found without distillation ({name_of(selection, id_)})"
     return "the same without distillation"
 
 
@@ -105,7 +103,9 @@ def _on_distillation(selection: Selection, outcome: Outcome) -> Finding:
     if primary is None or primary not in outcome.rows:
         why = void_primary(selection) or "no fresh seed ended well both with and without it"
         return Finding(f"{DISTILLATION[NONE]}: {why}. {_mean(selection, outcome)}")
-    return _compared(selection, outcome, primary, said_other(selection, primary), DISTILLATION)
+    # A gain over another setting may be that of its other numbers: only all else equal it is distillation's.
+    claims = DISTILLATION if primary == selection.study.ablation_id else OTHER
+    return _compared(selection, outcome, primary, said_other(selection, primary), claims)
 
 
 def _compared(selection: Selection, outcome: Outcome, id_: int, name: str, claims: Mapping[str, str]) -> Finding:
@@ -114,7 +114,7 @@ def _compared(selection: Selection, outcome: Outcome, id_: int, name: str, claim
     if judged.difference.sd == 0 == judged.difference.mean:
         what = f"the two give equal {metric_words(selection)} {_equal(judged, outcome)}"
     else:
-        what = f"{'the difference' if claims is BASELINE else f'winner minus {name}'} is "
+        what = f"{f'winner minus {name}' if claims is DISTILLATION else 'the difference'} is "
         what += _numbers(selection, judged, outcome)
     return Finding(
         f"{claim}: {what}.",
@@ -144,6 +144,8 @@ def _equal(judged: Judged, outcome: Outcome) -> str:
     """Where all differences are equal, and what follows where they are few."""
     seeds = counted(judged, outcome, "fresh seed")
     few = f" (no interval and no verdict: {why_none(judged, outcome)})" if judged.difference.equal_few else ""
+    if equal := equal_words(judged, outcome):
+        few = f" (undecided only for their number: {equal.partition(': ')[2]})"
     return f"on each of {seeds}{few}"
 
 
@@ -175,7 +177,7 @@ def scale_sentence(selection: Selection, judged: Judged) -> list[str]:
     """Say that ``min_effect`` is larger than all results: then any difference is within it."""
     results = selection.results(selection.study.winner_id or -1).values()
     effect, largest = min_effect(selection), max(map(abs, results), default=0.0)
-    if judged.verdict != "equivalent" or effect <= largest:
+    if effect <= largest:
         return []
     return [
         f"min_effect, {effect:g}, is larger than all of these values, so that any difference is within it: the study "

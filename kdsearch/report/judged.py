@@ -23,6 +23,7 @@ from kdsearch.statistics import paired_difference
 from kdsearch.statistics import paired_probability
 from kdsearch.statistics import verdict
 from kdsearch.statistics.differences import FEWEST_FLIPS
+from kdsearch.statistics.verdicts import equal_needed
 
 OPEN = "open"
 """Verdict while confirm runs are still going: a test that is read at every look has no error rate."""
@@ -35,6 +36,9 @@ EQUAL_FEW = (
     "no verdict."
 )
 """Of a table that has such a row."""
+
+EXACT = "where all differences of a row are equal, the exact test of sign flips instead of t"
+"""Of the p of such a row."""
 
 UNTESTED = frozenset({OPEN, NONE, "context"})
 
@@ -61,6 +65,11 @@ class Judged:
         """Confidence of this row's intervals."""
         return confidence_at(self.looks)
 
+    @property
+    def equal(self) -> bool:
+        """Whether all differences are equal and not 0, enough of them for an exact p, which is the p of this row."""
+        return self.difference.error == 0 and self.difference.mean != 0 and not self.difference.equal_few
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -79,6 +88,22 @@ class Outcome:
     def confidence(self) -> float:
         """Confidence of the intervals of the row with the most seeds, and of all that have no looks of their own."""
         return confidence_at(self.looks)
+
+
+def equal_words(judged: Judged, outcome: Outcome) -> str:
+    """Say what an undecided comparison of equal differences would take; empty of any other.
+
+    Nothing but the number of units holds its verdict back: ``the same difference on each of 6 seeds: 8 seeds in all
+    would decide``. Where teachers are the units, more of them are another study, whose first look it is.
+    """
+    if judged.verdict != "undecided" or not judged.equal:
+        return ""
+    family = 1 if judged.holm is None else outcome.family
+    units = outcome.units
+    same = f"the same difference {'with' if units.shared else 'on'} each of {judged.difference.n} {units.word}s"
+    if units.shared:
+        return f"{same}: a study of {equal_needed((), family=family)} teachers would decide"
+    return f"{same}: {equal_needed(judged.looks, family=family)} seeds in all would decide"
 
 
 def judge(selection: Selection) -> Outcome:

@@ -21,6 +21,9 @@ from kdsearch.statistics.power import MOST
 ALPHA = 0.05
 """What all looks at one comparison may err in together."""
 
+FEWEST_TOLD = 4
+"""The sd of fewer differences is itself hardly known, and the seeds that it asks for go by its square."""
+
 # The words of ``kdsearch extend``, and those of a study file that asks for more.
 _EXTENDED = re.compile(r"confirm seeds extended from (\d+) to (\d+)|confirm\.seeds: (\d+) before, (\d+) now")
 
@@ -115,10 +118,14 @@ def resolving(
 ) -> str:
     """Say what an undecided comparison would take: ``to resolve 0.01, about 48 seeds in all (power 0.8)``.
 
-    Where teachers are the ``units`` their number is the study's: more of them are another study.
+    No number from fewer differences than ``FEWEST_TOLD``. Where teachers are the ``units`` their number is the
+    study's: more of them are another study.
     """
     if effect <= 0 or not difference.sd > 0 or not looks:
         return ""
+    if difference.n < FEWEST_TOLD:
+        words = "seeds" if units is None else f"{units.word}s"
+        return f"{difference.n} {words} are too few to tell how many resolve {effect:g}"
     if units is not None and units.shared:
         return _resolving_teachers(difference, effect, looks, family)
     seeds = seeds_for_next_look(difference, effect, looks, family)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from kdsearch.report.captions import metric_words
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import plural
 from kdsearch.report.compared import BEST
@@ -16,10 +17,12 @@ from kdsearch.report.compared import spoken
 from kdsearch.report.compared import void_primary
 from kdsearch.report.formats.numbers import fixed
 from kdsearch.report.formats.numbers import p_value
+from kdsearch.report.funded import funding_sentences
 from kdsearch.report.judged import NONE
 from kdsearch.report.judged import OPEN
 from kdsearch.report.judged import Judged
 from kdsearch.report.judged import Outcome
+from kdsearch.report.judged import equal_words
 from kdsearch.report.judged import judge
 from kdsearch.report.looks import resolving
 from kdsearch.report.ranges import cut_difference
@@ -49,6 +52,7 @@ def second_sentences(selection: Selection) -> list[str]:
     second = second_id(selection)
     if second is not None:
         said.append(_sentence(selection, judge(selection), second, "Second comparison"))
+        said += funding_sentences(selection, second)
     return said
 
 
@@ -57,11 +61,10 @@ def _sentence(selection: Selection, outcome: Outcome, id_: int, place: str) -> s
     if judged is None:
         none = "no common fresh seed ended well" if selection.finished else "no common fresh seed has ended yet"
         return f"{place}: winner against {label}: {none}."
-    metric = f"test {selection.study.metric}" if selection.has_scores else selection.study.metric
     sure = f"{100 * judged.confidence:.3g} % interval"
     shown = cut_difference(selection, judged.difference)
     numbers = signed(shown, selection.digits) + ("" if math.isnan(shown.low) else f" ({sure})")
-    text = f"{place}: winner minus {label}, {metric} on {counted(judged, outcome)}: {numbers}"
+    text = f"{place}: winner minus {label}, {metric_words(selection)} on {counted(judged, outcome)}: {numbers}"
     if judged.verdict == OPEN:
         return f"{text}; confirm runs are still going, no verdict before they end."
     if judged.verdict == NONE:
@@ -108,6 +111,8 @@ def _meaning(selection: Selection, judged: Judged, outcome: Outcome, label: str)
     holm = "" if judged.holm is None or math.isnan(judged.holm) else f" (Holm p {p_value(judged.holm)})"
     if judged.verdict != "undecided":
         return holm
+    if equal := equal_words(judged, outcome):
+        return f"{holm}, only for the number of {outcome.units.word}s: {equal}"
     family = 1 if judged.holm is None else outcome.family
     words = resolving(judged.difference, effect, judged.looks, family, outcome.units)
     return f"{holm}: not distinguishable from the {label}" + (f"; {words}" if words else "")

@@ -35,10 +35,10 @@ WITHOUT = "without distillation"
 ROWS = ("teacher", "preflight", "search", WITHOUT, "confirm")
 
 
-def status(results: StudyResults) -> Table:
+def status(results: StudyResults, *, working: bool = True) -> Table:
     """Summarize a study for ``kdsearch status``: one row a pool, one column a state; the rest in notes.
 
-    No test score is read.
+    ``working``: whether any worker holds a run; else what is left takes nobody knows how long. No test score is read.
     """
     study = results.study
     counts = Counter((_row(results, run), run.state) for run in results.runs)
@@ -52,7 +52,8 @@ def status(results: StudyResults) -> Table:
     selection = select(results)
     stop = ", asked to stop" if study.stop_requested else ""
     notes = [f"Phase: {study.phase}{stop}.", *_searches(results), *ended_sentences(results)]
-    notes += [*_best(selection), *_time(results)]
+    extended = _extended(results)
+    notes += [*extended, *_best(selection), *_time(results, working=working, launched=not extended)]
     return Table(
         key="status",
         title=study.name,
@@ -114,11 +115,29 @@ def _uncertainty(row: Standing, digits: int) -> str:
     return "posterior sd not known" if math.isnan(row.sd) else f"posterior sd {fixed(row.sd, digits)}"
 
 
-def _time(results: StudyResults) -> list[str]:
+def _extended(results: StudyResults) -> list[str]:
+    """Say that a finished study was asked for more fresh seeds than it has, which no launch has ordered yet."""
+    study = results.study
+    if study.phase != "finished" or study.winner_id is None:
+        return []
+    runs = [run for run in results.runs if (run.configuration_id, run.pool) == (study.winner_id, "confirm")]
+    asked = int((study.settings.get("confirm") or {}).get("seeds", 0))
+    if asked <= len({run.seed for run in runs if run.state != "cancelled"}):
+        return []
+    ended = len({run.seed for run in runs if run.state in ENDED})
+    return [f"Extended to {asked} fresh seeds, {ended} ended; launch again. Until then the answer is that of {ended}."]
+
+
+def _time(results: StudyResults, *, working: bool, launched: bool) -> list[str]:
     seconds = _seconds([run for run in results.runs if run.state in ENDED])
     left = remaining(results.study, results.configurations, results.runs)
     notes = [] if seconds is None else [f"Seconds per run: {seconds:.3g} (mean of ended student runs)."]
-    if left.runs and left.seconds is None:
+    if not launched:
+        return notes
+    if left.runs and left.seconds is not None and not working:
+        notes.append(f"Left: about {plural(left.runs, 'run')}; no worker holds a run now: if no launch is going on, "
+                     "launch again.")  # fmt: skip
+    elif left.runs and left.seconds is None:
         budget = results.study.settings.get("budget") or {}
         uncounted = results.study.winner_id is None and budget.get("runs") is None
         search = f" and a search of {describe(budget)}" if uncounted else ""

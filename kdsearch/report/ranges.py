@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+from kdsearch.report.captions import listed
 from kdsearch.report.selection import Selection
 from kdsearch.report.selection import present
 from kdsearch.report.tables import Cell
@@ -11,6 +13,9 @@ from kdsearch.report.tables import Column
 from kdsearch.report.tables import Estimate
 from kdsearch.report.tables import Table
 from kdsearch.statistics import Difference
+
+MOST_NAMED = 3
+"""So many rows are named in a sentence."""
 
 SHARES = ("map", "accuracy", "average precision")
 """Words of the names of metrics that lie between 0 and 1."""
@@ -62,11 +67,17 @@ def cut_table(selection: Selection, table: Table) -> Table:
     if rows == table.rows:
         return table
     low, high = bounds
+    which = named([row.label for row, before in zip(rows, table.rows, strict=True) if row != before])
     note = (
         f"{selection.study.metric} lies between {low:g} and {high:g}: intervals that reach beyond, as those of few or "
-        "of widely spread runs do, are cut there."
+        f"of widely spread runs do, are cut there, here of {which}."
     )
     return replace(table, rows=rows, notes=(*table.notes, note))
+
+
+def named(labels: Sequence[str]) -> str:
+    """Name the rows whose intervals were cut, or say that they are several."""
+    return listed(labels) if len(labels) <= MOST_NAMED else "several rows"
 
 
 def _cell(bounds: tuple[float, float], cell: Cell, column: Column) -> Cell:

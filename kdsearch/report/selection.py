@@ -78,10 +78,18 @@ class Selection:
 
     @property
     def late(self) -> int:
-        """How many runs of either search came after the choice: they are in none of the others but ``added``."""
-        return sum(
-            searched(self.configurations, run) or searched(self.configurations, run, "without") for run in self.added
-        )
+        """How many runs of either search ended after the choice: they are in none of the others but ``added``."""
+        return len(self._late(waiting=False))
+
+    @property
+    def late_waiting(self) -> int:
+        """How many runs of either search were added after the choice and have not ended."""
+        return len(self._late(waiting=True))
+
+    def _late(self, waiting: bool) -> list[RunRecord]:
+        late = [run for run in self.added if waiting == (run.state in ("queued", "leased"))]
+        rows = self.configurations
+        return [run for run in late if searched(rows, run) or searched(rows, run, "without")]
 
     @property
     def finished(self) -> bool:

@@ -91,7 +91,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A titled table. ``caption`` says data, protocol, metric, and what sd and n are over; no format leaves it out."""
+    """A titled table. ``caption`` says data, protocol, metric, and what sd and n are over; no format leaves it out.
+
+    ``digits``: decimals of its values where these do not tell them, as differences of larger numbers.
+    """
 
     key: str
     title: str
@@ -100,6 +103,7 @@ class Table:
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
     stub: str = "configuration"
+    digits: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse rows that do not fit the columns."""
@@ -142,6 +146,8 @@ class Report:
 
 def decimals(table: Table) -> int:
     """Return how many decimals the values of a table need: usually 4, 2 for percent, else by their spreads."""
+    if table.digits is not None:
+        return table.digits
     cells = [
         (column, cell)
         for column in table.columns

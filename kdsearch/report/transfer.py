@@ -57,8 +57,11 @@ def transfer(selection: Selection, outcome: Outcome, other: int) -> Transfer | N
         return None
     sides = [[{seed: own[seed][part] for seed in seeds} for own in both] for part in (0, 1)]
     gaps = [{seed: own[seed][0] - own[seed][1] for seed in seeds} for own in both]
+    # Two gaps that are equal up to rounding lie apart by far less than their values do.
+    size = max(abs(value) for own in both for seed in seeds for value in own[seed])
     validation, test, excess = (
-        _stated(units, at_look(paired_difference(*units.pairs(*pair)), judged.looks)) for pair in (*sides, gaps)
+        _stated(units, at_look(paired_difference(*units.pairs(*pair), size=size), judged.looks))
+        for pair in (*sides, gaps)
     )
     return Transfer(validation, test, excess, judged.confidence)
 
@@ -87,16 +90,7 @@ def transfer_sentence(selection: Selection, found: Transfer, other: str) -> str:
     """Say in plain words that validation and test disagree on the gain over ``other``; for the first lines."""
     digits = two_digits(found.excess.sd) if found.excess.sd > 0 else selection.digits
     ahead = [_place(part, words, digits) for part, words in ((found.validation, "validation"), (found.test, "test"))]
-    things = items(selection.study)
-    validates = f"validation {things}" if things != "data" else "validation data"
-    if found.excess.mean < 0:
-        meaning = "validation understates the gain"
-    elif found.validation.mean > 0 > found.test.mean:
-        meaning = f"the choice fits the {validates}, not new ones"
-    elif found.validation.mean > 0:
-        meaning = f"part of the gain belongs to the {validates}, not to new ones"
-    else:
-        meaning = "new data show a larger loss than validation does"
+    meaning = _understated(found, digits) if found.excess.mean < 0 else _overstated(selection, found, digits)
     return (
         f"Against {other} the winner is {ahead[0]}, {ahead[1]} (validation minus test "
         f"{signed(cut_difference(selection, found.excess), digits)}): "
@@ -104,7 +98,35 @@ def transfer_sentence(selection: Selection, found: Transfer, other: str) -> str:
     )
 
 
+def _understated(found: Transfer, digits: int) -> str:
+    """What it means that test shows more of the winner than validation."""
+    validation, test = (_sign(part, digits) for part in (found.validation, found.test))
+    if validation >= 0:
+        return "validation understates the gain"
+    if test < 0:
+        return "validation shows a larger loss than test"
+    return f"validation shows a loss, and test {'a gain' if test else 'none'}"
+
+
+def _overstated(selection: Selection, found: Transfer, digits: int) -> str:
+    """What it means that validation shows more of the winner than test."""
+    things = items(selection.study)
+    validates = f"validation {things}" if things != "data" else "validation data"
+    validation, test = (_sign(part, digits) for part in (found.validation, found.test))
+    if validation > 0:
+        if test < 0:
+            return f"the choice fits the {validates}, not new ones"
+        return f"part of the gain belongs to the {validates}, not to new ones"
+    return "new data show a larger loss than validation does" if validation else "new data show a loss, validation none"
+
+
+def _sign(gain: Difference, digits: int) -> int:
+    """Whether it is a gain, a loss, or level as written."""
+    shown = round(gain.mean, digits)
+    return (shown > 0) - (shown < 0)
+
+
 def _place(gain: Difference, where: str, digits: int) -> str:
-    if round(gain.mean, digits) == 0:
+    if _sign(gain, digits) == 0:
         return f"level on {where}"
     return f"{'ahead' if gain.mean > 0 else 'behind'} on {where} by {fixed(abs(gain.mean), digits)}"

@@ -24,6 +24,8 @@ from kdsearch.search.standing import Standing
 from kdsearch.search.teachers import Teachers
 from kdsearch.search.teachers import draws_of
 from kdsearch.study import Study
+from kdsearch.tasks.base import Scalar
+from kdsearch.without import read
 
 ABLATION = "winner without distillation"
 FIRST_PRIORITY = 1_000_000
@@ -43,6 +45,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
     winner, *others = ranking
     best = without[0] if without else None
     made, ablation = _ablation(study, state, winner, best)
+    same = best is not None and _alike(study, best.configuration.params, winner.configuration.params)
     evidence: dict[str, Any] = {
         "rule": f"highest posterior mean of the objective over search seeds{_among(winner)}",
         "estimate": winner.estimate,
@@ -67,7 +70,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
             ablation=ablation,
             finalists=tuple(row.id for row in others if row.n > 1)[: int(state.study.settings["confirm"]["finalists"])],
             evidence=evidence,
-            best_without=None if best is None else winner.id if _alike(best, winner) else best.id,
+            best_without=None if best is None else winner.id if same else best.id,
         ),
     ]
 
@@ -77,19 +80,21 @@ def _among(winner: Standing) -> str:
     return ", of those with two seeds or more" if winner.n > 1 else "; none has two seeds: it is chosen by one run"
 
 
-def _alike(one: Standing, other: Standing) -> bool:
-    return dict(one.configuration.params) == dict(other.configuration.params)
+def _alike(study: Study, one: Mapping[str, Scalar], other: Mapping[str, Scalar]) -> bool:
+    if study.without is None:
+        return dict(one) == dict(other)
+    return read(study.space, one) == read(study.space, other)
 
 
 def _ablation(
     study: Study, state: SearchState, winner: Standing, best: Standing | None
 ) -> tuple[list[Order], int | tuple[Kind, str]]:
-    """The winner without distillation: a new configuration, unless there is one of the very same numbers."""
+    """The winner without distillation: a new configuration, unless there is one that reads the very same numbers."""
     params = study.without_teacher(winner.configuration.params)
     known = [winner.configuration, *(row for row in state.configurations.values() if row.kind == "baseline")]
     if best is not None:
         known.insert(1, best.configuration)
-    same = next((row for row in known if dict(row.params) == params), None)
+    same = next((row for row in known if _alike(study, row.params, params)), None)
     if same is not None:
         return [], same.id
     return [NewConfiguration("ablation", ABLATION, params, "kdsearch")], ("ablation", ABLATION)

@@ -122,7 +122,7 @@ def _finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[Sea
         f"gap {gap.mean:+.4f}{interval}"
     )
     if getattr(study.trained, "recipe", "") == "last":
-        message += "; it is too small by what the student gains at its best epoch, for the teacher stands at its last"
+        message += "; it is understated, for the student stands at its best epoch and the teacher at its last"
     if warning:
         message += (
             f". Warning: there is hardly a gap to distil: it is smaller than the student's seed sd ({spread:.4f}) or "

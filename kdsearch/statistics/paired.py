@@ -17,14 +17,24 @@ MOST_EXACT = 36
 """Two halves of 2**18 sums each; beyond, flips are drawn."""
 
 
-def paired_difference(a: Sequence[float] | Floats, b: Sequence[float] | Floats, confidence: float = 0.95) -> Difference:
+ROUNDING = 1e-12
+"""Share of the values' size below which a spread or a mean of differences is rounding."""
+
+
+def paired_difference(
+    a: Sequence[float] | Floats, b: Sequence[float] | Floats, confidence: float = 0.95, *, size: float = 0.0
+) -> Difference:
     """Compare ``a`` and ``b``, both ``[n]`` and aligned: element i of each comes from the same seed.
 
     ``d_i = a_i - b_i``; interval ``mean(d) -+ t * sd(d) / sqrt(n)``, two-sided t p and exact sign-flip p (Fisher 1935).
     The interval is t at every n, since verdicts are made of it: an interval that excludes 0 and the word "better" must
     never part (``summarize`` turns to BCa from 20 values). Common seeds help by ``Var(mean(d)) = 2 s^2 (1 - rho) / n``:
-    ``correlation`` is that rho, ``nan`` where one side does not vary. Raises ``ValueError`` on unequal lengths, no
-    values, or values that are not finite.
+    ``correlation`` is that rho, ``nan`` where one side does not vary.
+
+    Where differences vary by no more than rounding they are equal, and then a mean as small as that is 0. ``size``: of
+    the numbers that ``a`` and ``b`` were computed from, where these are larger than ``a`` and ``b``.
+
+    Raises ``ValueError`` on unequal lengths, no values, or values that are not finite.
     """
     first, second = values_of(a), values_of(b)
     if first.shape != second.shape or first.size == 0:
@@ -35,13 +45,14 @@ def paired_difference(a: Sequence[float] | Floats, b: Sequence[float] | Floats, 
     difference = first - second
     n = difference.size
     mean = float(difference.mean())
+    rounding = ROUNDING * max(size, float(np.abs(first).max()), float(np.abs(second).max()))
+    sd = float(difference.std(ddof=1)) if n > 1 else math.nan
+    if sd <= rounding:
+        sd = 0.0
+    if abs(mean) <= rounding and not sd > 0:
+        mean, difference = 0.0, np.zeros(n)
     if n == 1:
         return judged(1, mean, math.nan, math.nan, math.nan, confidence)
-    sd = float(difference.std(ddof=1))
-    if sd <= 1e-12 * float(
-        max(np.abs(first).max(), np.abs(second).max())
-    ):  # rounding of equal differences is not a spread
-        sd = 0.0
     flips = sign_flip_p(difference) if n >= FEWEST_FLIPS else None
     return judged(n, mean, sd, sd / math.sqrt(n), n - 1, confidence, flips, _correlation(first, second))
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
+from kdsearch.statistics.differences import FEWEST_FLIPS
 from kdsearch.statistics.differences import Difference
 from kdsearch.statistics.looks import look_p
 
@@ -45,6 +46,18 @@ def verdict(
     if two_sided < alpha:
         return "better" if difference.mean > 0 else "worse"
     return "undecided"
+
+
+def equal_needed(looks: Sequence[int], alpha: float = 0.05, family: int = 1) -> int:
+    """Return how many equal differences, in all, the sign flips need to tell from 0 at one more look.
+
+    ``2 / 2**n``, adjusted for ``looks`` and the next one at ``n``, times ``family`` (Bonferroni: Holm needs no more),
+    is below ``alpha``. Without ``looks`` it is the ``n`` of a first look.
+    """
+    n = max((*looks, FEWEST_FLIPS - 1)) + 1
+    while family * look_p(2.0 / 2**n, (*looks, n)) >= alpha:
+        n += 1
+    return n
 
 
 def equivalence_p(difference: Difference, min_effect: float) -> float:

@@ -45,9 +45,7 @@ def test_a_given_teacher_is_named_by_its_file(ledger: Ledger, tmp_path: Path) ->
     assert "last epoch" not in said
 
 
-def test_a_data_folder_that_holds_none_is_said(
-    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_data_folder_that_holds_none_is_said(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = kd.Study("codes", kd.tasks.VideoHashing(kd.data.jhmdb()), {"alpha": kd.uniform(0, 1)})
     monkeypatch.delenv("KDSEARCH_DATA", raising=False)
     assert "holds none" not in announced(ledger, study)

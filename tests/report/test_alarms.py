@@ -107,14 +107,20 @@ def test_equal_values_of_three_seeds_ask_whether_the_seed_is_used() -> None:
 def test_an_interval_is_cut_where_the_metric_ends_and_nowhere_else() -> None:
     wide = {drawing.WINNER: [0.7, 0.1], drawing.ABLATION: [0.2, 0.6], ALONE: [0.70, 0.71]}
     report = build(drawing.results(wide))
-    assert report.notes[0].startswith("The intervals of the winner (c4) and the winner without distillation reach bey")
+    assert report.notes[0].startswith(
+        "The intervals of the means of the winner (c4) and the winner without distillation "
+    )
     table = report.table("comparison")
     mean, difference = table.column("score")[0], table.column("difference")[1]
     assert isinstance(mean, Estimate)
     assert isinstance(difference, Estimate)
     assert (mean.low, mean.high, difference.low, difference.high) == (0, 1, -1, 1)
     note = "mAP lies between 0 and 1: intervals that reach beyond, as those of few or of widely spread runs do, are cut"
-    assert any(line.startswith(note) for line in table.notes)
+    assert any(
+        line.startswith(note)
+        and line.endswith(" there, here of winner (c4), winner without distillation and student alone.")
+        for line in table.notes
+    ), "of student alone the difference alone was cut"
     assert not any(line.startswith(note) for line in report.table("winner").notes)
     narrow = build(corners.distilling(0.02))
     assert not any("lies between" in line for each in narrow.tables for line in each.notes)
@@ -125,3 +131,12 @@ def test_an_interval_is_cut_where_the_metric_ends_and_nowhere_else() -> None:
     cells = build(percent).table("comparison").column("score")[0]
     assert isinstance(cells, Estimate)
     assert cells.low < 0, "values above 1 are on another scale"
+
+
+def test_all_rows_that_were_cut_are_named_or_called_several() -> None:
+    wide: dict[int, list[float]] = {drawing.WINNER: [0.7, 0.1], SECOND: [0.2, 0.6]}
+    report = build(drawing.results({**wide, drawing.ABLATION: [0.70, 0.71]}))
+    assert report.notes[0].startswith("The intervals of the means of the winner (c4) and the finalist c5 reach beyond")
+    more = build(drawing.results({**wide, drawing.ABLATION: [0.2, 0.6], ALONE: [0.1, 0.9]}))
+    assert more.notes[0].startswith("The intervals of the means of several rows reach beyond 0 to 1, where mAP lies")
+    assert any(line.endswith("are cut there, here of several rows.") for line in more.table("comparison").notes)

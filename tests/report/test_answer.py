@@ -18,8 +18,8 @@ from kdsearch.report import answer_of
 from kdsearch.report import build
 from kdsearch.report import render
 from kdsearch.report import render_answer
-from kdsearch.report.finding import BASELINE
 from kdsearch.report.finding import DISTILLATION
+from kdsearch.report.finding import OTHER
 
 from . import corners
 from .corners import around
@@ -66,7 +66,7 @@ def test_each_verdict_has_its_claim() -> None:
         "undecided": ("not shown", "Distillation is not shown to help: "),
         "no verdict": ("one seed", "Whether distillation helps is not known: "),
     }
-    assert claims.keys() == DISTILLATION.keys() == BASELINE.keys()
+    assert claims.keys() == DISTILLATION.keys() == OTHER.keys()
     for verdict, (corner, claim) in claims.items():
         answer = found(corners.CORNERS[corner]())
         assert answer.verdict == verdict
@@ -92,8 +92,8 @@ def test_a_function_is_compared_with_its_first_baseline_and_the_file_can_name_mo
     assert named.remarks == ()
     alone = found(corners.CORNERS["a function by itself"]())
     assert alone.sentence == (
-        "The winner's objective is 0.7200 [0.7169, 0.7231] over 8 fresh seeds (mean, 95 % interval). There is nothing "
-        "to compare it with."
+        "The winner's objective (no test part) is 0.7200 [0.7169, 0.7231] over 8 fresh seeds (mean, 95 % interval). "
+        "There is nothing to compare it with."
     )
     assert (alone.verdict, dict(alone.comparison)) == ("no verdict", {})
 
@@ -182,8 +182,8 @@ def test_a_study_of_version_1_answers_in_its_own_words(results: Make) -> None:
     # differences 0.01, 0.02, 0.03, as in the comparison by hand
     assert answer.sentence == (
         "Distillation is not shown to help: winner minus the same without distillation is +0.020 [-0.008, +0.048] test "
-        "mAP over 3 fresh seeds (96 % interval; undecided: to resolve 0.01, about 16 seeds in all). Measured on a "
-        "stand-in, not JHMDB."
+        "mAP over 3 fresh seeds (96 % interval; undecided: 3 seeds are too few to tell how many resolve 0.01). "
+        "Measured on a stand-in, not JHMDB."
     )
     assert answer.average == ("Averages over student seeds with one teacher for all; other test data are not covered.")
     identity = {**results().study.identity, "task": {"task": "toy", "data": {"validation": 0.2}}}
@@ -221,7 +221,7 @@ def test_a_winner_that_does_without_distillation() -> None:
     one = found(with_params(distilling(0.02, n=1), WINNER, alpha=0)).sentence
     assert one.endswith("The winner's test mAP is 0.7440 on one fresh seed, which has no interval.")
     same = function({WINNER: [0.8] * 8}, baselines=False)
-    assert found(same).sentence.startswith("The winner's objective is 0.8000 on each of 8 fresh seeds.")
+    assert found(same).sentence.startswith("The winner's objective (no test part) is 0.8000 on each of 8 fresh seeds.")
     gone = found(changed(distilling(0.02), ablation_id=None, best_without_id=None)).sentence
     assert gone.startswith(
         "Whether distillation helps is not known: the ledger holds no winner without distillation. T"
@@ -241,6 +241,21 @@ def test_the_terminal_begins_and_ends_on_the_answer() -> None:
     assert f"To train it: {answer.train}" in lines, "a command stays on one line, however long"
     narrow = [line for line in render(build(full), "table", width=80).splitlines() if "kdsearch train" not in line]
     assert max(map(len, narrow)) <= 80
+
+
+def test_the_terminals_end_repeats_what_is_to_be_read_with_the_verdict() -> None:
+    answer = found(corners.overfitted())
+    (remark,) = answer.remarks
+    assert answer.short == [answer.sentence, remark, answer.numbers]
+    text = " ".join(render(build(corners.overfitted()), "table").split())
+    assert text.endswith(f"{answer.sentence} {remark} {answer.numbers}")
+    alarmed = corners.CORNERS["many diverged"]()
+    assert " ".join(render(build(alarmed), "table").split()).endswith(
+        f"{found(alarmed).sentence} Alarms stand at the head. {found(alarmed).numbers}"
+    )
+    assert "Alarms stand at the head." not in found(alarmed).lines
+    for form in ("md", "csv", "json", "latex"):
+        assert "Alarms stand" not in render(build(alarmed), form), "only a terminal ends on the answer"
 
 
 def test_other_formats_have_it_once_at_the_head() -> None:

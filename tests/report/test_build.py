@@ -19,6 +19,9 @@ from kdsearch.report import runs_json
 from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.selection import select
 
+from . import drawing
+from .corners import around
+
 Make = Callable[..., StudyResults]
 WINNER, ABLATION = 10, 20
 
@@ -70,12 +73,11 @@ def test_probability_to_win_by_hand(results: Make) -> None:
 
 def test_primary_sentence(results: Make) -> None:
     sentence = next(note for note in build(results()).notes if note.startswith("Primary"))
-    # sd of differences 0.01, min_effect 0.01: d = 1, ten seeds at 5 %; a second look, which is stricter, needs 16
     assert sentence == (
         "Primary comparison: winner minus winner without distillation, test mAP on 3 common fresh seeds: +0.0200 "
         "[-0.0080, +0.0480] (96 % interval), "
-        "undecided: not distinguishable from the winner without distillation; to resolve 0.01, about 16 seeds in all "
-        "(power 0.8)."
+        "undecided: not distinguishable from the winner without distillation; 3 seeds are too few to tell how many "
+        "resolve 0.01."
     )
 
 
@@ -92,8 +94,12 @@ def test_a_margin_set_after_the_choice_makes_no_verdict(results: Make) -> None:
 
 def test_undecided_baselines_are_named_with_the_seeds_they_take(results: Make) -> None:
     notes = build(results()).table("comparison").notes
+    few = "seed_1: not distinguishable from the winner; 3 seeds are too few to tell how many resolve 0.01."
+    assert few in notes
+    wide = build(drawing.results({10: around(0.72, scale=8), 2: around(0.72, start=3)})).table("comparison").notes
     assert any(
-        re.match(r"seed_1: not distinguishable from the winner; to resolve 0.01, about [\d,]+ seeds", n) for n in notes
+        re.match(r"student alone: not distinguishable from the winner; to resolve 0.01, about [\d,]+ seeds", n)
+        for n in wide
     )
     assert not any(note.startswith("student alone: not distinguishable") for note in notes)
     going = build(results("confirm")).table("comparison").notes

@@ -80,7 +80,17 @@ def test_open_and_retried_search_runs_are_later(results: Make) -> None:
     open_run = added(1, state="queued", objective=None, score=None, finished_at=None)
     full = chosen(results(), *open_run)
     assert [run.id for run in full.runs if run not in runs_before_choice(full)] == [900]
-    assert select(full).late == 1
+    assert (select(full).late, select(full).late_waiting) == (0, 1)
+    said = "1 search run added after the choice has not ended yet: see 'Added after the choice'."
+    notes = build(full).notes
+    assert said in notes
+    assert not any("came after the choice" in note for note in notes)
+    more = build(chosen(results(), *added(3), *[replace(run, id=run.id + 50) for run in open_run])).notes
+    assert any(
+        note.startswith("3 search runs came after the choice: shown under")
+        and note.endswith("in no other table. 1 more of them has not ended yet.")
+        for note in more
+    )
     at_the_very_time = chosen(results(), *added(1, finished_at=CHOSEN_AT))
     assert select(at_the_very_time).late == 0
 

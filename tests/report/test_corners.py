@@ -27,7 +27,7 @@ SAYS = {
         "is +0.0230 test mAP over 1 fresh seed (no interval and no verdict: one seed does not tell how far others lie "
         "apart)."
     ),
-    "two seeds": "Distillation is not shown to help: winner minus the same without distillation is +0.0190 [",
+    "two seeds": "(96 % interval; undecided: 2 seeds are too few to tell how many resolve 0.01).",
     "equal differences, few": (
         "Whether distillation helps is not known: winner minus the same without distillation is +0.1000 test mAP on "
         "each of 4 fresh seeds (no interval and no verdict: fewer than 6 differences that are all equal do not tell "
@@ -49,7 +49,10 @@ SAYS = {
     ),
     "the winner does without": "The search found no use for distillation: the setting that it chose does without.",
     "best without asked for": (
-        "Distillation helps: winner minus the best setting found without distillation (w3) is +0.0100 ["
+        "The winner is better than the best setting that was found without distillation (w3): the difference is +0.01"
+    ),
+    "best without asked for and hardly searched": (
+        "The search without distillation had 6 runs over 4 settings, the other 54 over 20: too few there make distilla"
     ),
     "validation promises more": "ahead on validation by 0.030, behind on test by 0.014 (validation minus test +0.044 [",
     "far from normal": "The exact test of sign flips, which does not take differences for normal, finds a difference (",
@@ -74,25 +77,27 @@ SAYS = {
         "better"
     ),
     "a function and its first baseline": "The winner is better than student alone: the difference is +0.0200 [",
-    "a function by itself": "There is nothing to compare it with.",
+    "a function by itself": (
+        "Estimand: the mean, over seeds, of the objective of the winner. Held: all that does not follow from the seed."
+    ),
     "a function that ignores its seed": (
         "All 8 fresh seeds of the winner (c4) and all 8 fresh seeds of student alone give the same value: is the seed "
         "used?"
     ),
     "ties": "finds no difference (p = 0.156).",
-    "tiny values": "the difference is +1.00e-08 [+3.7e-09, +1.63e-08] objective over 8 fresh seeds (96 % interval).",
-    "huge values": "the difference is +10000 [+3700, +16300] objective over 8 fresh seeds (96 % interval).",
-    "tiny and equal": "the difference is +5.00e-07 objective on each of 4 fresh seeds (no interval and no verdict: ",
+    "tiny values": "the difference is +1.00e-08 [+3.7e-09, +1.63e-08] objective (no test part) over 8 fresh seeds (",
+    "huge values": "the difference is +10000 [+3700, +16300] objective (no test part) over 8 fresh seeds (96 % interv",
+    "tiny and equal": "the difference is +5.00e-07 objective (no test part) on each of 4 fresh seeds (no interval and",
     "one seed of a function": "Whether the winner is better than student alone is not known: the difference is +0.0200",
     "a function that is named without distillation": "of the winner minus itself with alpha = 0.1 and all else equal.",
     "an interval beyond the range": (
-        "The intervals of the winner (c4) and the winner without distillation reach beyond 0 to 1, where mAP lies, and "
-        "are cut there: the runs are too few, or of two kinds."
+        "The intervals of the means of the winner (c4) and the winner without distillation reach beyond 0 to 1, where "
+        "mAP lies, and are cut there: the runs are too few, or of two kinds."
     ),
     "one arm that did not end well": (
         "Second comparison: winner against best setting without distillation (w3): no common fresh seed ended well."
     ),
-    "no test part": "winner minus the same without distillation is +0.0200 [+0.0167, +0.0233] mAP over 8 fresh seeds (",
+    "no test part": "the same without distillation is +0.0200 [+0.0167, +0.0233] mAP (no test part) over 8 fresh seed",
     "a winner without results": "No result: every confirm run of the winner failed; see kdsearch logs",
     "a comparison without results": "Whether distillation helps is not known: no fresh seed ended well both with and w",
 }

@@ -40,7 +40,7 @@ def stored(
 ) -> StudyResults:
     """A study whose search has these runs; seeds count from 0."""
     space = {"patience": kd.integer(1, 10).identity()}
-    found = study("search", folds=None, teachers="none", **{"space": space, **settings})
+    found = study("search", **{"folds": None, "teachers": "none", "space": space, **settings})
     records = {
         id_: ConfigurationRecord(id_, "searched", f"c{id_}", {"epochs": EPOCHS, "patience": 3, **params(id_)})
         for id_ in curves_of
@@ -94,6 +94,20 @@ def test_a_table_by_hand() -> None:
     assert "of the full schedule, 16 epochs" in notes
     assert "evaluated by 1/8 of their schedule" in notes
     assert "0.3377" not in render_table(table, width=100)
+
+
+@pytest.mark.parametrize(
+    ("teachers", "vary", "shared"),
+    [
+        ("none", "initialisation+split", "fold does"),
+        ("several", "initialisation+split+teacher", "fold and its teacher do"),
+        ("per-seed", "initialisation+teacher", "teacher does"),
+    ],
+)
+def test_what_is_taken_out_is_named_as_the_study_has_it(teachers: str, vary: str, shared: str) -> None:
+    folds = 5 if "split" in vary else 0
+    table = table_of(stored(by_hand(), lambda id_: {"vary": vary}, teachers=teachers, folds=folds))
+    assert f"What a {shared} to all configurations alike is taken out." in table.notes
 
 
 def test_a_better_half_of_few_has_no_figure() -> None:

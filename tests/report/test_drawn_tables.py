@@ -200,6 +200,12 @@ def test_the_running_search_is_told_in_two() -> None:
         "The study still runs (phase search): 6 of 36 search runs and 2 of 4 without distillation have ended. No "
         "result yet: test scores are not shown before the winner is chosen."
     ) in report.notes
+    stopped = build(drawing.without(running(), stop_requested=True)).notes
+    assert (
+        "The study was stopped in phase search: 6 of 36 search runs and 2 of 4 without distillation have ended. No "
+        "result yet: test scores are not shown before the winner is chosen. Launch it again to go on."
+    ) in stopped
+    assert not any("still runs" in note for note in stopped)
     leading = report.table("leading")
     assert [row.label for row in leading.rows] == ["c4", "c5"]
     assert leading.notes[-1] == "Besides, 2 runs of 1 setting without distillation: a search by itself."
@@ -207,6 +213,22 @@ def test_the_running_search_is_told_in_two() -> None:
     assert any(": 6 search runs and 2 without distillation have ended." in note for note in hours.notes)
     alone = build(running(without=0.0))
     assert any("(phase search): 8 of 40 search runs have ended." in note for note in alone.notes)
+
+
+def test_a_study_that_was_stopped_in_another_phase_does_not_go_on() -> None:
+    teacher = drawing.without(drawing.results({}, phase="teacher"), stop_requested=True)
+    assert (
+        "The study was stopped in phase teacher: nothing is searched yet, there is no result. Launch it again to go on."
+    ) in build(teacher).notes
+    confirm = drawing.without(drawing.results(SCORES, phase="confirm"), stop_requested=True)
+    said = build(confirm).notes
+    assert any(
+        note.startswith("The study was stopped before all confirm runs ended (") and note.endswith("again to go on.")
+        for note in said
+    )
+    assert not any(note.startswith("Confirm runs are still going") for note in said)
+    done = drawing.without(drawing.results(SCORES), stop_requested=True)
+    assert not any("stopped" in note for note in build(done).notes), "nothing is left to go on with"
 
 
 def test_why_each_search_ended_is_said() -> None:
@@ -220,6 +242,7 @@ def test_why_each_search_ended_is_said() -> None:
     ):
         assert said in build(found).notes
         assert said in status(found).notes
+    assert not any("without teacher" in note for note in build(found).notes)
     (table,) = build_beside([found, drawing.without(found, name="other")]).tables
     assert table.column("search_runs")[:2] == [8, 8]
 

@@ -125,6 +125,11 @@ def test_without_a_teacher_it_is_about_the_rows() -> None:
         "Estimand: the mean, over seeds, of the objective of the winner minus the row. Held: all that does not follow "
         "from the seed."
     )
+    rows = {id_: row for id_, row in bare.configurations.items() if row.kind != "baseline"}
+    single = replace(drawing.without(bare, finalist_ids=()), configurations=rows)
+    assert estimand(single) == (
+        "Estimand: the mean, over seeds, of the objective of the winner. Held: all that does not follow from the seed."
+    )
 
 
 def test_version_1_says_nothing_of_it(results: Make) -> None:

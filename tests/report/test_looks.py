@@ -203,6 +203,15 @@ def test_seeds_that_are_there_already(results: Make) -> None:
     assert resolving(paired_difference([0.1], [0.0]), 0.01, ()) == ""
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_the_spread_of_two_or_three_seeds_tells_no_number(n: int) -> None:
+    difference = paired_difference(SIX[:n], [0.0] * n)
+    for effect in (0.05, 0.001):
+        expected = f"{n} seeds are too few to tell how many resolve {effect:g}"
+        assert resolving(difference, effect, (n,)) == expected
+    assert "seeds in all" in resolving(paired_difference(SIX[:4], [0.0] * 4), 0.001, (4,))
+
+
 def test_without_looks_a_difference_is_as_it_came() -> None:
     difference = paired_difference(SIX, [0.0] * 6)
     assert at_look(difference, ()) is difference

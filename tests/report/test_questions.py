@@ -187,13 +187,13 @@ def test_where_there_is_no_best_without_the_winner_without_stands_for_it() -> No
     first, why = sentences(missing)
     assert first.startswith("Primary comparison (the study file's question: best without): winner minus winner without")
     assert why == (
-        "The study file asks for the best without distillation; no setting of the search without a teacher has two "
-        "runs that ended well."
+        "The study file asks for the best without distillation; no setting of the search without distillation has "
+        "two runs that ended well."
     )
     space = {"alpha": missing.study.settings["space"]["alpha"]}
     empty = drawing.without(missing, settings={**missing.study.settings, "space": space, "dimensions": ["alpha"]})
     assert sentences(empty)[1] == (
-        "The study file asks for the best without distillation; without a teacher this space has no number left to "
+        "The study file asks for the best without distillation; without distillation this space has no number left to "
         "search, so that it is the winner without it."
     )
 

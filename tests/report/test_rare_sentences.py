@@ -93,9 +93,18 @@ def test_a_long_search_shows_its_first_ten() -> None:
 def test_a_teacher_at_its_last_epoch_stands_below_its_best() -> None:
     found = changed(distilling(0.02), description="JHMDB poses, 609 clips; teacher pose_conv width 96, last epoch")
     assert notes(found, "preflight")[1].endswith(
-        "Fresh seeds have teachers of their own. The gap is too small by what the student gains at its best epoch on "
-        "these clips: the teacher stands at its last."
+        "Fresh seeds have teachers of their own. The gap is understated: the student stands at its best epoch on these "
+        "clips, the teacher at its last."
     )
+    images = changed(found, description="CIFAR-10, 2000 images; teacher resnet, last epoch")
+    assert "stands at its best epoch on these images, the" in notes(images, "preflight")[1]
+
+
+@pytest.mark.parametrize("missing", ["teacher", "preflight"])
+def test_nothing_is_said_of_a_gap_that_was_not_measured(missing: str) -> None:
+    found = changed(distilling(0.02), description="JHMDB poses, 609 clips; teacher pose_conv width 96, last epoch")
+    half = replace(found, runs=tuple(run for run in found.runs if run.pool != missing))
+    assert not any("The gap is" in note for note in notes(half, "preflight"))
 
 
 def test_a_single_teacher_of_one_seed_measures_the_gap(results: Make) -> None:

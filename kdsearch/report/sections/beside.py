@@ -23,6 +23,7 @@ from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import BEST
 from kdsearch.report.compared import best_without_id
 from kdsearch.report.compared import void_ablation
+from kdsearch.report.drawn import drawn
 from kdsearch.report.ended import search_runs
 from kdsearch.report.judged import EQUAL_FEW
 from kdsearch.report.judged import NONE
@@ -250,8 +251,8 @@ def _notes(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, 
         "all rows with a verdict. flip p: exact test of sign flips, from 6 pairs on.",
         "Which study is named first is to be said before the numbers are seen: to name the best one first picks it by "
         "these very seeds.",
-        "What is compared are these winners: of one search each, under the recipe, budget and teacher of its study. "
-        "Another search of the same method may find another winner.",
+        f"What is compared are these winners: of one search each, under the {_under(found)} of its study. Another "
+        "search of the same method may find another winner.",
     ]
     shared = [row for row in judged.values() if row.units.shared]
     family = sum(row.verdict != NONE for row in judged.values())
@@ -284,6 +285,12 @@ def _notes(found: Sequence[Side], judged: dict[str, _Judged], looks: tuple[int, 
         words += [*recipe_words(side.selection), *saw_words(side.selection)]
         notes.append(f"{side.title}: {'; '.join(words)}; {side.hours:.2f} hours of training.")
     return [*notes, *mean_notes(found)]
+
+
+def _under(found: Sequence[Side]) -> str:
+    """What another study would have of its own; a teacher only where one of these has one."""
+    taught = any(drawn(side.selection).teachers != "none" for side in found)
+    return "recipe, budget and teacher" if taught else "recipe and budget"
 
 
 def _pair_notes(side: Side, judged: _Judged | None, effect: float, looks: tuple[int, ...], family: int) -> list[str]:

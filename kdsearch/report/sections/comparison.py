@@ -12,11 +12,14 @@ from kdsearch.report.captions import plural
 from kdsearch.report.captions import test_measure
 from kdsearch.report.compared import Compared
 from kdsearch.report.compared import compared
+from kdsearch.report.funded import baselines_above
 from kdsearch.report.judged import EQUAL_FEW
+from kdsearch.report.judged import EXACT
 from kdsearch.report.judged import NONE
 from kdsearch.report.judged import UNTESTED
 from kdsearch.report.judged import Judged
 from kdsearch.report.judged import Outcome
+from kdsearch.report.judged import equal_words
 from kdsearch.report.judged import judge
 from kdsearch.report.looks import alone
 from kdsearch.report.looks import confidence_at
@@ -112,6 +115,7 @@ def _notes(selection: Selection, rows: list[Compared], outcome: Outcome) -> list
         *_own_seeds(selection, rows),
         *_equal(outcome),
         *_undecided(rows, outcome, effect),
+        *baselines_above(selection, rows),
         *_family(rows, outcome),
     ]
     parts = {row.part for row in rows}
@@ -190,13 +194,15 @@ def _family(rows: list[Compared], outcome: Outcome) -> list[str]:
         f"flip p: exact test of sign flips, from 6 {what} on, which unlike t and the looks does not take differences "
         "for normal."
     )
+    exact = any(row.equal and row.holm is not None for row in outcome.rows.values())
+    test = f"t test ({EXACT})" if exact else "t test"
     exempt = ", the primary comparison stands alone" if "primary" in parts else ""
     if "second" in parts:
         second = next(row.label for row in rows if row.part == "second")
         family = f"{second} and the baselines together" if "baseline" in parts else f"{second}"
-        return [f"Holm p: t test, adjusted over {family}{exempt}. {flips}"]
+        return [f"Holm p: {test}, adjusted over {family}{exempt}. {flips}"]
     if "baseline" in parts:
-        return [f"Holm p: t test, adjusted over the baselines too{exempt}. {flips}"]
+        return [f"Holm p: {test}, adjusted over the baselines too{exempt}. {flips}"]
     return []
 
 
@@ -206,6 +212,9 @@ def _undecided(rows: list[Compared], outcome: Outcome, effect: float) -> list[st
     for row in rows:
         judged = outcome.rows.get(row.id)
         if row.part == "baseline" and judged is not None and judged.verdict == "undecided":
+            if equal := equal_words(judged, outcome):
+                notes.append(f"{row.label}: undecided only for the number of {outcome.units.word}s; {equal}.")
+                continue
             words = resolving(judged.difference, effect, judged.looks, outcome.family, outcome.units)
             notes.append(f"{row.label}: not distinguishable from the winner" + (f"; {words}." if words else "."))
     return notes

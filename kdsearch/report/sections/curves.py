@@ -375,8 +375,16 @@ def _method(selection: Selection, found: Mapping[int, Sequence[Curve]], told: Se
             "the space."
         )
     if len({curve.group for own in found.values() for curve in own}) > 1:
-        notes.append("What a fold and its teacher do to all configurations alike is taken out.")
+        notes.append(_taken_out(drawn(selection)))
     return [*notes, *_left_out(selection, found, told)]
+
+
+def _taken_out(draws: Drawn) -> str:
+    """Name what runs of one group share, as ``_draw`` groups them."""
+    if not draws.split:
+        return "What a teacher does to all configurations alike is taken out."
+    own = "fold does" if draws.teachers == "none" else "fold and its teacher do"
+    return f"What a {own} to all configurations alike is taken out."
 
 
 def _left_out(selection: Selection, found: Mapping[int, Sequence[Curve]], told: Sequence[Told]) -> list[str]:

@@ -10,6 +10,7 @@ from kdsearch.draws import FIRST_TEACHER_SEED
 from kdsearch.ledger.records import RunRecord
 from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.captions import caption
+from kdsearch.report.captions import items
 from kdsearch.report.captions import min_effect
 from kdsearch.report.captions import objective_title
 from kdsearch.report.captions import objective_words
@@ -65,7 +66,7 @@ def preflight(selection: Selection) -> Table | None:
             Column("gap", "teacher - student", "difference"),
         ),
         rows=tuple(rows),
-        notes=(*_verdict(selection, gap, paired, student), *_used(selection, teachers), MEAN_INTERVAL),
+        notes=(*_verdict(selection, gap, paired, student), *_used(selection, teachers, gap), MEAN_INTERVAL),
         stub="network",
     )
 
@@ -123,9 +124,9 @@ def _verdict(selection: Selection, gap: Difference | None, paired: int, student:
     return [f"{word}: too few runs ended to compare teacher and student."]
 
 
-def _used(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
+def _used(selection: Selection, teachers: Sequence[RunRecord], gap: Difference | None) -> list[str]:
     if selection.study.version > 1:
-        return _trained(selection, teachers)
+        return _trained(selection, teachers, gap)
     if selection.study.settings.get("teachers") == "per-seed":
         count = {3: "three", 2: "two"}.get(len(teachers), str(len(teachers)))
         if len(teachers) < 2:
@@ -144,7 +145,7 @@ def _fresh_words(found: Drawn) -> str:
     return f"Fresh seeds share {found.shared} others." if found.shared else "Fresh seeds have teachers of their own."
 
 
-def _trained(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
+def _trained(selection: Selection, teachers: Sequence[RunRecord], gap: Difference | None) -> list[str]:
     """Say which teachers serve the search: none of them was chosen, and each is another fold's or the one kept."""
     values = [(run, run.objective) for run in teachers if run.objective is not None]
     if not values:
@@ -157,10 +158,10 @@ def _trained(selection: Selection, teachers: Sequence[RunRecord]) -> list[str]:
         fresh = "Fresh seeds listen to them too."
     else:
         fresh = _fresh_words(found)
-    if "last epoch" in selection.study.description:
+    if gap is not None and "last epoch" in selection.study.description:
         fresh += (
-            " The gap is too small by what the student gains at its best epoch on these clips: the teacher stands at "
-            "its last."
+            f" The gap is understated: the student stands at its best epoch on these {items(selection.study)}, the "
+            "teacher at its last."
         )
     if found.folds("search") > 1:
         each = ", ".join(f"fold {run.fold.number} {fixed(value, selection.digits)}" for run, value in values)

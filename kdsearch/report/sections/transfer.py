@@ -8,6 +8,7 @@ from kdsearch.report.captions import spread_words
 from kdsearch.report.compared import label_of
 from kdsearch.report.compared import primary_id
 from kdsearch.report.compared import second_id
+from kdsearch.report.digits import places
 from kdsearch.report.judged import judge
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Column
@@ -49,7 +50,14 @@ def gain_transfer(selection: Selection) -> Table | None:
         ),
         notes=(_counts(found), *_meaning(selection, found)),
         stub="gain",
+        digits=_digits(selection, found),
     )
+
+
+def _digits(selection: Selection, found: dict[int, Transfer]) -> int:
+    """Decimals by the spread of the differences and the size of the metric, as where the metric itself is shown."""
+    spreads = [part.sd for gain in found.values() for part in gain.parts]
+    return places(spreads, list(selection.results(selection.study.winner_id or -1).values()))
 
 
 def _counts(found: dict[int, Transfer]) -> str:

@@ -1,0 +1,37 @@
+"""What the pre-flight's event says of its gap."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from kdsearch.ledger.orders import Note
+from kdsearch.ledger.records import Pool
+from kdsearch.ledger.records import RunRecord
+from kdsearch.search.preflight import _finding
+
+UNDERSTATED = "; it is understated, for the student stands at its best epoch and the teacher at its last"
+
+
+def found(recipe: str, teachers: list[float], students: list[float]) -> Note:
+    study: Any = SimpleNamespace(preflight_seeds=3, min_effect=0.01, trained=SimpleNamespace(recipe=recipe))
+    return _finding(study, runs("teacher", teachers), runs("preflight", students))
+
+
+def runs(pool: Pool, objectives: list[float]) -> list[RunRecord]:
+    return [RunRecord(1 + seed, 1, pool, seed, "done", objective) for seed, objective in enumerate(objectives)]
+
+
+@pytest.mark.parametrize("teachers", [[0.94, 0.95], [0.71, 0.72]])
+def test_a_gap_of_any_size_is_understated_where_the_teacher_stands_at_its_last_epoch(teachers: list[float]) -> None:
+    students = [0.70, 0.71, 0.72]
+    said = found("last", teachers, students)
+    assert UNDERSTATED in said.message
+    assert found("best", teachers, students).message == said.message.replace(UNDERSTATED, "")
+
+
+def test_nothing_is_understated_where_no_gap_was_measured() -> None:
+    assert found("last", [0.9], [0.7]).message == "pre-flight: too few runs ended to compare teacher and student"
+    assert found("last", [], [0.7, 0.8]).message == "pre-flight: too few runs ended to compare teacher and student"
