@@ -43,7 +43,7 @@ def funding_sentences(selection: Selection, other: int) -> list[str]:
         return []
     return [
         f"The search without distillation had {plural(runs, 'run')} over {plural(settings, 'setting')}, the other "
-        f"{most:,} over {tried:,}: too few there make distillation look useful."
+        f"{most:,} over {tried:,}: too few there can make distillation look useful."
     ]
 
 

@@ -52,7 +52,7 @@ SAYS = {
         "The winner is better than the best setting that was found without distillation (w3): the difference is +0.01"
     ),
     "best without asked for and hardly searched": (
-        "The search without distillation had 6 runs over 4 settings, the other 54 over 20: too few there make distilla"
+        "The search without distillation had 6 runs over 4 settings, the other 54 over 20: too few there can make dis"
     ),
     "validation promises more": "ahead on validation by 0.030, behind on test by 0.014 (validation minus test +0.044 [",
     "far from normal": "The exact test of sign flips, which does not take differences for normal, finds a difference (",

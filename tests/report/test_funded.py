@@ -26,8 +26,8 @@ from .drawing import PAPER
 from .drawing import WINNER
 
 FUNDED = (
-    "The search without distillation had 6 runs over 4 settings, the other 54 over 20: too few there make distillation "
-    "look useful."
+    "The search without distillation had 6 runs over 4 settings, the other 54 over 20: too few there can make "
+    "distillation look useful."
 )
 ASKED = {"question": "best without"}
 
