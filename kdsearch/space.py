@@ -179,6 +179,11 @@ def middle(dimension: Dimension) -> Scalar:
     return round(value) if isinstance(inner, Integer) else value
 
 
+def written(value: Scalar) -> str:
+    """A value as ``--set name=value`` takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def words(dimension: Dimension) -> str:
     """What may stand there, for messages: ``a number from 0 to 1``."""
     inner = plain(dimension)

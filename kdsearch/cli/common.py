@@ -127,6 +127,7 @@ def parse_settings(pairs: list[str] | None, study: Study) -> dict[str, Scalar]:
 
     from kdsearch.space import Categorical
     from kdsearch.space import plain
+    from kdsearch.space import written
 
     parameters = study.trained.parameters
     known = list(parameters)
@@ -141,14 +142,10 @@ def parse_settings(pairs: list[str] | None, study: Study) -> dict[str, Scalar]:
             raise KdsearchError(f"unknown parameter {name!r}; {hint}Known: {', '.join(known)}")
         dimension = plain(study.space[name]) if name in study.space else None
         choices = dimension.choices if isinstance(dimension, Categorical) else ()
-        chosen = [choice for choice in choices if _text(choice) == text]
+        chosen = [choice for choice in choices if written(choice) == text]
         word = not choices and isinstance(parameters[name], str)
         values[name] = chosen[0] if chosen else text if word else _scalar(text)
     return values
-
-
-def _text(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _scalar(text: str) -> Scalar:

@@ -204,9 +204,7 @@ def _cut_class(groups: IntArray, folds: int, draws: np.random.Generator, free: B
     filled = np.zeros(folds, dtype=np.int64)
     placed = np.zeros(len(own), dtype=bool)
     placed[inverse[free]] = True
-    if 1 < len(own) == len(groups) and free.all():
-        numbers[order] = ties[np.arange(len(own)) % folds]  # as below, where all groups are of one
-    elif len(own) > 1:
+    if len(own) > 1:
         for i in order[np.argsort(-sizes[order], kind="stable")]:
             if placed[i]:
                 fold = ties[filled[ties].argmin()]

@@ -12,6 +12,7 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.report.selection import Selection
 from kdsearch.space import active
 from kdsearch.space import stored_space
+from kdsearch.space import written
 from kdsearch.tasks.base import VARY
 from kdsearch.tasks.base import Scalar
 
@@ -24,7 +25,7 @@ def train_command(selection: Selection) -> str | None:
         return None
     words = ["kdsearch", "train", _path(study.source_file), *_preset(study), "--seed", "0"]
     for name, value in settings_of(selection, winner.params).items():
-        words += ["--set", f"{name}={_text(value)}"]
+        words += ["--set", f"{name}={written(value)}"]
     return " ".join(shlex.quote(word) for word in words)
 
 
@@ -75,7 +76,3 @@ def _preset(study: StudyRecord) -> list[str]:
     except OSError:
         some = True
     return ["--preset", "none"] if some else []
-
-
-def _text(value: Scalar) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)

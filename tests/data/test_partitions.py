@@ -9,6 +9,7 @@ from kdsearch.data.folds import FIRST
 from kdsearch.data.folds import Fold
 from kdsearch.data.folds import checked_folds
 from kdsearch.data.partitions import Cutting
+from kdsearch.data.partitions import _cut_class
 from kdsearch.data.partitions import checked_sources
 from kdsearch.data.partitions import cut
 from kdsearch.data.partitions import films_of
@@ -219,3 +220,15 @@ def test_films_are_counted_across_classes() -> None:
     names = (f"Net_catch_{tags}_0", f"NET_2_kick_ball_{tags}_1", f"Zone_kick_ball_{tags}_0")
     table = Table(("catch", "kick_ball"), names, np.array([0, 1, 1]), np.ones((3, 3), int), np.array([0, 1, 2]))
     assert films_of(table).tolist() == [0, 0, 1]
+
+
+@pytest.mark.parametrize(("count", "folds"), [(2, 2), (7, 3), (101, 5)])
+def test_groups_of_one_are_placed_as_the_rule_says(count: int, folds: int) -> None:
+    everywhere = np.ones(count, dtype=bool)
+    found = _cut_class(np.arange(count), folds, np.random.default_rng(count), everywhere)
+    draws = np.random.default_rng(count)
+    order, ties, filled = draws.permutation(count), draws.permutation(folds), [0] * folds
+    for clip in order:
+        fold = min(ties, key=lambda number: filled[number])  # the first of the least filled, in the order of the ties
+        filled[fold] += 1
+        assert found[clip] == fold

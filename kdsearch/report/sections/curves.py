@@ -71,9 +71,8 @@ class Curve:
 
     def early(self, share: float) -> float | None:
         """The best objective up to a share of the schedule; ``None`` where the run was not evaluated before."""
-        pairs = zip(self.epochs, self.best, strict=True)
-        reached = [best for epoch, best in pairs if epoch <= share * self.full * (1 + 1e-9)]
-        return reached[-1] if reached else None
+        until, pairs = share * self.full * (1 + 1e-9), zip(self.epochs, self.best, strict=True)
+        return next((best for epoch, best in reversed(list(pairs)) if epoch <= until), None)
 
 
 @dataclass(frozen=True)
