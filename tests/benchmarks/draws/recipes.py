@@ -71,13 +71,13 @@ def main() -> None:
     journal = arguments.journal or settings.home() / "benchmarks" / f"recipes-{arguments.data}.jsonl"
     recipes = [recipe for recipe in RECIPES if recipe in arguments.recipes]
     units = [(arguments.data, recipe, draw, arguments.seeds) for draw in range(arguments.draws) for recipe in recipes]
-    kept = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
     before = {
         (arguments.data, row.pop("recipe"), row.pop("draw"), len(row["students"])): row
-        for row in kept.get(arguments.data, [])
+        for row in _kept().get(arguments.data, [])
     }
     left = [unit for unit in units if unit not in before]
     found = before | work.run(measure, left, journal, arguments.workers)
+    kept = _kept()  # read again: another process may have kept the results of other data meanwhile
     kept[arguments.data] = [{"recipe": unit[1], "draw": unit[2], **result} for unit, result in sorted(found.items())]
     KEPT.write_text("{\n" + ",\n".join(f"{json.dumps(k)}: {_lines(v)}" for k, v in sorted(kept.items())) + "\n}\n")
     print(table(kept[arguments.data]))
@@ -190,6 +190,12 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 5)
+
+
+def _kept() -> dict[str, list[dict[str, Any]]]:
+    """The kept results by data."""
+    found: dict[str, list[dict[str, Any]]] = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
+    return found
 
 
 def _lines(rows: list[dict[str, Any]]) -> str:
