@@ -17,6 +17,7 @@ from kdsearch.tasks.bench import initial_network
 from kdsearch.tasks.bench import make_member
 from kdsearch.tasks.bench import run_params
 from kdsearch.tasks.result import make_result
+from kdsearch.training.averaging import finish
 from kdsearch.training.loop import serve
 from kdsearch.training.members import Alone
 from kdsearch.training.memory import reset_peak_memory
@@ -45,9 +46,11 @@ def train(task: Trained, request: RunRequest, context: RunContext) -> RunResult:
         micro_batch=task.micro_batch,
     )
     member = make_member(task, bench, request, context, params)
-    serve(stepper, bench.evaluate(), Alone(member))
+    evaluate = bench.evaluate()
+    serve(stepper, evaluate, Alone(member))
     if member.interrupted:
         raise RunInterrupted
+    finish(stepper, evaluate, member)
     return make_result(task, request, context, member.recipe, member.progress)
 
 

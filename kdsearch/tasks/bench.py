@@ -102,6 +102,9 @@ class Looped(Task, Protocol):
     def restarts_of(self, role: Role) -> tuple[int, ...]:
         """Epochs after which a run goes on from its best weights so far, its optimizer made anew; mostly none."""
 
+    def average_after(self, role: Role) -> int | None:
+        """The epoch after which weights are averaged, see ``Recipe.average_after``; mostly none."""
+
     def chooses(self, role: Role) -> str:
         """The column of the curve whose best epoch is chosen, see ``Recipe.choose``."""
 
@@ -161,6 +164,7 @@ def make_member(
         views=views_key(varied("augmentation", request.seed, vary)),
         restarts=task.restarts_of(request.role),
         keep_queries=context.keep_queries,
+        average_after=task.average_after(request.role),
     )
     checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
     schedule = task.schedule(request.role, params)

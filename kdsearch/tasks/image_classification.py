@@ -80,7 +80,7 @@ class ImageClassification(ImageTask):
         object.__setattr__(self, "teacher", classifier_options("the teacher", self.teacher, own=True))
         object.__setattr__(self, "student", classifier_options("the student", self.student, own=False))
         check_recipe(self.teacher_recipe, self.folds)
-        if STAGES_FROM_BEST in self.quirks and self.recipe == "last":
+        if STAGES_FROM_BEST in self.quirks and self.recipe in ("last", "averaged"):
             raise StudyFileError(
                 f"{STAGES_FROM_BEST} chooses the teacher's best epochs, which must not be on what validates its "
                 "students: give teacher_recipe='nested', or data with validation=0.1 in place of folds"

@@ -67,6 +67,8 @@ class ImageRecipe:
         from kdsearch.training.schedules import StepDecay
 
         name, rate = self._schedule_name(role), float(params["learning_rate"])
+        if role == "teacher" and self.recipe == "averaged":
+            return StepDecay(rate, milestones=())
         if name == "plateau":
             return Plateau(rate, int(params["patience"]), reductions=self.reductions)
         if name == "cosine":

@@ -21,9 +21,10 @@ from kdsearch.tasks.base import RunResult
 if TYPE_CHECKING:
     from kdsearch.tasks.bench import Trained
 
-TeacherRecipe = Literal["last", "nested", "validation"]
+TeacherRecipe = Literal["last", "averaged", "nested", "validation"]
 TEACHER_RECIPES: dict[TeacherRecipe, str] = {
     "last": "the last epoch counts and nothing is chosen; a rate that would fall by plateaus falls by a cosine to 0",
+    "averaged": "a constant rate and the mean of the weights at evaluations after half the epochs; nothing is chosen",
     "nested": "the epoch is chosen on clips that are held out of what lies outside the fold",
     "validation": "the epoch is chosen on the clips that validate the students: older studies, one split for all runs",
 }
@@ -37,7 +38,9 @@ def check_recipe(given: str | None, folds: int) -> None:
     if given not in TEACHER_RECIPES:
         raise StudyFileError(f"teacher_recipe is one of {', '.join(TEACHER_RECIPES)}, got {given!r}")
     if (given == "validation") == bool(folds):
-        how = "data with folds take 'last' or 'nested'" if folds else "data with validation= take 'validation'"
+        fitting = [name for name in TEACHER_RECIPES if (name == "validation") != bool(folds)]
+        data = "folds" if folds else "validation="
+        how = f"data with {data} take {' or '.join(map(repr, fitting))}"
         raise StudyFileError(f"teacher_recipe={given!r}: {how}")
 
 
@@ -76,6 +79,11 @@ class TrainsStudents:
         """See ``Looped``."""
         return ()
 
+    def average_after(self, role: Role) -> int | None:
+        """See ``Looped``."""
+        averages = role == "teacher" and self.recipe == "averaged"
+        return self._trained.epochs_of(role) // 2 if averages else None
+
     @property
     def folds(self) -> int:
         """Parts of the train list, each of which validates in turn; 0 where one split stands for all runs."""
@@ -95,7 +103,12 @@ class TrainsStudents:
     def recipe(self) -> TeacherRecipe:
         """How the study's teacher is trained; where nothing is said, nothing of it is chosen on what validates."""
         given: TeacherRecipe | None = getattr(self, "teacher_recipe", None)
-        return given or ("last" if self.folds else "validation")
+        return given or (self.usual_recipe if self.folds else "validation")
+
+    @property
+    def usual_recipe(self) -> TeacherRecipe:
+        """The recipe of a teacher on data with folds where the study names none: README has the measurements."""
+        return "last"
 
     def described(self, teacher: str | None = None) -> str:
         """The description where the study is given its teacher in a file of this name; ``None``: it trains its own."""
@@ -105,9 +118,12 @@ class TrainsStudents:
         """What a description adds of where the teacher comes from; nothing of older studies'."""
         if teacher is not None:
             return f", from {teacher}"
-        return {"last": ", last epoch", "nested": ", epoch chosen on clips held out of its own", "validation": ""}[
-            self.recipe
-        ]
+        return {
+            "last": ", last epoch",
+            "averaged": ", averaged weights",
+            "nested": ", epoch chosen on clips held out of its own",
+            "validation": "",
+        }[self.recipe]
 
     @property
     def streams(self) -> str:
@@ -118,7 +134,7 @@ class TrainsStudents:
 
     def chooses(self, role: Role) -> str:
         """See ``Looped``."""
-        if role == "teacher" and self.recipe == "last":
+        if role == "teacher" and self.recipe in ("last", "averaged"):
             return "epoch"
         return "score" if "best_epoch_on_test" in self._trained.quirks else "objective"
 

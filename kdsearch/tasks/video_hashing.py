@@ -63,8 +63,9 @@ class VideoHashing(TrainsStudents):
 
     With ``representation_weight`` and ``alpha`` 0 it is the *student alone*: triplets and cross entropy, and no teacher
     is touched. The teacher learns by that same loss with its own frames and width; ``teacher_recipe`` says how its
-    weights come about, a name out of ``TEACHER_RECIPES``: ``last`` where the data have folds. The original (zhongzhh8/
-    Video-Retrieval-with-Knowledge-Distillation) has no prediction term: ``classification_weight=0``, ``alpha=0``.
+    weights come about, a name out of ``TEACHER_RECIPES``: where the data have folds ``last``, or ``averaged`` for
+    silhouettes. The original (zhongzhh8/Video-Retrieval-with-Knowledge-Distillation) has no prediction term:
+    ``classification_weight=0``, ``alpha=0``.
 
     ``data``: such as ``kdsearch.data.jhmdb(protocol="split1")``. ``teacher``, ``student``: options of
     :class:`NetworkOptions` as a dict; the student sees every ``teacher frames // student frames``-th of the teacher's
@@ -142,6 +143,11 @@ class VideoHashing(TrainsStudents):
         return name
 
     @property
+    def usual_recipe(self) -> TeacherRecipe:
+        """Averaged weights on silhouettes, where the last epoch is shown worse."""
+        return "averaged" if self.data.modality == "silhouettes" else "last"
+
+    @property
     def label(self) -> str:
         """Short name of data and protocol."""
         return self.data.label
@@ -210,6 +216,8 @@ class VideoHashing(TrainsStudents):
         for name, usual in _LATER.items():
             if own[name] == usual:
                 del own[name]
+        if self.folds and self.recipe != "last":
+            own["teacher_recipe"] = self.recipe
         return {
             "task": "video_hashing",
             "data": self.data.identity(),
@@ -261,14 +269,18 @@ class VideoHashing(TrainsStudents):
         return {name: value for name, value in self.network("teacher").given().items() if name in DEFAULTS}
 
     def schedule(self, role: Role, params: Mapping[str, Scalar]) -> Schedule:
-        """The plateau of the objective, see ``Trained``; a teacher that looks at none has a cosine."""
+        """The plateau of the objective; a teacher that looks at none has a cosine, or a constant rate."""
         from kdsearch.training.schedules import Cosine
         from kdsearch.training.schedules import Plateau
+        from kdsearch.training.schedules import StepDecay
 
+        rate = float(params["learning_rate"])
         if role == "teacher" and self.recipe == "last":
-            return Cosine(float(params["learning_rate"]), self.epochs_of(role))
+            return Cosine(rate, self.epochs_of(role))
+        if role == "teacher" and self.recipe == "averaged":
+            return StepDecay(rate, milestones=())
         return Plateau(
-            float(params["learning_rate"]),
+            rate,
             int(params["patience"]),
             reductions=self.reductions,
             plateau_input="best_before" if "plateau_on_running_best" in self.quirks else "current",

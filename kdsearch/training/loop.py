@@ -162,11 +162,14 @@ def _take(stepper: Stepper, slot: int, member: Member, found: Evaluation, loss: 
 
 
 def _boundary(stepper: Stepper, slot: int, member: Member, crowd: int) -> None:
-    """Begin a new stage, write the checkpoint if it is time, tell of the evaluation: who hears it may end the run."""
+    """A new stage, weights to average, the checkpoint, the report of the evaluation: who hears it may end the run."""
     if member.progress.epoch in member.recipe.restarts and member.progress.stage_weights:
         stepper.restart(slot, member.progress.stage_weights)
         if member.progress.epoch == max(member.recipe.restarts):
             member.progress.stage_weights = {}
+    average_after = member.recipe.average_after
+    if average_after is not None and member.due and member.progress.epoch > average_after:
+        member.progress.add_weights(stepper.weights(slot))
     if member.checkpoint.due(crowd):
         member.checkpoint.save(_snapshot(stepper, slot, member))
     if member.due and not member.progress.diverged:

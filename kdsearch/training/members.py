@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from typing import Protocol
 from typing import TypeVar
 
+import torch
 from torch import Tensor
 
 from kdsearch.training.checkpoints import Checkpoint
@@ -57,7 +59,8 @@ class Recipe:
     always. ``keep_queries``: hold what each test query reached at that epoch.
     ``views``: the key by which the run's views of clips are drawn, see ``randomness.views_key``. ``restarts``: epochs
     after which the run goes on from its best weights so far, by the objective always, with an optimizer that remembers
-    nothing.
+    nothing. ``average_after``: the weights of each epoch after this one that is evaluated count in
+    the mean that ``averaging.finish`` takes.
     """
 
     seed: int
@@ -70,6 +73,7 @@ class Recipe:
     views: int = 0
     restarts: tuple[int, ...] = ()
     keep_queries: bool = False
+    average_after: int | None = None
 
 
 @dataclass
@@ -77,7 +81,8 @@ class Progress:
     """What has happened so far: the part of a run's state that belongs to the loop.
 
     ``seconds``: the run's own; where several trained at once, its share of the time that passed. ``stage_weights``:
-    where the next of the recipe's ``restarts`` goes on from.
+    where the next of the recipe's ``restarts`` goes on from. ``weight_sum``: of the weights of so many epochs as
+    ``averaged`` says.
     """
 
     epoch: int = 0
@@ -88,12 +93,21 @@ class Progress:
     best_queries: Tensor | None = None
     stage_best: float = -math.inf
     stage_weights: dict[str, Tensor] = field(default_factory=dict)
+    weight_sum: dict[str, Tensor] = field(default_factory=dict)
+    averaged: int = 0
     curve: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})
 
     def best_row(self, column: str) -> int:
         """Index of the first evaluation with the highest value of ``column``."""
         values = self.curve[column]
         return values.index(max(values))
+
+    def add_weights(self, weights: Mapping[str, Tensor]) -> None:
+        """One more epoch's weights for their mean; counters among the buffers are left out."""
+        self.averaged += 1
+        for name, value in weights.items():
+            if value.is_floating_point():
+                self.weight_sum[name] = self.weight_sum.get(name, torch.zeros_like(value)) + value
 
     def append(self, *row: float) -> None:
         """The curve's next row: epoch, objective, score, loss, learning rate."""

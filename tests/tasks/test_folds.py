@@ -13,6 +13,7 @@ from kdsearch.data import cifar10
 from kdsearch.data import jhmdb
 from kdsearch.data.folds import FIRST
 from kdsearch.data.folds import Fold
+from kdsearch.errors import RunInterrupted
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks import ImageClassification
 from kdsearch.tasks import MutualLearning
@@ -121,12 +122,13 @@ def test_a_checkpoint_of_another_fold_is_not_continued() -> None:
     assert len(keys) == 3
 
 
+@pytest.mark.parametrize("recipe", ["last", "averaged"])
 @pytest.mark.parametrize("number", range(3))
-def test_nothing_of_a_teacher_is_chosen_on_the_clips_of_its_fold(tmp_path: Path, number: int) -> None:
+def test_nothing_of_a_teacher_is_chosen_on_the_clips_of_its_fold(tmp_path: Path, number: int, recipe: str) -> None:
     fold = Fold(0, number)
     held = tuple(Folded().parts(fold).validation.tolist())
-    clean = train(tmp_path / "clean", task(), "teacher", fold)
-    spoilt = train(tmp_path / "spoilt", task(Folded(spoilt=held)), "teacher", fold)
+    clean = train(tmp_path / "clean", task(teacher_recipe=recipe), "teacher", fold)
+    spoilt = train(tmp_path / "spoilt", task(Folded(spoilt=held), teacher_recipe=recipe), "teacher", fold)
     assert clean.epoch == spoilt.epoch == 6
     assert same(clean, spoilt)
     assert clean.objective != spoilt.objective  # they are what it is measured on, and no more
@@ -154,6 +156,65 @@ def test_the_last_epoch_counts_though_another_was_better(tmp_path: Path) -> None
     assert (result.epoch, result.objective, result.score) == (12, values[-1], result.curve["score"][-1])
     student = train(tmp_path / "student", task(epochs=12, evaluate_every=1), fold=Fold(0, 2))
     assert student.objective == max(student.curve["objective"])
+
+
+@pytest.mark.parametrize("stop", [2, 4, 6])
+def test_a_teacher_of_averaged_weights_goes_on_where_it_was_interrupted(tmp_path: Path, stop: int) -> None:
+    own, fold = task(teacher_recipe="averaged"), Fold(0, 1)
+
+    def interrupt(epoch: int, objective: float) -> None:
+        if epoch == stop:
+            raise RunInterrupted
+
+    unbroken = train(tmp_path / "unbroken", own, "teacher", fold)
+    place = tmp_path / "broken"
+    place.mkdir()
+    with pytest.raises(RunInterrupted):
+        own.train(RunRequest("teacher", {}, 0, fold=fold), RunContext(place, report=interrupt))
+    resumed = train(place, own, "teacher", fold)
+    assert resumed.curve == unbroken.curve
+    assert resumed.queries == unbroken.queries
+    assert same(resumed, unbroken)
+
+
+def test_a_teacher_of_averaged_weights_keeps_its_rate_and_is_measured_as_it_is_kept(tmp_path: Path) -> None:
+    own, last, fold = task(teacher_recipe="averaged"), task(teacher_recipe="last"), Fold(0, 1)
+    result = train(tmp_path / "teacher", own, "teacher", fold)
+    assert set(result.curve["learning_rate"]) == {float(own.parameters["learning_rate"])}
+    assert (result.epoch, result.objective) == (6, result.curve["objective"][-1])
+    assert np.mean(result.queries) == pytest.approx(result.score, abs=1e-6)
+    assert not same(result, train(tmp_path / "last", last, "teacher", fold))
+    assert own.average_after("student") is None
+    student = own.train(
+        RunRequest("student", {"alpha": 0.5}, 0, teacher=result.weights, fold=fold), RunContext(_made(tmp_path / "own"))
+    )
+    assert student.score is not None
+    images = ImageClassification(
+        FoldedImages(),  # type: ignore[arg-type]
+        teacher={"network": "studentnet", "width": 4, "schedule": "steps", "milestones": (2,)},
+        teacher_recipe="averaged",
+        epochs=4,
+    )
+    found = train(tmp_path / "images", images, "teacher", fold)
+    assert len(set(found.curve["learning_rate"])) == 1
+    assert found.score == pytest.approx(np.mean(found.queries))
+
+
+def test_the_usual_recipe_is_the_one_that_was_measured_best(tmp_path: Path) -> None:
+    silhouettes = VideoHashing(jhmdb(root=tmp_path, modality="silhouettes"))
+    assert silhouettes.recipe == "averaged"
+    assert silhouettes.identity()["teacher_recipe"] == "averaged"
+    assert silhouettes.identity() == silhouettes.with_options(teacher_recipe="averaged").identity()
+    assert "averaged weights" in silhouettes.description
+    assert silhouettes.before_folds().recipe == "validation"
+    assert VideoHashing(jhmdb(root=tmp_path)).recipe == "last"
+    assert "teacher_recipe" not in VideoHashing(jhmdb(root=tmp_path)).identity()
+    assert silhouettes.with_options(teacher_recipe="last").recipe == "last"
+
+
+def _made(place: Path) -> Path:
+    place.mkdir()
+    return place
 
 
 def test_a_rate_that_would_fall_by_plateaus_falls_by_a_cosine() -> None:
@@ -212,11 +273,11 @@ def test_a_population_holds_runs_of_several_folds(tmp_path: Path) -> None:
 
 
 def test_a_recipe_fits_the_data() -> None:
-    with pytest.raises(StudyFileError, match="'last' or 'nested'"):
+    with pytest.raises(StudyFileError, match="'last' or 'averaged' or 'nested'"):
         task(teacher_recipe="validation")
     with pytest.raises(StudyFileError, match="take 'validation'"):
         task(TinyData(), teacher_recipe="last")
-    with pytest.raises(StudyFileError, match="last, nested, validation, got 'best'"):
+    with pytest.raises(StudyFileError, match="last, averaged, nested, validation, got 'best'"):
         task(teacher_recipe="best")
     assert task(TinyData()).recipe == "validation"
     quirk = {
@@ -225,6 +286,8 @@ def test_a_recipe_fits_the_data() -> None:
     }
     with pytest.raises(StudyFileError, match="teacher_recipe='nested'"):
         ImageClassification(FoldedImages(), **quirk)  # type: ignore[arg-type]
+    with pytest.raises(StudyFileError, match="teacher_recipe='nested'"):
+        ImageClassification(FoldedImages(), teacher_recipe="averaged", **quirk)  # type: ignore[arg-type]
     nested = ImageClassification(FoldedImages(), teacher_recipe="nested", **quirk)  # type: ignore[arg-type]
     assert nested.restarts_of("teacher") == (2,)
 

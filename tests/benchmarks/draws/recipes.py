@@ -88,7 +88,7 @@ def measure(unit: work.Unit) -> dict[str, Any]:
     data, recipe, draw, seeds = unit
     study, preset, numbers = DATA[data]
     base = load_study(REPOSITORY / "studies" / f"{study}.py", preset).trained
-    task = base.with_options(data=Outer(base.data.with_folds(5), draw), teacher_recipe=None)
+    task = base.with_options(data=Outer(base.data.with_folds(5), draw), teacher_recipe="last")
     fold, folder = Fold(1, draw % 5), Path(tempfile.mkdtemp())
     try:
         begin = time.process_time()
@@ -130,14 +130,9 @@ def _teacher(task: Any, recipe: str, fold: Fold, draw: int, folder: Path) -> tup
         found = [train(_leaking(task), number) for number in range(3)]
         best = max(found, key=lambda result: result.objective)
         return task, best.weights, best.score
-    if recipe == "nested":
-        best = train(task.with_options(teacher_recipe="nested"), 0)
-        return task, best.weights, best.score
-    if recipe == "averaged":
-        from .averaged import train_averaged
-
-        weights, score = train_averaged(task, 2_000_000 + 10 * draw, fold, folder)
-        return task, weights, score
+    if recipe in ("nested", "averaged"):
+        result = train(task.with_options(teacher_recipe=recipe), 0)
+        return task, result.weights, result.score
     if recipe.startswith("three"):
         found = [train(_with_epochs(task, half), number) for number in range(3)]
         return listening(task, [result.weights for result in found]), found[0].weights, None
