@@ -16,6 +16,9 @@ import os
 from pathlib import Path
 
 from . import archive
+from .judged import FAMILY
+from .judged import described
+from .judged import judged
 from .measure import current
 from .measure import forget
 from .measure import jobs
@@ -46,13 +49,16 @@ def main(given: list[str] | None = None) -> None:
     failed = 0
     if not arguments.table:
         failed = _measure(arguments)
-    found = gather((row for row in read(arguments.output) if _asked(row, arguments)), arguments.workers)
+    rows = [row for row in read(arguments.output) if _asked(row, arguments)]
+    found = gather([*rows, *judged(rows)], arguments.workers)
     if arguments.behind:
         for line in behind(found, OURS, arguments.behind):
             print(line)
         return
     for line in lines(found, OURS, arguments.reference):
         print(line)
+    if (FAMILY, OURS) in found:
+        print(described(found[FAMILY, OURS].index) + "\n")
     for line in goals(found, OURS, arguments.reference):
         print(line)
     if arguments.keep:
