@@ -9,17 +9,9 @@ import importlib
 from typing import Any
 
 from kdsearch.errors import KdsearchError
-from kdsearch.space import categorical
-from kdsearch.space import integer
-from kdsearch.space import log
-from kdsearch.space import uniform
-from kdsearch.space import when
-from kdsearch.spending import Adaptive
-from kdsearch.spending import Budget
-from kdsearch.spending import Confirm
-from kdsearch.spending import Fixed
-from kdsearch.spending import Published
-from kdsearch.study import Study
+from kdsearch.space import categorical, integer, log, uniform, when
+from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, Published
+from kdsearch.study.declaration import Study
 from kdsearch.tasks.fold import Fold
 
 __all__ = [
@@ -47,10 +39,10 @@ __all__ = [
 _LAZY = {
     "data": ("kdsearch.data", None),
     "tasks": ("kdsearch.tasks", None),
-    "load": ("kdsearch.engines.studyfile", "load_study"),
-    "objective": ("kdsearch.engines.objective", "objective"),
-    "trainable": ("kdsearch.engines.trainable", "trainable"),
-    "ray_space": ("kdsearch.engines.trainable", "ray_space"),
+    "load": ("kdsearch.engines.study_file", "load_study"),
+    "objective": ("kdsearch.integrations.optuna_objective", "objective"),
+    "trainable": ("kdsearch.integrations.ray_trainable", "trainable"),
+    "ray_space": ("kdsearch.integrations.ray_trainable", "ray_space"),
 }
 
 

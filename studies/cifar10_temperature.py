@@ -16,8 +16,7 @@ of ``mutual_learning``, ``sskt_transfer`` and ``maxl``: ``kdsearch compare`` put
 """
 
 import kdsearch as kd
-from kdsearch import data
-from kdsearch import tasks
+from kdsearch import data, tasks
 
 NOTE = "seed 004, one run"
 """StudentNet of width 64 from VGG16-BN on the official images, 300 epochs; at which epoch is not said."""

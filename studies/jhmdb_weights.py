@@ -14,8 +14,7 @@ The field reports the mean over JHMDB's three splits. Each is searched by itself
 """
 
 import kdsearch as kd
-from kdsearch import data
-from kdsearch import tasks
+from kdsearch import data, tasks
 
 study = kd.Study(
     name="jhmdb_weights",

@@ -12,8 +12,7 @@ and the number of runs behind a spread is not said.
 """
 
 import kdsearch as kd
-from kdsearch import data
-from kdsearch import tasks
+from kdsearch import data, tasks
 
 VEHICLES = ("airplane", "automobile", "ship", "truck")
 

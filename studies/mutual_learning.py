@@ -16,8 +16,7 @@ and the number of runs behind a spread is not said.
 from typing import Any
 
 import kdsearch as kd
-from kdsearch import data
-from kdsearch import tasks
+from kdsearch import data, tasks
 
 RECIPE = {
     "student": {"network": "resnet20", "width": 16},

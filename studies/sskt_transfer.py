@@ -23,9 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import kdsearch as kd
-from kdsearch import data
-from kdsearch import settings
-from kdsearch import tasks
+from kdsearch import data, environment, tasks
 
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 VEHICLES = ("airplane", "automobile", "ship", "truck")
@@ -43,7 +41,7 @@ PLACES_FILE = "resnet50_places365.pth.tar"
 
 def places() -> tuple[tasks.Source, ...]:
     """Places365's ResNet-50, where its file is."""
-    root = settings.data_root()
+    root = environment.data_root()
     if root is None or not (root / PLACES_FILE).is_file():
         return ()
     network = {"network": "resnet50", "weights": str(root / PLACES_FILE)}
@@ -67,7 +65,7 @@ RECIPE = {
 """The original's: SGD 0.1 with momentum and weight decay 5e-4, times 0.2 at 60, 120 and 160 epochs, batch 128."""
 
 TUNED = {
-    "weights": str((settings.data_root() or Path("KDSEARCH_DATA")) / "resnet-18-kinetics.pth"),
+    "weights": str((environment.data_root() or Path("KDSEARCH_DATA")) / "resnet-18-kinetics.pth"),
     "tune_from": 4,
 }
 """Hara's weights of Kinetics, put into KDSEARCH_DATA; only the last stage and the heads learn, as in the original."""

@@ -13,9 +13,7 @@ learning rate of 1e-4 networks that start from noise do not come near the publis
 """
 
 import kdsearch as kd
-from kdsearch import data
-from kdsearch import settings
-from kdsearch import tasks
+from kdsearch import data, environment, tasks
 
 NOTE = "3-D ResNet-18 from Kinetics weights, one run; best epoch on test, own lists"
 
@@ -50,7 +48,7 @@ def baselines() -> dict[str, dict[str, float]]:
 
 def pretrained() -> dict[str, str]:
     """The seed's first weights, where they are."""
-    root = settings.data_root()
+    root = environment.data_root()
     path = None if root is None else root / "resnet-18-kinetics.pth"
     return {"weights": str(path)} if path is not None and path.is_file() else {}
 

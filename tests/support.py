@@ -7,11 +7,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +18,8 @@ import kdsearch as kd
 from kdsearch.data.folds import Fold
 from kdsearch.errors import RunInterrupted
 from kdsearch.ledger.studies import Declaration
-from kdsearch.tasks import RunContext
-from kdsearch.tasks import RunRequest
-from kdsearch.tasks import RunResult
-from kdsearch.tasks.base import Job
-from kdsearch.tasks.base import Jobs
-from kdsearch.tasks.base import Layout
+from kdsearch.tasks import RunContext, RunRequest, RunResult
+from kdsearch.tasks.base import Job, Jobs, Layout
 
 NOISY = Path(__file__).parent / "fixtures" / "noisy_quadratic.py"
 

@@ -7,19 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support import ToyTask
-from support import toy_study
+from support import ToyTask, toy_study
 
 import kdsearch as kd
 from kdsearch.errors import StudyFileError
 from kdsearch.ledger.studies import plain
-from kdsearch.search.searches import shares_of
-from kdsearch.search.searches import without_space
+from kdsearch.search.searches import shares_of, without_space
 from kdsearch.space import Dimension
+from kdsearch.study.without import stored_without, without_words
 from kdsearch.tasks import FunctionTask
 from kdsearch.tasks.function import takes_fold
-from kdsearch.without import stored_without
-from kdsearch.without import without_words
 
 
 def train(params: dict[str, Any], seed: int, report: Any) -> float:

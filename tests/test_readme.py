@@ -93,7 +93,7 @@ def test_options_named_in_readme_exist() -> None:
         environment = {**os.environ, "COLUMNS": "200"}
         assert option in subprocess.run(asked, capture_output=True, text=True, check=True, env=environment).stdout
     assert "vary=nothing" in README
-    assert '"Where the spread comes from"' in (ROOT / "kdsearch/report/sections/sources.py").read_text()
+    assert '"Where the spread comes from"' in (ROOT / "kdsearch/report/sections/variance_components.py").read_text()
 
 
 def test_links_lead_somewhere() -> None:

@@ -6,12 +6,9 @@ import optuna
 import pytest
 
 import kdsearch as kd
+from kdsearch.engines.optuna_mirror import distributions
 from kdsearch.errors import StudyFileError
-from kdsearch.ledger.distributions import distributions
-from kdsearch.space import Dimension
-from kdsearch.space import active
-from kdsearch.space import dimension_from
-from kdsearch.space import settled
+from kdsearch.space import Dimension, active, dimension_from, settled
 
 SPACE: dict[str, Dimension] = {
     "mode": kd.categorical(["cse", "mse", "none"]),

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import ToyTask
-from support import toy_study
+from support import ToyTask, toy_study
 
 import kdsearch as kd
 from kdsearch.data import jhmdb

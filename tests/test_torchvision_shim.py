@@ -12,7 +12,7 @@ def run(code: str) -> str:
 
 def test_torchvision_imports_with_models_transforms_and_datasets() -> None:
     out = run(
-        "from kdsearch.torchvision_shim import import_torchvision\n"
+        "from kdsearch.torchvision_compat import import_torchvision\n"
         "a = import_torchvision(); b = import_torchvision(); assert a is b\n"
         "import torch, torchvision.models, torchvision.transforms.v2 as t, torchvision.datasets as d\n"
         "print(torchvision.models.video.r3d_18, t.RandomCrop, d.CIFAR10)\n"

@@ -6,14 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Preset
-from kdsearch.cli.common import Settings
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyName
-from kdsearch.cli.common import connect
-from kdsearch.cli.common import load_stored
-from kdsearch.cli.common import parse_settings
+from kdsearch.cli.common import Data, Preset, Settings, Storage, StudyName, connect, load_stored, parse_settings
 
 
 def add(

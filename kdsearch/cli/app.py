@@ -8,22 +8,24 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli import add
-from kdsearch.cli import compare
-from kdsearch.cli import dashboard
-from kdsearch.cli import data
-from kdsearch.cli import db
-from kdsearch.cli import doctor
-from kdsearch.cli import export
-from kdsearch.cli import extend
-from kdsearch.cli import launch
-from kdsearch.cli import logs
-from kdsearch.cli import report
-from kdsearch.cli import status
-from kdsearch.cli import stop
-from kdsearch.cli import studies
-from kdsearch.cli import train
-from kdsearch.cli import worker
+from kdsearch.cli import (
+    add,
+    compare,
+    dashboard,
+    data,
+    db,
+    doctor,
+    export,
+    extend,
+    launch,
+    logs,
+    report,
+    status,
+    stop,
+    studies,
+    train,
+    worker,
+)
 from kdsearch.errors import KdsearchError
 
 app = typer.Typer(

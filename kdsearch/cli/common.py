@@ -4,32 +4,30 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdsearch import settings
-from kdsearch.errors import KdsearchError
-from kdsearch.errors import StudyFileError
+from kdsearch import environment
+from kdsearch.errors import KdsearchError, StudyFileError
 from kdsearch.tasks.base import Scalar
 
 if TYPE_CHECKING:
-    from kdsearch.engines.studyfile import LoadedStudy
+    from kdsearch.engines.study_file import LoadedStudy
     from kdsearch.ledger.ledger import Ledger
     from kdsearch.ledger.records import StudyRecord
-    from kdsearch.study import Study
+    from kdsearch.study.declaration import Study
 
 
 def _set_storage(value: str | None) -> str | None:
     if value:
-        os.environ[settings.STORAGE] = value
+        os.environ[environment.STORAGE] = value
     return value
 
 
 def _set_data(value: Path | None) -> Path | None:
     if value:
-        os.environ[settings.DATA] = str(value.expanduser().resolve())
+        os.environ[environment.DATA] = str(value.expanduser().resolve())
     return value
 
 
@@ -39,13 +37,13 @@ Storage = Annotated[
         "--storage",
         metavar="URL",
         callback=_set_storage,
-        help=f"Postgres to use, postgresql+psycopg2://user@host/database; default {settings.STORAGE}, "
+        help=f"Postgres to use, postgresql+psycopg2://user@host/database; default {environment.STORAGE}, "
         "else the embedded server.",
     ),
 ]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="FOLDER", callback=_set_data, help=f"Where data lies; default {settings.DATA}."),
+    typer.Option("--data", metavar="FOLDER", callback=_set_data, help=f"Where data lies; default {environment.DATA}."),
 ]
 Preset = Annotated[
     str | None,
@@ -78,7 +76,7 @@ def connect(storage: str | None = None, *, patience: float = 10.0) -> Ledger:
 def find(ledger: Ledger, study: str, preset: str | None = None) -> StudyRecord:
     """The stored study of a name or of a study file."""
     if is_file(study):
-        from kdsearch.engines.studyfile import load
+        from kdsearch.engines.study_file import load
 
         return ledger.study(load(Path(study), preset).as_stored(ledger).study.stored_name)
     return ledger.study(study)
@@ -102,7 +100,7 @@ def launched_from(record: StudyRecord) -> tuple[Path, str]:
 
 def load_stored(ledger: Ledger, study: str, preset: str | None = None) -> tuple[LoadedStudy, StudyRecord]:
     """A stored study with its study file: the one named, or the one that it was launched from."""
-    from kdsearch.engines.studyfile import load
+    from kdsearch.engines.study_file import load
 
     if is_file(study):
         loaded = load(Path(study), preset).as_stored(ledger)
@@ -113,7 +111,7 @@ def load_stored(ledger: Ledger, study: str, preset: str | None = None) -> tuple[
     if loaded.study.stored_name != record.name:
         raise StudyFileError(
             f"{source} now makes the study {loaded.study.stored_name}, not {record.name}: "
-            f"was it launched with other data ({settings.DATA}) or another preset?"
+            f"was it launched with other data ({environment.DATA}) or another preset?"
         )
     return loaded, record
 
@@ -125,9 +123,7 @@ def parse_settings(pairs: list[str] | None, study: Study) -> dict[str, Scalar]:
     """
     import difflib
 
-    from kdsearch.space import Categorical
-    from kdsearch.space import plain
-    from kdsearch.space import written
+    from kdsearch.space import Categorical, plain, written
 
     parameters = study.trained.parameters
     known = list(parameters)

@@ -6,16 +6,8 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import connect
-from kdsearch.cli.common import find
-from kdsearch.cli.common import is_file
-from kdsearch.cli.report import Form
-from kdsearch.cli.report import MixCode
-from kdsearch.cli.report import Output
-from kdsearch.cli.report import put
-from kdsearch.cli.report import terminal_width
+from kdsearch.cli.common import Data, Storage, connect, find, is_file
+from kdsearch.cli.report import Form, MixCode, Output, put, terminal_width
 
 
 def compare(
@@ -42,8 +34,7 @@ def compare(
 
     Studies that are one but for the official split of their data get mean ± sd over the splits, without a verdict.
     """
-    from kdsearch.report import build_beside
-    from kdsearch.report import render
+    from kdsearch.report import build_beside, render
 
     ledger = connect(storage)
     presets: list[str | None] = [*preset] if preset else [None]

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Annotated
-from typing import cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.cli.common import Data
 from kdsearch.errors import KdsearchError
 
 if TYPE_CHECKING:
-    from kdsearch.data.table import Modality
+    from kdsearch.data.clips import Modality
 
 app = typer.Typer(no_args_is_help=True, help="Data: list, verify, pack.")
 
@@ -29,11 +27,13 @@ def list_data(data: Data = None) -> None:
     from kdsearch.data import available
 
     table = Table("data", "modality", "count", "classes", "fingerprint", "where", box=None, pad_edge=False)
-    for row in available(settings.data_root()):
+    for row in available(environment.data_root()):
         table.add_row(row.name, row.modality, str(row.clips), str(row.classes), row.fingerprint, str(row.where))
     Console(highlight=False).print(table)
-    if settings.data_root() is None:
-        print(f"{settings.DATA} is not set: studies run on stand-ins. Name a folder with --data or {settings.DATA}.")
+    if environment.data_root() is None:
+        print(
+            f"{environment.DATA} is not set: studies run on stand-ins. Name a folder with --data or {environment.DATA}."
+        )
 
 
 @app.command("verify")
@@ -41,9 +41,9 @@ def verify_data(data: Data = None) -> None:
     """Check every data file; exit code 1 when one is missing or broken."""
     from kdsearch.data import verify
 
-    root = settings.data_root()
+    root = environment.data_root()
     if root is None:
-        raise KdsearchError(f"name the folder to verify with --data or {settings.DATA}")
+        raise KdsearchError(f"name the folder to verify with --data or {environment.DATA}")
     findings = verify(root)
     for finding in findings:
         print(f"{'ok    ' if finding.ok else 'BROKEN'} {finding.file}: {finding.message}")
@@ -64,16 +64,15 @@ def pack_data(
 
     --data names the unpacked folder, or one .zip or .tar.gz that holds it.
     """
-    from kdsearch.data import pack
-    from kdsearch.data import safe_extract
+    from kdsearch.data import pack, safe_extract
 
     if name != "jhmdb":
         raise KdsearchError(f"expected a data set that can be packed (jhmdb), got {name!r}")
     if modality not in ("poses", "masks", "silhouettes"):
         raise KdsearchError(f"expected --modality poses, masks or silhouettes, got {modality!r}")
-    root = settings.data_root()
+    root = environment.data_root()
     if root is None:
-        raise KdsearchError(f"name the folder of the official layout with --data or {settings.DATA}")
+        raise KdsearchError(f"name the folder of the official layout with --data or {environment.DATA}")
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kdsearch-pack-") as folder:
         source = safe_extract(root, Path(folder)) if root.is_file() else root

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from kdsearch import settings
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyName
-from kdsearch.cli.common import connect
+from kdsearch import environment
+from kdsearch.cli.common import Storage, StudyName, connect
 
 app = typer.Typer(no_args_is_help=True, help="The database: its URL, the embedded server, the Optuna mirror.")
 
@@ -33,14 +31,13 @@ def stop() -> None:
     """Stop the embedded server; running launches bring it back."""
     from kdsearch.ledger import embedded
 
-    print("stopped" if embedded.stop() else f"no embedded server runs in {settings.home()}")
+    print("stopped" if embedded.stop() else f"no embedded server runs in {environment.home()}")
 
 
 @app.command("mirror")
 def mirror(study: StudyName, storage: Storage = None) -> None:
     """Build the Optuna study of a study anew from the ledger."""
-    from kdsearch.engines.mirror import Mirror
-    from kdsearch.ledger.projection import rebuild
+    from kdsearch.engines.optuna_mirror import Mirror, rebuild
 
     ledger = connect(storage)
     record = ledger.study(study)

@@ -7,9 +7,8 @@ import platform
 import shutil
 from collections.abc import Callable
 
-from kdsearch import settings
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Storage
+from kdsearch import environment
+from kdsearch.cli.common import Data, Storage
 from kdsearch.errors import KdsearchError
 
 
@@ -48,7 +47,7 @@ def _torch() -> str:
 
 
 def _torchvision() -> str:
-    from kdsearch.torchvision_shim import import_torchvision
+    from kdsearch.torchvision_compat import import_torchvision
 
     return str(import_torchvision().__version__)
 
@@ -65,8 +64,7 @@ def _database(storage: str | None) -> str:
 
 
 def _devices() -> str:
-    from kdsearch.engines.devices import cores
-    from kdsearch.engines.devices import gpus
+    from kdsearch.engines.devices import cores, gpus
 
     return f"{cores()} CPU cores, GPUs: {', '.join(gpus()) or 'none'}"
 
@@ -74,12 +72,12 @@ def _devices() -> str:
 def _data() -> str:
     from kdsearch.data import available
 
-    rows = available(settings.data_root())
+    rows = available(environment.data_root())
     return "; ".join(f"{row.name} {row.modality}: {row.clips} clips, {row.where}" for row in rows)
 
 
 def _disk() -> str:
-    free = shutil.disk_usage(settings.home()).free
+    free = shutil.disk_usage(environment.home()).free
     if free < 2**30:
-        raise KdsearchError(f"{free / 2**20:.0f} MiB free below {settings.home()}; a study wants 1 GiB")
-    return f"{free / 2**30:.0f} GiB free below {settings.home()}"
+        raise KdsearchError(f"{free / 2**20:.0f} MiB free below {environment.home()}; a study wants 1 GiB")
+    return f"{free / 2**30:.0f} GiB free below {environment.home()}"

@@ -8,12 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Preset
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyName
-from kdsearch.cli.common import connect
-from kdsearch.cli.common import find
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find
 from kdsearch.errors import KdsearchError
 
 app = typer.Typer(no_args_is_help=True, help="Write runs or weights to files.")
@@ -33,9 +28,7 @@ def runs(
     storage: Storage = None,
 ) -> None:
     """Write every run of a study, one row each: parameters, seed, pool, objective, score, curve, seconds."""
-    from kdsearch.report.export import runs_csv
-    from kdsearch.report.export import runs_json
-    from kdsearch.report.export import write_table
+    from kdsearch.report.export import runs_csv, runs_json, write_table
 
     if table is not None and table.suffix != ".npz":
         raise KdsearchError(f"--table writes a numpy archive: expected a name that ends in .npz, got {table}")

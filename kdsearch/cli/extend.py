@@ -6,12 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Preset
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyName
-from kdsearch.cli.common import connect
-from kdsearch.cli.common import find
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find
 from kdsearch.errors import KdsearchError
 from kdsearch.search.budget import describe
 

@@ -6,11 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Population
-from kdsearch.cli.common import Preset
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyFile
+from kdsearch.cli.common import Data, Population, Preset, Storage, StudyFile
 
 
 def launch(

@@ -8,30 +8,24 @@ from pathlib import Path
 
 from rich.console import Console
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.cli.progress import View
 from kdsearch.engines import artifacts
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.devices import slots
-from kdsearch.engines.devices import use_slot
+from kdsearch.engines.devices import slots, use_slot
 from kdsearch.engines.local import LocalEngine
-from kdsearch.engines.studyfile import LoadedStudy
-from kdsearch.engines.studyfile import load
+from kdsearch.engines.study_file import LoadedStudy, load
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import ENDED
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.report import build
-from kdsearch.report import render
+from kdsearch.ledger.records import ENDED, StudyRecord
+from kdsearch.report import build, render
 from kdsearch.report.units import FEWEST_TEACHERS
 from kdsearch.search.budget import describe
 from kdsearch.search.searches import shares_of
-from kdsearch.study import Study
-from kdsearch.tasks.base import VARY
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import TrainsTogether
-from kdsearch.without import without_words
+from kdsearch.study.declaration import Study
+from kdsearch.study.without import without_words
+from kdsearch.tasks.base import VARY, RunRequest, TrainsTogether
 
 
 def launch(
@@ -153,9 +147,9 @@ def _announce(
     study = loaded.study
     console.print(f"study     {record.name}" + (f" (preset {study.preset})" if study.preset else ""))
     console.print(f"data      {study.description}")
-    if "stand-in" in study.description and (root := settings.data_root()) is not None:
+    if "stand-in" in study.description and (root := environment.data_root()) is not None:
         console.print(
-            f"note      {settings.DATA}={root} holds none of these data: expected them there, a stand-in is used"
+            f"note      {environment.DATA}={root} holds none of these data: expected them there, a stand-in is used"
         )
     confirm = record.settings["confirm"]
     without = shares_of(record.settings).get("without")

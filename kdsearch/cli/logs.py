@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import connect
+from kdsearch.cli.common import Storage, connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kdsearch.ledger.records import EventRecord
-    from kdsearch.ledger.records import RunRecord
+    from kdsearch.ledger.records import EventRecord, RunRecord
 
 
 def logs(run: Annotated[int, typer.Argument(metavar="RUN", help="A run's id.")], storage: Storage = None) -> None:

@@ -6,16 +6,13 @@ import time
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.progress import TextColumn
-from rich.progress import TimeElapsedColumn
 
 from kdsearch.engines.coordinator import Progress
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.report.progress import duration
-from kdsearch.report.remaining import Remaining
-from kdsearch.report.remaining import remaining
+from kdsearch.report.status import duration
+from kdsearch.search.remaining import Remaining, remaining
 
 _LINE_SECONDS = 15.0
 _EVENT_SECONDS = 1.0

@@ -8,12 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Preset
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyName
-from kdsearch.cli.common import connect
-from kdsearch.cli.common import find
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find
 
 Form = Annotated[str, typer.Option("--format", help="table, md, latex, csv or json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
@@ -30,8 +25,7 @@ def report(
     storage: Storage = None,
 ) -> None:
     """Print what a study found: the answer first and last, between them the tables that it rests on."""
-    from kdsearch.report import build
-    from kdsearch.report import render
+    from kdsearch.report import build, render
 
     ledger = connect(storage)
     record = find(ledger, study, preset)

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Preset
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyName
-from kdsearch.cli.common import connect
-from kdsearch.cli.common import find
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find
 
 
 def status(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
     """Show phase, runs by pool and state, the leader so far, time left, who works; of a finished study its answer."""
     from kdsearch.engines.devices import is_dead
-    from kdsearch.report import answer_of
-    from kdsearch.report import render_answer
-    from kdsearch.report.progress import status as table
+    from kdsearch.report import answer_of, render_answer
     from kdsearch.report.render import render_table
+    from kdsearch.report.status import status as table
 
     ledger = connect(storage)
     record = find(ledger, study, preset)

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import time
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Preset
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyName
-from kdsearch.cli.common import connect
-from kdsearch.cli.common import find
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find
 
 _WAIT_SECONDS = 30.0
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import connect
+from kdsearch.cli.common import Storage, connect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

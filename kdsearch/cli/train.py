@@ -8,11 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Preset
-from kdsearch.cli.common import Settings
-from kdsearch.cli.common import StudyFile
-from kdsearch.cli.common import parse_settings
+from kdsearch.cli.common import Data, Preset, Settings, StudyFile, parse_settings
 
 
 def train(
@@ -25,11 +21,10 @@ def train(
 ) -> None:
     """Train one configuration with one seed, print its evaluations and result, and store nothing."""
     from kdsearch.engines.devices import use_slot
-    from kdsearch.engines.studyfile import load
+    from kdsearch.engines.study_file import load
     from kdsearch.engines.teacher import draw_of
     from kdsearch.errors import StudyFileError
-    from kdsearch.tasks.base import RunContext
-    from kdsearch.tasks.base import RunRequest
+    from kdsearch.tasks.base import RunContext, RunRequest
 
     use_slot(device)
     study = load(study_file, preset).study

@@ -6,14 +6,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data
-from kdsearch.cli.common import Population
-from kdsearch.cli.common import Preset
-from kdsearch.cli.common import Storage
-from kdsearch.cli.common import StudyName
-from kdsearch.cli.common import connect
-from kdsearch.cli.common import is_file
-from kdsearch.cli.common import load_stored
+from kdsearch.cli.common import Data, Population, Preset, Storage, StudyName, connect, is_file, load_stored
 
 
 def worker(
@@ -29,10 +22,8 @@ def worker(
     A study's name stands for the file and the preset that it was launched with, where that file is on this machine.
     From another machine, name the database with --storage: the embedded server has no TCP and serves one machine.
     """
-    from kdsearch.engines.devices import gpus
-    from kdsearch.engines.devices import use_slot
-    from kdsearch.engines.process import WorkerArguments
-    from kdsearch.engines.process import work
+    from kdsearch.engines.devices import gpus, use_slot
+    from kdsearch.engines.worker_process import WorkerArguments, work
 
     where = device or ("cuda" if gpus() else "cpu")
     use_slot(where)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from kdsearch.engines.optuna_mirror import optuna_storage
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.projection import optuna_storage
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import StudyRecord, StudyResults
 
 Figure = Any
 # The dashboard ships every figure with every poll of a study; a large one makes it slow.

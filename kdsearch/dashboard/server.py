@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIRequestHandler
-from wsgiref.simple_server import WSGIServer
-from wsgiref.simple_server import make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from kdsearch.dashboard.figures import publish
-from kdsearch.engines.mirror import Mirror
+from kdsearch.engines.optuna_mirror import Mirror, optuna_storage
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.projection import optuna_storage
 
 HOST = "127.0.0.1"  # Optuna's dashboard has no login: other machines reach it through ssh, not through us
 

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from kdsearch.data.action import ActionVideos
-from kdsearch.data.action import hmdb51
-from kdsearch.data.action import ucf101
-from kdsearch.data.clip_images import clips
-from kdsearch.data.clips import Clips
-from kdsearch.data.clips import sample_uniform
-from kdsearch.data.declaration import Jhmdb
-from kdsearch.data.declaration import jhmdb
+from kdsearch.data.action.declaration import ActionVideos, hmdb51, ucf101
+from kdsearch.data.clips import Clips, sample_uniform
 from kdsearch.data.extraction import safe_extract
+from kdsearch.data.findings import Available, Finding
 from kdsearch.data.folds import Fold
-from kdsearch.data.image_cifar import cifar10
-from kdsearch.data.image_cifar import cifar100
-from kdsearch.data.image_declaration import ImageDeclaration
-from kdsearch.data.image_sets import image_folder
-from kdsearch.data.image_sets import stl10
-from kdsearch.data.image_sets import voc
-from kdsearch.data.images import ImageParts
-from kdsearch.data.images import Images
-from kdsearch.data.inventory import Available
-from kdsearch.data.inventory import Finding
-from kdsearch.data.inventory import available
-from kdsearch.data.inventory import verify
-from kdsearch.data.packing import pack
-from kdsearch.data.places import Location
+from kdsearch.data.images.base import ImageParts, Images
+from kdsearch.data.images.cifar import cifar10, cifar100
+from kdsearch.data.images.clips import clips
+from kdsearch.data.images.declaration import ImageDeclaration
+from kdsearch.data.images.sets import image_folder, stl10, voc
+from kdsearch.data.inventory import available, verify
+from kdsearch.data.jhmdb.declaration import Jhmdb, jhmdb
+from kdsearch.data.jhmdb.locate import Location
+from kdsearch.data.jhmdb.packing import pack
 
 __all__ = [
     "ActionVideos",

@@ -5,8 +5,7 @@ from __future__ import annotations
 import stat
 import tarfile
 import zipfile
-from pathlib import Path
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from kdsearch.errors import DataError
 

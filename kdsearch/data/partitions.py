@@ -5,18 +5,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kdsearch.data.clips import IntArray, Table
 from kdsearch.data.folds import Fold
-from kdsearch.data.names import film_of
-from kdsearch.data.protocols import carve
-from kdsearch.data.protocols import stream_of
-from kdsearch.data.table import IntArray
-from kdsearch.data.table import Table
+from kdsearch.data.jhmdb.names import film_of
+from kdsearch.data.splits import carve, stream_of
 from kdsearch.errors import DataError
 
 Holdout = Literal["video", "film"]

@@ -8,9 +8,7 @@ auxiliary learning", NeurIPS 2019, and its code lorenmt/maxl, ``model_vgg_maxl.p
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 
 import torch

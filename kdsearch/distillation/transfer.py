@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from kdsearch.distillation.focal import focal_batchmean
-from kdsearch.distillation.soft_targets import soft_targets_cross_entropy_batchmean
-from kdsearch.distillation.soft_targets import soft_targets_kl_mean
+from kdsearch.distillation.soft_targets import soft_targets_cross_entropy_batchmean, soft_targets_kl_mean
 
 TRANSFER_LOSSES = ("ce", "kd", "focal")
 

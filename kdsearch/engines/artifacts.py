@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.errors import KdsearchError
 
 
@@ -42,7 +42,7 @@ def fetch(name: str) -> Path:
     if not path.exists():
         raise MissingArtifact(
             f"the weights {name} are not in {folder()}. Were they stored by another machine, or with another "
-            f"{settings.HOME}? All workers of a study share one. If they are lost: kdsearch launch --retry-failed "
+            f"{environment.HOME}? All workers of a study share one. If they are lost: kdsearch launch --retry-failed "
             "trains lost teachers again."
         )
     if hashlib.sha256(path.read_bytes()).hexdigest()[:32] != path.stem:
@@ -64,6 +64,6 @@ def _sync_folder(path: Path) -> None:
 
 def folder() -> Path:
     """Where artifacts lie."""
-    path = settings.home() / "artifacts"
+    path = environment.home() / "artifacts"
     path.mkdir(parents=True, exist_ok=True)
     return path

@@ -5,26 +5,23 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from optuna.exceptions import OptunaError
 
-from kdsearch.engines.depth import Depth
 from kdsearch.engines.devices import is_dead
-from kdsearch.engines.mirror import Mirror
+from kdsearch.engines.optuna_mirror import Mirror
+from kdsearch.engines.queue_depth import Depth
 from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.queries import Memory, SearchState
 from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.views import Memory
-from kdsearch.ledger.views import SearchState
 from kdsearch.search.planner import StudyPlanner
-from kdsearch.search.standing import standings
-from kdsearch.statistics.summaries import Summary
-from kdsearch.statistics.summaries import summarize
-from kdsearch.study import Study
+from kdsearch.search.ranking import standings
+from kdsearch.statistics.summaries import Summary, summarize
+from kdsearch.study.declaration import Study
 
 _PLANNING_SECONDS = 2.0
 _MIRROR_SECONDS = 3.0

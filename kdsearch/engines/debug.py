@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from kdsearch.engines.coordinator import Coordinator
-from kdsearch.engines.coordinator import Progress
-from kdsearch.engines.studyfile import LoadedStudy
-from kdsearch.engines.width import layout_for
+from kdsearch.engines.coordinator import Coordinator, Progress
+from kdsearch.engines.layouts import layout_for
+from kdsearch.engines.study_file import LoadedStudy
 from kdsearch.engines.worker import Worker
 
 _SHOWN_EVERY = 0.5

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.draws import Draws
 from kdsearch.engines import artifacts
 from kdsearch.engines.teacher import given_weights
-from kdsearch.ledger.leases import Lease
-from kdsearch.ledger.leases import Outcome
+from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.records import StudyRecord
-from kdsearch.study import Study
-from kdsearch.tasks.base import Job
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.base import Scalar
+from kdsearch.study.declaration import Study
+from kdsearch.tasks.base import Job, RunContext, RunRequest, RunResult, Scalar
 
 
 def workspace(record: StudyRecord, run_id: int) -> Path:
@@ -41,7 +35,7 @@ def clear_workspace(record: StudyRecord, run_id: int) -> None:
 
 def _folder(record: StudyRecord, run_id: int) -> Path:
     # Ids begin at 1 in every database, and several databases may use one home.
-    return settings.home() / "runs" / str(record.uid) / str(run_id)
+    return environment.home() / "runs" / str(record.uid) / str(run_id)
 
 
 def job_of(

@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from kdsearch import settings
-from kdsearch.engines.coordinator import Coordinator
-from kdsearch.engines.coordinator import Progress
+from kdsearch import environment
+from kdsearch.engines.coordinator import Coordinator, Progress
 from kdsearch.engines.devices import Slot
-from kdsearch.engines.process import NOTHING_WORKS
-from kdsearch.engines.process import WorkerArguments
+from kdsearch.engines.worker_process import NOTHING_WORKS, WorkerArguments
 from kdsearch.errors import KdsearchError
 
 TICK_SECONDS = 0.25
@@ -142,6 +138,6 @@ def _spawn(arguments: WorkerArguments, slot: Slot, output: IO[bytes]) -> subproc
 
 
 def _log_folder() -> Path:
-    path = settings.home() / "logs"
+    path = environment.home() / "logs"
     path.mkdir(parents=True, exist_ok=True)
     return path

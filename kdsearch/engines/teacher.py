@@ -7,27 +7,20 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
-from typing import Any
+from typing import IO, Any
 
 import fasteners
 
-from kdsearch import settings
-from kdsearch.data.files import digest
-from kdsearch.data.files import write_whole
+from kdsearch import environment
+from kdsearch.data.files import digest, write_whole
 from kdsearch.data.folds import Fold
-from kdsearch.draws import Draw
-from kdsearch.draws import Draws
+from kdsearch.draws import Draw, Draws
 from kdsearch.engines import artifacts
-from kdsearch.engines.code import code_hash
-from kdsearch.errors import KdsearchError
-from kdsearch.errors import StudyFileError
-from kdsearch.search.teachers import REPLACED
-from kdsearch.search.teachers import streams_of
-from kdsearch.study import Study
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import Scalar
+from kdsearch.engines.code_hash import code_hash
+from kdsearch.errors import KdsearchError, StudyFileError
+from kdsearch.search.teachers import REPLACED, streams_of
+from kdsearch.study.declaration import Study
+from kdsearch.tasks.base import RunContext, RunRequest, Scalar
 
 
 def draw_of(study: Study, params: Mapping[str, Scalar], seed: int, device: str = "cpu") -> tuple[Fold, Path | None]:
@@ -72,7 +65,7 @@ def trained_teacher(study: Study, draw: Draw = Draw(), device: str = "cpu") -> P
 
     Several processes may ask at once: one trains, the others wait for its file.
     """
-    folder = settings.home() / "teachers" / _key(study, draw)
+    folder = environment.home() / "teachers" / _key(study, draw)
     folder.mkdir(parents=True, exist_ok=True)
     chosen = folder / "chosen.json"
     with fasteners.InterProcessLock(folder / "lock"):

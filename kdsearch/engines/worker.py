@@ -4,29 +4,20 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from kdsearch.engines.devices import worker_name
-from kdsearch.engines.execution import clear_workspace
-from kdsearch.engines.execution import job_of
-from kdsearch.engines.execution import outcome_of
-from kdsearch.engines.faults import NothingWorks
-from kdsearch.engines.faults import raise_if_of_the_place
+from kdsearch.engines.execution import clear_workspace, job_of, outcome_of
+from kdsearch.engines.failures import NothingWorks, raise_if_of_the_place
 from kdsearch.engines.heartbeat import Heartbeat
-from kdsearch.engines.studyfile import LoadedStudy
-from kdsearch.engines.together import Crowd
-from kdsearch.engines.width import ALONE
-from kdsearch.errors import KdsearchError
-from kdsearch.errors import RunInterrupted
-from kdsearch.ledger.leases import Lease
-from kdsearch.ledger.leases import Outcome
+from kdsearch.engines.layouts import ALONE
+from kdsearch.engines.population import Crowd
+from kdsearch.engines.study_file import LoadedStudy
+from kdsearch.errors import KdsearchError, RunInterrupted
+from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
-from kdsearch.tasks.base import Job
-from kdsearch.tasks.base import Layout
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.base import TrainsTogether
+from kdsearch.tasks.base import Job, Layout, RunResult, TrainsTogether
 
 _BATCH_SECONDS = 0.5
 _LARGEST_CLAIM = 32

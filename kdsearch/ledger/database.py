@@ -9,12 +9,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL
-from sqlalchemy.engine import Connection
-from sqlalchemy.engine import Engine
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.errors import LedgerError
 from kdsearch.ledger import embedded
 
@@ -31,7 +28,7 @@ class Database:
     """
 
     def __init__(self, url: str | None = None, *, patience: float = 60.0) -> None:
-        given = url or settings.storage_url()
+        given = url or environment.storage_url()
         self.embedded = given is None
         self.patience = patience
         self.url = check_url(given) if given is not None else make_url(embedded.start())
@@ -89,7 +86,7 @@ class Database:
         first = str(getattr(error, "orig", error)).strip().splitlines()
         return (
             f"the database {self.rendered_url()} cannot be reached: {first[0] if first else error}\n"
-            f"Check that the server runs and that {settings.STORAGE} (or --storage) names it, or unset it to use the "
+            f"Check that the server runs and that {environment.STORAGE} (or --storage) names it, or unset it for the "
             "embedded server of this machine."
         )
 

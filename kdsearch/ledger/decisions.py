@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,20 +10,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
 from kdsearch.errors import LedgerError
-from kdsearch.ledger import schema
-from kdsearch.ledger import studies
-from kdsearch.ledger import views
-from kdsearch.ledger.orders import CancelRun
-from kdsearch.ledger.orders import ChooseTeacher
-from kdsearch.ledger.orders import ChooseWinner
-from kdsearch.ledger.orders import EnterPhase
-from kdsearch.ledger.orders import FailRun
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.orders import Note
-from kdsearch.ledger.orders import Order
-from kdsearch.ledger.views import Memory
-from kdsearch.ledger.views import SearchState
+from kdsearch.ledger import queries, schema, studies
+from kdsearch.ledger.orders import (
+    CancelRun,
+    ChooseTeacher,
+    ChooseWinner,
+    EnterPhase,
+    FailRun,
+    NewConfiguration,
+    NewRun,
+    Note,
+    Order,
+)
+from kdsearch.ledger.queries import Memory, SearchState
 
 Plan = Callable[[SearchState], Sequence[Order]]
 
@@ -47,7 +45,7 @@ def decide(
         free = mine.where(sa.or_(table.c.planned_at.is_(None), since > after)).with_for_update(skip_locked=True)
         if connection.execute(free).first() is None:
             return []
-    state = views.search_state(connection, study_id, memory)
+    state = queries.search_state(connection, study_id, memory)
     orders = list(plan(state))
     _Applier(connection, study_id, state).apply(orders)
     return orders

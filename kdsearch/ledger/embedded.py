@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.errors import LedgerError
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def status(folder: Path | None = None) -> ServerStatus:
 
 def default_folder() -> Path:
     """The data folder below ``KDSEARCH_HOME``."""
-    return settings.home() / "postgres"
+    return environment.home() / "postgres"
 
 
 def _handle(folder: Path) -> PostgresServer:
@@ -106,7 +106,7 @@ def _handle(folder: Path) -> PostgresServer:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LedgerError(
-            f"expected a folder that can be written at {folder}, got: {error}. Set {settings.HOME}."
+            f"expected a folder that can be written at {folder}, got: {error}. Set {environment.HOME}."
         ) from error
     return PostgresServer(folder.resolve(), cleanup_mode=None)
 
@@ -141,5 +141,5 @@ def _start_failure(folder: Path, error: Exception) -> str:
         tail = "\n  " + "\n  ".join(lines)
     return (
         f"the embedded PostgreSQL in {folder} did not start: {error}{tail}\n"
-        f"Check free disk space and the rights of that folder, or name a server of yours with {settings.STORAGE}."
+        f"Check free disk space and the rights of that folder, or name a server of yours with {environment.STORAGE}."
     )

@@ -6,20 +6,16 @@ All times are Postgres's. A claim takes rows with ``FOR UPDATE SKIP LOCKED`` and
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
-from sqlalchemy.engine import RowMapping
+from sqlalchemy.engine import Connection, RowMapping
 
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
+from kdsearch.data.folds import FIRST, Fold
 from kdsearch.ledger import schema
-from kdsearch.ledger.records import Kind
-from kdsearch.ledger.records import Pool
+from kdsearch.ledger.records import Kind, Pool
 from kdsearch.tasks.base import Scalar
 
 MAX_FAILURES = 3

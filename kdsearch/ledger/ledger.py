@@ -4,33 +4,22 @@ from __future__ import annotations
 
 import difflib
 import uuid
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from sqlalchemy.engine import Connection
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.errors import LedgerError
-from kdsearch.ledger import decisions
-from kdsearch.ledger import leases
-from kdsearch.ledger import migrate
-from kdsearch.ledger import recovery
-from kdsearch.ledger import studies
-from kdsearch.ledger import views
+from kdsearch.ledger import decisions, leases, migrate, queries, recovery, studies
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.decisions import Plan
-from kdsearch.ledger.leases import Lease
-from kdsearch.ledger.leases import Outcome
+from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.orders import Order
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.queries import Memory, SearchState
+from kdsearch.ledger.records import EventRecord, RunRecord, StudyRecord, StudyResults
 from kdsearch.ledger.studies import Declaration
-from kdsearch.ledger.views import Memory
-from kdsearch.ledger.views import SearchState
 
 
 class Ledger:
@@ -41,7 +30,7 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.lease_seconds = settings.lease_seconds()
+        self.lease_seconds = environment.lease_seconds()
 
     @classmethod
     def connect(cls, url: str | None = None, *, patience: float = 60.0) -> Ledger:
@@ -57,7 +46,7 @@ class Ledger:
 
     def studies(self) -> list[StudyRecord]:
         """Every study, oldest first."""
-        return self.database.transaction(views.all_studies)
+        return self.database.transaction(queries.all_studies)
 
     def study(self, name: str) -> StudyRecord:
         """The study of this name, or of this name before its ``@`` if only one has it; else ``LedgerError``."""
@@ -75,27 +64,27 @@ class Ledger:
 
     def study_by_id(self, study_id: int) -> StudyRecord:
         """The study of this id."""
-        return self.database.transaction(partial(views.study_by_id, study_id=study_id))
+        return self.database.transaction(partial(queries.study_by_id, study_id=study_id))
 
     def search_state(self, study_id: int) -> SearchState:
         """What a planner may see."""
-        return self.database.transaction(partial(views.search_state, study_id=study_id))
+        return self.database.transaction(partial(queries.search_state, study_id=study_id))
 
     def results(self, study_id: int, *, curves: bool = True) -> StudyResults:
-        """All of a study, for reports; see ``views.results``."""
-        return self.database.transaction(partial(views.results, study_id=study_id, curves=curves))
+        """All of a study, for reports; see ``queries.results``."""
+        return self.database.transaction(partial(queries.results, study_id=study_id, curves=curves))
 
     def ended_runs(self, study_id: int) -> int:
-        """How many runs came to an end; see ``views.ended_runs``."""
-        return self.database.transaction(partial(views.ended_runs, study_id=study_id))
+        """How many runs came to an end; see ``queries.ended_runs``."""
+        return self.database.transaction(partial(queries.ended_runs, study_id=study_id))
 
     def events_after(self, study_id: int, last: int) -> list[EventRecord]:
         """Events newer than the one with id ``last``."""
-        return self.database.transaction(partial(views.events_after, study_id=study_id, last=last))
+        return self.database.transaction(partial(queries.events_after, study_id=study_id, last=last))
 
     def run(self, run_id: int) -> tuple[StudyRecord, RunRecord]:
         """A run and its study; ``LedgerError`` when there is none of this id."""
-        found = self.database.transaction(partial(views.study_of_run, run_id=run_id))
+        found = self.database.transaction(partial(queries.study_of_run, run_id=run_id))
         if found is None:
             raise LedgerError(f"no run {run_id} in {self.database.rendered_url()}; kdsearch export runs lists them.")
         results = self.results(found.id)
@@ -126,7 +115,7 @@ class Ledger:
 
         def work(connection: Connection) -> tuple[set[int], bool]:
             kept = leases.renew(connection, held, self.lease_seconds)
-            return kept, views.study_by_id(connection, study_id).stop_requested
+            return kept, queries.study_by_id(connection, study_id).stop_requested
 
         return self.database.transaction(work)
 

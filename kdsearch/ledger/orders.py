@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
-from kdsearch.ledger.records import Kind
-from kdsearch.ledger.records import Pool
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.ledger.records import Kind, Pool
 from kdsearch.tasks.base import Scalar
 
 

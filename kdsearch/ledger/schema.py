@@ -7,8 +7,7 @@ seeds disjoint from all others, by the version of the study, a token while lease
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from kdsearch.draws import FIRST_CONFIRM_SEED
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,8 +11,7 @@ from sqlalchemy.engine import Connection
 
 from kdsearch.draws import VERSION
 from kdsearch.errors import StudyMismatch
-from kdsearch.ledger import schema
-from kdsearch.ledger import views
+from kdsearch.ledger import queries, schema
 from kdsearch.ledger.records import StudyRecord
 
 LIMITS = ("runs", "hours", "gpu_hours")
@@ -78,7 +75,7 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     )
     for change in changes:
         log_event(connection, row["id"], "changed", change)
-    return views.study_by_id(connection, row["id"]), changes + _smaller(row["settings"], declared.settings)
+    return queries.study_by_id(connection, row["id"]), changes + _smaller(row["settings"], declared.settings)
 
 
 def change_settings(connection: Connection, study_id: int, changes: Mapping[str, Any], message: str) -> None:
@@ -157,7 +154,7 @@ def _create(connection: Connection, declared: Declaration) -> StudyRecord:
     if rows:
         connection.execute(schema.configuration.insert(), rows)
     log_event(connection, study_id, "created", f"study created with {len(rows)} baselines")
-    return views.study_by_id(connection, study_id)
+    return queries.study_by_id(connection, study_id)
 
 
 def _settings_changes(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
+from kdsearch.report.across_studies.table import build_beside
 from kdsearch.report.answered import Answer
-from kdsearch.report.build import answer_of
-from kdsearch.report.build import build
-from kdsearch.report.export import runs_csv
-from kdsearch.report.export import runs_json
-from kdsearch.report.progress import status
-from kdsearch.report.render import FORMATS
-from kdsearch.report.render import render
-from kdsearch.report.render import render_answer
-from kdsearch.report.render import render_table
-from kdsearch.report.sections.beside import build_beside
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Report
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
+from kdsearch.report.build import answer_of, build
+from kdsearch.report.export import runs_csv, runs_json
+from kdsearch.report.render import FORMATS, render, render_answer, render_table
+from kdsearch.report.status import status
+from kdsearch.report.tables import Column, Estimate, Report, Row, Table
 
 __all__ = [
     "FORMATS",

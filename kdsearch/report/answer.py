@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-from kdsearch.report.alarms import alarms
 from kdsearch.report.answered import Answer
-from kdsearch.report.captions import items
-from kdsearch.report.captions import listed
-from kdsearch.report.captions import recipe_words
-from kdsearch.report.captions import spread_words
-from kdsearch.report.command import export_command
-from kdsearch.report.command import searched_numbers
-from kdsearch.report.command import train_command
-from kdsearch.report.compared import has_without
-from kdsearch.report.compared import name_of
+from kdsearch.report.captions import items, listed, recipe_words, spread_words
+from kdsearch.report.command import export_command, searched_numbers, train_command
+from kdsearch.report.compared import has_without, name_of
+from kdsearch.report.comparisons import Outcome, judge
 from kdsearch.report.drawn import drawn
 from kdsearch.report.edges import edges
 from kdsearch.report.estimand import held_words
-from kdsearch.report.finding import Finding
-from kdsearch.report.finding import finding
-from kdsearch.report.finding import flips_sentence
-from kdsearch.report.finding import said_other
-from kdsearch.report.finding import scale_sentence
-from kdsearch.report.funded import funding_sentences
-from kdsearch.report.funded import itself_sentences
-from kdsearch.report.judged import Outcome
-from kdsearch.report.judged import judge
+from kdsearch.report.finding import Finding, finding, flips_sentence, said_other, scale_sentence
+from kdsearch.report.funded import funding_sentences, itself_sentences
+from kdsearch.report.notes import alarms
 from kdsearch.report.selection import Selection
-from kdsearch.report.transfer import transfer
-from kdsearch.report.transfer import transfer_sentence
+from kdsearch.report.transfer import transfer, transfer_sentence
 
 
 def answer(selection: Selection) -> Answer | None:

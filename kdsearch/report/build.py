@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from kdsearch.ledger.choice import searched
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report.alarms import alarms
+from kdsearch.ledger.records import StudyRecord, StudyResults, searched
 from kdsearch.report.answer import answer
 from kdsearch.report.answered import Answer
-from kdsearch.report.captions import data_line
-from kdsearch.report.captions import min_effect
-from kdsearch.report.captions import plural
-from kdsearch.report.ended import ended_sentences
-from kdsearch.report.estimand import estimand_sentences
-from kdsearch.report.estimand import video_sentences
-from kdsearch.report.primary import primary_sentence
-from kdsearch.report.primary import second_sentences
+from kdsearch.report.captions import data_line, min_effect, plural
+from kdsearch.report.estimand import estimand_sentences, video_sentences
+from kdsearch.report.notes import alarms, cost_line, ended_sentences
+from kdsearch.report.primary import primary_sentence, second_sentences
 from kdsearch.report.ranges import cut_table
 from kdsearch.report.sections.added import TITLE as ADDED
 from kdsearch.report.sections.added import added
 from kdsearch.report.sections.comparison import comparison
-from kdsearch.report.sections.cost import cost_line
 from kdsearch.report.sections.curves import curves
 from kdsearch.report.sections.inflation import inflation
 from kdsearch.report.sections.instability import instability
 from kdsearch.report.sections.leading import leading
 from kdsearch.report.sections.preflight import preflight
 from kdsearch.report.sections.published import published
-from kdsearch.report.sections.sources import sources
 from kdsearch.report.sections.transfer import gain_transfer
+from kdsearch.report.sections.variance_components import sources
 from kdsearch.report.sections.winner import winner
-from kdsearch.report.selection import Selection
-from kdsearch.report.selection import select
+from kdsearch.report.selection import Selection, select
 from kdsearch.report.tables import Report
-from kdsearch.search.orphans import LOST_PAIR
-from kdsearch.search.orphans import REPLACED
+from kdsearch.search.orphans import LOST_PAIR, REPLACED
 from kdsearch.search.searches import shares_of
 
 AFTER_CHOICE = (

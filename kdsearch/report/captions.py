@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from kdsearch.ledger.records import Pool
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.report.drawn import Drawn
-from kdsearch.report.drawn import drawn
-from kdsearch.report.selection import Selection
-from kdsearch.report.selection import of_function
+from kdsearch.ledger.records import Pool, StudyRecord
+from kdsearch.report.drawn import Drawn, drawn
+from kdsearch.report.selection import Selection, of_function
 
 SPREADS = {
     "one": "sd over student seeds with one teacher for all",

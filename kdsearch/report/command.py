@@ -10,11 +10,8 @@ from pathlib import Path
 from kdsearch.draws import Draws
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.report.selection import Selection
-from kdsearch.space import active
-from kdsearch.space import stored_space
-from kdsearch.space import written
-from kdsearch.tasks.base import VARY
-from kdsearch.tasks.base import Scalar
+from kdsearch.space import active, stored_space, written
+from kdsearch.tasks.base import VARY, Scalar
 
 
 def train_command(selection: Selection) -> str | None:

@@ -9,10 +9,8 @@ from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.report.selection import Selection
 from kdsearch.search.searches import without_space
 from kdsearch.space import stored_space
+from kdsearch.study.without import NAMED, read, stored_without
 from kdsearch.tasks.base import Scalar
-from kdsearch.without import NAMED
-from kdsearch.without import read
-from kdsearch.without import stored_without
 
 Part = Literal["winner", "primary", "second", "baseline", "context"]
 ITSELF, BEST_WITHOUT = "itself", "best without"

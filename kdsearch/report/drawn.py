@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from kdsearch.draws import Draws
 from kdsearch.ledger.records import Pool
 from kdsearch.report.selection import Selection
-from kdsearch.search.teachers import streams_of
+from kdsearch.search.teachers import HELD_TEACHERS, streams_of
 
 SPLIT, TEACHER = "split", "teacher"
-HELD = ("one", "given", "none")
-"""Teachers of a study that do not vary with the seed."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def drawn(selection: Selection) -> Drawn:
     streams = streams_of(_params(selection))
     if study.version == 1 or draws.folds == 0 or teachers == "one":
         streams -= {SPLIT}
-    if study.version == 1 or teachers in HELD:
+    if study.version == 1 or teachers in HELD_TEACHERS:
         streams -= {TEACHER}
     return Drawn(streams, draws, teachers)
 

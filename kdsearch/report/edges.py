@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from kdsearch.report.answered import Edge
-from kdsearch.report.compared import best_without_id
-from kdsearch.report.compared import label_of
-from kdsearch.report.compared import name_of
-from kdsearch.report.compared import taken_away
+from kdsearch.report.compared import best_without_id, label_of, name_of, taken_away
 from kdsearch.report.selection import Selection
 from kdsearch.search.searches import without_space
-from kdsearch.space import Categorical
-from kdsearch.space import Dimension
-from kdsearch.space import Integer
-from kdsearch.space import active
-from kdsearch.space import plain
-from kdsearch.space import stored_space
+from kdsearch.space import Categorical, Dimension, Integer, active, plain, stored_space
 from kdsearch.tasks.base import Scalar
 
 NEAR = 0.02

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdsearch.report.captions import items
-from kdsearch.report.captions import listed
-from kdsearch.report.captions import plural
-from kdsearch.report.compared import primary_id
-from kdsearch.report.compared import spoken
-from kdsearch.report.compared import taken_away
-from kdsearch.report.drawn import Drawn
-from kdsearch.report.drawn import drawn
-from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.captions import items, listed, plural
+from kdsearch.report.compared import primary_id, spoken, taken_away
+from kdsearch.report.drawn import Drawn, drawn
+from kdsearch.report.formats.cells import fixed
 from kdsearch.report.looks import alone
 from kdsearch.report.selection import Selection
 from kdsearch.report.units import Units
 from kdsearch.statistics import clustered_mean
 from kdsearch.statistics.summaries import Floats
-from kdsearch.without import NAMED
+from kdsearch.study.without import NAMED
 
 QUERY_CONFIDENCE = 0.95
 QUERY_TOLERANCE = 1e-4

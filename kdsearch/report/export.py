@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from io import StringIO
 from pathlib import Path
@@ -13,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import RunRecord, StudyResults
 from kdsearch.report.captions import data_line
 from kdsearch.report.selection import select
 

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from kdsearch.report.captions import data_line
-from kdsearch.report.captions import metric_words
-from kdsearch.report.captions import min_effect
-from kdsearch.report.captions import plural
-from kdsearch.report.compared import compared
-from kdsearch.report.compared import has_without
-from kdsearch.report.compared import name_of
-from kdsearch.report.compared import primary_id
-from kdsearch.report.compared import uses_teacher
-from kdsearch.report.compared import void_primary
+from kdsearch.report.captions import data_line, metric_words, min_effect, plural
+from kdsearch.report.compared import compared, has_without, name_of, primary_id, uses_teacher, void_primary
+from kdsearch.report.comparisons import NONE, Judged, Outcome, equal_words
 from kdsearch.report.digits import two_digits
-from kdsearch.report.formats.numbers import fixed
-from kdsearch.report.formats.numbers import p_value
-from kdsearch.report.judged import NONE
-from kdsearch.report.judged import Judged
-from kdsearch.report.judged import Outcome
-from kdsearch.report.judged import equal_words
-from kdsearch.report.looks import ALPHA
-from kdsearch.report.looks import resolving
-from kdsearch.report.primary import counted
-from kdsearch.report.primary import why_none
-from kdsearch.report.ranges import cut
-from kdsearch.report.ranges import cut_difference
-from kdsearch.report.ranges import metric_range
+from kdsearch.report.formats.cells import fixed, p_value
+from kdsearch.report.looks import ALPHA, resolving
+from kdsearch.report.primary import counted, why_none
+from kdsearch.report.ranges import cut, cut_difference, metric_range
 from kdsearch.report.selection import Selection
 from kdsearch.statistics import summarize
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kdsearch.ledger.choice import searched
-from kdsearch.report.captions import min_effect
-from kdsearch.report.captions import plural
-from kdsearch.report.compared import Compared
-from kdsearch.report.compared import best_without_id
-from kdsearch.report.compared import label_of
-from kdsearch.report.compared import uses_teacher
-from kdsearch.report.formats.numbers import fixed
-from kdsearch.report.judged import NONE
-from kdsearch.report.judged import Judged
-from kdsearch.report.judged import Outcome
+from kdsearch.ledger.records import searched
+from kdsearch.report.captions import min_effect, plural
+from kdsearch.report.compared import Compared, best_without_id, label_of, uses_teacher
+from kdsearch.report.comparisons import NONE, Judged, Outcome
+from kdsearch.report.formats.cells import fixed
 from kdsearch.report.selection import Selection
 from kdsearch.search.searches import SearchKind
 

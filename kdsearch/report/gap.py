@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kdsearch.report.formats.numbers import fixed
-from kdsearch.statistics import Difference
-from kdsearch.statistics import summarize
+from kdsearch.report.formats.cells import fixed
+from kdsearch.statistics import Difference, summarize
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,7 @@ from kdsearch.report.captions import plural
 from kdsearch.report.compared import compared
 from kdsearch.report.selection import Selection
 from kdsearch.report.units import Units
-from kdsearch.statistics import Difference
-from kdsearch.statistics import look_level
-from kdsearch.statistics import look_p
-from kdsearch.statistics import seeds_needed
+from kdsearch.statistics import Difference, look_level, look_p, seeds_needed
 from kdsearch.statistics.power import MOST
 
 ALPHA = 0.05

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import math
 
-from kdsearch.report.captions import metric_words
-from kdsearch.report.captions import min_effect
-from kdsearch.report.captions import plural
-from kdsearch.report.compared import BEST
-from kdsearch.report.compared import BEST_WITHOUT
-from kdsearch.report.compared import primary_id
-from kdsearch.report.compared import question
-from kdsearch.report.compared import replaced_question
-from kdsearch.report.compared import second_id
-from kdsearch.report.compared import spoken
-from kdsearch.report.compared import void_primary
-from kdsearch.report.formats.numbers import fixed
-from kdsearch.report.formats.numbers import p_value
+from kdsearch.report.captions import metric_words, min_effect, plural
+from kdsearch.report.compared import (
+    BEST,
+    BEST_WITHOUT,
+    primary_id,
+    question,
+    replaced_question,
+    second_id,
+    spoken,
+    void_primary,
+)
+from kdsearch.report.comparisons import NONE, OPEN, Judged, Outcome, equal_words, judge
+from kdsearch.report.formats.cells import fixed, p_value
 from kdsearch.report.funded import funding_sentences
-from kdsearch.report.judged import NONE
-from kdsearch.report.judged import OPEN
-from kdsearch.report.judged import Judged
-from kdsearch.report.judged import Outcome
-from kdsearch.report.judged import equal_words
-from kdsearch.report.judged import judge
 from kdsearch.report.looks import resolving
 from kdsearch.report.ranges import cut_difference
 from kdsearch.report.selection import Selection

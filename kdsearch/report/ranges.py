@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from kdsearch.report.captions import listed
-from kdsearch.report.selection import Selection
-from kdsearch.report.selection import present
-from kdsearch.report.tables import Cell
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Table
+from kdsearch.report.selection import Selection, present
+from kdsearch.report.tables import Cell, Column, Estimate, Table
 from kdsearch.statistics import Difference
 
 MOST_NAMED = 3

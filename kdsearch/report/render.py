@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
-from typing import get_args
+from typing import Literal, get_args
 
 from kdsearch.errors import KdsearchError
 from kdsearch.report.answered import Answer
-from kdsearch.report.tables import Report
-from kdsearch.report.tables import Table
+from kdsearch.report.tables import Report, Table
 
 Format = Literal["table", "md", "latex", "csv", "json"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -29,12 +27,9 @@ def render(report: Report, form: str = "table", *, width: int = 100) -> str:
 
 
 def _writer(form: str) -> Callable[[Report], str]:
-    from kdsearch.report.formats import comma
-    from kdsearch.report.formats import latex
-    from kdsearch.report.formats import machine
-    from kdsearch.report.formats import markdown
+    from kdsearch.report.formats import csv_format, json_format, latex, markdown
 
-    writers = {"md": markdown.render, "latex": latex.render, "csv": comma.render, "json": machine.render}
+    writers = {"md": markdown.render, "latex": latex.render, "csv": csv_format.render, "json": json_format.render}
     if form not in writers:
         raise KdsearchError(f"no report format {form!r}: use one of {', '.join(FORMATS)}")
     return writers[form]

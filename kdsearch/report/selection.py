@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from kdsearch.ledger.choice import choice_of
-from kdsearch.ledger.choice import runs_added_after_choice
-from kdsearch.ledger.choice import runs_before_choice
-from kdsearch.ledger.choice import searched
-from kdsearch.ledger.records import ENDED
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import Pool
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import (
+    ENDED,
+    ConfigurationRecord,
+    EventRecord,
+    Pool,
+    RunRecord,
+    StudyRecord,
+    StudyResults,
+    choice_of,
+    runs_added_after_choice,
+    runs_before_choice,
+    searched,
+)
 from kdsearch.report.digits import places
-from kdsearch.search.standing import Standing
-from kdsearch.search.standing import standings
+from kdsearch.search.ranking import Standing, standings
 from kdsearch.statistics import summarize
 
 UNKNOWN = "unknown"
@@ -192,7 +192,7 @@ def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
 
 
 def decided_runs(results: StudyResults) -> tuple[RunRecord, ...]:
-    """Return all runs but search runs that came after the winner was chosen (see ``kdsearch.ledger.choice``)."""
+    """Return all runs but search runs that came after the winner was chosen (see ``kdsearch.ledger.records``)."""
     return runs_before_choice(results)
 
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import StudyRecord, StudyResults
 
 OFFICIAL = ("split1", "split2", "split3")
 """JHMDB, UCF101 and HMDB51 have so many, and the field reports the mean over them."""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
 from kdsearch.report.answered import Answer
 from kdsearch.report.digits import places
-from kdsearch.statistics import Difference
-from kdsearch.statistics import Probability
-from kdsearch.statistics import Summary
+from kdsearch.statistics import Difference, Probability, Summary
 from kdsearch.statistics.differences import FEWEST_FLIPS
 
 Kind = Literal["text", "count", "number", "estimate", "difference", "interval", "probability", "p", "parameter"]

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from kdsearch.ledger.records import RunRecord
 from kdsearch.report.captions import items
+from kdsearch.report.comparisons import Outcome
 from kdsearch.report.digits import two_digits
-from kdsearch.report.formats.numbers import fixed
-from kdsearch.report.judged import Outcome
+from kdsearch.report.formats.cells import fixed
 from kdsearch.report.looks import at_look
 from kdsearch.report.primary import signed
 from kdsearch.report.ranges import cut_difference
 from kdsearch.report.selection import Selection
 from kdsearch.report.units import Units
-from kdsearch.statistics import Difference
-from kdsearch.statistics import paired_difference
+from kdsearch.statistics import Difference, paired_difference
 
 
 @dataclass(frozen=True)

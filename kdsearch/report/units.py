@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
 
 from kdsearch.draws import Draws
-from kdsearch.report.captions import MEAN_INTERVAL
-from kdsearch.report.captions import TEACHER_MEAN_INTERVAL
-from kdsearch.report.drawn import Drawn
-from kdsearch.report.drawn import drawn
+from kdsearch.report.captions import MEAN_INTERVAL, TEACHER_MEAN_INTERVAL
+from kdsearch.report.drawn import Drawn, drawn
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Estimate
 from kdsearch.statistics import summarize

@@ -6,26 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from kdsearch.errors import KdsearchError
-from kdsearch.ledger.orders import ChooseWinner
-from kdsearch.ledger.orders import EnterPhase
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.orders import Note
-from kdsearch.ledger.orders import Order
-from kdsearch.ledger.records import ENDED
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import Kind
-from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.views import SearchState
-from kdsearch.search.evidence import by_pool
-from kdsearch.search.evidence import pending
-from kdsearch.search.standing import Standing
-from kdsearch.search.teachers import Teachers
-from kdsearch.search.teachers import draws_of
-from kdsearch.study import Study
+from kdsearch.ledger.orders import ChooseWinner, EnterPhase, NewConfiguration, NewRun, Note, Order
+from kdsearch.ledger.queries import SearchState
+from kdsearch.ledger.records import ENDED, ConfigurationRecord, Kind, SearchRun, StudyRecord
+from kdsearch.search.observations import by_pool, pending
+from kdsearch.search.ranking import Standing
+from kdsearch.search.teachers import Teachers, draws_of
+from kdsearch.study.declaration import Study
+from kdsearch.study.without import read
 from kdsearch.tasks.base import Scalar
-from kdsearch.without import read
 
 ABLATION = "winner without distillation"
 FIRST_PRIORITY = 1_000_000

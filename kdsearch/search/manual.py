@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.orders import EnterPhase
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.orders import Order
+from kdsearch.ledger.orders import EnterPhase, NewConfiguration, NewRun, Order
+from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import Kind
-from kdsearch.ledger.views import SearchState
 from kdsearch.search.teachers import Teachers
-from kdsearch.study import Study
-from kdsearch.tasks.base import VARY
-from kdsearch.tasks.base import Scalar
+from kdsearch.study.declaration import Study
+from kdsearch.tasks.base import VARY, Scalar
 
 
 def add_configuration(ledger: Ledger, study: Study, study_id: int, params: Mapping[str, Scalar], seeds: int) -> str:

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from kdsearch.ledger.orders import CancelRun
-from kdsearch.ledger.orders import FailRun
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.orders import Note
-from kdsearch.ledger.orders import Order
+from kdsearch.ledger.orders import CancelRun, FailRun, NewRun, Note, Order
+from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.views import SearchState
-from kdsearch.search.teachers import LOST
-from kdsearch.search.teachers import Teachers
-from kdsearch.search.teachers import draws_of
-from kdsearch.study import Study
+from kdsearch.search.teachers import LOST, Teachers, draws_of
+from kdsearch.study.declaration import Study
 
 REPLACED = "teacher replaced"
 LOST_PAIR = "pair lost"

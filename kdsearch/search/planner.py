@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Protocol
 
 from kdsearch.errors import KdsearchError
-from kdsearch.ledger.orders import CancelRun
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.orders import Note
-from kdsearch.ledger.orders import Order
-from kdsearch.ledger.records import Kind
-from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.views import SearchState
-from kdsearch.search import confirmation
-from kdsearch.search import orphans
-from kdsearch.search import preflight
-from kdsearch.search.budget import GAIN
-from kdsearch.search.budget import describe
-from kdsearch.search.evidence import pending
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Search
-from kdsearch.search.searches import TITLES
-from kdsearch.search.searches import Part
-from kdsearch.search.searches import SearchKind
-from kdsearch.search.searches import dealt
-from kdsearch.search.searches import searches
-from kdsearch.search.standing import policy_of
-from kdsearch.search.standing import ranked
+from kdsearch.ledger.orders import CancelRun, NewConfiguration, NewRun, Note, Order
+from kdsearch.ledger.queries import SearchState
+from kdsearch.ledger.records import Kind, SearchRun
+from kdsearch.search import confirmation, orphans, preflight
+from kdsearch.search.budget import GAIN, describe
+from kdsearch.search.gp.threads import one_thread
+from kdsearch.search.observations import pending
+from kdsearch.search.policies.base import Further, New, Pick, Search
+from kdsearch.search.ranking import policy_of, ranked
+from kdsearch.search.searches import TITLES, Part, SearchKind, dealt, searches
 from kdsearch.search.teachers import Teachers
-from kdsearch.search.threads import one_thread
-from kdsearch.study import Study
+from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import Scalar
 
 HOPELESS = 6

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kdsearch.data.folds import Fold
-from kdsearch.draws import FIRST_PREFLIGHT_SEED
-from kdsearch.draws import FIRST_TEACHER_SEED
+from kdsearch.draws import FIRST_PREFLIGHT_SEED, FIRST_TEACHER_SEED
 from kdsearch.errors import KdsearchError
-from kdsearch.ledger.orders import ChooseTeacher
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.orders import Note
-from kdsearch.ledger.orders import Order
-from kdsearch.ledger.records import ENDED
-from kdsearch.ledger.records import Kind
-from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.views import SearchState
-from kdsearch.search.evidence import by_pool
-from kdsearch.search.evidence import pending
-from kdsearch.search.expected import TEACHER_CANDIDATES
-from kdsearch.search.teachers import TEACHER
-from kdsearch.search.teachers import UNTRAINED
-from kdsearch.search.teachers import Teachers
-from kdsearch.search.teachers import search_draws
-from kdsearch.search.teachers import streams_in
-from kdsearch.statistics.differences import Difference
-from kdsearch.statistics.paired import paired_difference
+from kdsearch.ledger.orders import ChooseTeacher, NewConfiguration, NewRun, Note, Order
+from kdsearch.ledger.queries import SearchState
+from kdsearch.ledger.records import ENDED, Kind, SearchRun
+from kdsearch.search.observations import by_pool, pending
+from kdsearch.search.remaining import TEACHER_CANDIDATES
+from kdsearch.search.teachers import TEACHER, UNTRAINED, Teachers, search_draws, streams_in
+from kdsearch.statistics.differences import Difference, paired_difference, unpaired_difference
 from kdsearch.statistics.summaries import summarize
-from kdsearch.statistics.unpaired import unpaired_difference
-from kdsearch.study import Study
+from kdsearch.study.declaration import Study
 
 STUDENT_ALONE: tuple[Kind, str] = ("ablation", "student alone (pre-flight)")
 

@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 
-from kdsearch.ledger.choice import searched
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.views import SearchState
-from kdsearch.search.budget import Use
-from kdsearch.search.budget import runs_left
-from kdsearch.search.budget import shares
-from kdsearch.search.budget import time_is_over
-from kdsearch.search.budget import uses
-from kdsearch.search.evidence import settings_of
-from kdsearch.search.policy import Setting
-from kdsearch.space import Conditional
-from kdsearch.space import Dimension
-from kdsearch.space import stored_space
+from kdsearch.ledger.queries import SearchState
+from kdsearch.ledger.records import ConfigurationRecord, SearchRun, searched
+from kdsearch.search.budget import Use, runs_left, shares, time_is_over, uses
+from kdsearch.search.observations import settings_of
+from kdsearch.search.policies.base import Setting
+from kdsearch.space import Conditional, Dimension, stored_space
+from kdsearch.study.without import stored_without
 from kdsearch.tasks.base import Scalar
-from kdsearch.without import stored_without
 
 SearchKind = Literal["searched", "without"]
 TITLES: Mapping[SearchKind, str] = {"searched": "search", "without": "search without teacher"}

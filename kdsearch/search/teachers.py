@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
-from kdsearch.draws import FIRST_CONFIRM_SEED
-from kdsearch.draws import Draw
-from kdsearch.draws import Draws
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.draws import FIRST_CONFIRM_SEED, Draw, Draws
 from kdsearch.errors import KdsearchError
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.orders import Order
-from kdsearch.ledger.records import Kind
-from kdsearch.ledger.records import Pool
-from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.views import SearchState
-from kdsearch.tasks.base import VARY
-from kdsearch.tasks.base import Scalar
+from kdsearch.ledger.orders import NewRun, Order
+from kdsearch.ledger.queries import SearchState
+from kdsearch.ledger.records import Kind, Pool, SearchRun, StudyRecord
+from kdsearch.tasks.base import VARY, Scalar
 
 TEACHER: tuple[Kind, str] = ("teacher", "teacher")
+HELD_TEACHERS = ("one", "given", "none")
+"""Where a study's teachers come from when they do not vary with the seed."""
+
 REPLACED = 3
 """How many times a teacher that diverged or failed is replaced by another of its draw."""
 

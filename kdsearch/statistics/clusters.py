@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
-from kdsearch.statistics.summaries import Floats
-from kdsearch.statistics.summaries import values_of
+from kdsearch.statistics.summaries import Floats, values_of
 
 
 @dataclass(frozen=True)

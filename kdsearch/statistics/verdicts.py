@@ -9,9 +9,8 @@ from typing import Literal
 import numpy as np
 from scipy import special
 
-from kdsearch.statistics.differences import FEWEST_FLIPS
-from kdsearch.statistics.differences import Difference
-from kdsearch.statistics.looks import look_p
+from kdsearch.statistics.differences import FEWEST_FLIPS, Difference
+from kdsearch.statistics.group_sequential import look_p
 
 Verdict = Literal["better", "worse", "equivalent", "undecided"]
 

@@ -1,16 +1,12 @@
 """What is trained. Importing a task declares it; torch is imported when a run trains."""
 
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.base import Task
+from kdsearch.tasks.base import RunContext, RunRequest, RunResult, Task
 from kdsearch.tasks.function import FunctionTask
-from kdsearch.tasks.image_classification import ImageClassification
-from kdsearch.tasks.meta_auxiliary import MetaAuxiliary
-from kdsearch.tasks.mutual_learning import MutualLearning
-from kdsearch.tasks.transfer import Source
-from kdsearch.tasks.transfer import Transfer
-from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.image_classification.task import ImageClassification
+from kdsearch.tasks.meta_auxiliary.task import MetaAuxiliary
+from kdsearch.tasks.mutual_learning.task import MutualLearning
+from kdsearch.tasks.transfer.task import Source, Transfer
+from kdsearch.tasks.video_hashing.task import VideoHashing
 
 __all__ = [
     "FunctionTask",

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-from typing import Literal
-from typing import Protocol
-from typing import runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
+from kdsearch.data.folds import FIRST, Fold
 
 Scalar = float | int | str | bool
 VARY = "vary"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from kdsearch.data.clips import IntArray
 from kdsearch.data.partitions import cut
-from kdsearch.data.table import IntArray
 from kdsearch.errors import DataError
 
 _PARTS_OF_ONE = 5

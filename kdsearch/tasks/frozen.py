@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
 from kdsearch.errors import DataError
 from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.images import ImageDataLike
-from kdsearch.tasks.member_terms import Frozen
+from kdsearch.tasks.images.task import ImageDataLike
+from kdsearch.tasks.term_weights import Frozen
 from kdsearch.training.feeds import Feed
 from kdsearch.training.files import load_safely
-from kdsearch.training.kept import Kept
 from kdsearch.training.steppers import forward_samples
-from kdsearch.training.view_cache import Space
-from kdsearch.training.view_cache import ViewCache
+from kdsearch.training.teacher_cache import Kept, Space, ViewCache
 
 Network = TypeVar("Network", bound=nn.Module)
 

@@ -7,24 +7,15 @@ import hashlib
 import inspect
 import math
 import time
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any
-from typing import Literal
+from typing import Any, Literal
 
 from kdsearch.data.files import combined
 from kdsearch.errors import StudyFileError
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.base import Scalar
-from kdsearch.tasks.base import Task
+from kdsearch.tasks.base import RunContext, RunRequest, RunResult, Scalar, Task
 from kdsearch.tasks.fold import Fold
 
 
@@ -90,7 +81,7 @@ class FunctionTask:
         return hashlib.sha256(self.data_version.encode()).hexdigest()[:16]
 
     def measured_on(self) -> str | None:
-        """See ``kdsearch.tasks.measured_on``; ``None`` where the user does not say what the data's version is."""
+        """See ``kdsearch.tasks.identity``; ``None`` where the user does not say what the data's version is."""
         if self.data_version == "none":
             return None
         return combined([self.label, self.metric, self.data_version])

@@ -6,17 +6,11 @@ import math
 import time
 
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
 from kdsearch.training.loop import batch_sizes
-from kdsearch.training.members import Evaluate
-from kdsearch.training.members import Evaluation
-from kdsearch.training.members import Member
-from kdsearch.training.steppers import PlainStepper
-from kdsearch.training.steppers import Views
-from kdsearch.training.steppers import draw
-from kdsearch.training.steppers import forward
+from kdsearch.training.members import Evaluate, Evaluation, Member
+from kdsearch.training.steppers import PlainStepper, Views, draw, forward
 
 
 def finish(stepper: PlainStepper, evaluate: Evaluate, member: Member) -> None:

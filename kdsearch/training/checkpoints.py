@@ -7,8 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from kdsearch.training.files import load_safely
-from kdsearch.training.files import save_atomically
+from kdsearch.training.files import load_safely, save_atomically
 
 _FORMAT = 3
 _PAUSE = 20.0  # times as long as the writes of a whole crowd take

@@ -12,8 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from kdsearch.training.image_views import CropFlip
-from kdsearch.training.image_views import ImageViews
+from kdsearch.training.augmentation import CropFlip, ImageViews
 
 SHARE = 0.4
 """Of a GPU's free memory: a larger dataset stays in the host's, and each batch is copied."""

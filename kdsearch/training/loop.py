@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +13,8 @@ from torch import Tensor
 
 from kdsearch.errors import RunInterrupted
 from kdsearch.training import randomness
-from kdsearch.training.members import Evaluate
-from kdsearch.training.members import Evaluation
-from kdsearch.training.members import Member
-from kdsearch.training.members import Progress
-from kdsearch.training.members import Source
-from kdsearch.training.members import alike
-from kdsearch.training.steppers import Stepper
-from kdsearch.training.steppers import Views
+from kdsearch.training.members import Evaluate, Evaluation, Member, Progress, Source, alike
+from kdsearch.training.steppers import Stepper, Views
 
 
 def serve(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
 OPTIMIZERS = ("adam", "adamw", "sgd", "sgd-nesterov")
 _ADAM_MEMORY = {"exp_avg": "first_moment", "exp_avg_sq": "second_moment"}

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kdsearch import counter
+from kdsearch import counter_rng
 
 INIT = 0
 """Stream of the initial weights."""
@@ -53,8 +53,8 @@ def order(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
 
 
 def views_key(seed: int) -> int:
-    """The key of a run's views of its clips, see ``kdsearch.counter``."""
-    return counter.key(stream(seed, VIEWS))
+    """The key of a run's views of its clips, see ``kdsearch.counter_rng``."""
+    return counter_rng.key(stream(seed, VIEWS))
 
 
 def build_seeded(seed: int, factory: Callable[[], Built]) -> Built:

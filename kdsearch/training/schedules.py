@@ -7,12 +7,8 @@ what it does when the run is alone.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
-from dataclasses import dataclass
-from dataclasses import field
-from typing import Any
-from typing import Literal
-from typing import Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
 
 PlateauInput = Literal["current", "best_before"]
 

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence
-from typing import Any
-from typing import Literal
-from typing import NamedTuple
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, Protocol
 
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from kdsearch.training.feeds import Feed
-from kdsearch.training.feeds import as_feed
-from kdsearch.training.micro_batches import backward_by_parts
-from kdsearch.training.micro_batches import parts_of
-from kdsearch.training.optimizers import load_row
-from kdsearch.training.optimizers import state_row
+from kdsearch.training.feeds import Feed, as_feed
+from kdsearch.training.gradient_cache import backward_by_parts, parts_of
+from kdsearch.training.optimizers import load_row, state_row
 
 Precision = Literal["float32", "bfloat16"]
 Outputs = Any
@@ -29,7 +21,7 @@ _CHUNK_VALUES = 1 << 22
 
 
 class Views(NamedTuple):
-    """What draws the views of clips in one epoch: each run's key, see ``kdsearch.counter``, and its epoch, ``[W]``."""
+    """What draws the views of clips in one epoch: each run's key, see ``counter_rng``, and its epoch, ``[W]``."""
 
     keys: Tensor
     epochs: Tensor
@@ -95,7 +87,7 @@ class PlainStepper:
 
     ``precision``: ``bfloat16`` runs the network under autocast; outputs, loss, weights and optimizer stay float32.
     ``micro_batch``: so many clips run at a time, with the exact gradient of the whole batch's loss
-    (:mod:`~kdsearch.training.micro_batches`); batch norm then takes its statistics from as many.
+    (:mod:`~kdsearch.training.gradient_cache`); batch norm then takes its statistics from as many.
 
     ``skip_zero_loss``: make no optimizer step where the batch's loss is exactly 0, so that neither momentum nor weight
     decay moves the weights there (the forward has moved batch norm's statistics). The decision is Python's, hence the

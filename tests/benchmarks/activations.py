@@ -14,9 +14,9 @@ import argparse
 import torch
 from torch import Tensor
 
-from kdsearch.models.hashing import HashingNetwork
+from kdsearch.models.heads.hashing import HashingNetwork
 from kdsearch.models.registry import ENCODERS
-from kdsearch.training.recompute import recompute
+from kdsearch.training.activation_checkpointing import recompute
 
 GIB = 2**30
 

@@ -20,18 +20,16 @@ import platform
 import tempfile
 import threading
 import time
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import sqlalchemy as sa
 
 if TYPE_CHECKING:
-    from kdsearch.study import Study
+    from kdsearch.study.declaration import Study
 
 PROCESSES = 4
 CONNECTING = 5.0
@@ -131,7 +129,7 @@ def nothing(params: dict[str, float], seed: int, report: object) -> float:
 
 def fill(ledger: Any, configurations: int, runs: int) -> int:
     """Store ended runs, each configuration the same number; returns the study's id."""
-    from kdsearch.engines.studyfile import LoadedStudy
+    from kdsearch.engines.study_file import LoadedStudy
 
     record, _ = ledger.open_study(LoadedStudy(Path(__file__), study()).declaration())
     draws = np.random.default_rng(0)
@@ -172,7 +170,7 @@ def launch(begin: Any, stop: Any, decisions: Any) -> None:
     from kdsearch.cli.progress import View
     from kdsearch.engines.coordinator import Coordinator
     from kdsearch.engines.local import LocalEngine
-    from kdsearch.engines.studyfile import LoadedStudy
+    from kdsearch.engines.study_file import LoadedStudy
     from kdsearch.ledger.ledger import Ledger
 
     ledger = Ledger.connect()
@@ -220,8 +218,7 @@ def work(study_id: int, workers: int, seconds: int, found: Any) -> None:
 
 def _work(study_id: int, offset: float, seconds: int, claims: list[Claim]) -> None:
     """Claim once a second; what was claimed is held until just before the next claim."""
-    from kdsearch.ledger.leases import Lease
-    from kdsearch.ledger.leases import Outcome
+    from kdsearch.ledger.leases import Lease, Outcome
     from kdsearch.ledger.ledger import Ledger
 
     ledger = Ledger.connect()

@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -20,16 +19,11 @@ import numpy as np
 import torch
 
 from kdsearch.data import jhmdb
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
+from kdsearch.data.folds import FIRST, Fold
 from kdsearch.statistics import paired_difference
-from kdsearch.tasks.base import Job
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.population import Form
-from kdsearch.tasks.population import StudentPopulation
-from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.base import Job, RunContext, RunRequest, RunResult
+from kdsearch.tasks.runner import Form, StudentPopulation
+from kdsearch.tasks.video_hashing.task import VideoHashing
 
 NUMBERS = {"representation_weight": 1.0, "alpha": 0.5, "temperature": 4.0, "patience": 10}
 WAYS = ("one fold", "five folds", "a fold for each")

@@ -49,7 +49,7 @@ def through_kdsearch(ledger: object, configurations: int, seeds: int) -> float:
     import kdsearch as kd
     from kdsearch.engines.coordinator import Coordinator
     from kdsearch.engines.debug import DebugEngine
-    from kdsearch.engines.studyfile import LoadedStudy
+    from kdsearch.engines.study_file import LoadedStudy
     from kdsearch.ledger.ledger import Ledger
 
     assert isinstance(ledger, Ledger)
@@ -75,8 +75,8 @@ def through_optuna(ledger: object, trials: int) -> float:
     """Seconds for as many plain trials of seven parameters with Optuna's default sampler."""
     import optuna
 
+    from kdsearch.engines.optuna_mirror import optuna_storage
     from kdsearch.ledger.ledger import Ledger
-    from kdsearch.ledger.projection import optuna_storage
 
     assert isinstance(ledger, Ledger)
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -9,14 +9,7 @@ import numpy as np
 import pytest
 
 from kdsearch.statistics import paired_difference
-from tests.benchmarks.draws import components
-from tests.benchmarks.draws import context
-from tests.benchmarks.draws import coverage
-from tests.benchmarks.draws import outcomes
-from tests.benchmarks.draws import recorded
-from tests.benchmarks.draws import replay
-from tests.benchmarks.draws import synthetic
-from tests.benchmarks.draws import truths
+from tests.benchmarks.draws import components, context, coverage, outcomes, recorded, replay, synthetic, truths
 
 DRAWN = np.array([[1.0, 2.0], [3.0, 6.0]])[..., None]
 FIXED = np.array([[0.0, 1.0], [2.0, 3.0]])[..., None]

@@ -12,13 +12,7 @@ import pytest
 
 from kdsearch.errors import KdsearchError
 from tests.benchmarks.draws import __main__ as benchmark
-from tests.benchmarks.draws import coverage
-from tests.benchmarks.draws import outcomes
-from tests.benchmarks.draws import recorded
-from tests.benchmarks.draws import replay
-from tests.benchmarks.draws import synthetic
-from tests.benchmarks.draws import tables
-from tests.benchmarks.draws import work
+from tests.benchmarks.draws import coverage, outcomes, recorded, replay, synthetic, tables, work
 
 # Record
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,30 +10,21 @@ import pytest
 from scipy.stats import friedmanchisquare
 
 import kdsearch as kd
-from benchmarks.planner.peers import PEERS
-from benchmarks.planner.peers import SLOW
+from benchmarks.planner.peers import PEERS, SLOW
 from benchmarks.planner.peers.botorch import pooled_variance
-from benchmarks.planner.peers.cube import from_unit
-from benchmarks.planner.peers.cube import to_unit
-from benchmarks.planner.peers.elites import Elites
-from benchmarks.planner.peers.elites import truncated
+from benchmarks.planner.peers.cube import from_unit, to_unit
+from benchmarks.planner.peers.elites import Elites, truncated
 from benchmarks.planner.peers.fixed import Fixed
 from benchmarks.planner.peers.friedman import rank_sums
 from benchmarks.planner.peers.friedman import survivors as friedman_survivors
-from benchmarks.planner.peers.halving import Halving
-from benchmarks.planner.peers.halving import bracket_cost
-from benchmarks.planner.peers.halving import survivors
+from benchmarks.planner.peers.halving import Halving, bracket_cost, survivors
 from benchmarks.planner.peers.irace import Irace
 from benchmarks.planner.peers.landings import landings
 from benchmarks.planner.peers.optional import optional
 from benchmarks.planner.peers.rungs import Rungs
 from benchmarks.planner.peers.sources import Random
 from benchmarks.planner.peers.wilcoxon import Wilcoxon
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Policy
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import Further, New, Pick, Policy, Setting
 from kdsearch.space import Range
 from kdsearch.tasks.base import Scalar
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdsearch.search.policy import New
-from kdsearch.search.pooled import Pooled
+from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.base import New
 from tests.benchmarks.planner import folds
 
 

@@ -10,24 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import Loaded
-from support import declaration
-from support import toy_study
+from support import Loaded, declaration, toy_study
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.report.export import write_table
 from kdsearch.search.replay import read_table
 from tests.benchmarks.planner import __main__ as command
-from tests.benchmarks.planner import archive
-from tests.benchmarks.planner import bound
-from tests.benchmarks.planner import measure
-from tests.benchmarks.planner import policies
-from tests.benchmarks.planner import record_jhmdb
-from tests.benchmarks.planner import stop
-from tests.benchmarks.planner import summary
-from tests.benchmarks.planner import table
-from tests.benchmarks.planner import worlds
+from tests.benchmarks.planner import archive, bound, measure, policies, record_jhmdb, stop, summary, table, worlds
 from tests.search.replay.helpers import Blind
 
 

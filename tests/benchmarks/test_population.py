@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from kdsearch.allocator import ALLOCATOR
 from kdsearch.data import jhmdb
-from kdsearch.engines import width
+from kdsearch.engines import layouts
+from kdsearch.engines.devices import ALLOCATOR
 from kdsearch.tasks.base import Layout
-from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.video_hashing.task import VideoHashing
 from tests.benchmarks.population import __main__ as benchmark
 from tests.benchmarks.population import equivalence
 from tests.benchmarks.population.students import STUDENTS
@@ -81,7 +81,7 @@ def test_cells_take_turns_and_ratios_are_within_a_turn(tmp_path: Path, capsys: p
 
 
 def test_what_is_chosen_is_what_a_worker_would_take() -> None:
-    assert benchmark.GAIN == width.GAIN
+    assert benchmark.GAIN == layouts.GAIN
     alone, looped, vmapped = ("one by one", 1), ("looped", 4), ("vmapped", 4)
     # 1.04 times as fast is not enough, 1.06 times is; then the next must be 1.05 times as fast as that one.
     assert benchmark.choice({alone: 1.0, looped: 1 / 1.04, vmapped: 1 / 1.03}) == alone

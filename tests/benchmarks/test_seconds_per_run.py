@@ -12,15 +12,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.seconds_per_run.measure import VARIANTS
-from benchmarks.seconds_per_run.measure import run_variant
-from benchmarks.seconds_per_run.plain import PlainLoop
-from benchmarks.seconds_per_run.plain import ranked_map
-from benchmarks.seconds_per_run.setting import Setting
-from benchmarks.seconds_per_run.setting import make_setting
-from benchmarks.seconds_per_run.triplets import cube_triplets
-from benchmarks.seconds_per_run.triplets import looped_triplets
-from benchmarks.seconds_per_run.triplets import masked_cube_triplets
+from benchmarks.seconds_per_run.measure import VARIANTS, run_variant
+from benchmarks.seconds_per_run.plain import PlainLoop, ranked_map
+from benchmarks.seconds_per_run.setting import Setting, make_setting
+from benchmarks.seconds_per_run.triplets import cube_triplets, looped_triplets, masked_cube_triplets
 from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.metrics.retrieval import mean_average_precision
 from kdsearch.models.registry import ENCODERS

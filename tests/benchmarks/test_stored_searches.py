@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from kdsearch.search.threads import one_thread
-from tests.benchmarks.planner import archive
-from tests.benchmarks.planner import measure
+from kdsearch.search.gp.threads import one_thread
+from tests.benchmarks.planner import archive, measure
 from tests.benchmarks.planner.policies import OURS
 
 AGAIN = [
@@ -46,5 +45,5 @@ def test_a_stored_search_comes_out_again(job: measure.Job, tmp_path: Path) -> No
     archive.write([again], tmp_path / "again.npz")
     (found,) = archive.read(tmp_path / "again.npz")
     assert {**found, "wall": 0} == {**stored()[job.key], "wall": 0}, (
-        "the policy searches in another way than the stored searches; raise kdsearch.search.pooled.VERSION if it is to"
+        "the policy searches in another way than the stored searches; raise adaptive.VERSION if it is to"
     )

@@ -16,10 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import NOISY
-from support import program
-from support import run_program
-from support import wait_for
+from support import NOISY, program, run_program, wait_for
 
 from kdsearch.ledger import embedded
 

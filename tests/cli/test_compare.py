@@ -9,7 +9,7 @@ import pytest
 from kdsearch.cli.compare import compare
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.studyfile import load
+from kdsearch.engines.study_file import load
 from kdsearch.ledger.ledger import Ledger
 
 FILE = """

@@ -14,7 +14,7 @@ import pytest
 from support import run_program
 
 import kdsearch as kd
-from kdsearch.engines import studyfile
+from kdsearch.engines import study_file
 from kdsearch.errors import DataError
 from kdsearch.ledger import embedded
 
@@ -151,9 +151,9 @@ def test_a_gpu_without_the_full_presets_data_gets_the_small_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KDSEARCH_DATA", str(tmp_path))
-    monkeypatch.setattr(studyfile, "gpus", lambda: [object()])
-    transfer = studyfile.load(STUDIES / "sskt_transfer.py").study
+    monkeypatch.setattr(study_file, "gpus", lambda: [object()])
+    transfer = study_file.load(STUDIES / "sskt_transfer.py").study
     assert (transfer.preset, transfer.trained.label) == ("cpu", "standin-cifar10-4classes-n1200-3folds")
-    assert studyfile.load(STUDIES / "cifar10_temperature.py").study.preset == "cpu", "drawn shapes are not worth a GPU"
+    assert study_file.load(STUDIES / "cifar10_temperature.py").study.preset == "cpu", "drawn shapes are not worth a GPU"
     with pytest.raises(DataError, match="STL10"):
-        studyfile.load(STUDIES / "sskt_transfer.py", "full").declaration()
+        study_file.load(STUDIES / "sskt_transfer.py", "full").declaration()

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 from rich.console import Console
-from support import Loaded
-from support import ToyTask
-from support import declaration
-from support import toy_study
+from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.cli.launching import _announce

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kdsearch.cli.logs import _drawn
-from kdsearch.cli.logs import event_lines
+from kdsearch.cli.logs import _drawn, event_lines
 from kdsearch.data.folds import Fold
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import RunRecord
+from kdsearch.ledger.records import EventRecord, RunRecord
 
 AT = datetime(2026, 11, 2, 12, tzinfo=UTC)
 SAME = "Traceback (most recent call last):\n  File ...\nValueError: no such layer <Layer at 0x7f01>"

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from support import declaration
-from support import run_program
-from support import toy_study
+from support import declaration, run_program, toy_study
 
 from kdsearch.cli.common import launched_from
 from kdsearch.cli.studies import table_of

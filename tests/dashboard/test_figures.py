@@ -6,17 +6,14 @@ from pathlib import Path
 
 import optuna
 import pytest
-from support import Loaded
-from support import declaration
-from support import toy_study
+from support import Loaded, declaration, toy_study
 
-from kdsearch.dashboard.figures import figure_files
-from kdsearch.dashboard.figures import publish
+from kdsearch.dashboard.figures import figure_files, publish
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
+from kdsearch.engines.optuna_mirror import optuna_storage
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.projection import optuna_storage
 
 FOLDER = Path(__file__).resolve().parents[2] / "dashboards"
 

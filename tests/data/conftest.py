@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import scipy.io
 
-from kdsearch.data.places import VARIABLE
+from kdsearch.data.roots import VARIABLE
 
 # Source videos of two classes with their clips' split memberships; no source is in both parts of a split.
 SOURCES = {

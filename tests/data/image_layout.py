@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kdsearch.torchvision_shim import import_torchvision
+from kdsearch.torchvision_compat import import_torchvision
 
 CLASSES = np.array(["ant", "bee", "cow"])
 

@@ -6,22 +6,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch.data import hmdb51
-from kdsearch.data import ucf101
-from kdsearch.data.action_places import media_folder
-from kdsearch.data.action_sets import HMDB51
-from kdsearch.data.action_sets import UCF101
-from kdsearch.data.places import VARIABLE
+from kdsearch.data import hmdb51, ucf101
+from kdsearch.data.action.locate import media_folder
+from kdsearch.data.action.sets import HMDB51, UCF101
+from kdsearch.data.roots import VARIABLE
 from kdsearch.errors import DataError
-from tests.data.action_layout import CLASSES
-from tests.data.action_layout import is_close
-from tests.data.action_layout import lengths
-from tests.data.action_layout import ucf_names
-from tests.data.action_layout import write_frames
-from tests.data.action_layout import write_hmdb
-from tests.data.action_layout import write_ucf
-from tests.data.action_layout import write_ucf_lists
-from tests.data.action_layout import write_video
+from tests.data.action_layout import (
+    CLASSES,
+    is_close,
+    lengths,
+    ucf_names,
+    write_frames,
+    write_hmdb,
+    write_ucf,
+    write_ucf_lists,
+    write_video,
+)
 
 
 @pytest.fixture

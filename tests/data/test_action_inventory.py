@@ -4,25 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from kdsearch.data import available
-from kdsearch.data import ucf101
-from kdsearch.data import verify
-from kdsearch.data.action_inventory import available_actions
-from kdsearch.data.action_inventory import verify_actions
-from tests.data.action_layout import lengths
-from tests.data.action_layout import write_hmdb
-from tests.data.action_layout import write_ucf
+from kdsearch.data import Available, available, ucf101, verify
+from kdsearch.data.action.inventory import available_actions, verify_actions
+from tests.data.action_layout import lengths, write_hmdb, write_ucf
 
 
 def test_rows_of_what_is_there(tmp_path: Path) -> None:
     write_ucf(tmp_path / "UCF101")
     ucf, hmdb = available_actions(tmp_path)
-    assert ucf == (
-        "ucf101", "frames", str(tmp_path / "UCF101/UCF-101"), 24, 3, ucf101(root=tmp_path).fingerprint()
-    )  # fmt: skip
-    assert hmdb == ("hmdb51", "frames", "stand-in, not HMDB51", 268, 6, "stand-in")
+    fingerprint = ucf101(root=tmp_path).fingerprint()
+    assert ucf == Available("ucf101", "frames", str(tmp_path / "UCF101/UCF-101"), 24, 3, fingerprint)
+    assert hmdb == Available("hmdb51", "frames", "stand-in, not HMDB51", 268, 6, "stand-in")
     rows = {row.name: row for row in available(tmp_path)}
-    assert (rows["ucf101"].clips, rows["ucf101"].fingerprint) == (24, ucf[-1])
+    assert (rows["ucf101"].clips, rows["ucf101"].fingerprint) == (24, fingerprint)
     assert rows["hmdb51"].where == "stand-in, not HMDB51"
 
 
@@ -30,8 +24,8 @@ def test_a_missing_video_makes_a_row_unreadable(tmp_path: Path) -> None:
     write_ucf(tmp_path)
     (tmp_path / "UCF-101/Archery/v_Archery_g01_c01.avi").unlink()
     row = available_actions(tmp_path)[0]
-    assert row[3:] == (0, 0, "unreadable")
-    assert "1 are missing: Archery/v_Archery_g01_c01" in row[2]
+    assert (row.clips, row.classes, row.fingerprint) == (0, 0, "unreadable")
+    assert "1 are missing: Archery/v_Archery_g01_c01" in row.where
 
 
 @pytest.mark.parametrize("frames", [False, True])
@@ -39,14 +33,14 @@ def test_everything_verifies(tmp_path: Path, frames: bool) -> None:
     write_ucf(tmp_path, "frames" if frames else "UCF-101", frames=frames)
     write_hmdb(tmp_path / "hmdb51")
     findings = verify_actions(tmp_path)
-    assert all(ok for _, ok, _ in findings), findings
-    assert [message for _, _, message in findings] == [
+    assert all(finding.ok for finding in findings), findings
+    assert [finding.message for finding in findings] == [
         "UCF101 lists of split 1: 24 clips of 3 of 101 classes",
         f"UCF101: 24 clips, {sum(lengths())} frames",
         "HMDB51 lists of split 1: 16 clips of 2 of 51 classes",
         "HMDB51: 16 clips, 64 frames",
     ]
-    assert {finding.message for finding in verify(tmp_path)} == {message for _, _, message in findings}
+    assert verify(tmp_path) == findings
 
 
 def test_every_broken_file_is_found(tmp_path: Path) -> None:
@@ -58,9 +52,9 @@ def test_every_broken_file_is_found(tmp_path: Path) -> None:
     lists.write_text("foreign\n")
     (tmp_path / "ucfTrainTestlist/testlist02.txt").write_text("")
     findings = verify_actions(tmp_path)
-    bad = {path for path, ok, _ in findings if not ok}
-    assert bad >= set(broken)
-    assert any("trainlist02.txt, line 1" in message for _, ok, message in findings if not ok)
+    bad = {finding.file: finding.message for finding in findings if not finding.ok}
+    assert bad.keys() >= set(broken)
+    assert any("trainlist02.txt, line 1" in message for message in bad.values())
 
 
 def test_nothing_is_verified_where_nothing_is(tmp_path: Path) -> None:

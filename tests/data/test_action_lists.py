@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from kdsearch.data.action_lists import Listed
-from kdsearch.data.action_lists import read_lists
-from kdsearch.data.action_sets import HMDB51
-from kdsearch.data.action_sets import UCF101
+from kdsearch.data.action.lists import Listed, read_lists
+from kdsearch.data.action.sets import HMDB51, UCF101
 from kdsearch.errors import DataError
-from tests.data.action_layout import hmdb_names
-from tests.data.action_layout import ucf_names
-from tests.data.action_layout import write_hmdb_lists
-from tests.data.action_layout import write_ucf_lists
+from tests.data.action_layout import hmdb_names, ucf_names, write_hmdb_lists, write_ucf_lists
 
 
 def test_ucf_lists_by_hand(tmp_path: Path) -> None:

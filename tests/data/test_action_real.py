@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch.data import hmdb51
-from kdsearch.data import ucf101
-from kdsearch.data.action import ActionVideos
-from kdsearch.data.action_lists import read_lists
-from kdsearch.data.action_sets import ACTION_SETS
-from kdsearch.data.action_sets import ActionName
-from kdsearch.data.places import VARIABLE
+from kdsearch.data import hmdb51, ucf101
+from kdsearch.data.action.declaration import ActionVideos
+from kdsearch.data.action.lists import read_lists
+from kdsearch.data.action.sets import ACTION_SETS, ActionName
+from kdsearch.data.roots import VARIABLE
 
 pytestmark = pytest.mark.real_data
 
@@ -82,7 +80,7 @@ def test_all_films_of_hmdb51(real_lists: Path) -> None:
 
 
 def test_classes_of_the_small_study_are_official(whole: Path) -> None:
-    from kdsearch.engines.studyfile import load_study
+    from kdsearch.engines.study_file import load_study
 
     data = load_study("studies/ucf101_weights.py", "cpu").task.data  # type: ignore[union-attr]
     small = ucf101(classes=data.only, root=whole)

@@ -9,14 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from kdsearch.data import hmdb51
-from kdsearch.data import ucf101
-from kdsearch.data.action import ActionVideos
-from kdsearch.engines.studyfile import load_study
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.video_hashing import VideoHashing
-from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.data import hmdb51, ucf101
+from kdsearch.data.action.declaration import ActionVideos
+from kdsearch.engines.study_file import load_study
+from kdsearch.tasks.base import RunContext, RunRequest
+from kdsearch.tasks.video_hashing.data import dataset
+from kdsearch.tasks.video_hashing.task import VideoHashing
 from tests.data.action_layout import write_ucf
 
 TINY: dict[str, Any] = {

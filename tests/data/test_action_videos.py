@@ -5,13 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch.data.action_places import frames_in
-from kdsearch.data.action_videos import count_frames
-from kdsearch.data.action_videos import read_clip
+from kdsearch.data.video import count_frames, frames_in, read_clip
 from kdsearch.errors import DataError
-from tests.data.action_layout import is_close
-from tests.data.action_layout import write_frames
-from tests.data.action_layout import write_video
+from tests.data.action_layout import is_close, write_frames, write_video
 
 
 @pytest.mark.parametrize(

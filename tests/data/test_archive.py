@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch.data.archive import open_archive
+from kdsearch.data.jhmdb.archive import open_archive
 from kdsearch.errors import DataError
 
 Arrays = dict[str, np.ndarray]

@@ -8,11 +8,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from kdsearch.data.augmentation import Views
-from kdsearch.data.augmentation import colours
-from kdsearch.data.augmentation import crop_flip
-from kdsearch.data.augmentation import recolour
-from kdsearch.data.augmentation import views
+from kdsearch.training.augmentation import Views, colours, crop_flip, recolour, views
 
 KEYS = torch.tensor([3, -(2**62), 2**63 - 1])
 EPOCHS = torch.tensor([0, 7, 7])

@@ -12,10 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdsearch.data import cifar10
-from kdsearch.data import hmdb51
-from kdsearch.data import jhmdb
-from kdsearch.data import ucf101
+from kdsearch.data import cifar10, hmdb51, jhmdb, ucf101
 from kdsearch.data.folds import Fold
 from kdsearch.errors import DataError
 

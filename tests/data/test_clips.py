@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kdsearch.data import Clips
-from kdsearch.data import sample_uniform
+from kdsearch.data import Clips, sample_uniform
 from kdsearch.errors import DataError
 
 

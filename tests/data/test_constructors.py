@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kdsearch import data
-from kdsearch.data.image_cifar import CifarFinder
+from kdsearch.data.images.cifar import CifarFinder
 from kdsearch.errors import DataError
 
 CLASSES: dict[str, Callable[..., Any]] = {

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kdsearch.data import decoded
-from kdsearch.data.decoded import decoded_once
+from kdsearch.data import decoded_cache
+from kdsearch.data.decoded_cache import decoded_once
 from kdsearch.errors import DataError
 
 SHAPE = (40, 2, 8, 8, 3)
@@ -111,7 +111,7 @@ def test_what_a_killed_process_left_is_removed(home: Path) -> None:
 
 def test_a_full_disk_is_told_before_decoding(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "free")
-    monkeypatch.setattr(decoded.shutil, "disk_usage", lambda path: usage(1000))
+    monkeypatch.setattr(decoded_cache.shutil, "disk_usage", lambda path: usage(1000))
     clips = Clips()
     length = int(np.prod(SHAPE)) + 4 * 40 + 64
     with pytest.raises(DataError, match=f"room for {length:,} bytes of decoded clips; came 1,000 free bytes") as caught:
@@ -139,7 +139,7 @@ def test_a_disk_that_fails_while_writing(
 def test_two_processes_decode_once(home: Path, tmp_path: Path) -> None:
     code = (
         "import sys, time, numpy as np\n"
-        "from kdsearch.data.decoded import decoded_once\n"
+        "from kdsearch.data.decoded_cache import decoded_once\n"
         "def clip(row):\n"
         "    time.sleep(0.02)\n"
         "    open(sys.argv[1], 'a').write('x')\n"

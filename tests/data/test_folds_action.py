@@ -7,18 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch.data import clips
-from kdsearch.data import hmdb51
-from kdsearch.data import ucf101
-from kdsearch.data.action import ActionVideos
-from kdsearch.data.action_lists import read_lists
-from kdsearch.data.action_sets import ACTION_SETS
-from kdsearch.data.action_sets import ActionName
+from kdsearch.data import clips, hmdb51, ucf101
+from kdsearch.data.action.declaration import ActionVideos
+from kdsearch.data.action.lists import read_lists
+from kdsearch.data.action.sets import ACTION_SETS, ActionName
 from kdsearch.data.folds import Fold
-from kdsearch.data.names import film_of
+from kdsearch.data.jhmdb.names import film_of
 from kdsearch.errors import DataError
-from tests.data.action_layout import ucf_names
-from tests.data.action_layout import write_ucf
+from tests.data.action_layout import ucf_names, write_ucf
 from tests.data.test_action_real import DECLARE
 
 

@@ -8,25 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch import settings
-from kdsearch.data import cifar10
-from kdsearch.data import cifar100
-from kdsearch.data import image_folder
-from kdsearch.data import stl10
-from kdsearch.data import voc
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
-from kdsearch.data.image_cifar_files import SUBSET
-from kdsearch.data.image_places import below
-from kdsearch.data.image_split import cut
+from kdsearch import environment
+from kdsearch.data import cifar10, cifar100, image_folder, stl10, voc
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.data.images.cifar_files import SUBSET
+from kdsearch.data.images.locate import below
+from kdsearch.data.images.split import cut
 from kdsearch.errors import DataError
-from tests.data.image_layout import write_subset
-from tests.data.image_layout import write_voc
+from tests.data.image_layout import write_subset, write_voc
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(settings.HOME, str(tmp_path / "home"))
+    monkeypatch.setenv(environment.HOME, str(tmp_path / "home"))
 
 
 def draws(seed: int = 0) -> np.random.Generator:

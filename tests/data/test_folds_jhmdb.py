@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from kdsearch.data import jhmdb
-from kdsearch.data.declaration import Jhmdb
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
+from kdsearch.data.clips import Table
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.data.jhmdb.declaration import Jhmdb
+from kdsearch.data.jhmdb.locate import open_table
 from kdsearch.data.partitions import films_of
-from kdsearch.data.places import open_table
-from kdsearch.data.protocols import Parts
-from kdsearch.data.table import Table
+from kdsearch.data.splits import Parts
 from kdsearch.errors import DataError
 
 PARTITIONS = 6

@@ -13,16 +13,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from kdsearch import settings
-from kdsearch.data import cifar10
-from kdsearch.data import decoded
-from kdsearch.data.image_cache import decoded_once
-from kdsearch.data.image_decoding import decode
-from kdsearch.data.images import Part
-from kdsearch.data.images import Rows
+from kdsearch import environment
+from kdsearch.data import cifar10, decoded_cache
+from kdsearch.data.images.base import Part, Rows
+from kdsearch.data.images.cache import decoded_once
+from kdsearch.data.images.files import decode
 from kdsearch.errors import DataError
-from tests.data.image_layout import jpeg
-from tests.data.image_layout import write_jpegs
+from tests.data.image_layout import jpeg, write_jpegs
 
 SHAPE = (3, 4, 4)
 ROWS: Rows = {"train": np.array([5, 2, 7]), "test": np.array([1, 2])}
@@ -32,7 +29,7 @@ Usage = namedtuple("Usage", "total used free")
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(settings.HOME, str(tmp_path / "home"))
+    monkeypatch.setenv(environment.HOME, str(tmp_path / "home"))
 
 
 class Pixels:
@@ -48,7 +45,7 @@ class Pixels:
 
 def made() -> list[Path]:
     """All that lies in the folder, but for locks."""
-    return [path for path in (settings.home() / "images").iterdir() if path.suffix != ".lock"]
+    return [path for path in (environment.home() / "images").iterdir() if path.suffix != ".lock"]
 
 
 def test_images_lie_in_order_and_are_asked_for_once() -> None:
@@ -87,7 +84,7 @@ def test_a_damaged_file_is_made_anew(where: str) -> None:
 
 
 def test_what_a_killed_process_left_is_no_result_and_goes() -> None:
-    folder = settings.home() / "images"
+    folder = environment.home() / "images"
     folder.mkdir(parents=True)
     image = Pixels()
     decoded_once("a", ROWS, SHAPE, image)
@@ -115,8 +112,8 @@ def test_processes_that_want_the_same_wait_for_the_first(tmp_path: Path) -> None
     code = """
 import sys, time
 import numpy as np
-from kdsearch.data.image_cache import decoded_once
-from kdsearch.data.image_decoding import decode
+from kdsearch.data.images.cache import decoded_once
+from kdsearch.data.images.files import decode
 
 def image(part, row):
     with open(sys.argv[1], "a") as file:
@@ -144,7 +141,7 @@ def test_an_image_of_another_shape_is_named() -> None:
 
 def test_too_small_a_disk_is_told_before_anything_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     image = Pixels()
-    monkeypatch.setattr(decoded.shutil, "disk_usage", lambda _: Usage(1000, 950, 50))
+    monkeypatch.setattr(decoded_cache.shutil, "disk_usage", lambda _: Usage(1000, 950, 50))
     with pytest.raises(DataError, match=r"home/images/.*: expected room for 324 bytes .*; came 50 free.*KDSEARCH_HOME"):
         decoded_once("a", ROWS, SHAPE, image)
     assert image.asked == 0

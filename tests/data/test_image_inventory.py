@@ -8,24 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.data import voc
-from kdsearch.data.inventory import Available
-from kdsearch.data.inventory import Finding
-from kdsearch.data.inventory import available
-from kdsearch.data.inventory import verify
-from tests.data.image_layout import trust
-from tests.data.image_layout import write_cifar100
-from tests.data.image_layout import write_folder
-from tests.data.image_layout import write_jpegs
-from tests.data.image_layout import write_stl10
-from tests.data.image_layout import write_subset
-from tests.data.image_layout import write_voc
+from kdsearch.data.findings import Available, Finding
+from kdsearch.data.inventory import available, verify
+from tests.data.image_layout import (
+    trust,
+    write_cifar100,
+    write_folder,
+    write_jpegs,
+    write_stl10,
+    write_subset,
+    write_voc,
+)
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(settings.HOME, str(tmp_path / "home"))
+    monkeypatch.setenv(environment.HOME, str(tmp_path / "home"))
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_each_set_found_is_a_row_and_a_finding(root: Path, monkeypatch: pytest.M
     assert len(findings) == 6
     assert all(finding.ok for finding in findings), findings
     assert any("12 train, 6 test images of 3 classes" in finding.message for finding in findings)
-    assert not (settings.home() / "images").exists(), "files are read, no cache is made or asked"
+    assert not (environment.home() / "images").exists(), "files are read, no cache is made or asked"
 
 
 @pytest.mark.parametrize("write", [write_subset, write_jpegs])

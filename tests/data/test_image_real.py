@@ -7,12 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch import settings
-from kdsearch.data import available
-from kdsearch.data import cifar10
-from kdsearch.data.image_cifar_files import SUBSET
-from kdsearch.data.image_cifar_files import WHOLE
-from kdsearch.data.image_places import below
+from kdsearch import environment
+from kdsearch.data import available, cifar10
+from kdsearch.data.images.cifar_files import SUBSET, WHOLE
+from kdsearch.data.images.locate import below
 
 pytestmark = pytest.mark.real_data
 
@@ -21,7 +19,7 @@ ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(settings.HOME, str(tmp_path / "home"))
+    monkeypatch.setenv(environment.HOME, str(tmp_path / "home"))
 
 
 @pytest.fixture

@@ -7,28 +7,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch import settings
-from kdsearch.data import cifar10
-from kdsearch.data import cifar100
-from kdsearch.data import image_folder
-from kdsearch.data import stl10
-from kdsearch.data import voc
-from kdsearch.data.image_voc import VOC_CLASSES
-from kdsearch.data.image_voc import shown
+from kdsearch import environment
+from kdsearch.data import cifar10, cifar100, image_folder, stl10, voc
+from kdsearch.data.images.voc import VOC_CLASSES, shown
 from kdsearch.errors import DataError
-from tests.data.image_layout import ANNOTATION
-from tests.data.image_layout import trust
-from tests.data.image_layout import write_cifar10
-from tests.data.image_layout import write_cifar100
-from tests.data.image_layout import write_folder
-from tests.data.image_layout import write_stl10
-from tests.data.image_layout import write_subset
-from tests.data.image_layout import write_voc
+from tests.data.image_layout import (
+    ANNOTATION,
+    trust,
+    write_cifar10,
+    write_cifar100,
+    write_folder,
+    write_stl10,
+    write_subset,
+    write_voc,
+)
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(settings.HOME, str(tmp_path / "home"))
+    monkeypatch.setenv(environment.HOME, str(tmp_path / "home"))
 
 
 def test_official_cifar10_comes_before_archives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

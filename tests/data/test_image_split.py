@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdsearch.data.image_split import carved
-from kdsearch.data.image_split import chosen
+from kdsearch.data.images.split import carved, chosen
 from kdsearch.errors import DataError
 
 

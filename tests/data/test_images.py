@@ -10,20 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch import settings
-from kdsearch.data import ImageParts
-from kdsearch.data import Images
-from kdsearch.data import cifar10
-from kdsearch.data import voc
-from kdsearch.data.image_standin import StandinReader
+from kdsearch import environment
+from kdsearch.data import ImageParts, Images, cifar10, voc
+from kdsearch.data.images.standin import StandinReader
 from kdsearch.errors import DataError
-from tests.data.image_layout import write_jpegs
-from tests.data.image_layout import write_subset
+from tests.data.image_layout import write_jpegs, write_subset
 
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(settings.HOME, str(tmp_path / "home"))
+    monkeypatch.setenv(environment.HOME, str(tmp_path / "home"))
 
 
 def test_importing_the_declarations_imports_no_torch() -> None:

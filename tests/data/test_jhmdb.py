@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kdsearch.data import available
-from kdsearch.data import jhmdb
-from kdsearch.data import verify
+from kdsearch.data import available, jhmdb, verify
 from kdsearch.errors import DataError
 
 

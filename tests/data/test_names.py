@@ -2,11 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kdsearch.data.names import CLASSES
-from kdsearch.data.names import JOINTS
-from kdsearch.data.names import film_of
-from kdsearch.data.names import group_indices
-from kdsearch.data.names import source_of
+from kdsearch.data.jhmdb.names import CLASSES, JOINTS, film_of, group_indices, source_of
 from kdsearch.errors import DataError
 
 

@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 import scipy.io
 
-from kdsearch.data import archive
-from kdsearch.data import available
-from kdsearch.data import jhmdb
-from kdsearch.data import pack
-from kdsearch.data import verify
-from kdsearch.data.archive import FILES
-from kdsearch.data.archive import ArchiveSource
-from kdsearch.data.official import OfficialSource
-from kdsearch.data.official import open_official
-from kdsearch.data.official import read_lists
-from kdsearch.data.standin import StandinSource
-from kdsearch.data.table import Modality
+from kdsearch.data import available, jhmdb, pack, verify
+from kdsearch.data.clips import Modality
+from kdsearch.data.jhmdb import archive
+from kdsearch.data.jhmdb.archive import FILES, ArchiveSource
+from kdsearch.data.jhmdb.official import OfficialSource, open_official, read_lists
+from kdsearch.data.jhmdb.standin import StandinSource
 from kdsearch.errors import DataError
 
 

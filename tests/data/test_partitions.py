@@ -5,15 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
-from kdsearch.data.folds import checked_folds
-from kdsearch.data.partitions import Cutting
-from kdsearch.data.partitions import _cut_class
-from kdsearch.data.partitions import checked_sources
-from kdsearch.data.partitions import cut
-from kdsearch.data.partitions import films_of
-from kdsearch.data.table import Table
+from kdsearch.data.clips import Table
+from kdsearch.data.folds import FIRST, Fold, checked_folds
+from kdsearch.data.partitions import Cutting, _cut_class, checked_sources, cut, films_of
 from kdsearch.errors import DataError
 
 

@@ -3,9 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdsearch.data.protocols import carve
-from kdsearch.data.protocols import make_parts
-from kdsearch.data.table import Table
+from kdsearch.data.clips import Table
+from kdsearch.data.splits import carve, make_parts
 
 
 def table_of(names: list[str], labels: list[int], groups: list[int], splits: np.ndarray, classes: int) -> Table:

@@ -8,21 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kdsearch.data import available
-from kdsearch.data import jhmdb
-from kdsearch.data import pack
-from kdsearch.data import verify
-from kdsearch.data.archive import FILES
-from kdsearch.data.archive import open_archive
-from kdsearch.data.archive import read_npz
-from kdsearch.data.names import CLASSES
-from kdsearch.data.names import JOINTS
-from kdsearch.data.names import group_indices
-from kdsearch.data.official import lists_folder
-from kdsearch.data.official import read_lists
-from kdsearch.data.places import locate
-from kdsearch.data.table import Modality
-from kdsearch.data.table import Table
+from kdsearch.data import available, jhmdb, pack, verify
+from kdsearch.data.clips import Modality, Table
+from kdsearch.data.jhmdb.archive import FILES, open_archive, read_npz
+from kdsearch.data.jhmdb.locate import locate
+from kdsearch.data.jhmdb.names import CLASSES, JOINTS, group_indices
+from kdsearch.data.jhmdb.official import lists_folder, read_lists
 
 pytestmark = pytest.mark.real_data
 
@@ -174,7 +165,7 @@ def test_packing_gives_the_archive_back(
 
 
 def test_silhouettes_of_masks_are_close_to_the_archive(real_root: Path, tmp_path: Path) -> None:
-    from kdsearch.data.silhouettes import silhouettes
+    from kdsearch.data.jhmdb.silhouettes import silhouettes
 
     paths = [locate(m, real_root).path for m in ("masks", "silhouettes")]
     assert paths[0] is not None
@@ -188,8 +179,8 @@ def test_silhouettes_of_masks_are_close_to_the_archive(real_root: Path, tmp_path
 
 
 def test_readers_on_an_official_clip(real_root: Path) -> None:
-    from kdsearch.data.matfiles import read_joints
-    from kdsearch.data.videos import read_video
+    from kdsearch.data.jhmdb.official import read_joints
+    from kdsearch.data.video import read_video
 
     folder = next((f for f in (real_root / "example_clip", real_root / "jhmdb/example_clip") if f.is_dir()), None)
     if folder is None:

@@ -5,10 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from kdsearch.data import Clips
-from kdsearch.data import jhmdb
-from kdsearch.data.standin import open_standin
-from kdsearch.data.table import TEST
+from kdsearch.data import Clips, jhmdb
+from kdsearch.data.clips import TEST
+from kdsearch.data.jhmdb.standin import open_standin
 
 
 def ridge_accuracy(clips: Clips, strength: float = 100.0) -> float:

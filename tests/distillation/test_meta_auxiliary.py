@@ -5,15 +5,11 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from kdsearch.distillation.focal import focal_batchmean
-from kdsearch.distillation.meta_auxiliary import collapse_entropy
-from kdsearch.distillation.meta_auxiliary import masked_softmax
-from kdsearch.distillation.meta_auxiliary import primary_after_step
-from kdsearch.distillation.meta_auxiliary import virtual_step
+from kdsearch.distillation.meta_auxiliary import collapse_entropy, masked_softmax, primary_after_step, virtual_step
 
 SUBCLASSES = (2, 1, 3)
 

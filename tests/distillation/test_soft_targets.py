@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kdsearch.distillation.soft_targets import binary_cross_entropy_mean
-from kdsearch.distillation.soft_targets import probabilities_mse_half_mean
-from kdsearch.distillation.soft_targets import soft_targets_cross_entropy_batchmean
-from kdsearch.distillation.soft_targets import soft_targets_kl_batchmean
-from kdsearch.distillation.soft_targets import soft_targets_kl_mean
+from kdsearch.distillation.soft_targets import (
+    binary_cross_entropy_mean,
+    probabilities_mse_half_mean,
+    soft_targets_cross_entropy_batchmean,
+    soft_targets_kl_batchmean,
+    soft_targets_kl_mean,
+)
 
 Term = Callable[[Tensor, Tensor, float | Tensor], Tensor]
 

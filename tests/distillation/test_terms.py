@@ -7,8 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from kdsearch.distillation.representation import representation_mse_mean
-from kdsearch.distillation.soft_targets import cross_entropy_batchmean
-from kdsearch.distillation.soft_targets import soft_targets_kl_batchmean
+from kdsearch.distillation.soft_targets import cross_entropy_batchmean, soft_targets_kl_batchmean
 
 
 def test_representation_golden_value() -> None:

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kdsearch.distillation.transfer import TRANSFER_LOSSES
-from kdsearch.distillation.transfer import transfer_loss
+from kdsearch.distillation.transfer import TRANSFER_LOSSES, transfer_loss
 
 
 def original(name: str, pred: Tensor, target: Tensor, temperature: float) -> Tensor:

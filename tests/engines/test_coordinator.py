@@ -6,14 +6,11 @@ import threading
 import time
 
 import pytest
-from support import ToyTask
-from support import declaration
-from support import toy_study
+from support import ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.engines import coordinator as coordinators
-from kdsearch.engines.coordinator import Aside
-from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.coordinator import Aside, Coordinator
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 

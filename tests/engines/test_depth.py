@@ -7,7 +7,7 @@ from itertools import repeat
 
 import pytest
 
-from kdsearch.engines.depth import Depth
+from kdsearch.engines.queue_depth import Depth
 
 WORKERS = 200
 STORED = 100_000

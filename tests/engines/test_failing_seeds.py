@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from support import Loaded
-from support import declaration
+from support import Loaded, declaration
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator

@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from support import Crowd
-from support import Loaded
-from support import ToyTask
-from support import declaration
-from support import toy_study
+from support import Crowd, Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.data.folds import Fold
@@ -18,11 +14,8 @@ from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
-from kdsearch.tasks import RunContext
-from kdsearch.tasks import RunRequest
-from kdsearch.tasks import RunResult
-from kdsearch.tasks.base import Jobs
-from kdsearch.tasks.base import Layout
+from kdsearch.tasks import RunContext, RunRequest, RunResult
+from kdsearch.tasks.base import Jobs, Layout
 
 SEEN: list[tuple[RunRequest, RunContext]] = []
 FOLDS: list[set[Fold]] = []

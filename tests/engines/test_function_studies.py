@@ -5,24 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support import Loaded
-from support import declaration
-from support import draw
+from support import Loaded, declaration, draw
 
 import kdsearch as kd
 from kdsearch.data.folds import Fold as Place
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.objective import evaluate
-from kdsearch.errors import KdsearchError
-from kdsearch.errors import StudyMismatch
+from kdsearch.errors import KdsearchError, StudyMismatch
+from kdsearch.integrations.optuna_objective import evaluate
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import build
-from kdsearch.report import build_beside
-from kdsearch.report.compared import best_without_id
-from kdsearch.report.compared import primary_id
-from kdsearch.report.compared import void_primary
+from kdsearch.report import build, build_beside
+from kdsearch.report.compared import best_without_id, primary_id, void_primary
 from kdsearch.report.selection import select
 from kdsearch.space import Dimension
 from kdsearch.tasks import FunctionTask

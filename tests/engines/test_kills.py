@@ -10,12 +10,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support import NOISY
-from support import program
-from support import run_program
-from support import wait_for
+from support import NOISY, program, run_program, wait_for
 
-from kdsearch.engines.studyfile import load
+from kdsearch.engines.study_file import load
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
@@ -207,7 +204,7 @@ def test_a_worker_in_which_nothing_works_ends_and_fails_no_run(own_home: Path, p
 def workers_of(pid: int) -> list[int]:
     """Worker processes that a launcher started."""
     children = psutil.Process(pid).children()
-    return [child.pid for child in children if "kdsearch.engines.process" in " ".join(child.cmdline())]
+    return [child.pid for child in children if "kdsearch.engines.worker_process" in " ".join(child.cmdline())]
 
 
 def test_a_worker_asked_to_end_from_outside_is_replaced(own_home: Path) -> None:

@@ -7,18 +7,13 @@ from pathlib import Path
 import numpy as np
 import optuna
 import pytest
-from support import NOISY
-from support import ToyTask
-from support import toy_study
+from support import NOISY, ToyTask, toy_study
 
 import kdsearch as kd
 from kdsearch.data.folds import Fold
-from kdsearch.draws import Draw
-from kdsearch.draws import Draws
-from kdsearch.engines.trainable import interpreter_environment
-from kdsearch.tasks import RunContext
-from kdsearch.tasks import RunRequest
-from kdsearch.tasks import RunResult
+from kdsearch.draws import Draw, Draws
+from kdsearch.integrations.ray_trainable import interpreter_environment
+from kdsearch.tasks import RunContext, RunRequest, RunResult
 
 
 def test_optuna_gets_the_mean_over_seeds(home: Path) -> None:

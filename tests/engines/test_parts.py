@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from kdsearch import settings
-from kdsearch.engines import artifacts
-from kdsearch.engines import devices
-from kdsearch.engines.code import code_hash
-from kdsearch.engines.studyfile import load
-from kdsearch.errors import KdsearchError
-from kdsearch.errors import StudyFileError
+from kdsearch import environment
+from kdsearch.engines import artifacts, devices
+from kdsearch.engines.code_hash import code_hash
+from kdsearch.engines.study_file import load
+from kdsearch.errors import KdsearchError, StudyFileError
 
 
 def test_a_worker_is_dead_only_when_its_very_process_is_gone() -> None:
@@ -84,11 +82,11 @@ def test_a_larger_budget_is_no_other_trainer(tmp_path: Path) -> None:
 def test_settings_that_cannot_work_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KDSEARCH_LEASE_SECONDS", "soon")
     with pytest.raises(KdsearchError, match="a number of seconds above 0, got 'soon'"):
-        settings.lease_seconds()
+        environment.lease_seconds()
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KDSEARCH_HOME", str(tmp_path / "file" / "below"))
     with pytest.raises(KdsearchError, match="expected a folder that can be written"):
-        settings.home()
+        environment.home()
 
 
 def test_a_copy_of_a_study_file_under_another_name_is_the_same_trainer(tmp_path: Path) -> None:

@@ -9,31 +9,19 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support import Loaded
-from support import ToyTask
-from support import declaration
-from support import toy_study
+from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
-from kdsearch.data import clips
-from kdsearch.data import jhmdb
+from kdsearch.data import clips, jhmdb
 from kdsearch.engines import artifacts
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.studyfile import LoadedStudy
-from kdsearch.engines.studyfile import load
+from kdsearch.engines.study_file import LoadedStudy, load
 from kdsearch.engines.teacher import given_weights
-from kdsearch.errors import DataError
-from kdsearch.errors import StudyFileError
-from kdsearch.errors import StudyMismatch
+from kdsearch.errors import DataError, StudyFileError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.tasks import ImageClassification
-from kdsearch.tasks import RunContext
-from kdsearch.tasks import RunRequest
-from kdsearch.tasks import RunResult
-from kdsearch.tasks import VideoHashing
+from kdsearch.ledger.records import StudyRecord, StudyResults
+from kdsearch.tasks import ImageClassification, RunContext, RunRequest, RunResult, VideoHashing
 
 SINCE = {"folds", "without", "question", "idle_without_teacher", "query_groups", "teacher_saw"}
 
@@ -184,7 +172,7 @@ def test_a_file_that_holds_no_teacher_fails_no_run_hours_later(home: Path, tmp_p
 def test_a_launch_keeps_the_file_and_names_it_in_the_description(home: Path, tmp_path: Path) -> None:
     import torch
 
-    from kdsearch.tasks.video_hashing_teacher import build_network
+    from kdsearch.tasks.video_hashing.teacher import build_network
 
     file, root = tmp_path / "given.pt", tmp_path / "data"
     root.mkdir()

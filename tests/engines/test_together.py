@@ -9,13 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support import Crowd
-from support import Loaded
-from support import ToyTask
-from support import declaration
-from support import program
-from support import toy_study
-from support import wait_for
+from support import Crowd, Loaded, ToyTask, declaration, program, toy_study, wait_for
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
@@ -23,8 +17,7 @@ from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.worker import Worker
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import RunRecord, StudyResults
 from kdsearch.tasks.base import Layout
 
 CROWD = Path(__file__).parents[1] / "fixtures" / "crowd.py"
@@ -169,7 +162,7 @@ def test_a_killed_worker_of_a_population_loses_nothing_that_was_stored(home: Pat
     try:
         wait_for(lambda: _states(home)["done"] >= 4 and _states(home)["leased"] >= 4, what="runs that ended")
         (worker,) = [
-            row for row in psutil.Process(launch.pid).children() if "kdsearch.engines.process" in row.cmdline()
+            row for row in psutil.Process(launch.pid).children() if "kdsearch.engines.worker_process" in row.cmdline()
         ]
         worker.send_signal(signal.SIGSTOP)
         before, held = _objectives(home), _states(home)["leased"]

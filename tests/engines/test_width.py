@@ -6,11 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from support import Crowd
-from support import ToyTask
+from support import Crowd, ToyTask
 
-from kdsearch.engines.width import layout_for
-from kdsearch.engines.width import measured
+from kdsearch.engines.layouts import layout_for, measured
 from kdsearch.tasks.base import Layout
 
 ALONE = Layout(1, "plain")

@@ -13,10 +13,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from kdsearch.errors import LedgerError
-from kdsearch.ledger import embedded
-from kdsearch.ledger import schema
-from kdsearch.ledger.database import Database
-from kdsearch.ledger.database import check_url
+from kdsearch.ledger import embedded, schema
+from kdsearch.ledger.database import Database, check_url
 from kdsearch.ledger.ledger import Ledger
 
 

@@ -7,19 +7,14 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from support import declaration
-from support import toy_study
+from support import declaration, toy_study
 
 from kdsearch.data.folds import Fold
 from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.orders import CancelRun
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.orders import Note
-from kdsearch.ledger.orders import Order
+from kdsearch.ledger.orders import CancelRun, NewConfiguration, NewRun, Note, Order
+from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import Kind
-from kdsearch.ledger.views import SearchState
 
 NOTE = [Note("test", "decided")]
 
@@ -33,7 +28,8 @@ def study_id(ledger: Ledger) -> int:
 def grow_old(ledger: Ledger, seconds: float) -> None:
     with ledger.database.engine.begin() as connection:
         connection.execute(
-            sa.text("UPDATE kdsearch.study SET planned_at = planned_at - :s * interval '1 second'"), {"s": seconds}
+            sa.text("UPDATE kdsearch.study SET planned_at = planned_at - :s * interval '1 second'"),
+            {"s": seconds},
         )
 
 

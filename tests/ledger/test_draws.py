@@ -6,19 +6,15 @@ import json
 
 import pytest
 import sqlalchemy as sa
-from support import declaration
-from support import toy_study
+from support import declaration, toy_study
 
 import kdsearch as kd
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
+from kdsearch.data.folds import FIRST, Fold
 from kdsearch.ledger import migrate
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.orders import ChooseWinner
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
+from kdsearch.ledger.orders import ChooseWinner, NewConfiguration, NewRun
 
 C0 = ("searched", "c0")
 OLD = """

@@ -9,16 +9,12 @@ from functools import partial
 
 import pytest
 import sqlalchemy as sa
-from support import declaration
-from support import toy_study
+from support import declaration, toy_study
 
-from kdsearch.ledger import leases
-from kdsearch.ledger import recovery
-from kdsearch.ledger.leases import Lease
-from kdsearch.ledger.leases import Outcome
+from kdsearch.ledger import leases, recovery
+from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
+from kdsearch.ledger.orders import NewConfiguration, NewRun
 
 
 @pytest.fixture

@@ -8,19 +8,13 @@ from collections import Counter
 import optuna
 import pytest
 from optuna.trial import TrialState
-from support import Loaded
-from support import declaration
-from support import toy_study
+from support import Loaded, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.mirror import Mirror
-from kdsearch.engines.mirror import estimates
+from kdsearch.engines.optuna_mirror import CONFIGURATION, Mirror, estimates, optuna_storage, rebuild
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.projection import CONFIGURATION
-from kdsearch.ledger.projection import optuna_storage
-from kdsearch.ledger.projection import rebuild
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.statistics.summaries import summarize
 

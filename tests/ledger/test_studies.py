@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from support import ToyTask
-from support import declaration
-from support import toy_study
+from support import ToyTask, declaration, toy_study
 
 import kdsearch as kd
-from kdsearch.errors import LedgerError
-from kdsearch.errors import StudyMismatch
+from kdsearch.errors import LedgerError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from kdsearch.metrics.accuracy import accuracy
-from kdsearch.metrics.accuracy import chance_accuracy
+from kdsearch.metrics.accuracy import accuracy, chance_accuracy
 
 
 def test_golden_value() -> None:

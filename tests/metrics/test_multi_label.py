@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from kdsearch.metrics.multi_label import average_precision_per_class
-from kdsearch.metrics.multi_label import average_precision_per_image
-from kdsearch.metrics.multi_label import chance_average_precision_over_classes
-from kdsearch.metrics.multi_label import chance_average_precision_over_images
-from kdsearch.metrics.multi_label import mean_average_precision_over_classes
-from kdsearch.metrics.multi_label import mean_average_precision_over_images
+from kdsearch.metrics.multi_label import (
+    average_precision_per_class,
+    average_precision_per_image,
+    chance_average_precision_over_classes,
+    chance_average_precision_over_images,
+    mean_average_precision_over_classes,
+    mean_average_precision_over_images,
+)
 
 RULES = ["all points", "11 points", "scikit-learn"]
 

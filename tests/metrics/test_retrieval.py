@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from kdsearch.metrics.chance import chance_average_precision
-from kdsearch.metrics.retrieval import expected_average_precision
-from kdsearch.metrics.retrieval import hamming
-from kdsearch.metrics.retrieval import mean_average_precision
-from kdsearch.metrics.retrieval import mean_over_queries
-from kdsearch.metrics.retrieval import sign_codes
-from kdsearch.metrics.retrieval import stable_average_precision
+from kdsearch.metrics.retrieval import (
+    expected_average_precision,
+    hamming,
+    mean_average_precision,
+    mean_over_queries,
+    sign_codes,
+    stable_average_precision,
+)
 
 
 def average_precision(relevant: list[bool]) -> float:

@@ -4,12 +4,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
-from torch.func import functional_call
-from torch.func import vmap
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
-from kdsearch.models import batch_norm
+from kdsearch.models.layers import batch_norm
 
 MEMBERS = 3
 CHANNELS = 4

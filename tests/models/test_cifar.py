@@ -8,10 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from kdsearch.models.cifar import CifarResNet
-from kdsearch.models.cifar import StudentNet
+from kdsearch.models.classifiers.cifar import CifarResNet, StudentNet
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.rows import Rows
+from kdsearch.training.population.stacked import Rows
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "student": lambda: StudentNet(width=4),

@@ -7,15 +7,14 @@ import sys
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from kdsearch.models.cifar import Classifier
-from kdsearch.models.classifiers import CLASSIFIERS
+from kdsearch.models.classifiers.cifar import Classifier
+from kdsearch.models.registry import CLASSIFIERS
+from kdsearch.training.activation_checkpointing import recompute
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.rows import Rows
+from kdsearch.training.population.stacked import Rows
 from kdsearch.training.randomness import build_seeded
-from kdsearch.training.recompute import recompute
 
 SMALL = {"studentnet": 4, "vgg16_bn": 16}
 STAGES = {"resnet20": 3, "resnet32": 3, "vgg16_bn": 5, "imagenet_vgg16_bn": 5}
@@ -97,5 +96,5 @@ def test_wrong_options_are_refused() -> None:
 
 
 def test_the_names_load_no_torch() -> None:
-    code = "import sys, kdsearch.models.classifiers\nassert 'torch' not in sys.modules"
+    code = "import sys, kdsearch.models.registry\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -7,14 +7,10 @@ from typing import Any
 import pytest
 import torch
 from scipy import stats
-from torch import Tensor
-from torch import nn
-from torch.func import functional_call
-from torch.func import stack_module_state
-from torch.func import vmap
+from torch import Tensor, nn
+from torch.func import functional_call, stack_module_state, vmap
 
-from kdsearch.models.dropout import StreamDropout
-from kdsearch.models.dropout import set_keys
+from kdsearch.models.layers.dropout import StreamDropout, set_keys
 
 ONES = torch.ones(200, 500)
 

@@ -4,18 +4,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from kdsearch.models.hashing import HashingNetwork
-from kdsearch.models.pose import PoseConv
-from kdsearch.models.pose import TemporalConv
-from kdsearch.models.pose import prepare as prepare_poses
-from kdsearch.models.registry import ENCODERS
-from kdsearch.models.registry import default_encoder
-from kdsearch.models.resnet3d_hara import BasicBlock
-from kdsearch.models.resnet3d_hara import HaraResNet18
-from kdsearch.models.silhouettes import prepare as prepare_silhouettes
+from kdsearch.models.encoders.pose import PoseConv, TemporalConv
+from kdsearch.models.encoders.pose import prepare as prepare_poses
+from kdsearch.models.encoders.resnet3d_hara import BasicBlock, HaraResNet18
+from kdsearch.models.encoders.silhouettes import prepare as prepare_silhouettes
+from kdsearch.models.heads.hashing import HashingNetwork
+from kdsearch.models.registry import ENCODERS, default_encoder
 
 
 def clips(modality: str, count: int = 4, frames: int = 4) -> NDArray[np.generic]:

@@ -6,16 +6,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
-from torch.func import functional_call
-from torch.func import vmap
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
-from kdsearch.models.classifiers import CLASSIFIERS
-from kdsearch.models.maxl import LabelGenerator
-from kdsearch.models.maxl import MultiTaskNetwork
+from kdsearch.models.heads.meta_auxiliary import LabelGenerator, MultiTaskNetwork
+from kdsearch.models.registry import CLASSIFIERS
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.rows import Rows
+from kdsearch.training.population.stacked import Rows
 from kdsearch.training.randomness import build_seeded
 
 PSI = (2, 3, 2)

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.func import vmap
 
-from kdsearch.models.cifar import StudentNet
-from kdsearch.models.memory_format import channels_last
+from kdsearch.models.classifiers.cifar import StudentNet
+from kdsearch.models.layers.memory_format import channels_last
 
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (2, 3, 6, 4, 5)])

@@ -7,10 +7,9 @@ import math
 import pytest
 import torch
 
-from kdsearch.models.nextvlad import NeXtVLAD
-from kdsearch.models.nextvlad import NeXtVLADBlock
+from kdsearch.models.encoders.nextvlad import NeXtVLAD, NeXtVLADBlock
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.rows import Rows
+from kdsearch.training.population.stacked import Rows
 
 
 def small() -> NeXtVLAD:

@@ -9,11 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from kdsearch.models.classifiers import CLASSIFIERS
-from kdsearch.models.pretrained import Pretrained
-from kdsearch.models.pretrained import hold
-from kdsearch.models.pretrained import moving
-from kdsearch.torchvision_shim import import_torchvision
+from kdsearch.models.classifiers.pretrained import Pretrained, hold, moving
+from kdsearch.models.registry import CLASSIFIERS
+from kdsearch.torchvision_compat import import_torchvision
 from kdsearch.training.optimizers import make_optimizer
 
 

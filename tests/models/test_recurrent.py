@@ -2,13 +2,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
-from torch.func import functional_call
-from torch.func import vmap
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
 
-from kdsearch.models.recurrent import GRU
-from kdsearch.models.recurrent import LSTM
+from kdsearch.models.layers.recurrent import GRU, LSTM
 
 MEMBERS = 3
 PAIRS = [(LSTM, nn.LSTM), (GRU, nn.GRU)]

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from kdsearch.errors import DataError
-from kdsearch.models import resnet_image
-from kdsearch.models.classifiers import CLASSIFIERS
-from kdsearch.models.resnet_image import ResNet
+from kdsearch.models.classifiers import resnet
+from kdsearch.models.classifiers.resnet import ResNet
+from kdsearch.models.registry import CLASSIFIERS
 
 
 def torchvision_models() -> Any:
-    resnet_image.import_torchvision()
+    resnet.import_torchvision()
     from torchvision import models
 
     return models

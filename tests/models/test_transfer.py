@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from kdsearch.models.classifiers import CLASSIFIERS
-from kdsearch.models.transfer import TransferModule
-from kdsearch.models.transfer import TransferNetwork
-from kdsearch.models.transfer import columns
+from kdsearch.models.heads.transfer import TransferModule, TransferNetwork, columns
+from kdsearch.models.registry import CLASSIFIERS
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.rows import Rows
+from kdsearch.training.population.stacked import Rows
 from kdsearch.training.randomness import build_seeded
 
 SOURCES = {"imagenet": 7, "places365": 4}

@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from kdsearch.models.vgg import Vgg16Bn
+from kdsearch.models.classifiers.vgg import Vgg16Bn
 
 
 def size(network: nn.Module) -> int:

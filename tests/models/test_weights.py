@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from kdsearch.errors import DataError
-from kdsearch.models.resnet3d_hara import HaraResNet18
+from kdsearch.models.encoders.resnet3d_hara import HaraResNet18
 
 
 def hara_checkpoint(path: Path, width: int = 4) -> dict[str, Tensor]:

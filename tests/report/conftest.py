@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,10 +12,7 @@ from support import ToyTask
 
 import kdsearch as kd
 from kdsearch.draws import FIRST_CONFIRM_SEED
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import ConfigurationRecord, RunRecord, StudyRecord, StudyResults
 from kdsearch.ledger.studies import plain
 
 TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 20

@@ -6,26 +6,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import build
-from kdsearch.report import render
+from kdsearch.ledger.records import ConfigurationRecord, EventRecord, StudyResults
+from kdsearch.report import build, render
 
 from . import drawing
-from .drawing import ABLATION
-from .drawing import ALONE
-from .drawing import BEST
-from .drawing import CHOSEN_AT
-from .drawing import PAPER
-from .drawing import SECOND
-from .drawing import WINNER
+from .drawing import ABLATION, ALONE, BEST, CHOSEN_AT, PAPER, SECOND, WINNER
 
 NOISE = (0.004, -0.006, 0.001, -0.003, 0.005, -0.001, 0.002, -0.002)
 """Sum 0, so that means can be read off."""

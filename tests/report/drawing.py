@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import kdsearch as kd
 from kdsearch.draws import Draws
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import Pool
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import ConfigurationRecord, EventRecord, Pool, RunRecord, StudyRecord, StudyResults
 from kdsearch.search.teachers import search_draws
 
 TEACHER, ALONE, PAPER, WINNER, SECOND, ABLATION, BEST = 1, 2, 3, 10, 11, 20, 30

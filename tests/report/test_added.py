@@ -7,23 +7,14 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import FORMATS
-from kdsearch.report import Estimate
-from kdsearch.report import Report
-from kdsearch.report import build
-from kdsearch.report import render
+from kdsearch.ledger.records import ConfigurationRecord, EventRecord, RunRecord, StudyResults
+from kdsearch.report import FORMATS, Estimate, Report, build, render
 
 Make = Callable[..., StudyResults]
 CHOSEN_AT = datetime(2026, 11, 2, tzinfo=UTC)

@@ -6,13 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import Estimate
-from kdsearch.report import build
+from kdsearch.report import Estimate, build
 
-from . import corners
-from . import drawing
-from .drawing import ALONE
-from .drawing import SECOND
+from . import corners, drawing
+from .drawing import ALONE, SECOND
 
 Make = Callable[..., StudyResults]
 WINNER, ABLATION = 10, 20

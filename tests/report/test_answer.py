@@ -13,23 +13,12 @@ import pytest
 from scipy import stats
 
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import Answer
-from kdsearch.report import answer_of
-from kdsearch.report import build
-from kdsearch.report import render
-from kdsearch.report import render_answer
-from kdsearch.report.finding import DISTILLATION
-from kdsearch.report.finding import OTHER
+from kdsearch.report import Answer, answer_of, build, render, render_answer
+from kdsearch.report.finding import DISTILLATION, OTHER
 
 from . import corners
-from .corners import around
-from .corners import changed
-from .corners import distilling
-from .corners import function
-from .corners import with_params
-from .drawing import ALONE
-from .drawing import PAPER
-from .drawing import WINNER
+from .corners import around, changed, distilling, function, with_params
+from .drawing import ALONE, PAPER, WINNER
 
 Make = Callable[..., StudyResults]
 

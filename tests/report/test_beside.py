@@ -9,17 +9,13 @@ from typing import Any
 import pytest
 
 from kdsearch.errors import KdsearchError
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import FORMATS
-from kdsearch.report import build_beside
-from kdsearch.report import render
-from kdsearch.report.judged import EQUAL_FEW
+from kdsearch.ledger.records import EventRecord, StudyResults
+from kdsearch.report import FORMATS, build_beside, render
+from kdsearch.report.comparisons import EQUAL_FEW
 from kdsearch.report.tables import Estimate
 from kdsearch.tasks.function import FunctionTask
 
-from .conftest import ABLATION
-from .conftest import WINNER
+from .conftest import ABLATION, WINNER
 
 Make = Callable[..., StudyResults]
 

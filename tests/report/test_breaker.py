@@ -14,22 +14,15 @@ import pytest
 
 import kdsearch as kd
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import answer_of
-from kdsearch.report import build
-from kdsearch.report import render
-from kdsearch.report import status
+from kdsearch.report import answer_of, build, render, status
 from kdsearch.report.compared import void_primary
-from kdsearch.report.judged import judge
+from kdsearch.report.comparisons import judge
 from kdsearch.report.selection import select
 from kdsearch.report.transfer import transfer
 from kdsearch.statistics.verdicts import equal_needed
 
-from . import corners
-from . import drawing
-from .drawing import ABLATION
-from .drawing import ALONE
-from .drawing import PAPER
-from .drawing import WINNER
+from . import corners, drawing
+from .drawing import ABLATION, ALONE, PAPER, WINNER
 
 BASE = [0.71, 0.73, 0.72, 0.70, 0.74, 0.715]
 NOISE = [0.013, -0.007, 0.0031, 0.0017, -0.011, 0.0023]

@@ -7,15 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import FORMATS
-from kdsearch.report import Estimate
-from kdsearch.report import build
-from kdsearch.report import render
-from kdsearch.report import runs_csv
-from kdsearch.report import runs_json
+from kdsearch.ledger.records import ConfigurationRecord, EventRecord, StudyResults
+from kdsearch.report import FORMATS, Estimate, build, render, runs_csv, runs_json
 from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.selection import select
 

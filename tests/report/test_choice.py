@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
-from kdsearch.ledger.choice import choice_of
-from kdsearch.ledger.choice import runs_before_choice
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import EventRecord, RunRecord, StudyResults, choice_of, runs_before_choice
 from kdsearch.report import build
-from kdsearch.report.selection import decided_runs
-from kdsearch.report.selection import select
+from kdsearch.report.selection import decided_runs, select
 
 Make = Callable[..., StudyResults]
 CHOSEN_AT = datetime(2026, 11, 2, tzinfo=UTC)

@@ -7,11 +7,7 @@ import re
 
 import pytest
 
-from kdsearch.report import FORMATS
-from kdsearch.report import Estimate
-from kdsearch.report import Report
-from kdsearch.report import build
-from kdsearch.report import render
+from kdsearch.report import FORMATS, Estimate, Report, build, render
 
 from .corners import CORNERS
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +14,11 @@ import pytest
 from report.drawing import study
 
 import kdsearch as kd
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import ConfigurationRecord, RunRecord, StudyResults
 from kdsearch.report.render import render_table
-from kdsearch.report.sections.curves import curves
-from kdsearch.report.sections.curves import sets_schedule
+from kdsearch.report.sections.curves import curves, sets_schedule
 from kdsearch.report.selection import select
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Table
+from kdsearch.report.tables import Estimate, Table
 
 RECORDED = Path(__file__).parents[1] / "benchmarks" / "planner" / "jhmdb.npz"
 EPOCHS = 16

@@ -6,21 +6,14 @@ import math
 
 import pytest
 
-from kdsearch.report import Column
-from kdsearch.report import Estimate
-from kdsearch.report import Row
-from kdsearch.report import Table
-from kdsearch.report.digits import places
-from kdsearch.report.digits import two_digits
-from kdsearch.report.formats.numbers import fixed
+from kdsearch.report import Column, Estimate, Row, Table
+from kdsearch.report.digits import places, two_digits
+from kdsearch.report.formats.cells import fixed
 from kdsearch.report.selection import select
 from kdsearch.report.tables import decimals
 
-from .corners import around
-from .corners import distilling
-from .corners import function
-from .drawing import ALONE
-from .drawing import WINNER
+from .corners import around, distilling, function
+from .drawing import ALONE, WINNER
 
 
 @pytest.mark.parametrize(

@@ -14,26 +14,13 @@ import pytest
 from scipy import stats
 
 from kdsearch.draws import Draws
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import Estimate
-from kdsearch.report import Table
-from kdsearch.report import build
-from kdsearch.report import build_beside
-from kdsearch.report import runs_csv
-from kdsearch.report import runs_json
-from kdsearch.report import status
-from kdsearch.report.remaining import remaining
+from kdsearch.ledger.records import ConfigurationRecord, EventRecord, StudyResults
+from kdsearch.report import Estimate, Table, build, build_beside, runs_csv, runs_json, status
 from kdsearch.report.render import render_table
+from kdsearch.search.remaining import remaining
 
 from . import drawing
-from .drawing import ABLATION
-from .drawing import ALL
-from .drawing import ALONE
-from .drawing import BEST
-from .drawing import TEACHER
-from .drawing import WINNER
+from .drawing import ABLATION, ALL, ALONE, BEST, TEACHER, WINNER
 
 SCORES = {WINNER: [0.70, 0.72, 0.74, 0.73], ABLATION: [0.69, 0.70, 0.71, 0.70], BEST: [0.68, 0.70, 0.71, 0.70]}
 

@@ -11,18 +11,14 @@ import pytest
 import kdsearch as kd
 from kdsearch.ledger.records import RunRecord
 from kdsearch.report import answer_of
-from kdsearch.report.command import export_command
-from kdsearch.report.command import train_command
-from kdsearch.report.edges import edge_side
-from kdsearch.report.edges import edges_of
+from kdsearch.report.command import export_command, train_command
+from kdsearch.report.edges import edge_side, edges_of
 from kdsearch.report.selection import select
 from kdsearch.space import Dimension
 from kdsearch.tasks.base import Scalar
 
 from . import corners
-from .corners import changed
-from .corners import distilling
-from .corners import with_params
+from .corners import changed, distilling, with_params
 from .drawing import WINNER
 
 

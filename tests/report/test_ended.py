@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
@@ -17,12 +15,8 @@ from rich.console import Console
 import kdsearch as kd
 from kdsearch.cli.progress import View
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import build
-from kdsearch.report import render
-from kdsearch.report import status
+from kdsearch.ledger.records import ConfigurationRecord, EventRecord, StudyResults
+from kdsearch.report import build, render, status
 from kdsearch.report.render import render_table
 
 Make = Callable[..., StudyResults]

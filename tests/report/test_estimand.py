@@ -10,18 +10,13 @@ import pytest
 from scipy import stats
 
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import FORMATS
-from kdsearch.report import build
-from kdsearch.report import render
+from kdsearch.report import FORMATS, build, render
 from kdsearch.report.captions import spread_words
 from kdsearch.report.estimand import video_sentences
 from kdsearch.report.selection import select
 
 from . import drawing
-from .drawing import ABLATION
-from .drawing import ALONE
-from .drawing import BEST
-from .drawing import WINNER
+from .drawing import ABLATION, ALONE, BEST, WINNER
 
 Make = Callable[..., StudyResults]
 SCORES = {

@@ -9,14 +9,10 @@ from typing import Any
 import pytest
 
 from kdsearch.draws import FIRST_CONFIRM_SEED
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report.remaining import remaining
-from kdsearch.search import expected
+from kdsearch.ledger.records import ConfigurationRecord, SearchRun, StudyRecord, StudyResults
 from kdsearch.search import preflight
-from kdsearch.search.expected import runs_expected
+from kdsearch.search import remaining as counted
+from kdsearch.search.remaining import remaining, runs_expected
 
 Make = Callable[..., StudyResults]
 TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 20
@@ -52,7 +48,7 @@ def test_at_the_start(results: Make) -> None:
     assert runs_expected(none, configurations, ()) == 20 + 3 * 5
     # one teacher a seed: one more run for each fresh seed
     assert runs_expected(bare("teacher", results, teachers="per-seed"), configurations, ()) == 3 + 3 + 20 + 3 * 6 + 3
-    assert expected.TEACHER_CANDIDATES == preflight.TEACHER_CANDIDATES
+    assert counted.TEACHER_CANDIDATES == preflight.TEACHER_CANDIDATES
 
 
 def test_in_the_search_failed_runs_are_spent_and_cancelled_ones_are_not(results: Make) -> None:

@@ -5,31 +5,18 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 
 from kdsearch.errors import KdsearchError
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import Column
-from kdsearch.report import Estimate
-from kdsearch.report import Row
-from kdsearch.report import Table
-from kdsearch.report import build
-from kdsearch.report import render
-from kdsearch.report import render_table
-from kdsearch.report import runs_csv
-from kdsearch.report import runs_json
-from kdsearch.report import status
+from kdsearch.ledger.records import ConfigurationRecord, StudyResults
+from kdsearch.report import Column, Estimate, Row, Table, build, render, render_table, runs_csv, runs_json, status
+from kdsearch.report.formats.cells import fixed, p_value
 from kdsearch.report.formats.latex import escape as latex_escape
 from kdsearch.report.formats.markdown import escape as markdown_escape
-from kdsearch.report.formats.numbers import fixed
-from kdsearch.report.formats.numbers import p_value
 from kdsearch.report.tables import decimals
 
 Make = Callable[..., StudyResults]

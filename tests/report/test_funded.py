@@ -8,22 +8,11 @@ from typing import Any
 import pytest
 
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import Answer
-from kdsearch.report import answer_of
-from kdsearch.report import build
+from kdsearch.report import Answer, answer_of, build
 
-from . import corners
-from . import drawing
-from .corners import around
-from .corners import changed
-from .corners import distilling
-from .corners import underfunded
-from .corners import with_params
-from .drawing import ABLATION
-from .drawing import ALONE
-from .drawing import BEST
-from .drawing import PAPER
-from .drawing import WINNER
+from . import corners, drawing
+from .corners import around, changed, distilling, underfunded, with_params
+from .drawing import ABLATION, ALONE, BEST, PAPER, WINNER
 
 FUNDED = (
     "The search without distillation had 6 runs over 4 settings, the other 54 over 20: too few there can make "

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import build
-from kdsearch.report import render
+from kdsearch.report import build, render
 from kdsearch.report.formats.latex import escape
 
 Make = Callable[..., StudyResults]

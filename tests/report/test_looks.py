@@ -7,32 +7,18 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import pytest
-from scipy import optimize
-from scipy import stats
+from scipy import optimize, stats
 
 from kdsearch.draws import FIRST_CONFIRM_SEED
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import Estimate
-from kdsearch.report import Table
-from kdsearch.report import build
-from kdsearch.report import render
-from kdsearch.report.looks import at_look
-from kdsearch.report.looks import confidence_at
-from kdsearch.report.looks import earlier_looks
-from kdsearch.report.looks import looks_at
-from kdsearch.report.looks import resolving
-from kdsearch.report.looks import seeds_for_next_look
+from kdsearch.ledger.records import EventRecord, StudyResults
+from kdsearch.report import Estimate, Table, build, render
+from kdsearch.report.looks import at_look, confidence_at, earlier_looks, looks_at, resolving, seeds_for_next_look
 from kdsearch.report.selection import select
-from kdsearch.statistics import look_level
-from kdsearch.statistics import paired_difference
-from kdsearch.statistics import paired_power
+from kdsearch.statistics import look_level, paired_difference, paired_power
 
 Make = Callable[..., StudyResults]
 CHOSEN_AT = datetime(2026, 11, 2, tzinfo=UTC)

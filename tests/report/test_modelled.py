@@ -7,12 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import build
-from kdsearch.report import status
-from kdsearch.search import modelled
+from kdsearch.ledger.records import ConfigurationRecord, RunRecord, StudyResults
+from kdsearch.report import build, status
+from kdsearch.search.policies import subset
 
 Make = Callable[..., StudyResults]
 SENTENCE = (
@@ -38,20 +35,20 @@ def many(results: Make, count: int) -> StudyResults:
 
 
 def test_what_is_left_out_of_the_model_is_said(results: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modelled, "MODELLED", 8)
+    monkeypatch.setattr(subset, "MODELLED", 8)
     full = many(results, 12)
     assert SENTENCE in build(full).table("leading").notes
     assert SENTENCE in status(full).notes
 
 
 def test_nothing_is_said_where_all_are_in_the_model(results: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modelled, "MODELLED", 8)
+    monkeypatch.setattr(subset, "MODELLED", 8)
     for notes in (build(many(results, 8)).table("leading").notes, status(many(results, 8)).notes):
         assert not any("in the model" in note for note in notes)
 
 
 def test_a_design_shows_all(results: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modelled, "MODELLED", 8)
+    monkeypatch.setattr(subset, "MODELLED", 8)
     full = many(results, 12)
     study = replace(full.study, settings={**full.study.settings, "search": {"policy": "fixed", "seeds": 2}})
     assert not any("in the model" in note for note in status(replace(full, study=study)).notes)

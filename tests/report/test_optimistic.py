@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import FORMATS
-from kdsearch.report import build
-from kdsearch.report import render
-from kdsearch.tasks.video_hashing_numbers import QUIRKS
+from kdsearch.report import FORMATS, build, render
+from kdsearch.tasks.video_hashing.task import QUIRKS
 
 Make = Callable[..., StudyResults]
 

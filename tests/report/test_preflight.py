@@ -5,18 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 
 from kdsearch.draws import FIRST_TEACHER_SEED
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import Estimate
-from kdsearch.report import Table
-from kdsearch.report import build
+from kdsearch.ledger.records import EventRecord, RunRecord, StudyResults
+from kdsearch.report import Estimate, Table, build
 from kdsearch.search.teachers import own_teacher_seed
 
 Make = Callable[..., StudyResults]

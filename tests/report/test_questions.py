@@ -11,24 +11,14 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import Estimate
-from kdsearch.report import Table
-from kdsearch.report import build
-from kdsearch.report import render
+from kdsearch.ledger.records import EventRecord, StudyResults
+from kdsearch.report import Estimate, Table, build, render
 from kdsearch.report.looks import looks_of_row
 from kdsearch.report.selection import select
-from kdsearch.statistics import look_level
-from kdsearch.statistics import look_p
+from kdsearch.statistics import look_level, look_p
 
 from . import drawing
-from .drawing import ABLATION
-from .drawing import ALONE
-from .drawing import BEST
-from .drawing import PAPER
-from .drawing import SECOND
-from .drawing import WINNER
+from .drawing import ABLATION, ALONE, BEST, PAPER, SECOND, WINNER
 
 BASE = [0.70, 0.71, 0.69, 0.72, 0.70, 0.71, 0.73, 0.70]
 ITSELF = [0.010, 0.014, 0.006, 0.012, 0.009, 0.011, 0.013, 0.005]

@@ -8,23 +8,13 @@ from dataclasses import replace
 import pytest
 
 from kdsearch.errors import KdsearchError
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import EventRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.report import answer_of
-from kdsearch.report import build
-from kdsearch.report import build_beside
+from kdsearch.ledger.records import ConfigurationRecord, EventRecord, StudyResults
+from kdsearch.report import answer_of, build, build_beside
 from kdsearch.search.orphans import REPLACED
 
-from . import corners
-from . import drawing
-from .corners import around
-from .corners import changed
-from .corners import distilling
-from .drawing import ALONE
-from .drawing import SECOND
-from .drawing import TEACHER
-from .drawing import WINNER
+from . import corners, drawing
+from .corners import around, changed, distilling
+from .drawing import ALONE, SECOND, TEACHER, WINNER
 
 Make = Callable[..., StudyResults]
 

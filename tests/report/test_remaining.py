@@ -7,9 +7,7 @@ import random
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,13 +15,10 @@ from rich.console import Console
 
 from kdsearch.cli import progress as view
 from kdsearch.engines.coordinator import Progress
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.ledger.views import SearchState
+from kdsearch.ledger.queries import SearchState
+from kdsearch.ledger.records import ConfigurationRecord, RunRecord, StudyResults
 from kdsearch.report import status
-from kdsearch.report.remaining import pace
-from kdsearch.report.remaining import remaining
+from kdsearch.search.remaining import pace, remaining
 
 Make = Callable[..., StudyResults]
 START = datetime(2026, 11, 2, tzinfo=UTC)

@@ -6,15 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import Loaded
-from support import declaration
+from support import Loaded, declaration
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.report import build
-from kdsearch.report import render
+from kdsearch.report import build, render
 from kdsearch.report.tables import Estimate
 from kdsearch.search.manual import add_configuration
 from kdsearch.tasks.function import FunctionTask

@@ -13,19 +13,11 @@ import kdsearch as kd
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.records import StudyResults
 from kdsearch.ledger.studies import plain
-from kdsearch.report import FORMATS
-from kdsearch.report import Estimate
-from kdsearch.report import build_beside
-from kdsearch.report import render
-from kdsearch.report.splits import differ_in_split
-from kdsearch.report.splits import split_of
+from kdsearch.report import FORMATS, Estimate, build_beside, render
+from kdsearch.report.splits import differ_in_split, split_of
 
 from . import drawing
-from .drawing import ABLATION
-from .drawing import ALONE
-from .drawing import BEST
-from .drawing import PAPER
-from .drawing import WINNER
+from .drawing import ABLATION, ALONE, BEST, PAPER, WINNER
 
 Make = Callable[..., StudyResults]
 

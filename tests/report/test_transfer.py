@@ -8,18 +8,13 @@ import pytest
 from scipy import stats
 
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import Estimate
-from kdsearch.report import answer_of
-from kdsearch.report import build
-from kdsearch.report.judged import judge
+from kdsearch.report import Estimate, answer_of, build
+from kdsearch.report.comparisons import judge
 from kdsearch.report.selection import select
 from kdsearch.report.transfer import transfer
 
-from . import corners
-from . import drawing
-from .drawing import ABLATION
-from .drawing import ALONE
-from .drawing import WINNER
+from . import corners, drawing
+from .drawing import ABLATION, ALONE, WINNER
 
 TEST = {WINNER: [0.70, 0.72, 0.71, 0.69, 0.70, 0.72], ABLATION: [0.71, 0.72, 0.73, 0.71, 0.71, 0.72]}
 VALIDATION = {WINNER: [0.80, 0.81, 0.80, 0.82, 0.80, 0.81], ABLATION: [0.77, 0.79, 0.76, 0.79, 0.78, 0.78]}

@@ -9,23 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdsearch.draws import FIRST_CONFIRM_SEED
-from kdsearch.draws import Draws
-from kdsearch.report import Estimate
-from kdsearch.report import Table
-from kdsearch.report import build
+from kdsearch.draws import FIRST_CONFIRM_SEED, Draws
+from kdsearch.report import Estimate, Table, build
 from kdsearch.report.looks import resolving
 from kdsearch.report.selection import select
-from kdsearch.report.units import Units
-from kdsearch.report.units import joined
-from kdsearch.statistics import look_level
-from kdsearch.statistics import paired_difference
+from kdsearch.report.units import Units, joined
+from kdsearch.statistics import look_level, paired_difference
 
 from . import drawing
-from .drawing import ABLATION
-from .drawing import ALONE
-from .drawing import BEST
-from .drawing import WINNER
+from .drawing import ABLATION, ALONE, BEST, WINNER
 
 FIRST = FIRST_CONFIRM_SEED[2]
 GAINS = [0.010, 0.020, 0.000, 0.030, 0.015, 0.005]

@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from support import Loaded
-from support import ToyTask
-from support import declaration
-from support import toy_study
+from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.cli.extend import extend
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import StudyResults
-from kdsearch.ledger.views import SearchState
-from kdsearch.report import Estimate
-from kdsearch.report import build
-from kdsearch.report.remaining import remaining
+from kdsearch.report import Estimate, build
 from kdsearch.report.selection import select
 from kdsearch.report.units import Units
-from kdsearch.search.expected import runs_expected
 from kdsearch.search.manual import add_configuration
-from kdsearch.study import Study
+from kdsearch.search.remaining import remaining, runs_expected
+from kdsearch.study.declaration import Study
 
 from .drawing import ALL
 

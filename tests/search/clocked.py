@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import kdsearch as kd
-from kdsearch.ledger.orders import CancelRun
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.views import SearchState
+from kdsearch.ledger.orders import CancelRun, NewConfiguration, NewRun
+from kdsearch.ledger.queries import SearchState
+from kdsearch.ledger.records import ConfigurationRecord, SearchRun, StudyRecord
 from kdsearch.search.planner import StudyPlanner
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

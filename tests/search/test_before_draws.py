@@ -8,21 +8,16 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from support import Loaded
-from support import ToyTask
-from support import declaration
-from support import toy_study
+from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.data.folds import FIRST
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.errors import KdsearchError
-from kdsearch.errors import StudyMismatch
+from kdsearch.errors import KdsearchError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import StudyRecord
-from kdsearch.ledger.records import StudyResults
-from kdsearch.search.expected import runs_expected
+from kdsearch.ledger.records import StudyRecord, StudyResults
+from kdsearch.search.remaining import runs_expected
 
 SINCE = {"folds", "without", "question", "idle_without_teacher", "query_groups", "teacher_saw"}
 

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC
-from datetime import datetime
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 import kdsearch as kd
 from kdsearch.errors import StudyFileError
-from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.records import State
-from kdsearch.search.budget import busy_seconds
-from kdsearch.search.budget import describe
-from kdsearch.search.budget import own_seconds
-from kdsearch.search.budget import runs_left
-from kdsearch.search.budget import shares
-from kdsearch.search.budget import time_is_over
-from kdsearch.search.budget import uses
+from kdsearch.ledger.records import SearchRun, State
+from kdsearch.search.budget import busy_seconds, describe, own_seconds, runs_left, shares, time_is_over, uses
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,25 +7,19 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support import Loaded
-from support import ToyTask
-from support import declaration
-from support import toy_study
+from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
-from kdsearch.draws import Draw
-from kdsearch.draws import Draws
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.draws import Draw, Draws
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import RunRecord, StudyResults
 from kdsearch.report.build import build
-from kdsearch.search.expected import runs_expected
 from kdsearch.search.manual import add_configuration
+from kdsearch.search.remaining import runs_expected
 
 BOTH = frozenset({"split", "teacher"})
 FIVE = Draws(folds=5)

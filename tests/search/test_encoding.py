@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import kdsearch as kd
-from kdsearch.search.encoding import Encoding
+from kdsearch.search.gp.encoding import Encoding
 
 SPACE = {
     "mode": kd.categorical(["cse", "mse"]),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,13 +11,9 @@ import numpy as np
 import pytest
 
 import kdsearch as kd
-from kdsearch.search.acquisition import after_run
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
-from kdsearch.search.pooled import Pooled
-from kdsearch.search.pooled import _View
+from kdsearch.search.gp.acquisition import after_run
+from kdsearch.search.policies.adaptive import Pooled, _View
+from kdsearch.search.policies.base import Further, New, Pick, Setting
 from kdsearch.space import Dimension
 
 SPACE: dict[str, Dimension] = {"x": kd.uniform(0, 1), "y": kd.uniform(0, 1)}
@@ -126,7 +121,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[tuple[Any, ...]]
 
 def test_a_thousand_runs_in_flight_take_one_update_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_with([100] * 11)
-    updates = counted(monkeypatch, "kdsearch.search.pooled.after_run")
+    updates = counted(monkeypatch, "kdsearch.search.policies.adaptive.after_run")
     view = Pooled(SPACE, 0)._view(settings, [])
     assert sorted(position for _, position, _ in updates) == [*range(len(settings))]
     alone = [float(view.covariance[place, place]) for place in range(len(settings))]
@@ -134,7 +129,7 @@ def test_a_thousand_runs_in_flight_take_one_update_a_setting(monkeypatch: pytest
 
 
 def test_what_is_left_to_gain_and_what_comes_next_are_read_off_one_posterior(monkeypatch: pytest.MonkeyPatch) -> None:
-    proposed = counted(monkeypatch, "kdsearch.search.pooled.propose")
+    proposed = counted(monkeypatch, "kdsearch.search.policies.adaptive.propose")
     settings = settings_with([3, 0, 0, 2, 0, 0, 3, 0, 0, 2, 1])
     policy = Pooled(SPACE, 0)
     gain = policy.gain_left(settings)

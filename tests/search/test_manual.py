@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from support import declaration
-from support import toy_study
+from support import declaration, toy_study
 
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.orders import EnterPhase
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
+from kdsearch.ledger.orders import EnterPhase, NewConfiguration, NewRun
 from kdsearch.search.manual import add_configuration
 
 PARAMS = {"alpha": 0.25, "rate": 0.5}

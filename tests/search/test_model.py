@@ -9,23 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.optimize import check_grad
-from scipy.special import gamma
-from scipy.special import kv
+from scipy.special import gamma, kv
 from scipy.stats import multivariate_normal
 
-from kdsearch.search.model import Models
-from kdsearch.search.model import squashed
-from kdsearch.search.posterior import MEAN_VARIANCE
-from kdsearch.search.posterior import Hyperparameters
-from kdsearch.search.posterior import Posterior
-from kdsearch.search.posterior import fit
-from kdsearch.search.posterior import matern
-from kdsearch.search.posterior import objective
-from kdsearch.search.priors import HOPEFUL
-from kdsearch.search.priors import SCEPTICAL
-from kdsearch.search.priors import Prior
-from kdsearch.search.reduction import Runs
-from kdsearch.search.reduction import reduce
+from kdsearch.search.gp.mixed_model import Runs, reduce
+from kdsearch.search.gp.model import Models, squashed
+from kdsearch.search.gp.posterior import MEAN_VARIANCE, Hyperparameters, Posterior, fit, matern, objective
+from kdsearch.search.gp.priors import HOPEFUL, SCEPTICAL, Prior
 
 Floats = NDArray[np.float64]
 THETA = Hyperparameters(np.log(np.array([0.3, 0.8])), math.log(0.5), math.log(0.2), math.log(0.7))

@@ -8,30 +8,22 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support import Loaded
-from support import ToyTask
-from support import declaration
-from support import toy_study
+from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.data.folds import FIRST
 from kdsearch.engines.artifacts import MissingArtifact
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.errors import KdsearchError
-from kdsearch.errors import StudyFileError
+from kdsearch.errors import KdsearchError, StudyFileError
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import ENDED
-from kdsearch.ledger.records import RunRecord
-from kdsearch.ledger.records import SearchRun
-from kdsearch.ledger.records import StudyResults
-from kdsearch.search.evidence import settings_of
+from kdsearch.ledger.records import ENDED, RunRecord, SearchRun, StudyResults
 from kdsearch.search.manual import add_configuration
-from kdsearch.search.modelled import broken_in
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Setting
-from kdsearch.search.pooled import Pooled
+from kdsearch.search.observations import settings_of
+from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.base import New, Setting
+from kdsearch.search.policies.subset import broken_in
 from kdsearch.space import stored_space
 
 NO_TEACHER = {"alpha": 0, "rate": 0.3}

@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,26 +13,15 @@ import pytest
 from scipy.stats import norm
 
 import kdsearch as kd
-from kdsearch.search.acquisition import after_run
-from kdsearch.search.acquisition import augmented_improvement
-from kdsearch.search.acquisition import expected_gain
-from kdsearch.search.fixed import FixedSeeds
-from kdsearch.search.modelled import imputed
-from kdsearch.search.modelled import modelled
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
-from kdsearch.search.pooled import SEEDS
-from kdsearch.search.pooled import STRIDE
-from kdsearch.search.pooled import Pooled
-from kdsearch.search.priors import HOPEFUL
-from kdsearch.search.priors import SCEPTICAL
-from kdsearch.search.replay import SyntheticWorld
-from kdsearch.search.replay import simulate
+from kdsearch.search.gp.acquisition import after_run, augmented_improvement, expected_gain
+from kdsearch.search.gp.priors import HOPEFUL, SCEPTICAL
+from kdsearch.search.policies.adaptive import SEEDS, STRIDE, Pooled
+from kdsearch.search.policies.base import Further, New, Pick, Setting
+from kdsearch.search.policies.fixed import FixedSeeds
+from kdsearch.search.policies.subset import imputed, modelled
+from kdsearch.search.replay import SyntheticWorld, simulate
 from kdsearch.space import Dimension
-from tests.benchmarks.planner.folds import Folded
-from tests.benchmarks.planner.folds import Unaware
+from tests.benchmarks.planner.folds import Folded, Unaware
 
 SPACE: dict[str, Dimension] = {"x": kd.uniform(0, 1), "y": kd.uniform(0, 1)}
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from kdsearch.ledger.orders import Note
-from kdsearch.ledger.records import Pool
-from kdsearch.ledger.records import RunRecord
+from kdsearch.ledger.records import Pool, RunRecord
 from kdsearch.search.preflight import _finding
 
 UNDERSTATED = "; it is understated, for the student stands at its best epoch and the teacher at its last"

@@ -8,11 +8,7 @@ from typing import Any
 import pytest
 
 from kdsearch.ledger.records import SearchRun
-from kdsearch.search.searches import Part
-from kdsearch.search.searches import SearchKind
-from kdsearch.search.searches import dealt
-from kdsearch.search.searches import has_without
-from kdsearch.search.searches import shares_of
+from kdsearch.search.searches import Part, SearchKind, dealt, has_without, shares_of
 
 SPACE = {"alpha": {"kind": "uniform", "low": 0.0, "high": 1.0}, "rate": {"kind": "uniform", "low": 0.0, "high": 1.0}}
 SETTINGS: dict[str, Any] = {

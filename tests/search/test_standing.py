@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,12 +12,11 @@ from support import toy_study
 
 import kdsearch as kd
 from kdsearch.ledger.records import StudyRecord
-from kdsearch.search.fixed import FixedSeeds
-from kdsearch.search.policy import New
-from kdsearch.search.pooled import Pooled
-from kdsearch.search.searches import shares_of
-from kdsearch.search.searches import without_space
-from kdsearch.search.standing import policy_of
+from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.base import New
+from kdsearch.search.policies.fixed import FixedSeeds
+from kdsearch.search.ranking import policy_of
+from kdsearch.search.searches import shares_of, without_space
 from kdsearch.search.teachers import draws_of
 from kdsearch.space import Dimension
 

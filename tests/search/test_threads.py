@@ -9,8 +9,8 @@ import sys
 SCRIPT = """
 import threading
 from threadpoolctl import threadpool_info
-import kdsearch.search.pooled
-from kdsearch.search.threads import one_thread
+import kdsearch.search.policies.adaptive
+from kdsearch.search.gp.threads import one_thread
 
 def counts():
     return {row["num_threads"] for row in threadpool_info() if row["user_api"] == "blas"}

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 import kdsearch as kd
-from kdsearch.ledger.orders import ChooseWinner
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.orders import ChooseWinner, NewConfiguration
+from kdsearch.ledger.queries import SearchState
+from kdsearch.ledger.records import ConfigurationRecord, StudyRecord
 from kdsearch.ledger.studies import plain
-from kdsearch.ledger.views import SearchState
-from kdsearch.search.confirmation import choose
-from kdsearch.search.confirmation import compared
-from kdsearch.search.standing import Standing
+from kdsearch.search.confirmation import choose, compared
+from kdsearch.search.ranking import Standing
 
 
 def train(params: dict[str, Any], seed: int, report: Any) -> float:

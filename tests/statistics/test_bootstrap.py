@@ -4,12 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy import special
-from scipy import stats
+from scipy import special, stats
 
-from kdsearch.statistics import bca_interval
-from kdsearch.statistics import mean_interval
-from kdsearch.statistics import summarize
+from kdsearch.statistics import bca_interval, mean_interval, summarize
 from kdsearch.statistics.bootstrap import resampled_means
 
 

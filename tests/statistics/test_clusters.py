@@ -9,8 +9,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from kdsearch.statistics import clustered_mean
-from kdsearch.statistics import mean_interval
+from kdsearch.statistics import clustered_mean, mean_interval
 
 
 def test_by_hand() -> None:

@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdsearch.statistics import paired_difference
-from kdsearch.statistics import sign_flip_p
-from kdsearch.statistics import unpaired_difference
+from kdsearch.statistics import paired_difference, sign_flip_p, unpaired_difference
 
 
 def test_paired_by_hand() -> None:

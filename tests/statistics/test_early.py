@@ -8,17 +8,19 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from kdsearch.statistics.early import FEWEST
-from kdsearch.statistics.early import Components
-from kdsearch.statistics.early import Levelled
-from kdsearch.statistics.early import Sample
-from kdsearch.statistics.early import between
-from kdsearch.statistics.early import between_better
-from kdsearch.statistics.early import components
-from kdsearch.statistics.early import given_early
-from kdsearch.statistics.early import level
-from kdsearch.statistics.early import within
-from kdsearch.statistics.early import within_better
+from kdsearch.statistics.early import (
+    FEWEST,
+    Components,
+    Levelled,
+    Sample,
+    between,
+    between_better,
+    components,
+    given_early,
+    level,
+    within,
+    within_better,
+)
 
 EARLY = (0, 0, 0, 0, 4, 4, 4, 4)
 FINAL = (0, 0, 0, 4, 0, 4, 4, 4)

@@ -4,16 +4,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy import special
-from scipy import stats
+from scipy import special, stats
 
-from kdsearch.statistics import family_verdicts
-from kdsearch.statistics import holm
-from kdsearch.statistics import look_level
-from kdsearch.statistics import look_p
-from kdsearch.statistics import paired_difference
-from kdsearch.statistics import verdict
-from kdsearch.statistics.looks import spent
+from kdsearch.statistics import family_verdicts, holm, look_level, look_p, paired_difference, verdict
+from kdsearch.statistics.group_sequential import spent
 
 
 def t_values(differences: np.ndarray, looks: list[int], shift: float = 0.0) -> np.ndarray:
@@ -60,7 +54,7 @@ def test_many_looks_against_brownian_motion() -> None:
 def test_few_new_seeds_after_many_are_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = [200, 201, 203]
     coarse = look_level(looks)
-    monkeypatch.setattr("kdsearch.statistics.looks._resolution", lambda looks: 1_000)
+    monkeypatch.setattr("kdsearch.statistics.group_sequential._resolution", lambda looks: 1_000)
     assert look_level(looks) == pytest.approx(coarse, rel=1e-6)
 
 

@@ -8,10 +8,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from kdsearch.statistics import expected_best
-from kdsearch.statistics import expected_best_of
-from kdsearch.statistics import paired_power
-from kdsearch.statistics import seeds_needed
+from kdsearch.statistics import expected_best, expected_best_of, paired_power, seeds_needed
 
 
 @pytest.mark.parametrize(("n", "expected"), [(2, 0.56), (5, 1.16), (10, 1.54), (20, 1.87), (50, 2.25), (100, 2.51)])

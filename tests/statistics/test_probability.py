@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdsearch.statistics import paired_probability
-from kdsearch.statistics import unpaired_probability
+from kdsearch.statistics import paired_probability, unpaired_probability
 
 
 def test_paired_by_hand() -> None:

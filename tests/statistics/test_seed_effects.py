@@ -9,8 +9,7 @@ import pytest
 import statsmodels.formula.api as smf
 from scipy import stats
 
-from kdsearch.statistics import seed_effect
-from kdsearch.statistics import seed_table
+from kdsearch.statistics import seed_effect, seed_table
 
 NAN = math.nan
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdsearch.statistics import sd_interval
-from kdsearch.statistics import spread
+from kdsearch.statistics import sd_interval, spread
 
 
 def test_by_hand() -> None:

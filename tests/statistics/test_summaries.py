@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdsearch.statistics import mean_interval
-from kdsearch.statistics import sd_interval
-from kdsearch.statistics import summarize
+from kdsearch.statistics import mean_interval, sd_interval, summarize
 
 
 def test_by_hand() -> None:

@@ -7,11 +7,7 @@ import pytest
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from kdsearch.statistics import equivalence_p
-from kdsearch.statistics import family_verdicts
-from kdsearch.statistics import holm
-from kdsearch.statistics import paired_difference
-from kdsearch.statistics import verdict
+from kdsearch.statistics import equivalence_p, family_verdicts, holm, paired_difference, verdict
 
 ZERO = [0.0] * 10
 NOISE = np.array([0.003, -0.002, 0.001, -0.004, 0.002, 0.0, 0.001, -0.001, 0.002, -0.002])

@@ -1,4 +1,4 @@
-"""A small synthetic data set in the shape of ``kdsearch.data.images`` for the tests of this folder."""
+"""A small synthetic data set in the shape of ``kdsearch.data.images.base`` for the tests of this folder."""
 
 from __future__ import annotations
 

@@ -5,17 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.image_classification import ImageClassification
-from kdsearch.tasks.images import ImageTask
-from kdsearch.tasks.meta_auxiliary import MetaAuxiliary
-from kdsearch.tasks.mutual_learning import MutualLearning
-from kdsearch.tasks.transfer import Source
-from kdsearch.tasks.transfer import Transfer
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.tasks.base import RunContext, RunRequest, RunResult
+from kdsearch.tasks.image_classification.task import ImageClassification
+from kdsearch.tasks.images.task import ImageTask
+from kdsearch.tasks.meta_auxiliary.task import MetaAuxiliary
+from kdsearch.tasks.mutual_learning.task import MutualLearning
+from kdsearch.tasks.transfer.task import Source, Transfer
 from tests.tasks.image_data import TinyImages
 
 USUAL: dict[str, Any] = {"batch": 20, "epochs": 3, "schedule_name": "constant"}

@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from kdsearch.data import clips
-from kdsearch.data import jhmdb
+from kdsearch.data import clips, jhmdb
 from kdsearch.errors import DataError
-from kdsearch.tasks.transfer import Source
-from kdsearch.tasks.transfer import Transfer
-from kdsearch.tasks.transfer_bench import source_feed
+from kdsearch.tasks.transfer.task import Source, Transfer
+from kdsearch.tasks.transfer.workload import source_feed
 from tests.tasks.image_data import TinyImages
-from tests.tasks.image_tasks import run
-from tests.tasks.image_tasks import train_teacher
+from tests.tasks.image_tasks import run, train_teacher
 from tests.tasks.video_hashing_data import TinyData
 
 

@@ -6,13 +6,8 @@ from typing import Any
 
 import pytest
 
-from kdsearch.data import cifar10
-from kdsearch.data import jhmdb
-from kdsearch.tasks import ImageClassification
-from kdsearch.tasks import MutualLearning
-from kdsearch.tasks import Source
-from kdsearch.tasks import Transfer
-from kdsearch.tasks import VideoHashing
+from kdsearch.data import cifar10, jhmdb
+from kdsearch.tasks import ImageClassification, MutualLearning, Source, Transfer, VideoHashing
 from tests.tasks.image_data import TinyImages
 
 TINY: Any = TinyImages()

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 import kdsearch as kd
+from kdsearch.data.clips import Table
 from kdsearch.data.folds import Fold as Place
-from kdsearch.data.partitions import Cutting
-from kdsearch.data.partitions import cut
-from kdsearch.data.protocols import stream_of
-from kdsearch.data.table import Table
+from kdsearch.data.partitions import Cutting, cut
+from kdsearch.data.splits import stream_of
 from kdsearch.errors import DataError
 
 

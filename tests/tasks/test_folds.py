@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,26 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from kdsearch.data import cifar10
-from kdsearch.data import jhmdb
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
-from kdsearch.errors import RunInterrupted
-from kdsearch.errors import StudyFileError
-from kdsearch.tasks import ImageClassification
-from kdsearch.tasks import MutualLearning
-from kdsearch.tasks.base import Job
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.bench import run_key
-from kdsearch.tasks.bench import run_params
+from kdsearch.data import cifar10, jhmdb
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.errors import RunInterrupted, StudyFileError
+from kdsearch.tasks import ImageClassification, MutualLearning
+from kdsearch.tasks.base import Job, RunContext, RunRequest, RunResult
 from kdsearch.tasks.nested import nested_parts
-from kdsearch.tasks.population import StudentPopulation
-from kdsearch.tasks.video_hashing import VideoHashing
-from kdsearch.tasks.video_hashing_data import dataset
-from kdsearch.training.schedules import Cosine
-from kdsearch.training.schedules import Plateau
+from kdsearch.tasks.runner import StudentPopulation
+from kdsearch.tasks.video_hashing.data import dataset
+from kdsearch.tasks.video_hashing.task import VideoHashing
+from kdsearch.tasks.workload import run_key, run_params
+from kdsearch.training.schedules import Cosine, Plateau
 from tests.tasks.image_data import TinyImages
 from tests.tasks.test_video_hashing_together import Listed
 from tests.tasks.video_hashing_data import TinyData

@@ -7,17 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import Loaded
-from support import declaration
+from support import Loaded, declaration
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import StudyFileError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.tasks import FunctionTask
-from kdsearch.tasks import RunContext
-from kdsearch.tasks import RunRequest
+from kdsearch.tasks import FunctionTask, RunContext, RunRequest
 
 SPACE = {"x": kd.uniform(0, 1)}
 

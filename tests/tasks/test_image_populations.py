@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,32 +14,22 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
-from kdsearch.models.classifiers import CLASSIFIERS
-from kdsearch.models.pretrained import Pretrained
-from kdsearch.models.pretrained import hold
-from kdsearch.tasks.base import Layout
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.bench import make_member
-from kdsearch.tasks.bench import run_params
-from kdsearch.tasks.images import ImageTask
-from kdsearch.tasks.population import Form
-from kdsearch.tasks.population import StudentPopulation
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.models.classifiers.pretrained import Pretrained, hold
+from kdsearch.models.registry import CLASSIFIERS
+from kdsearch.tasks.base import Layout, RunContext, RunRequest
+from kdsearch.tasks.images.task import ImageTask
+from kdsearch.tasks.runner import Form, StudentPopulation
+from kdsearch.tasks.workload import make_member, run_params
 from kdsearch.training.loop import serve
-from kdsearch.training.members import Alone
-from kdsearch.training.members import Member
+from kdsearch.training.members import Alone, Member
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.rows import Rows
+from kdsearch.training.population.stacked import Rows
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from tests.tasks.image_data import TinyImages
-from tests.tasks.image_tasks import TASKS
-from tests.tasks.image_tasks import classification
-from tests.tasks.image_tasks import meta
-from tests.tasks.image_tasks import train_teacher
+from tests.tasks.image_tasks import TASKS, classification, meta, train_teacher
 
 EXACT = 1e-12
 FORMS = pytest.mark.parametrize("form", ["vmapped", "looped"])

@@ -13,30 +13,18 @@ import pytest
 import torch
 
 from kdsearch import data as images
-from kdsearch.errors import DataError
-from kdsearch.errors import RunInterrupted
-from kdsearch.errors import StudyFileError
-from kdsearch.models.classifiers import CLASSIFIERS
+from kdsearch.errors import DataError, RunInterrupted, StudyFileError
+from kdsearch.models.registry import CLASSIFIERS
 from kdsearch.tasks import frozen
-from kdsearch.tasks import image_classification_bench
-from kdsearch.tasks import transfer_bench
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import Task
-from kdsearch.tasks.classifier_options import ClassifierOptions
+from kdsearch.tasks.base import RunRequest, Task
 from kdsearch.tasks.frozen import FROZEN
-from kdsearch.tasks.images import ImageTask
-from kdsearch.tasks.transfer import Source
-from kdsearch.tasks.transfer import Transfer
+from kdsearch.tasks.image_classification import workload as classification_workload
+from kdsearch.tasks.images.task import ImageTask
+from kdsearch.tasks.options import ClassifierOptions
+from kdsearch.tasks.transfer import workload as transfer_workload
+from kdsearch.tasks.transfer.task import Source, Transfer
 from tests.tasks.image_data import TinyImages
-from tests.tasks.image_tasks import DISTIL
-from tests.tasks.image_tasks import STUDENT
-from tests.tasks.image_tasks import TASKS
-from tests.tasks.image_tasks import classification
-from tests.tasks.image_tasks import meta
-from tests.tasks.image_tasks import mutual
-from tests.tasks.image_tasks import run
-from tests.tasks.image_tasks import train_teacher
-from tests.tasks.image_tasks import transfer
+from tests.tasks.image_tasks import DISTIL, STUDENT, TASKS, classification, meta, mutual, run, train_teacher, transfer
 
 EVERY = pytest.mark.parametrize("name", list(TASKS))
 
@@ -109,7 +97,7 @@ def test_what_is_listened_to_does_not_move(name: str, tmp_path: Path, monkeypatc
         held.append(load(network, path))
         return held[-1]
 
-    for module in (image_classification_bench, transfer_bench):
+    for module in (classification_workload, transfer_workload):
         monkeypatch.setattr(module, "load_state", watched)
     task = TASKS[name](epochs=2)
     teacher = train_teacher(task, tmp_path / "teacher")
@@ -158,7 +146,7 @@ def test_several_sources_from_files_are_asked_side_by_side(tmp_path: Path) -> No
     assert said(samples).shape == (6, 10)
     for place, (source, path) in enumerate(zip(sources, files.values(), strict=True)):
         network = CLASSIFIERS["resnet18"].build(5, 4, str(path)).eval()
-        feed = transfer_bench.source_feed(task, source, bench.data.images, task.data.padding)
+        feed = transfer_workload.source_feed(task, source, bench.data.images, task.data.padding)
         with torch.no_grad():
             want = network(feed.take(samples, torch.device("cpu"))).logits
         torch.testing.assert_close(said(samples)[:, 5 * place : 5 * place + 5], want, rtol=1e-4, atol=1e-5)
@@ -206,7 +194,7 @@ def test_a_trained_source_learns_images_as_large_as_it_is_asked_about() -> None:
     source, device = task.transfer_from[0], torch.device("cpu")
     learnt = task.bench("teacher", "cpu").feed(torch.float32).take(torch.tensor([3]), device)
     student = task.bench("student", "cpu")
-    asked = transfer_bench.source_feed(task, source, student.data.images, task.data.padding)
+    asked = transfer_workload.source_feed(task, source, student.data.images, task.data.padding)
     assert learnt.shape == asked.take(torch.tensor([3]), device).shape == (1, 3, 40, 40)
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 from support import wait_for
 
-from kdsearch import data
-from kdsearch import tasks
+from kdsearch import data, tasks
 
 SCRIPT = textwrap.dedent(
     """

@@ -8,19 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kdsearch.data import ImageDeclaration
-from kdsearch.data import cifar10
+from kdsearch.data import ImageDeclaration, cifar10
 from kdsearch.data.folds import Fold
-from kdsearch.errors import DataError
-from kdsearch.errors import StudyFileError
-from kdsearch.tasks import ImageClassification
-from kdsearch.tasks import MetaAuxiliary
-from kdsearch.tasks import MutualLearning
+from kdsearch.errors import DataError, StudyFileError
+from kdsearch.tasks import ImageClassification, MetaAuxiliary, MutualLearning
 from kdsearch.tasks.nested import nested_parts
-from tests.tasks.image_tasks import STUDENT
-from tests.tasks.image_tasks import USUAL
-from tests.tasks.image_tasks import run
-from tests.tasks.image_tasks import train_teacher
+from tests.tasks.image_tasks import STUDENT, USUAL, run, train_teacher
 
 
 def images(root: Path, **options: Any) -> ImageDeclaration:

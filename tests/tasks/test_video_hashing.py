@@ -8,13 +8,11 @@ from typing import Any
 
 import pytest
 
-from kdsearch.data import Jhmdb
-from kdsearch.data import jhmdb
-from kdsearch.data.standin import StandinSource
+from kdsearch.data import Jhmdb, jhmdb
+from kdsearch.data.jhmdb.standin import StandinSource
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Task
-from kdsearch.tasks.video_hashing import VideoHashing
-from kdsearch.tasks.video_hashing_numbers import QUIRKS
+from kdsearch.tasks.video_hashing.task import QUIRKS, VideoHashing
 from tests.tasks.video_hashing_data import TinyData
 
 
@@ -32,7 +30,7 @@ def test_it_is_a_task() -> None:
 
 def test_declaring_imports_no_torch() -> None:
     code = (
-        "import sys, kdsearch.tasks.video_hashing as v\n"
+        "import sys, kdsearch.tasks.video_hashing.task as v\n"
         "class D:\n"
         "    label = description = 'd'; modality = 'poses'\n"
         "    def identity(self): return {}\n"

@@ -9,11 +9,9 @@ import pytest
 import torch
 
 from kdsearch.errors import StudyFileError
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.video_hashing import VideoHashing
-from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.tasks.base import RunContext, RunRequest, RunResult
+from kdsearch.tasks.video_hashing.data import dataset
+from kdsearch.tasks.video_hashing.task import VideoHashing
 from kdsearch.training.feeds import Clean
 from tests.tasks.video_hashing_data import TinyData
 

@@ -9,13 +9,11 @@ from typing import Any
 import pytest
 
 from kdsearch.data import jhmdb
-from kdsearch.data.archive import FILES
-from kdsearch.data.places import VARIABLE
-from kdsearch.data.places import bases
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.data.jhmdb.archive import FILES
+from kdsearch.data.jhmdb.locate import bases
+from kdsearch.data.roots import VARIABLE
+from kdsearch.tasks.base import RunContext, RunRequest, RunResult
+from kdsearch.tasks.video_hashing.task import VideoHashing
 
 _NAMED = os.environ.get(VARIABLE, "").strip()
 
@@ -75,7 +73,7 @@ def test_real(tmp_path: Path, modality: Any, encoder: str, options: dict[str, An
 def test_a_process_that_changes_its_data_does_not_keep_the_old(monkeypatch: pytest.MonkeyPatch) -> None:
     if not os.environ.get("KDSEARCH_DATA"):
         pytest.skip("KDSEARCH_DATA names no JHMDB archives")
-    from kdsearch.tasks.video_hashing_data import dataset
+    from kdsearch.tasks.video_hashing.data import dataset
 
     task = VideoHashing(data=jhmdb())
     real = dataset(task, "student", "cpu")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,16 @@ from torch.nn import functional as F
 from kdsearch.data.folds import Fold
 from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.errors import RunInterrupted
-from kdsearch.models.hashing import HashingOutput
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.bench import make_member
-from kdsearch.tasks.bench import run_params
-from kdsearch.tasks.population import Form
-from kdsearch.tasks.population import StudentPopulation
-from kdsearch.tasks.video_hashing import VideoHashing
-from kdsearch.tasks.video_hashing_data import dataset
-from kdsearch.tasks.video_hashing_members import Numbers
-from kdsearch.tasks.video_hashing_numbers import DEFAULTS
-from kdsearch.tasks.video_hashing_teacher import build_network
-from kdsearch.tasks.video_hashing_teacher import find_teacher
-from kdsearch.training.loop import batch_sizes
-from kdsearch.training.loop import serve
-from kdsearch.training.members import Alone
-from kdsearch.training.members import Member
+from kdsearch.models.heads.hashing import HashingOutput
+from kdsearch.tasks.base import RunContext, RunRequest
+from kdsearch.tasks.runner import Form, StudentPopulation
+from kdsearch.tasks.video_hashing.data import dataset
+from kdsearch.tasks.video_hashing.task import DEFAULTS, VideoHashing
+from kdsearch.tasks.video_hashing.teacher import build_network, find_teacher
+from kdsearch.tasks.video_hashing.terms import Numbers
+from kdsearch.tasks.workload import make_member, run_params
+from kdsearch.training.loop import batch_sizes, serve
+from kdsearch.training.members import Alone, Member
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper

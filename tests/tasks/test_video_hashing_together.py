@@ -9,13 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from kdsearch.tasks import video_hashing_bench
-from kdsearch.tasks.base import Job
-from kdsearch.tasks.base import Layout
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.base import TrainsTogether
+from kdsearch.tasks.base import Job, Layout, RunContext, RunRequest, RunResult, TrainsTogether
+from kdsearch.tasks.video_hashing import workload
 from tests.tasks.video_hashing_data import drawn
 
 NUMBERS: list[dict[str, Any]] = [
@@ -112,14 +107,14 @@ def test_every_layout_can_be_timed_and_the_key_names_what_it_depends_on(tmp_path
 
 
 def test_a_layer_that_does_not_stack_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = video_hashing_bench.build_network
+    build = workload.build_network
 
     def with_dropout(*given: Any) -> torch.nn.Module:
         network = build(*given)
         network.encoder.norms[0] = torch.nn.Sequential(network.encoder.norms[0], torch.nn.Dropout(0.5))
         return network
 
-    monkeypatch.setattr(video_hashing_bench, "build_network", with_dropout)
+    monkeypatch.setattr(workload, "build_network", with_dropout)
     task = drawn(tmp_path)
     assert task.seconds_a_step(Layout(2, "looped"), "cpu") > 0
     with pytest.raises(ValueError, match=r"encoder\.norms\.0\.1 \(Dropout\).*it trains as a loop, .*StreamDropout"):

@@ -11,20 +11,15 @@ from typing import Any
 import pytest
 import torch
 
-from kdsearch.errors import DataError
-from kdsearch.errors import RunInterrupted
-from kdsearch.models.hashing import HashingOutput
+from kdsearch.errors import DataError, RunInterrupted
+from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.models.registry import ENCODERS
-from kdsearch.tasks import video_hashing_teacher as teachers
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.bench import run_params
-from kdsearch.tasks.video_hashing import VideoHashing
-from kdsearch.tasks.video_hashing_bench import Ranked
-from kdsearch.tasks.video_hashing_bench import make_evaluate
-from kdsearch.tasks.video_hashing_data import Dataset
-from kdsearch.tasks.video_hashing_data import dataset
+from kdsearch.tasks.base import RunContext, RunRequest, RunResult
+from kdsearch.tasks.video_hashing import teacher as teachers
+from kdsearch.tasks.video_hashing.data import Dataset, dataset
+from kdsearch.tasks.video_hashing.task import VideoHashing
+from kdsearch.tasks.video_hashing.workload import Ranked, make_evaluate
+from kdsearch.tasks.workload import run_params
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from tests.tasks.video_hashing_data import TinyData

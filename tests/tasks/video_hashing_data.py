@@ -10,7 +10,7 @@ import numpy as np
 
 from kdsearch.data import jhmdb
 from kdsearch.data.clips import Clips
-from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.video_hashing.task import VideoHashing
 
 
 def drawn(root: Path, **options: Any) -> VideoHashing:

@@ -2,24 +2,17 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
-from torch.optim.swa_utils import AveragedModel
-from torch.optim.swa_utils import update_bn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, update_bn
 
-from kdsearch.training.averaging import finish
-from kdsearch.training.averaging import renew_statistics
+from kdsearch.training.averaging import finish, renew_statistics
 from kdsearch.training.checkpoints import Checkpoint
 from kdsearch.training.loop import serve
-from kdsearch.training.members import Alone
-from kdsearch.training.members import Member
-from kdsearch.training.members import Progress
-from kdsearch.training.members import Recipe
+from kdsearch.training.members import Alone, Member, Progress, Recipe
 from kdsearch.training.schedules import StepDecay
 from kdsearch.training.steppers import PlainStepper
 

@@ -6,16 +6,12 @@ import pytest
 import torch
 from torch import nn
 
-from kdsearch.models.cifar import ClassifierOutput
-from kdsearch.training.feeds import Clean
-from kdsearch.training.feeds import Feed
-from kdsearch.training.feeds import ImageFeed
-from kdsearch.training.feeds import as_feed
-from kdsearch.training.image_views import CropFlip
+from kdsearch.models.classifiers.cifar import ClassifierOutput
+from kdsearch.training.augmentation import CropFlip
+from kdsearch.training.feeds import Clean, Feed, ImageFeed, as_feed
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import views_key
-from kdsearch.training.steppers import PlainStepper
-from kdsearch.training.steppers import Views
+from kdsearch.training.steppers import PlainStepper, Views
 
 CPU = torch.device("cpu")
 MEAN, STD = (0.1, 0.2, 0.3), (0.5, 0.4, 0.2)

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from kdsearch.training.checkpoints import Checkpoint
-from kdsearch.training.files import load_safely
-from kdsearch.training.files import save_atomically
+from kdsearch.training.files import load_safely, save_atomically
 
 
 def test_round_trip_without_traces(tmp_path: Path) -> None:

@@ -8,8 +8,7 @@ tree on a machine where the rest is not installed:
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,19 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
 from kdsearch.data.clips import Clips
-from kdsearch.data.declaration import jhmdb
+from kdsearch.data.jhmdb.declaration import jhmdb
 from kdsearch.errors import RunInterrupted
 from kdsearch.metrics.retrieval import mean_average_precision
-from kdsearch.tasks import alone
-from kdsearch.tasks import video_hashing_teacher as teachers
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks import runner
+from kdsearch.tasks.base import RunContext, RunRequest, RunResult
+from kdsearch.tasks.video_hashing import teacher as teachers
+from kdsearch.tasks.video_hashing.task import VideoHashing
 from kdsearch.training.steppers import PlainStepper
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
@@ -68,7 +64,7 @@ def steppers(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Watched]]:
         made.append(Watched(*arguments, **options))
         return made[-1]
 
-    monkeypatch.setattr(alone, "PlainStepper", make)
+    monkeypatch.setattr(runner, "PlainStepper", make)
     teachers.TEACHERS.clear()
     yield made
     teachers.TEACHERS.clear()

@@ -7,10 +7,9 @@ import torch
 from scipy import stats
 from torch.nn import functional as F
 
-from kdsearch.torchvision_shim import import_torchvision
+from kdsearch.torchvision_compat import import_torchvision
+from kdsearch.training.augmentation import ResizedCrop, boxes
 from kdsearch.training.feeds import ImageFeed
-from kdsearch.training.image_views import ResizedCrop
-from kdsearch.training.image_views import boxes
 from kdsearch.training.randomness import views_key
 
 

@@ -10,13 +10,10 @@ import torch
 from torch import Tensor
 
 from kdsearch.errors import RunInterrupted
-from kdsearch.models.hashing import HashingOutput
+from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.training.checkpoints import Checkpoint
 from kdsearch.training.loop import serve
-from kdsearch.training.members import Alone
-from kdsearch.training.members import Member
-from kdsearch.training.members import Progress
-from kdsearch.training.members import Recipe
+from kdsearch.training.members import Alone, Member, Progress, Recipe
 from kdsearch.training.schedules import Plateau
 from kdsearch.training.steppers import Views
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from kdsearch.training import memory
-from kdsearch.training.memory import peak_memory
-from kdsearch.training.memory import reset_peak_memory
+from kdsearch.training.memory import peak_memory, reset_peak_memory
 
 SIZE = 400 << 20
 

@@ -7,15 +7,11 @@ from torch import Tensor
 from torch.func import functional_call
 
 from kdsearch.distillation.focal import focal_batchmean
-from kdsearch.distillation.meta_auxiliary import collapse_entropy
-from kdsearch.distillation.meta_auxiliary import masked_softmax
-from kdsearch.models.cifar import StudentNet
-from kdsearch.models.maxl import LabelGenerator
-from kdsearch.models.maxl import MultiTaskNetwork
+from kdsearch.distillation.meta_auxiliary import collapse_entropy, masked_softmax
+from kdsearch.models.classifiers.cifar import StudentNet
+from kdsearch.models.heads.meta_auxiliary import LabelGenerator, MultiTaskNetwork
 from kdsearch.training.feeds import Clean
-from kdsearch.training.meta_auxiliary import MetaAuxiliaryStepper
-from kdsearch.training.meta_auxiliary import MetaNumbers
-from kdsearch.training.meta_auxiliary import Pair
+from kdsearch.training.maxl_stepper import MetaAuxiliaryStepper, MetaNumbers, Pair
 
 SUBCLASSES = (2, 3)
 NUMBERS = MetaNumbers(0.7, 0.2, 0.1, 0.0, 0.05, 0.01)

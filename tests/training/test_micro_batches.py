@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
 from kdsearch.distillation.triplet import triplet_mean
-from kdsearch.models.dropout import StreamDropout
-from kdsearch.models.dropout import set_keys
-from kdsearch.models.hashing import HashingOutput
-from kdsearch.training.micro_batches import backward_by_parts
-from kdsearch.training.micro_batches import parts_of
+from kdsearch.models.heads.hashing import HashingOutput
+from kdsearch.models.layers.dropout import StreamDropout, set_keys
+from kdsearch.training.gradient_cache import backward_by_parts, parts_of
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.steppers import PlainStepper
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdsearch.training.optimizers import OPTIMIZERS
-from kdsearch.training.optimizers import make_optimizer
+from kdsearch.training.optimizers import OPTIMIZERS, make_optimizer
 
 PLAIN: dict[str, Any] = {
     "adam": lambda p: torch.optim.Adam(p, lr=0.01, weight_decay=0.1, foreach=False),

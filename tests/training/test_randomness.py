@@ -5,12 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdsearch.training.randomness import FIXED
-from kdsearch.training.randomness import ORDER
-from kdsearch.training.randomness import build_seeded
-from kdsearch.training.randomness import order
-from kdsearch.training.randomness import stream
-from kdsearch.training.randomness import varied
+from kdsearch.training.randomness import FIXED, ORDER, build_seeded, order, stream, varied
 
 
 def test_order_is_a_stateless_permutation() -> None:

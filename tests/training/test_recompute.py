@@ -6,13 +6,11 @@ import copy
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from kdsearch.models.dropout import StreamDropout
-from kdsearch.models.dropout import set_keys
-from kdsearch.models.resnet3d_hara import HaraResNet18
-from kdsearch.training.recompute import recompute
+from kdsearch.models.encoders.resnet3d_hara import HaraResNet18
+from kdsearch.models.layers.dropout import StreamDropout, set_keys
+from kdsearch.training.activation_checkpointing import recompute
 
 
 class Counting(nn.Module):

@@ -8,10 +8,7 @@ import pytest
 import torch
 from torch.optim import lr_scheduler
 
-from kdsearch.training.schedules import Cosine
-from kdsearch.training.schedules import Plateau
-from kdsearch.training.schedules import Schedule
-from kdsearch.training.schedules import StepDecay
+from kdsearch.training.schedules import Cosine, Plateau, Schedule, StepDecay
 
 
 def rates_of_torch(values: list[float], patience: int, learning_rate: float) -> list[float]:

@@ -4,10 +4,9 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from kdsearch.models.hashing import HashingOutput
+from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.steppers import PlainStepper
 

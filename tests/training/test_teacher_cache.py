@@ -3,12 +3,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kdsearch.models.hashing import HashingNetwork
-from kdsearch.models.pose import PoseConv
-from kdsearch.training.kept import Kept
-from kdsearch.training.teacher_cache import CacheKey
-from kdsearch.training.teacher_cache import TeacherOutputs
-from kdsearch.training.teacher_cache import teacher_outputs
+from kdsearch.models.encoders.pose import PoseConv
+from kdsearch.models.heads.hashing import HashingNetwork
+from kdsearch.training.teacher_cache import CacheKey, Kept, TeacherOutputs, teacher_outputs
 
 
 def key(weights: str) -> CacheKey:

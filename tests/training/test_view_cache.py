@@ -6,10 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from kdsearch.training import view_cache
-from kdsearch.training.view_cache import Space
-from kdsearch.training.view_cache import ViewCache
-from kdsearch.training.view_cache import concatenated
+from kdsearch.training import teacher_cache
+from kdsearch.training.teacher_cache import Space, ViewCache, concatenated
 
 CLIPS = torch.tensor([2, 5, 9])
 VIEWS = 4
@@ -59,13 +57,13 @@ def test_clips_that_it_was_not_made_for_are_refused() -> None:
 
 def test_all_tables_together_leave_memory_to_train_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes 96 bytes; of 1,000 free ones 300 are for tables: three, and a fourth once one is gone."""
-    monkeypatch.setattr(view_cache, "_LIVE", view_cache.weakref.WeakSet())
+    monkeypatch.setattr(teacher_cache, "_LIVE", teacher_cache.weakref.WeakSet())
 
     def free(device: torch.device) -> int:
-        return 1000 - sum(cache.table.nbytes for cache in view_cache._LIVE)
+        return 1000 - sum(cache.table.nbytes for cache in teacher_cache._LIVE)
 
-    monkeypatch.setattr(view_cache, "free_memory", free)
-    monkeypatch.setattr(view_cache, "SHARE", 0.2)
+    monkeypatch.setattr(teacher_cache, "free_memory", free)
+    monkeypatch.setattr(teacher_cache, "SHARE", 0.2)
     caches = [ViewCache(Network(), Space(CLIPS, VIEWS), 2) for _ in range(4)]
     assert [cache.kept for cache in caches] == [True, True, True, False]
     del caches[0]

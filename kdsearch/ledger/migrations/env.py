@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from kdsearch.ledger.schema import SCHEMA
-from kdsearch.ledger.schema import metadata
+from kdsearch.ledger.schema import SCHEMA, metadata
 
 context.configure(
     connection=context.config.attributes["connection"], target_metadata=metadata, version_table_schema=SCHEMA

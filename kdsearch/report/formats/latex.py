@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from kdsearch.report.formats.numbers import flat
-from kdsearch.report.tables import Report
-from kdsearch.report.tables import Table
+from kdsearch.report.formats.cells import flat
+from kdsearch.report.tables import Report, Table
 
 ESCAPES = {
     "\\": r"\textbackslash{}",

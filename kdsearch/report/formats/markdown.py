@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 from kdsearch.report.answered import Answer
-from kdsearch.report.formats.numbers import flat
-from kdsearch.report.tables import Report
-from kdsearch.report.tables import Table
+from kdsearch.report.formats.cells import flat
+from kdsearch.report.tables import Report, Table
 
 SPECIAL = re.compile(r"([\\`*_|<>#])")
 

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console
-from rich.console import ConsoleOptions
-from rich.console import Group
-from rich.console import RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from kdsearch.report.answered import Answer
-from kdsearch.report.formats.numbers import cell_lines
-from kdsearch.report.formats.numbers import human_columns
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Report
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
-from kdsearch.report.tables import decimals
+from kdsearch.report.formats.cells import cell_lines, human_columns
+from kdsearch.report.tables import Column, Report, Row, Table, decimals
 
 GAP = 2
 _LONG = 16

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kdsearch.ledger.records import ENDED
-from kdsearch.ledger.records import RunRecord
-from kdsearch.report.captions import MEAN_INTERVAL
-from kdsearch.report.captions import caption
-from kdsearch.report.captions import objective_title
-from kdsearch.report.captions import objective_words
-from kdsearch.report.captions import plural
+from kdsearch.ledger.records import ENDED, RunRecord
+from kdsearch.report.captions import MEAN_INTERVAL, caption, objective_title, objective_words, plural
 from kdsearch.report.compared import name_of
-from kdsearch.report.selection import Selection
-from kdsearch.report.selection import code_of
-from kdsearch.report.selection import present
-from kdsearch.report.tables import Cell
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
+from kdsearch.report.selection import Selection, code_of, present
+from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
 from kdsearch.statistics import summarize
 from kdsearch.tasks.base import VARY
 

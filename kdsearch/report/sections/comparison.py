@@ -4,33 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kdsearch.report.captions import caption
-from kdsearch.report.captions import listed
-from kdsearch.report.captions import min_effect
-from kdsearch.report.captions import objective_title
-from kdsearch.report.captions import plural
-from kdsearch.report.captions import test_measure
-from kdsearch.report.compared import Compared
-from kdsearch.report.compared import compared
+from kdsearch.report.captions import caption, listed, min_effect, objective_title, plural, test_measure
+from kdsearch.report.compared import Compared, compared
+from kdsearch.report.comparisons import EQUAL_FEW, EXACT, NONE, UNTESTED, Judged, Outcome, equal_words, judge
 from kdsearch.report.funded import baselines_above
-from kdsearch.report.judged import EQUAL_FEW
-from kdsearch.report.judged import EXACT
-from kdsearch.report.judged import NONE
-from kdsearch.report.judged import UNTESTED
-from kdsearch.report.judged import Judged
-from kdsearch.report.judged import Outcome
-from kdsearch.report.judged import equal_words
-from kdsearch.report.judged import judge
-from kdsearch.report.looks import alone
-from kdsearch.report.looks import confidence_at
-from kdsearch.report.looks import looks_sentence
-from kdsearch.report.looks import resolving
+from kdsearch.report.looks import alone, confidence_at, looks_sentence, resolving
 from kdsearch.report.selection import Selection
-from kdsearch.report.tables import Cell
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
+from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
 from kdsearch.report.units import FEWEST_TEACHERS
 
 

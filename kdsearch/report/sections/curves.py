@@ -3,38 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kdsearch.ledger.records import ConfigurationRecord
-from kdsearch.ledger.records import RunRecord
-from kdsearch.report.captions import caption
-from kdsearch.report.captions import objective_words
-from kdsearch.report.captions import plural
-from kdsearch.report.drawn import Drawn
-from kdsearch.report.drawn import drawn
-from kdsearch.report.formats.numbers import fixed
+from kdsearch.ledger.records import ConfigurationRecord, RunRecord
+from kdsearch.report.captions import caption, objective_words, plural
+from kdsearch.report.drawn import Drawn, drawn
+from kdsearch.report.formats.cells import fixed
 from kdsearch.report.selection import Selection
-from kdsearch.report.tables import Cell
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
-from kdsearch.statistics.early import FEWEST
-from kdsearch.statistics.early import Components
-from kdsearch.statistics.early import Correlation
-from kdsearch.statistics.early import Levelled
-from kdsearch.statistics.early import between
-from kdsearch.statistics.early import between_better
-from kdsearch.statistics.early import components
-from kdsearch.statistics.early import given_early
-from kdsearch.statistics.early import level
-from kdsearch.statistics.early import within
-from kdsearch.statistics.early import within_better
+from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
+from kdsearch.statistics.early import (
+    FEWEST,
+    Components,
+    Correlation,
+    Levelled,
+    between,
+    between_better,
+    components,
+    given_early,
+    level,
+    within,
+    within_better,
+)
 from kdsearch.tasks.base import Scalar
 
 SHARES = {"1/8": 0.125, "1/4": 0.25, "1/2": 0.5}

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from kdsearch.report.captions import caption
-from kdsearch.report.captions import objective_words
-from kdsearch.report.captions import plural
-from kdsearch.report.compared import Compared
-from kdsearch.report.compared import compared
-from kdsearch.report.compared import name_of
+from kdsearch.report.captions import caption, objective_words, plural
+from kdsearch.report.compared import Compared, compared, name_of
 from kdsearch.report.drawn import drawn
-from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.formats.cells import fixed
 from kdsearch.report.selection import Selection
-from kdsearch.report.tables import Cell
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
+from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
 from kdsearch.report.transfer import validation_minus_test
 from kdsearch.report.units import Units
-from kdsearch.statistics import summarize
-from kdsearch.statistics import unpaired_difference
+from kdsearch.statistics import summarize, unpaired_difference
 
 
 def inflation(selection: Selection) -> Table | None:

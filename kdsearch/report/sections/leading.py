@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from kdsearch.ledger.choice import searched
-from kdsearch.report.captions import MEAN_INTERVAL
-from kdsearch.report.captions import caption
-from kdsearch.report.captions import objective_title
-from kdsearch.report.captions import objective_words
-from kdsearch.report.captions import plural
-from kdsearch.report.modelled import modelled_sentences
+from kdsearch.ledger.records import searched
+from kdsearch.report.captions import MEAN_INTERVAL, caption, objective_title, objective_words, plural
+from kdsearch.report.notes import modelled_sentences
 from kdsearch.report.selection import Selection
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
-from kdsearch.search.standing import OUT
-from kdsearch.search.standing import Standing
+from kdsearch.report.tables import Column, Estimate, Row, Table
+from kdsearch.search.ranking import OUT, Standing
 from kdsearch.statistics import summarize
 
 MOST = 10

@@ -8,28 +8,15 @@ from collections.abc import Sequence
 from kdsearch.data.folds import Fold
 from kdsearch.draws import FIRST_TEACHER_SEED
 from kdsearch.ledger.records import RunRecord
-from kdsearch.report.captions import MEAN_INTERVAL
-from kdsearch.report.captions import caption
-from kdsearch.report.captions import items
-from kdsearch.report.captions import min_effect
-from kdsearch.report.captions import objective_title
-from kdsearch.report.captions import objective_words
-from kdsearch.report.drawn import Drawn
-from kdsearch.report.drawn import drawn
-from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.captions import MEAN_INTERVAL, caption, items, min_effect, objective_title, objective_words
+from kdsearch.report.drawn import Drawn, drawn
+from kdsearch.report.formats.cells import fixed
 from kdsearch.report.gap import Gap
-from kdsearch.report.selection import Selection
-from kdsearch.report.selection import present
-from kdsearch.report.tables import Cell
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
+from kdsearch.report.selection import Selection, present
+from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
 from kdsearch.search.preflight import teacher_gap
-from kdsearch.search.teachers import REPLACED
-from kdsearch.search.teachers import search_draws
-from kdsearch.statistics import Difference
-from kdsearch.statistics import summarize
+from kdsearch.search.teachers import REPLACED, search_draws
+from kdsearch.statistics import Difference, summarize
 
 CANDIDATE_SEEDS = range(FIRST_TEACHER_SEED, FIRST_TEACHER_SEED + 1000)
 """Seeds of the candidates for the one teacher of a study of version 1; one that serves one seed has another."""

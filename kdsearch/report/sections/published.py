@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from kdsearch.report.captions import caption
-from kdsearch.report.captions import data_line
-from kdsearch.report.captions import test_measure
-from kdsearch.report.compared import Compared
-from kdsearch.report.compared import compared
+from kdsearch.report.captions import caption, data_line, test_measure
+from kdsearch.report.compared import Compared, compared
 from kdsearch.report.selection import Selection
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
+from kdsearch.report.tables import Column, Estimate, Row, Table
 from kdsearch.report.units import Units
 
 

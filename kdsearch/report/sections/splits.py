@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report.beside import Side
-from kdsearch.report.beside import mean_notes
-from kdsearch.report.beside import sentences
-from kdsearch.report.beside import sides
-from kdsearch.report.captions import data_line
-from kdsearch.report.captions import items
-from kdsearch.report.captions import listed
-from kdsearch.report.captions import recipe_words
-from kdsearch.report.captions import saw_words
-from kdsearch.report.captions import spread_words
-from kdsearch.report.captions import test_measure
-from kdsearch.report.compared import BEST
-from kdsearch.report.compared import WITHOUT
-from kdsearch.report.compared import uses_teacher
+from kdsearch.report.across_studies.eligibility import Side, mean_notes, sentences, sides
+from kdsearch.report.captions import data_line, items, listed, recipe_words, saw_words, spread_words, test_measure
+from kdsearch.report.compared import BEST, WITHOUT, uses_teacher
 from kdsearch.report.primary import primary_sentence
-from kdsearch.report.splits import OFFICIAL
-from kdsearch.report.splits import split_of
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Report
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
+from kdsearch.report.splits import OFFICIAL, split_of
+from kdsearch.report.tables import Column, Estimate, Report, Row, Table
 from kdsearch.report.units import Units
 from kdsearch.statistics import summarize
 
@@ -35,7 +18,7 @@ from kdsearch.statistics import summarize
 def build_splits(results: Sequence[StudyResults], *, mix_code: bool = False) -> Report:
     """Put one study's splits side by side, descriptive: no difference is tested and no verdict given.
 
-    ``results``: studies for which ``differ_in_split`` holds. Raises as :func:`~kdsearch.report.beside.sides`.
+    ``results``: studies for which ``differ_in_split`` holds. Raises as ``eligibility.sides``.
     """
     found = sorted(sides(results, mix_code, alike=False), key=_split)
     names = ", ".join(side.selection.study.name for side in found)

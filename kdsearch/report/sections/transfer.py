@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from kdsearch.report.captions import caption
-from kdsearch.report.captions import items
-from kdsearch.report.captions import spread_words
-from kdsearch.report.compared import label_of
-from kdsearch.report.compared import primary_id
-from kdsearch.report.compared import second_id
+from kdsearch.report.captions import caption, items, spread_words
+from kdsearch.report.compared import label_of, primary_id, second_id
+from kdsearch.report.comparisons import judge
 from kdsearch.report.digits import places
-from kdsearch.report.judged import judge
 from kdsearch.report.selection import Selection
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Estimate
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
-from kdsearch.report.transfer import Transfer
-from kdsearch.report.transfer import transfer
+from kdsearch.report.tables import Column, Estimate, Row, Table
+from kdsearch.report.transfer import Transfer, transfer
 
 
 def gain_transfer(selection: Selection) -> Table | None:

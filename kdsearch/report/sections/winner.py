@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from kdsearch.report.captions import objective_words
-from kdsearch.report.captions import plural
-from kdsearch.report.captions import short_data
-from kdsearch.report.compared import compared
-from kdsearch.report.compared import name_of
-from kdsearch.report.formats.numbers import fixed
+from kdsearch.report.captions import objective_words, plural, short_data
+from kdsearch.report.compared import compared, name_of
+from kdsearch.report.formats.cells import fixed
 from kdsearch.report.selection import Selection
-from kdsearch.report.tables import Column
-from kdsearch.report.tables import Row
-from kdsearch.report.tables import Table
-from kdsearch.space import active
-from kdsearch.space import stored_space
-from kdsearch.statistics import Shrinkage
-from kdsearch.statistics import shrink
-from kdsearch.statistics import summarize
+from kdsearch.report.tables import Column, Row, Table
+from kdsearch.space import active, stored_space
+from kdsearch.statistics import Shrinkage, shrink, summarize
 
 IDLE = "idle"
 

@@ -1,11 +1,8 @@
 """Recorded runs and synthetic ones as worlds of known truth, for policies and for whole studies."""
 
-from kdsearch.search.replay.clock import Trace
-from kdsearch.search.replay.clock import simulate
-from kdsearch.search.replay.reading import hpo_rl_bench
-from kdsearch.search.replay.reading import read_table
-from kdsearch.search.replay.recorded import SurrogateWorld
-from kdsearch.search.replay.recorded import TableWorld
+from kdsearch.search.replay.clock import Trace, simulate
+from kdsearch.search.replay.reading import hpo_rl_bench, read_table
+from kdsearch.search.replay.recorded import SurrogateWorld, TableWorld
 from kdsearch.search.replay.surrogate import MeanSurface
 from kdsearch.search.replay.synthetic import SyntheticWorld
 from kdsearch.search.replay.table import Table

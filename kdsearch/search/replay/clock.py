@@ -10,11 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Policy
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import Further, New, Pick, Policy, Setting
 from kdsearch.search.replay.draws import key_of
 from kdsearch.search.replay.world import World
 from kdsearch.space import active

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from collections.abc import Hashable
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
-from kdsearch.space import Dimension
-from kdsearch.space import active
+from kdsearch.space import Dimension, active
 from kdsearch.tasks.base import Scalar
 
 _WORDS = struct.Struct("<QQ")

@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.errors import KdsearchError
-from kdsearch.search.replay.table import Row
-from kdsearch.search.replay.table import Table
-from kdsearch.search.replay.table import assemble
-from kdsearch.space import Categorical
-from kdsearch.space import Dimension
-from kdsearch.space import Integer
-from kdsearch.space import Uniform
-from kdsearch.space import dimension_from
-from kdsearch.space import plain
+from kdsearch.search.replay.table import Row, Table, assemble
+from kdsearch.space import Categorical, Dimension, Integer, Uniform, dimension_from, plain
 from kdsearch.tasks.base import Scalar
 
 Space = Mapping[str, Dimension]
@@ -57,32 +49,32 @@ def read_table(path: Path, space: Space | None = None, pools: Sequence[str] = ("
         raise KdsearchError(f"{path.name}: {error}") from error
 
 
-def hpo_rl_bench(environment: str, root: Path | None = None) -> Table:
+def hpo_rl_bench(game: str, root: Path | None = None) -> Table:
     """PPO on ``enduro`` (108 settings x 5 seeds) or ``pong`` (108 x 3): mean return of the last 10 evaluations.
 
     Standardised to mean 0 and sd 1 over the settings. ``root``: the folder of data, default ``KDSEARCH_DATA``; the file
     is ``hpo_rl_bench/ppo_static.npz`` below it (Shala et al., AutoML-Conf 2024). The numbers searched are those of the
     grid: log10 of the learning rate from -6 to -1, gamma from 0.8 to 1, the clipping range from 0.2 to 0.4.
     """
-    if environment not in HPO_RL_BENCH:
-        raise KdsearchError(f"HPO-RL-Bench has {', '.join(HPO_RL_BENCH)} here, got {environment!r}")
-    folder = root or settings.data_root()
+    if game not in HPO_RL_BENCH:
+        raise KdsearchError(f"HPO-RL-Bench has {', '.join(HPO_RL_BENCH)} here, got {game!r}")
+    folder = root or environment.data_root()
     path = folder / "hpo_rl_bench" / "ppo_static.npz" if folder else None
     if path is None or not path.is_file():
         raise KdsearchError(
             f"expected hpo_rl_bench/ppo_static.npz below the data folder, found none in {folder or 'no folder'}; "
-            f"set {settings.DATA} to the folder that holds hpo_rl_bench"
+            f"set {environment.DATA} to the folder that holds hpo_rl_bench"
         )
     with np.load(path) as archive:
         names = [str(name) for name in archive["config_columns"]]
-        grid = np.round(archive[f"{environment}_config"].astype(np.float64), 6)
-        returns = archive[f"{environment}_eval_return"].astype(np.float64)
-        seconds = np.nanmax(archive[f"{environment}_wall_s"], axis=2).astype(np.float64)
+        grid = np.round(archive[f"{game}_config"].astype(np.float64), 6)
+        returns = archive[f"{game}_eval_return"].astype(np.float64)
+        seconds = np.nanmax(archive[f"{game}_wall_s"], axis=2).astype(np.float64)
     space = {name: Uniform(float(grid[:, i].min()), float(grid[:, i].max())) for i, name in enumerate(names)}
     # A run that stopped early ends in nan: its last evaluations are the last there are.
     final = np.array([[run[np.isfinite(run)][-LAST_EVALUATIONS:].mean() for run in runs] for runs in returns])
     params = tuple(dict(zip(names, map(float, row), strict=True)) for row in grid)
-    return Table(environment, space, params, final, seconds).scaled()
+    return Table(game, space, params, final, seconds).scaled()
 
 
 def _archive(path: Path) -> tuple[str, Space, list[dict[str, Any]]]:

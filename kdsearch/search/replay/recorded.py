@@ -8,14 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch.search.encoding import Encoding
+from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.replay import surfaces
-from kdsearch.search.replay.draws import choice
-from kdsearch.search.replay.draws import key_of
+from kdsearch.search.replay.draws import choice, key_of
 from kdsearch.search.replay.surrogate import MeanSurface
 from kdsearch.search.replay.table import Table
-from kdsearch.search.replay.world import Place
-from kdsearch.search.replay.world import anywhere
+from kdsearch.search.replay.world import Place, anywhere
 from kdsearch.tasks.base import Scalar
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch.search.encoding import Encoding
+from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.replay.table import Table
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]

@@ -8,15 +8,11 @@ from typing import Literal
 
 import numpy as np
 
-from kdsearch.search.encoding import Encoding
+from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.replay import surfaces
-from kdsearch.search.replay.draws import key_of
-from kdsearch.search.replay.draws import normal
-from kdsearch.search.replay.world import Place
-from kdsearch.search.replay.world import anywhere
-from kdsearch.space import Dimension
-from kdsearch.space import Integer
-from kdsearch.space import Uniform
+from kdsearch.search.replay.draws import key_of, normal
+from kdsearch.search.replay.world import Place, anywhere
+from kdsearch.space import Dimension, Integer, Uniform
 from kdsearch.tasks.base import Scalar
 
 Kind = Literal["independent", "smooth", "left-tailed"]

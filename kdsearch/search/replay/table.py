@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kdsearch.search.replay.draws import key_of
-from kdsearch.search.replay.spread import Spread
-from kdsearch.search.replay.spread import spread
-from kdsearch.space import Dimension
-from kdsearch.space import active
+from kdsearch.search.replay.spread import Spread, spread
+from kdsearch.space import Dimension, active
 from kdsearch.tasks.base import Scalar
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]

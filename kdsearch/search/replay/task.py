@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from kdsearch.search.encoding import Encoding
+from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.replay import surfaces
 from kdsearch.search.replay.world import World
 from kdsearch.space import plain

@@ -6,23 +6,20 @@ import re
 from collections.abc import Iterator
 from copy import deepcopy
 from functools import partial
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
-from torch import nn
-from torch.func import functional_call
-from torch.func import vmap
+from torch import Tensor, nn
+from torch.func import functional_call, vmap
 from torch.utils import _pytree as pytree
 
 Tensors = dict[str, Tensor]
 _Given = tuple[Tensors, Tensors, Any]
 
 _INSTEAD = {
-    "LSTM": "kdsearch.models.recurrent.LSTM",
-    "GRU": "kdsearch.models.recurrent.GRU",
-    "Dropout": "kdsearch.models.dropout.StreamDropout",
+    "LSTM": "kdsearch.models.layers.recurrent.LSTM",
+    "GRU": "kdsearch.models.layers.recurrent.GRU",
+    "Dropout": "kdsearch.models.layers.dropout.StreamDropout",
 }
 """Layers here that do under vmap what torch's, by class, do not."""
 

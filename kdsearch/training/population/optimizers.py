@@ -6,8 +6,7 @@ torch's own optimizers take one learning rate for all of it.
 
 from __future__ import annotations
 
-from abc import ABC
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import ClassVar
 

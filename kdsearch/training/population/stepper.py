@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from typing import NamedTuple
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from kdsearch.models.pretrained import moving
-from kdsearch.training.feeds import Feed
-from kdsearch.training.feeds import as_feed
-from kdsearch.training.kept import Kept
+from kdsearch.models.classifiers.pretrained import moving
+from kdsearch.training.feeds import Feed, as_feed
 from kdsearch.training.population.forward import Forward
 from kdsearch.training.population.optimizers import RowOptimizer
-from kdsearch.training.population.rows import Rows
-from kdsearch.training.steppers import Outputs
-from kdsearch.training.steppers import Views
-from kdsearch.training.steppers import draw
+from kdsearch.training.population.stacked import Rows
+from kdsearch.training.steppers import Outputs, Views, draw
+from kdsearch.training.teacher_cache import Kept
 
 _CHUNK_VALUES = 1 << 22
 """Values of inputs times members in one forward of an evaluation."""

@@ -13,28 +13,16 @@ import os
 import platform
 import time
 from collections.abc import Iterator
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from . import tables
 from .context import correlations
-from .coverage import SCALES
-from .coverage import STUDIES
-from .coverage import comparisons
-from .coverage import coverage
-from .outcomes import intervals
-from .outcomes import outcomes
-from .recorded import KEPT
-from .recorded import SCORES
-from .recorded import Record
-from .recorded import read
-from .replay import BUDGETS
-from .replay import PAIRS
-from .replay import Basis
-from .replay import Spending
-from .replay import replay
+from .coverage import SCALES, STUDIES, comparisons, coverage
+from .outcomes import intervals, outcomes
+from .recorded import KEPT, SCORES, Record, read
+from .replay import BUDGETS, PAIRS, Basis, Spending, replay
 
 RESULTS = Path(__file__).with_name("results.txt")
 

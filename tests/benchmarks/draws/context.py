@@ -13,10 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .outcomes import Estimate
-from .outcomes import estimate
-from .recorded import Floats
-from .recorded import Record
+from .outcomes import Estimate, estimate
+from .recorded import Floats, Record
 
 SPLITS = 20
 RESAMPLES = 1_000

@@ -13,18 +13,12 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from kdsearch.statistics import look_level
-from kdsearch.statistics import mean_interval
+from kdsearch.statistics import look_level, mean_interval
 
-from .components import Components
-from .components import root
-from .outcomes import SCORE_GAIN
-from .outcomes import Posterior
-from .recorded import SCORES
-from .recorded import TEST_GAIN
-from .recorded import Floats
-from .replay import PAIRS
-from .replay import Basis
+from .components import Components, root
+from .outcomes import SCORE_GAIN, Posterior
+from .recorded import SCORES, TEST_GAIN, Floats
+from .replay import PAIRS, Basis
 
 STUDIES = 2_000
 SCALES = (1.0, 0.5, 2.0)

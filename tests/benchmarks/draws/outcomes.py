@@ -16,13 +16,8 @@ import numpy as np
 from kdsearch.statistics import mean_interval
 
 from . import truths
-from .recorded import OBJECTIVE_GAIN
-from .recorded import SCORES
-from .recorded import TEST_GAIN
-from .recorded import Floats
-from .replay import KINDS
-from .replay import Basis
-from .replay import Spending
+from .recorded import OBJECTIVE_GAIN, SCORES, TEST_GAIN, Floats
+from .replay import KINDS, Basis, Spending
 
 RESAMPLES = 2_000
 SCORE_GAIN = np.array([1.0, -1.0])

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
+from kdsearch.data.folds import FIRST, Fold
 
 APART = 2_000_000
 """Partitions of outer folds, which nothing else cuts."""

@@ -24,18 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.data.folds import Fold
-from kdsearch.engines.studyfile import load_study
-from kdsearch.statistics import paired_difference
-from kdsearch.statistics import summarize
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
+from kdsearch.engines.study_file import load_study
+from kdsearch.statistics import paired_difference, summarize
+from kdsearch.tasks.base import RunContext, RunRequest, RunResult
 
 from . import work
-from .ensemble import as_kind
-from .ensemble import listening
+from .ensemble import as_kind, listening
 from .outer import Outer
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -68,7 +64,7 @@ LEAKS = "chosen on validation"
 def main() -> None:
     """Measure what the journal lacks, keep the results, print the table."""
     arguments = _parse()
-    journal = arguments.journal or settings.home() / "benchmarks" / f"recipes-{arguments.data}.jsonl"
+    journal = arguments.journal or environment.home() / "benchmarks" / f"recipes-{arguments.data}.jsonl"
     recipes = [recipe for recipe in RECIPES if recipe in arguments.recipes]
     units = [(arguments.data, recipe, draw, arguments.seeds) for draw in range(arguments.draws) for recipe in recipes]
     before = {

@@ -15,8 +15,7 @@ import os
 import shutil
 import tempfile
 import time
-from datetime import UTC
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -24,15 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch import settings
-from kdsearch.data.folds import FIRST
-from kdsearch.data.folds import Fold
-from kdsearch.engines.code import code_hash
-from kdsearch.engines.studyfile import load_study
-from kdsearch.study import Study
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import Scalar
+from kdsearch import environment
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.engines.code_hash import code_hash
+from kdsearch.engines.study_file import load_study
+from kdsearch.study.declaration import Study
+from kdsearch.tasks.base import RunContext, RunRequest, Scalar
 from tests.benchmarks.planner.record_jhmdb import design
 
 from . import work
@@ -47,7 +43,7 @@ CANDIDATES = 3
 def main() -> None:
     """Record what the journal lacks and keep it."""
     arguments = _parse()
-    journal = arguments.journal or settings.home() / "benchmarks" / "draws.jsonl"
+    journal = arguments.journal or environment.home() / "benchmarks" / "draws.jsonl"
     rows = range(arguments.settings)
     teachers = [("teacher", "drawn", draw) for draw in range(arguments.draws)]
     teachers += [("teacher", "fixed", number) for number in range(CANDIDATES)]
@@ -114,7 +110,7 @@ def _study(kind: str) -> Study:
 
 
 def _file(kind: str, number: int) -> Path:
-    return settings.home() / "benchmarks" / "teachers" / f"{kind}{number}.pt"
+    return environment.home() / "benchmarks" / "teachers" / f"{kind}{number}.pt"
 
 
 def _values(result: Any, begin: float) -> dict[str, Any]:

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch.engines.studyfile import load_study
+from kdsearch.engines.study_file import load_study
 from kdsearch.errors import KdsearchError
-from kdsearch.space import Dimension
-from kdsearch.space import Integer
+from kdsearch.space import Dimension, Integer
 from kdsearch.tasks.base import Scalar
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]

@@ -16,30 +16,20 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
-from kdsearch.search.pooled import Pooled
-from kdsearch.search.replay import Table
-from kdsearch.search.replay import TableWorld
-from kdsearch.search.replay import simulate
+from kdsearch.search.gp.threads import one_thread
+from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.base import Leader, Pick, Setting
+from kdsearch.search.replay import Table, TableWorld, simulate
 from kdsearch.search.replay.draws import choice
-from kdsearch.search.threads import one_thread
 from kdsearch.tasks.base import Scalar
 
-from . import components
-from . import truths
-from .recorded import FOLDS
-from .recorded import Floats
-from .recorded import Record
-from .recorded import space
+from . import components, truths
+from .recorded import FOLDS, Floats, Record, space
 
 KINDS = ("fixed", "drawn")
 BUDGETS = (120, 240, 360)

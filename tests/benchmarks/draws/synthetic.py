@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from kdsearch.search.encoding import Encoding
-from kdsearch.search.sobol import sobol
+from kdsearch.search.gp.encoding import Encoding
+from kdsearch.search.gp.sobol import sobol
 
 from .components import root
-from .recorded import Floats
-from .recorded import space
+from .recorded import Floats, space
 
 
 def covariance(sds: tuple[float, float, float, float], arms: float, metrics: float) -> Floats:

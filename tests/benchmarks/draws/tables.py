@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .components import NAMES
-from .components import spreads
+from .components import NAMES, spreads
 from .context import Correlation
-from .coverage import Comparison
-from .coverage import Coverage
-from .outcomes import SCORE_GAIN
-from .outcomes import Estimate
-from .outcomes import Figure
-from .outcomes import Posterior
-from .recorded import FOLDS
-from .recorded import OBJECTIVE_GAIN
-from .recorded import TEST_GAIN
-from .recorded import Floats
-from .recorded import Record
-from .replay import KINDS
-from .replay import Basis
-from .replay import Spending
+from .coverage import Comparison, Coverage
+from .outcomes import SCORE_GAIN, Estimate, Figure, Posterior
+from .recorded import FOLDS, OBJECTIVE_GAIN, TEST_GAIN, Floats, Record
+from .replay import KINDS, Basis, Spending
 
 BIAS = 0.01
 COVERED = (0.93, 0.97)

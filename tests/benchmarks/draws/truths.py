@@ -12,10 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from .components import Components
-from .components import excess
-from .components import root
-from .components import sd_of
+from .components import Components, excess, root, sd_of
 from .recorded import Floats
 
 

@@ -16,21 +16,11 @@ import os
 from pathlib import Path
 
 from . import archive
-from .judged import FAMILY
-from .judged import described
-from .judged import judged
-from .measure import current
-from .measure import forget
-from .measure import jobs
-from .measure import measure
-from .measure import read
-from .policies import OURS
-from .policies import policies
-from .policies import slow
+from .judged import FAMILY, described, judged
+from .measure import current, forget, jobs, measure, read
+from .policies import OURS, policies, slow
 from .summary import gather
-from .table import behind
-from .table import goals
-from .table import lines
+from .table import behind, goals, lines
 from .worlds import families
 
 RESULTS = Path(__file__).resolve().parents[3] / "build" / "planner.jsonl"

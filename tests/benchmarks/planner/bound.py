@@ -13,10 +13,9 @@ import argparse
 
 import numpy as np
 
-from kdsearch.search.acquisition import augmented_improvement
+from kdsearch.search.gp.acquisition import augmented_improvement
 
-from .summary import Estimate
-from .summary import mean
+from .summary import Estimate, mean
 
 SIGMAS = (0.5, 1.0, 2.0, 3.0)
 SEEDS = 5

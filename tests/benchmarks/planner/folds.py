@@ -11,26 +11,22 @@ the settings; *said - true*: estimate of the leader less its truth at the end, i
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
 
-from kdsearch.search.pooled import Pooled
-from kdsearch.search.replay import SyntheticWorld
-from kdsearch.search.replay import World
-from kdsearch.search.replay import simulate
+from kdsearch.search.gp.threads import one_thread
+from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.replay import SyntheticWorld, World, simulate
 from kdsearch.search.replay.draws import normal
 from kdsearch.search.replay.synthetic import KINDS
 from kdsearch.search.replay.world import Place
-from kdsearch.search.threads import one_thread
 from kdsearch.space import Dimension
 from kdsearch.tasks.base import Scalar
 
-from .summary import Floats
-from .summary import mean
+from .summary import Floats, mean
 from .worlds import recorded
 
 FOLDS = 5

@@ -20,14 +20,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
-from scipy.stats import qmc
+from scipy.stats import norm, qmc
 
-from kdsearch.search.encoding import Encoding
-from kdsearch.search.model import Models
-from kdsearch.search.priors import HOPEFUL
+from kdsearch.search.gp.encoding import Encoding
+from kdsearch.search.gp.model import Models
+from kdsearch.search.gp.priors import HOPEFUL
+from kdsearch.search.gp.threads import one_thread
 from kdsearch.search.replay import World
-from kdsearch.search.threads import one_thread
 
 from .peers.botorch import pooled_variance
 from .peers.optional import optional

@@ -8,18 +8,15 @@ the table the mean over draws of its largest truth. No search is run anew: its r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from kdsearch.search.encoding import Encoding
-from kdsearch.search.model import Models
-from kdsearch.search.priors import HOPEFUL
+from kdsearch.search.gp.encoding import Encoding
+from kdsearch.search.gp.model import Models
+from kdsearch.search.gp.priors import HOPEFUL
 
 from .summary import Floats
 from .worlds import jhmdb

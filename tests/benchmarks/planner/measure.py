@@ -9,22 +9,14 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
-from dataclasses import asdict
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from kdsearch.search.replay import World
-from kdsearch.search.replay import simulate
+from kdsearch.search.replay import World, simulate
 
-from .policies import Factory
-from .policies import policies
-from .policies import version
+from .policies import Factory, policies, version
 from .worlds import families
 
 CHECKPOINTS = (10, 20, 30, 40, 50, 60, 66, 80, 100, 133, 166, 200, 300, 400, 600)

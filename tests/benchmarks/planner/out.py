@@ -1,7 +1,7 @@
 """How often the best setting that was tried is shown as out, at any look of a search.
 
 A look is what ``kdsearch status`` would show: every setting with two seeds or more whose chance to be better than the
-leader is below ``kdsearch.search.standing.OUT``. In the worlds called equal all settings are alike to within 1e-9, so
+leader is below ``kdsearch.search.ranking.OUT``. In the worlds called equal all settings are alike to within 1e-9, so
 that the best is one of them by chance.
 
     python -m tests.benchmarks.planner.out [--worlds 200] [--on FAMILY ...] [--budget 200] [--processes 2]
@@ -11,23 +11,17 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import Setting
-from kdsearch.search.pooled import Pooled
-from kdsearch.search.replay import SyntheticWorld
-from kdsearch.search.replay import World
-from kdsearch.search.replay import simulate
-from kdsearch.search.standing import OUT
-from kdsearch.search.standing import OUT_SEEDS
+from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.base import Leader, Setting
+from kdsearch.search.ranking import OUT, OUT_SEEDS
+from kdsearch.search.replay import SyntheticWorld, World, simulate
 from kdsearch.space import Dimension
 from kdsearch.tasks.base import Scalar
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from kdsearch.search.policy import Policy
-from kdsearch.search.pooled import VERSION
-from kdsearch.search.pooled import Pooled
+from kdsearch.search.policies.adaptive import VERSION, Pooled
+from kdsearch.search.policies.base import Policy
 from kdsearch.space import Dimension
 
 from . import peers

@@ -17,10 +17,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
-from collections.abc import Sequence
-from datetime import UTC
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,28 +27,19 @@ import numpy as np
 from scipy.stats import qmc
 
 import kdsearch as kd
-from kdsearch.engines.devices import is_dead
-from kdsearch.engines.devices import slots
-from kdsearch.engines.devices import use_slot
-from kdsearch.engines.studyfile import LoadedStudy
-from kdsearch.engines.studyfile import load
+from kdsearch.engines.devices import is_dead, slots, use_slot
+from kdsearch.engines.study_file import LoadedStudy, load
 from kdsearch.engines.worker import Worker
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.orders import EnterPhase
-from kdsearch.ledger.orders import NewConfiguration
-from kdsearch.ledger.orders import NewRun
-from kdsearch.ledger.orders import Order
+from kdsearch.ledger.orders import EnterPhase, NewConfiguration, NewRun, Order
+from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import StudyResults
-from kdsearch.ledger.views import SearchState
 from kdsearch.report.export import write_table
 from kdsearch.search import preflight
-from kdsearch.search.evidence import pending
+from kdsearch.search.observations import pending
 from kdsearch.search.replay.spread import spread
 from kdsearch.search.teachers import Teachers
-from kdsearch.space import Categorical
-from kdsearch.space import Dimension
-from kdsearch.space import Integer
-from kdsearch.space import Uniform
+from kdsearch.space import Categorical, Dimension, Integer, Uniform
 from kdsearch.tasks.base import Scalar
 
 REPOSITORY = Path(__file__).resolve().parents[3]

@@ -9,18 +9,15 @@ A search may end when more runs are expected to add less than ``kdsearch.search.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
 
 from kdsearch.search.budget import GAIN
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
-from kdsearch.search.pooled import Pooled
+from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.base import Pick, Setting
 from kdsearch.search.replay import simulate
 from kdsearch.space import Dimension
 

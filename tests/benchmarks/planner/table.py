@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from .summary import Curves
-from .summary import Estimate
-from .summary import Floats
-from .summary import mean
-from .summary import paired
-from .summary import runs_needed
+from .summary import Curves, Estimate, Floats, mean, paired, runs_needed
 
 Found = Mapping[tuple[str, str], Curves]
 Group = Mapping[str, Curves]

@@ -10,25 +10,22 @@ from __future__ import annotations
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
-from functools import lru_cache
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 
-from kdsearch.search.encoding import Encoding
-from kdsearch.search.model import Models
-from kdsearch.search.pooled import Pooled
-from kdsearch.search.posterior import Hyperparameters
-from kdsearch.search.priors import HOPEFUL
-from kdsearch.search.reduction import Runs
+from kdsearch.search.gp.encoding import Encoding
+from kdsearch.search.gp.mixed_model import Runs
+from kdsearch.search.gp.model import Models
+from kdsearch.search.gp.posterior import Hyperparameters
+from kdsearch.search.gp.priors import HOPEFUL
+from kdsearch.search.gp.threads import one_thread
+from kdsearch.search.policies.adaptive import Pooled
 from kdsearch.search.replay import simulate
-from kdsearch.search.threads import one_thread
 
 from .policies import policies
-from .summary import Floats
-from .summary import mean
-from .worlds import jhmdb
-from .worlds import recorded
+from .summary import Floats, mean
+from .worlds import jhmdb, recorded
 
 LOOKS = (40, 66, 100, 133, 166, 200)
 NAMES = ("as it is", "told", "tpe_x5")

@@ -8,20 +8,21 @@ truths of the settings have sd 1 (recorded tables are standardised before a part
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
 
 from kdsearch.errors import KdsearchError
-from kdsearch.search.replay import MeanSurface
-from kdsearch.search.replay import SurrogateWorld
-from kdsearch.search.replay import SyntheticWorld
-from kdsearch.search.replay import Table
-from kdsearch.search.replay import TableWorld
-from kdsearch.search.replay import World
-from kdsearch.search.replay import hpo_rl_bench
-from kdsearch.search.replay import read_table
+from kdsearch.search.replay import (
+    MeanSurface,
+    SurrogateWorld,
+    SyntheticWorld,
+    Table,
+    TableWorld,
+    World,
+    hpo_rl_bench,
+    read_table,
+)
 from kdsearch.search.replay.synthetic import KINDS
 
 SIGMAS = (0.5, 1.0, 2.0, 3.0)

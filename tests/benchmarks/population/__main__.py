@@ -4,9 +4,9 @@ A cell is one student at one width M in one form, or M processes that share the 
 on one thread; on a GPU also one run whose steps are launches of one captured graph, where a step can be captured. Its
 time is divided by M. Cells take turns, and ratios are taken within a turn, so that what else the machine does falls on
 all. Cells over 60 s a step are left out aloud, and so are those too large for the memory: where an allocation fails,
-the process begins anew without that cell. ``chosen`` is what a worker would choose
-(``kdsearch.engines.width``) by the first half of the turns: one by one, unless another cell in one process is faster by
-5 %. The other turns judge it: mean ratio to one by one with a 95 % interval (Student's t of its logarithm). Memory is
+the process begins anew without that cell. ``chosen`` is what a worker would choose (``engines.layouts``) by the first
+half of the turns: one by one, unless another cell in one process is faster by 5 %. The other turns judge it: mean ratio
+to one by one with a 95 % interval (Student's t of its logarithm). Memory is
 managed as in a worker, by the same settings of the allocator. GFLOP/s are the products of a run's training steps,
 forward and backward, over all of its time; the limit that they are a share of is the fastest of some large float32
 matrix products in the same process (a convolution may be made in fewer operations than are counted: more than 100 % can
@@ -26,31 +26,23 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import stats
 
-from kdsearch.allocator import ALLOCATOR
-from kdsearch.tasks.population import Form
-from tests.benchmarks.population.memory import TooLarge
-from tests.benchmarks.population.memory import fits
-from tests.benchmarks.population.memory import limit_memory
-from tests.benchmarks.population.memory import memory_left
-from tests.benchmarks.population.memory import peak_memory
+from kdsearch.engines.devices import ALLOCATOR
+from kdsearch.tasks.runner import Form
+from tests.benchmarks.population.memory import TooLarge, fits, limit_memory, memory_left, peak_memory
 from tests.benchmarks.population.processes import Processes
-from tests.benchmarks.population.students import STUDENTS
-from tests.benchmarks.population.students import Run
-from tests.benchmarks.population.students import Student
-from tests.benchmarks.population.students import wait
+from tests.benchmarks.population.students import STUDENTS, Run, Student, wait
 
 FORMS: tuple[Form, ...] = ("looped", "vmapped")
 SLOWEST = 60.0
 GAIN = 1.05
-"""That of ``kdsearch.engines.width``, which needs more than torch; a test holds them together."""
+"""That of ``kdsearch.engines.layouts``, which needs more than torch; a test holds them together."""
 
 ALONE = ("one by one", 1)
 CAPTURED = ("CUDA graph", 1)

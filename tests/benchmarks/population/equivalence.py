@@ -25,12 +25,8 @@ import torch
 from scipy import stats
 
 from kdsearch import data
-from kdsearch.tasks.base import Job
-from kdsearch.tasks.base import Layout
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.base import RunResult
-from kdsearch.tasks.video_hashing import VideoHashing
+from kdsearch.tasks.base import Job, Layout, RunContext, RunRequest, RunResult
+from kdsearch.tasks.video_hashing.task import VideoHashing
 
 COMPARED = {"representation_weight": 1.0, "alpha": 0.5, "temperature": 4.0}
 BESIDE = {"representation_weight": 0.0, "alpha": 0.9, "temperature": 12.0, "learning_rate": 3e-3, "patience": 2}

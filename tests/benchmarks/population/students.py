@@ -11,39 +11,29 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from kdsearch import data
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
-from kdsearch.models.cifar import CifarResNet
-from kdsearch.models.cifar import StudentNet
-from kdsearch.models.nextvlad import NeXtVLAD
-from kdsearch.tasks.base import Layout
-from kdsearch.tasks.base import RunContext
-from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.population import Form
-from kdsearch.tasks.population import StudentPopulation
-from kdsearch.tasks.video_hashing import VideoHashing
-from kdsearch.tasks.width import prepared
+from kdsearch.models.classifiers.cifar import CifarResNet, StudentNet
+from kdsearch.models.encoders.nextvlad import NeXtVLAD
+from kdsearch.tasks.base import Layout, RunContext, RunRequest
+from kdsearch.tasks.layouts import prepared
+from kdsearch.tasks.runner import Form, StudentPopulation
+from kdsearch.tasks.video_hashing.task import VideoHashing
 from kdsearch.training.members import Member
 from kdsearch.training.optimizers import make_optimizer
-from kdsearch.training.population.forward import looped
-from kdsearch.training.population.forward import vmapped
+from kdsearch.training.population.forward import looped, vmapped
 from kdsearch.training.population.optimizers import make_row_optimizer
-from kdsearch.training.population.rows import Rows
-from kdsearch.training.population.stepper import Entrant
-from kdsearch.training.population.stepper import PopulationStepper
-from kdsearch.training.population.stepper import Slots
+from kdsearch.training.population.stacked import Rows
+from kdsearch.training.population.stepper import Entrant, PopulationStepper, Slots
 from kdsearch.training.randomness import build_seeded
-from kdsearch.training.steppers import PlainStepper
-from kdsearch.training.steppers import Stepper
+from kdsearch.training.steppers import PlainStepper, Stepper
 
 Run = Callable[[int], float]
 """Seconds of one run in a turn, together: of all of them divided by their number."""

@@ -16,29 +16,28 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from .environment import machine
-from .figures import compare_scores
-from .figures import ratio_interval
-from .measure import CUBE
-from .measure import KDSEARCH
-from .measure import SPARSE
-from .measure import USUAL
-from .measure import VARIANTS
-from .measure import Timed
-from .measure import context
-from .measure import interleave
-from .measure import run_variant
-from .measure import through_kdsearch
-from .measure import timed
-from .setting import Setting
-from .setting import make_setting
+from .figures import compare_scores, ratio_interval
+from .measure import (
+    CUBE,
+    KDSEARCH,
+    SPARSE,
+    USUAL,
+    VARIANTS,
+    Timed,
+    context,
+    interleave,
+    run_variant,
+    through_kdsearch,
+    timed,
+)
+from .setting import Setting, make_setting
 
 GOALS = {USUAL: "at least 3, goal 5", CUBE: "at least 3, goal 5", SPARSE: "at least 1.5"}
 

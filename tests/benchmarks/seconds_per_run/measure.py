@@ -16,17 +16,11 @@ import torch
 from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.metrics.retrieval import mean_average_precision
 from kdsearch.models.registry import ENCODERS
-from kdsearch.tasks import RunContext
-from kdsearch.tasks import RunRequest
-from kdsearch.tasks import RunResult
+from kdsearch.tasks import RunContext, RunRequest, RunResult
 
-from .plain import PlainLoop
-from .plain import Trained
-from .plain import Triplets
+from .plain import PlainLoop, Trained, Triplets
 from .setting import Setting
-from .triplets import cube_triplets
-from .triplets import looped_triplets
-from .triplets import masked_cube_triplets
+from .triplets import cube_triplets, looped_triplets, masked_cube_triplets
 
 USUAL = "plain loop as usually written"
 CUBE = "plain loop, N^3 cube, tightest"

@@ -8,23 +8,19 @@ are one numpy expression.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from dataclasses import dataclass
-from dataclasses import field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset
+from torch.utils.data import DataLoader, Dataset
 
 from kdsearch.data import sample_uniform
-from kdsearch.models.hashing import HashingNetwork
+from kdsearch.models.heads.hashing import HashingNetwork
 from kdsearch.models.registry import ENCODERS
 from kdsearch.tasks.base import Role
 from kdsearch.training.files import load_safely

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdsearch.data import Clips
-from kdsearch.data import jhmdb
-from kdsearch.data.places import open_source
-from kdsearch.tasks import RunContext
-from kdsearch.tasks import RunRequest
-from kdsearch.tasks import VideoHashing
+from kdsearch.data import Clips, jhmdb
+from kdsearch.data.jhmdb.locate import open_source
+from kdsearch.tasks import RunContext, RunRequest, VideoHashing
 from kdsearch.tasks.base import Scalar
 
 _NEVER = 1_000_000

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdsearch.search.encoding import Encoding
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
+from kdsearch.search.gp.encoding import Encoding
+from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 from kdsearch.search.replay import Table
-from kdsearch.space import Dimension
-from kdsearch.space import Integer
-from kdsearch.space import Uniform
+from kdsearch.space import Dimension, Integer, Uniform
 
 
 class Blind:

@@ -3,25 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
 
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
-from kdsearch.search.replay import SyntheticWorld
-from kdsearch.search.replay import TableWorld
-from kdsearch.search.replay import simulate
+from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
+from kdsearch.search.replay import SyntheticWorld, TableWorld, simulate
 from kdsearch.tasks.base import Scalar
 
-from .helpers import SPACE
-from .helpers import Blind
-from .helpers import small_table
+from .helpers import SPACE, Blind, small_table
 
 
 class Scripted:

@@ -7,23 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import ToyTask
-from support import declaration
-from support import run_program
-from support import toy_study
+from support import ToyTask, declaration, run_program, toy_study
 
 import kdsearch as kd
-from kdsearch import settings
+from kdsearch import environment
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report.export import runs_csv
-from kdsearch.report.export import runs_json
-from kdsearch.report.export import write_table
-from kdsearch.search.replay import hpo_rl_bench
-from kdsearch.search.replay import read_table
+from kdsearch.report.export import runs_csv, runs_json, write_table
+from kdsearch.search.replay import hpo_rl_bench, read_table
 
 
 @pytest.fixture
@@ -97,8 +91,8 @@ def test_reading_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_the_grids_need_their_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(settings.DATA, raising=False)
-    with pytest.raises(KdsearchError, match=settings.DATA):
+    monkeypatch.delenv(environment.DATA, raising=False)
+    with pytest.raises(KdsearchError, match=environment.DATA):
         hpo_rl_bench("enduro")
     with pytest.raises(KdsearchError, match=r"hpo_rl_bench/ppo_static\.npz"):
         hpo_rl_bench("pong", tmp_path)
@@ -109,9 +103,9 @@ def test_the_grids_need_their_data(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.real_data
 @pytest.mark.parametrize(("name", "seeds", "sigma"), [("enduro", 5, 0.16), ("pong", 3, 0.34)])
 def test_the_grids_have_the_published_noise(name: str, seeds: int, sigma: float) -> None:
-    root = settings.data_root()
+    root = environment.data_root()
     if root is None or not (root / "hpo_rl_bench").is_dir():
-        pytest.skip(f"needs {settings.DATA} with hpo_rl_bench")
+        pytest.skip(f"needs {environment.DATA} with hpo_rl_bench")
     table = hpo_rl_bench(name)
     assert table.values.shape == (108, seeds)
     assert table.values.mean(1).std() == pytest.approx(1)

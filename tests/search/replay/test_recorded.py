@@ -5,17 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdsearch.search.replay import MeanSurface
-from kdsearch.search.replay import SurrogateWorld
-from kdsearch.search.replay import Table
-from kdsearch.search.replay import TableWorld
+from kdsearch.search.replay import MeanSurface, SurrogateWorld, Table, TableWorld
 from kdsearch.search.replay.spread import spread
-from kdsearch.search.replay.table import Row
-from kdsearch.search.replay.table import assemble
+from kdsearch.search.replay.table import Row, assemble
 from kdsearch.space import Uniform
 
-from .helpers import SPACE
-from .helpers import small_table
+from .helpers import SPACE, small_table
 
 
 def random_table(settings: int = 60, seeds: int = 16, rho: float = 0.3) -> Table:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import kstest
-from scipy.stats import skew
+from scipy.stats import kstest, skew
 
-from kdsearch.search.encoding import Encoding
-from kdsearch.search.replay import SyntheticWorld
-from kdsearch.search.replay import surfaces
-from kdsearch.search.replay.draws import choice
-from kdsearch.search.replay.draws import normal
-from kdsearch.search.replay.synthetic import KINDS
-from kdsearch.search.replay.synthetic import SPACE
+from kdsearch.search.gp.encoding import Encoding
+from kdsearch.search.replay import SyntheticWorld, surfaces
+from kdsearch.search.replay.draws import choice, normal
+from kdsearch.search.replay.synthetic import KINDS, SPACE
 
 PARAMS = Encoding(SPACE).params(np.full(5, 0.3))
 OTHER = Encoding(SPACE).params(np.full(5, 0.8))

@@ -7,25 +7,19 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kdsearch.models import batch_norm
-from kdsearch.models.dropout import StreamDropout
-from kdsearch.models.hashing import HashingNetwork
-from kdsearch.models.hashing import HashingOutput
-from kdsearch.models.pose import PoseConv
-from kdsearch.models.recurrent import GRU
-from kdsearch.models.recurrent import LSTM
+from kdsearch.models.encoders.pose import PoseConv
+from kdsearch.models.encoders.resnet3d_hara import HaraResNet18
+from kdsearch.models.encoders.silhouettes import SilhouetteConv
+from kdsearch.models.heads.hashing import HashingNetwork, HashingOutput
+from kdsearch.models.layers import batch_norm
+from kdsearch.models.layers.dropout import StreamDropout
+from kdsearch.models.layers.recurrent import GRU, LSTM
 from kdsearch.models.registry import Encoder
-from kdsearch.models.resnet3d_hara import HaraResNet18
-from kdsearch.models.silhouettes import SilhouetteConv
-from kdsearch.torchvision_shim import import_torchvision
-from kdsearch.training.population.forward import Forward
-from kdsearch.training.population.forward import check
-from kdsearch.training.population.forward import looped
-from kdsearch.training.population.forward import vmapped
+from kdsearch.torchvision_compat import import_torchvision
+from kdsearch.training.population.forward import Forward, check, looped, vmapped
 
 pytestmark = pytest.mark.filterwarnings("ignore:There is a performance drop:UserWarning")
 
@@ -103,8 +97,7 @@ def hashing(encoder: Encoder) -> nn.Module:
 
 def small_resnet() -> nn.Module:
     import_torchvision()
-    from torchvision.models.resnet import BasicBlock
-    from torchvision.models.resnet import ResNet
+    from torchvision.models.resnet import BasicBlock, ResNet
 
     return ResNet(BasicBlock, [1, 1, 1, 1], num_classes=3)
 

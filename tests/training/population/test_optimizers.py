@@ -5,14 +5,10 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
-from torch import nn
+from torch import Tensor, nn
 
-from kdsearch.training.optimizers import OPTIMIZERS
-from kdsearch.training.optimizers import make_optimizer
-from kdsearch.training.population.optimizers import RowOptimizer
-from kdsearch.training.population.optimizers import clip_
-from kdsearch.training.population.optimizers import make_row_optimizer
+from kdsearch.training.optimizers import OPTIMIZERS, make_optimizer
+from kdsearch.training.population.optimizers import RowOptimizer, clip_, make_row_optimizer
 
 P = 23  # no multiple of a vector register: the last elements take the processor's other path
 ADAM = [

@@ -6,14 +6,11 @@ where it is left out), which those rules read that plan a whole study ahead: hal
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from kdsearch.search.policy import Policy
-from kdsearch.space import Conditional
-from kdsearch.space import Dimension
-from kdsearch.space import Range
+from kdsearch.search.policies.base import Policy
+from kdsearch.space import Conditional, Dimension, Range
 
 from . import sources
 from .botorch import Botorch

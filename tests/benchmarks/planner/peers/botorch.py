@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 import numpy as np
 
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 from kdsearch.space import Range
 
-from .counts import asked
-from .counts import highest_mean
-from .cube import Floats
-from .cube import from_unit
-from .cube import to_unit
+from .counts import asked, highest_mean
+from .cube import Floats, from_unit, to_unit
 from .optional import optional
 from .sources import Sobol
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from statistics import fmean
 
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import Leader, Setting
 
 
 def asked(setting: Setting) -> int:

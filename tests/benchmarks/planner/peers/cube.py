@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from kdsearch.space import Categorical
-from kdsearch.space import Integer
-from kdsearch.space import Range
-from kdsearch.space import Uniform
+from kdsearch.space import Categorical, Integer, Range, Uniform
 from kdsearch.tasks.base import Scalar
 
 Floats = npt.NDArray[np.float64]

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdsearch.space import Categorical
-from kdsearch.space import Range
+from kdsearch.space import Categorical, Range
 from kdsearch.tasks.base import Scalar
 
-from .cube import Floats
-from .cube import from_unit
-from .cube import to_unit
+from .cube import Floats, from_unit, to_unit
 
 Chances = dict[str, Floats]
 
@@ -75,8 +71,7 @@ class Elites:
 
 def truncated(centre: float, sigma: float, rng: np.random.Generator) -> float:
     """One draw of N(centre, sigma^2) inside [0, 1], by its quantile."""
-    from scipy.special import ndtr
-    from scipy.special import ndtri
+    from scipy.special import ndtr, ndtri
 
     low, high = float(ndtr(-centre / sigma)), float(ndtr((1 - centre) / sigma))
     return min(max(centre + sigma * float(ndtri(low + rng.random() * (high - low))), 0.0), 1.0)

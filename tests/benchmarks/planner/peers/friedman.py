@@ -25,9 +25,7 @@ def survivors(results: Floats, alpha: float = 0.05) -> npt.NDArray[np.bool_]:
     squared ranks (Conover 1999, Practical Nonparametric Statistics, 5.8; used so by irace, Lopez-Ibanez et al. 2016).
     Fewer than three settings are never tested: a race ends before.
     """
-    from scipy.stats import friedmanchisquare
-    from scipy.stats import rankdata
-    from scipy.stats import t
+    from scipy.stats import friedmanchisquare, rankdata, t
 
     n, k = results.shape
     everyone = np.ones(k, dtype=np.bool_)

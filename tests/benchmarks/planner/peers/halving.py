@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 
-from .counts import asked
-from .counts import highest_mean
-from .counts import settled
+from .counts import asked, highest_mean, settled
 from .sources import Source
 
 LAST = 3

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 from kdsearch.space import Range
 from kdsearch.tasks.base import Scalar
 
-from .counts import asked
-from .counts import highest_mean
-from .counts import raw_mean
-from .counts import settled
-from .cube import Floats
-from .cube import from_unit
+from .counts import asked, highest_mean, raw_mean, settled
+from .cube import Floats, from_unit
 from .elites import Elites
-from .friedman import rank_sums
-from .friedman import survivors
+from .friedman import rank_sums, survivors
 
 FIRST_TEST = 5
 STALE_TESTS = 2

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import New, Pick, Setting
 from kdsearch.space import Range
 
 from .cube import to_unit

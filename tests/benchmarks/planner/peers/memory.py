@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdsearch.ledger.distributions import distributions
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
+from kdsearch.engines.optuna_mirror import distributions
+from kdsearch.search.policies.base import Pick, Setting
 from kdsearch.space import Range
 from kdsearch.tasks.base import Scalar
 
@@ -68,8 +65,7 @@ class Memory:
 
     def recall(self, settings: Sequence[Mapping[str, Scalar]], values: Mapping[int, float]) -> None:
         """Start from finished work: one trial a setting, COMPLETE with the value of its position or else RUNNING."""
-        from optuna.trial import TrialState
-        from optuna.trial import create_trial
+        from optuna.trial import TrialState, create_trial
 
         self.study.add_trials(
             create_trial(

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 from kdsearch.space import Range
 from kdsearch.statistics.shrinkage import shrink
 from kdsearch.tasks.base import Scalar
 
-from .counts import asked
-from .counts import settled
+from .counts import asked, settled
 from .memory import Memory
 
 SURVIVORS = 0.5

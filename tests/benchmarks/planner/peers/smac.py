@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
-from kdsearch.space import Categorical
-from kdsearch.space import Integer
-from kdsearch.space import Range
+from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
+from kdsearch.space import Categorical, Integer, Range
 from kdsearch.tasks.base import Scalar
 
 from .counts import highest_mean
-from .landings import Answer
-from .landings import Place
+from .landings import Answer, Place
 from .optional import optional
 
 

@@ -7,22 +7,17 @@ gives that setting one more seed. So proposals are numbered by themselves, never
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import Pick, Setting
 from kdsearch.space import Range
 from kdsearch.tasks.base import Scalar
 
-from .counts import raw_mean
-from .counts import settled
-from .cube import Floats
-from .cube import from_unit
+from .counts import raw_mean, settled
+from .cube import Floats, from_unit
 from .memory import Memory
 
 if TYPE_CHECKING:

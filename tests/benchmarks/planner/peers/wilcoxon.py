@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from kdsearch.search.policy import Further
-from kdsearch.search.policy import Leader
-from kdsearch.search.policy import New
-from kdsearch.search.policy import Pick
-from kdsearch.search.policy import Setting
+from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 from kdsearch.space import Range
 
-from .counts import asked
-from .counts import highest_mean
-from .counts import raw_mean
-from .counts import settled
+from .counts import asked, highest_mean, raw_mean, settled
 from .memory import Memory
 
 

@@ -1,0 +1,1 @@
+"""Image data: CIFAR, STL10, Pascal VOC, folders of images, and clips as images."""

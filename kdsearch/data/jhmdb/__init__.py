@@ -1,0 +1,1 @@
+"""JHMDB: poses, masks, silhouettes and frames of 928 clips."""

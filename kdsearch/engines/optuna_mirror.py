@@ -1,0 +1,237 @@
+"""Feeds the Optuna projection with a study's estimates."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import optuna
+import sqlalchemy as sa
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.storages import RDBStorage
+from optuna.trial import TrialState
+
+from kdsearch.ledger.database import Database
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import ENDED, ConfigurationRecord, RunRecord, StudyRecord, StudyResults, runs_before_choice
+from kdsearch.search.ranking import standings
+from kdsearch.space import Categorical, Dimension, Integer, Range, active, dimension_from, plain
+from kdsearch.statistics.summaries import summarize
+
+_PATIENCE_SECONDS = 10.0
+
+
+class Mirror:
+    """Keeps the Optuna study of one study up to date, from whichever launcher holds the projection.
+
+    ``apart``: read the ledger over connections of its own, so that it may be used from a thread beside ``ledger``.
+    """
+
+    def __init__(self, ledger: Ledger, study: StudyRecord, *, apart: bool = False) -> None:
+        self._ledger = ledger
+        self._own: Ledger | None = None
+        self._apart = apart
+        self._study = study
+        self._projection: Projection | None = None
+
+    def forget(self) -> None:
+        """Drop the connection and what is known of the Optuna study; the next ``sync`` reads it anew."""
+        self._projection = None
+        if self._own is not None:
+            self._own.database.dispose()
+            self._own = None
+
+    def sync(self) -> int:
+        """One pass over the ledger; returns how many trials were told."""
+        ledger = self._connected()
+        if self._projection is None:
+            with ledger.database.engine.begin() as connection:  # Optuna's tables are made by one at a time
+                connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('kdsearch: optuna tables'))"))
+                self._projection = Projection(ledger.database, self._study.name, self._study.settings["space"])
+        results = ledger.results(self._study.id, curves=False)
+        return self._projection.sync(results, estimates(results))
+
+    def _connected(self) -> Ledger:
+        if not self._apart:
+            return self._ledger
+        if self._own is None:
+            database = self._ledger.database
+            url = None if database.embedded else database.rendered_url(hide_password=False)
+            self._own = Ledger(Database(url, patience=_PATIENCE_SECONDS))
+        return self._own
+
+
+def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
+    """Configuration id to n, mean, sd, 95 % interval and, once a winner is chosen, posterior mean of its objectives."""
+    runs = runs_before_choice(results)
+    of: dict[int, list[RunRecord]] = defaultdict(list)
+    for run in runs:
+        of[run.configuration_id].append(run)
+    values = {row.id: objectives(of[row.id], row) for row in results.configurations.values()}
+    believed: dict[int, float] = {}
+    if results.study.winner_id is not None:  # before, nothing is told, and the model is not asked for nothing
+        believed = {row.id: row.estimate for row in standings(results.study, results.configurations, runs)}
+    found: dict[int, Mapping[str, float]] = {}
+    for id_, sample in values.items():
+        if not sample:
+            continue
+        summary = summarize(sample)
+        found[id_] = {
+            "n": summary.n,
+            "mean": summary.mean,
+            "sd": summary.sd,
+            "low": summary.low,
+            "high": summary.high,
+            "estimate": believed.get(id_, summary.mean),
+        }
+    return found
+
+
+CONFIGURATION = "kdsearch:configuration"
+
+
+class Projection:
+    """Keeps one Optuna study equal to one ledger study; ``space`` as the study's settings store it."""
+
+    def __init__(self, database: Database, name: str, space: Mapping[str, Mapping[str, Any]]) -> None:
+        self._database = database
+        self._storage = optuna_storage(database)
+        self._name = name
+        self._space = {name: dimension_from(identity) for name, identity in space.items()}
+        self._distributions = distributions(self._space)
+        self._trials: dict[int, int] = {}
+        self._reported: dict[int, int] = {}
+        self._told: set[int] = set()
+        self._load()
+
+    def sync(self, results: StudyResults, estimates: Mapping[int, Mapping[str, float]]) -> int:
+        """Bring the Optuna study up to date; returns how many trials were told.
+
+        ``estimates``: configuration id to ``n``, ``mean``, ``sd``, ``low``, ``high`` and ``estimate``. Does nothing
+        while another process holds the projection.
+        """
+        with self._database.engine.connect() as connection:
+            lock = sa.text("SELECT pg_try_advisory_lock(hashtext(:name), 1)")
+            if not connection.execute(lock, {"name": self._name}).scalar():
+                return 0
+            try:
+                return self._sync(results, estimates)
+            finally:
+                connection.execute(sa.text("SELECT pg_advisory_unlock(hashtext(:name), 1)"), {"name": self._name})
+
+    def _sync(self, results: StudyResults, estimates: Mapping[int, Mapping[str, float]]) -> int:
+        told = 0
+        if any(row.id not in self._trials for row in results.configurations.values() if row.kind != "teacher"):
+            self._load()  # another launcher may have made them
+        for row in results.configurations.values():
+            if row.kind == "teacher" or row.id in self._told:
+                continue
+            try:
+                told += self._sync_one(results, row, estimates.get(row.id))
+            except UpdateFinishedTrialError:
+                self._told.add(row.id)  # another launcher told it since we looked
+        return told
+
+    def _sync_one(self, results: StudyResults, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> bool:
+        trial = self._trials.get(row.id) or self._create(row)
+        if estimate and int(estimate["n"]) > self._reported.get(row.id, 0):
+            self._storage.set_trial_intermediate_value(trial, int(estimate["n"]), estimate["mean"])
+            self._reported[row.id] = int(estimate["n"])
+        state = final_state(results, row)
+        if state is None:
+            return False
+        self._tell(trial, row, state, estimate)
+        return True
+
+    def _load(self) -> None:
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        try:
+            optuna.create_study(study_name=self._name, storage=self._storage, direction="maximize", load_if_exists=True)
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+        self._study = self._storage.get_study_id_from_name(self._name)
+        for trial in self._storage.get_all_trials(self._study, deepcopy=False):
+            configuration = trial.user_attrs.get(CONFIGURATION)
+            if configuration is None:
+                continue
+            number = self._storage.get_trial_id_from_study_id_trial_number(self._study, trial.number)
+            self._trials[configuration] = number
+            self._reported[configuration] = max(trial.intermediate_values, default=0)
+            if trial.state.is_finished():
+                self._told.add(configuration)
+
+    def _create(self, row: ConfigurationRecord) -> int:
+        named = active(self._space, row.params)
+        inside = row.kind == "searched" and all(self._space[name].contains(row.params[name]) for name in named)
+        template = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params={name: row.params[name] for name in named} if inside else {},
+            distributions={name: self._distributions[name] for name in named} if inside else {},
+            user_attrs={CONFIGURATION: row.id, "name": row.name, "kind": row.kind},
+        )
+        trial = self._storage.create_new_trial(self._study, template_trial=template)
+        self._trials[row.id] = trial
+        return trial
+
+    def _tell(
+        self, trial: int, row: ConfigurationRecord, state: TrialState, estimate: Mapping[str, float] | None
+    ) -> None:
+        for name, value in (estimate or {"n": 0}).items():
+            if value == value:  # an interval of one seed is not a number, and JSON has none
+                self._storage.set_trial_user_attr(trial, name, value)
+        values = [estimate["estimate"]] if state == TrialState.COMPLETE and estimate else None
+        if values is None and estimate:
+            values = [estimate["mean"]]
+        self._storage.set_trial_state_values(trial, state, values)
+        self._told.add(row.id)
+
+
+def final_state(results: StudyResults, row: ConfigurationRecord) -> TrialState | None:
+    """The state to tell, or ``None`` while the configuration may still get runs."""
+    study = results.study
+    if row.kind != "searched":
+        return TrialState.PRUNED if study.phase == "finished" else None
+    if study.winner_id is None:
+        return None
+    return TrialState.COMPLETE if row.id in (study.winner_id, *study.finalist_ids) else TrialState.PRUNED
+
+
+def objectives(runs: Sequence[RunRecord], row: ConfigurationRecord) -> list[float]:
+    """The objectives that stand for a configuration: search seeds, or fresh seeds where it was never searched."""
+    pool = "search" if row.kind in ("searched", "without") else "confirm"
+    return [
+        run.objective
+        for run in runs
+        if run.configuration_id == row.id and run.pool == pool and run.state in ENDED and run.objective is not None
+    ]
+
+
+def rebuild(database: Database, name: str) -> None:
+    """Delete the Optuna study; the next ``sync`` makes it anew."""
+    storage = optuna_storage(database)
+    if name in (summary.study_name for summary in storage.get_all_studies()):
+        optuna.delete_study(study_name=name, storage=storage)
+
+
+def optuna_storage(database: Database) -> RDBStorage:
+    """Optuna's storage on the ledger's database (its tables live in the schema ``public``)."""
+    return RDBStorage(
+        database.rendered_url(hide_password=False),
+        engine_kwargs={"pool_size": 1, "max_overflow": 1, "pool_pre_ping": True},
+    )
+
+
+def distributions(space: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
+    """Each dimension as the Optuna distribution of the same values; conditions are for the caller to keep."""
+    return {name: _translate(plain(dimension)) for name, dimension in space.items()}
+
+
+def _translate(dimension: Range) -> BaseDistribution:
+    if isinstance(dimension, Categorical):
+        return CategoricalDistribution(dimension.choices)
+    if isinstance(dimension, Integer):
+        return IntDistribution(dimension.low, dimension.high, log=dimension.log)
+    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)

@@ -1,0 +1,101 @@
+"""A worker process: loads the study file anew, checks that it is the ledger's study, and works."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.failures import NothingWorks
+from kdsearch.engines.layouts import layout_for
+from kdsearch.engines.study_file import LoadedStudy, load
+from kdsearch.engines.worker import Worker
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.ledger import Ledger
+
+QUEUED = 2
+LAUNCHER_SECONDS = 5.0  # without a decision of a launcher, until workers plan by themselves
+NOTHING_WORKS = 3
+
+
+@dataclass(frozen=True)
+class WorkerArguments:
+    """What a worker process is told; ``parent`` is the process whose end ends it too.
+
+    ``preset``: empty for the one that fits the hardware. ``population``: how many runs train at once; ``None``: as many
+    as are measured to be fastest. The database comes from the environment: a command line would
+    show its password to every user of the machine."""
+
+    study_file: str
+    preset: str
+    device: str
+    parent: int | None = None
+    population: int | None = None
+
+    def command(self) -> list[str]:
+        """The command line of such a worker."""
+        return [sys.executable, "-m", "kdsearch.engines.worker_process", json.dumps(asdict(self))]
+
+
+def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: None) -> None:
+    """Train runs until the study is finished, the worker is told to stop, or its parent is gone."""
+    stop = _stop_flag(arguments.parent)
+    ledger = Ledger.connect()
+    loaded = load(Path(arguments.study_file), arguments.preset or None).as_stored(ledger)
+    record = ledger.study(loaded.study.stored_name)
+    _same_study(loaded, ledger, record.name)
+    coordinator = Coordinator(ledger, loaded.study, record, capacity=QUEUED, after=LAUNCHER_SECONDS)
+
+    def advance() -> int:
+        coordinator.recover()
+        return coordinator.advance()
+
+    layout = layout_for(loaded.study.trained, arguments.device, arguments.population)
+    worker = Worker(ledger, loaded, record, device=arguments.device, layout=layout, advance=advance, should_stop=stop)
+    say(f"working on {record.name} as {worker.name}, {layout}")
+    if layout.width > 1:
+        ledger.log_event(record.id, "population", f"worker {worker.name} trains {layout}")
+    worker.run_until_finished()
+    phase = ledger.study_by_id(record.id).phase
+    say(f"{record.name} is finished" if phase == "finished" else f"stopped while {record.name} is in phase {phase}")
+
+
+def main() -> None:
+    """Entry of ``python -m kdsearch.engines.worker_process``."""
+    arguments = WorkerArguments(**json.loads(sys.argv[1]))
+    try:
+        work(arguments)
+    except KdsearchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(NOTHING_WORKS if isinstance(error, NothingWorks) else 1)
+
+
+def _same_study(loaded: LoadedStudy, ledger: Ledger, name: str) -> None:
+    from kdsearch.ledger.studies import difference, plain
+
+    stored = ledger.study(name).identity
+    lines = list(difference(stored, plain(loaded.study.identity())))
+    if lines:
+        raise KdsearchError(f"{loaded.path} is not the study {name!r} of the ledger any more:\n  " + "\n  ".join(lines))
+
+
+def _stop_flag(parent: int | None) -> Callable[[], bool]:
+    asked = False
+
+    def ask(signum: int, frame: object) -> None:
+        nonlocal asked
+        asked = True
+
+    signal.signal(signal.SIGTERM, ask)
+    signal.signal(signal.SIGINT, ask)
+    # Compared with the process that started us: an orphan's new parent may be any init process.
+    return lambda: asked or (parent is not None and os.getppid() != parent)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""kdsearch inside a user's own Optuna or Ray code."""

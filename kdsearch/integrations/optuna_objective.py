@@ -1,0 +1,100 @@
+"""A configuration's mean over its seeds, for a user's own Optuna study: ``optimize(kdsearch.objective(mine))``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from kdsearch import environment
+from kdsearch.engines.code_hash import code_hash
+from kdsearch.engines.teacher import draw_of
+from kdsearch.space import Categorical, Integer, active, plain
+from kdsearch.statistics.summaries import Summary, summarize
+from kdsearch.study.declaration import Study
+from kdsearch.tasks.base import RunContext, RunRequest, Scalar
+
+if TYPE_CHECKING:
+    from optuna import Trial
+
+
+def objective(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[[Trial], float]:
+    """A function for ``optuna.Study.optimize`` (direction maximize).
+
+    Each trial trains its configuration with the study's first ``seeds`` search seeds, reports the mean so far at step
+    = seeds done (for pruners), and returns the mean; ``n``, ``sd``, ``low``, ``high`` and ``objectives`` are user
+    attributes. Each seed has its fold and its teacher, which is trained once per machine. Scores on test are not read.
+    """
+
+    def train(trial: Trial) -> float:
+        import optuna
+
+        params = _suggest(study, trial)
+
+        def report(objectives: list[float]) -> None:
+            trial.report(sum(objectives) / len(objectives), step=len(objectives))
+            if trial.should_prune() and len(objectives) < seeds:
+                _describe(trial, objectives)
+                raise optuna.TrialPruned
+
+        objectives = evaluate(study, params, seeds=seeds, device=device, report=report)
+        return _describe(trial, objectives).mean
+
+    return train
+
+
+def evaluate(
+    study: Study,
+    params: Mapping[str, Scalar],
+    *,
+    seeds: int,
+    device: str = "cpu",
+    report: Callable[[list[float]], None] = lambda objectives: None,
+) -> list[float]:
+    """Objectives of one configuration on the first ``seeds`` search seeds; ``report`` sees the list as it grows."""
+    complete = study.complete(params)
+    objectives: list[float] = []
+    code = code_hash(study.trained.sources())
+    for seed in range(seeds):
+        fold, teacher = draw_of(study, complete, seed, device)
+        key = [study.trained.identity(), study.trained.fingerprint(), code, complete, seed]
+        key += [] if study.teacher is None else [study.teacher_content]
+        text = json.dumps(key, sort_keys=True)
+        workspace = environment.home() / "trials" / hashlib.sha256(text.encode()).hexdigest()[:20]
+        workspace.mkdir(parents=True, exist_ok=True)
+        request = RunRequest("student", complete, seed, teacher, fold)
+        result = study.trained.train(request, RunContext(workspace, device))
+        shutil.rmtree(workspace, ignore_errors=True)
+        objectives.append(result.objective)
+        report(objectives)
+    return objectives
+
+
+def _suggest(study: Study, trial: Trial) -> dict[str, Scalar]:
+    params: dict[str, Scalar] = {}
+    for name, conditional in study.space.items():
+        if name not in active(study.space, params):
+            continue  # its condition names an earlier dimension
+        dimension = plain(conditional)
+        if isinstance(dimension, Categorical):
+            chosen = trial.suggest_categorical(name, dimension.choices)
+            assert chosen is not None
+            params[name] = chosen
+        elif isinstance(dimension, Integer):
+            params[name] = trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log)
+        else:
+            params[name] = trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
+    return params
+
+
+def _describe(trial: Trial, objectives: list[float]) -> Summary:
+    summary = summarize(objectives)
+    trial.set_user_attr("n", summary.n)
+    trial.set_user_attr("objectives", objectives)
+    if summary.n > 1:
+        trial.set_user_attr("sd", summary.sd)
+        trial.set_user_attr("low", summary.low)
+        trial.set_user_attr("high", summary.high)
+    return summary

@@ -1,0 +1,91 @@
+"""A configuration's mean over its seeds, for a user's own Ray Tune script: ``Tuner(kdsearch.trainable(mine))``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kdsearch import environment
+from kdsearch.engines.teacher import draw_of
+from kdsearch.integrations.optuna_objective import evaluate
+from kdsearch.space import Categorical, Integer, plain
+from kdsearch.statistics.summaries import summarize
+from kdsearch.study.declaration import Study
+
+_PASSED_ON = (environment.HOME, environment.DATA)
+
+
+def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[[dict[str, Any]], None]:
+    """A function trainable for ``ray.tune.Tuner``.
+
+    A trial trains its configuration with the study's first ``seeds`` search seeds and reports once, when all have
+    ended: ``objective`` (their mean), ``sd``, ``low``, ``high``, ``n``. So no rule of Ray can take one lucky seed for
+    the result. The teachers are trained here, before the trials start. Scores on test are not read.
+    """
+    import ray
+    from ray import cloudpickle
+
+    if interpreter_environment() and not ray.is_initialized():
+        ray.init(runtime_env=interpreter_environment())
+    if study.trained.has_teacher:
+        taught = {**study.defaults, **dict.fromkeys(study.trained.teacher_parameters, 1.0)}
+        for seed in range(seeds):
+            draw_of(study, taught, seed, device)
+    # A study file is no importable module: its functions travel to the actors by value.
+    for module in {type(study.trained).__module__, getattr(getattr(study.task, "function", None), "__module__", "")}:
+        if module in sys.modules and not module.startswith("kdsearch."):
+            cloudpickle.register_pickle_by_value(sys.modules[module])
+    passed = {name: os.path.abspath(os.environ[name]) for name in _PASSED_ON if os.environ.get(name)}
+    passed.setdefault(environment.HOME, str(environment.home()))
+    packed = cloudpickle.dumps(study)
+
+    def train(config: dict[str, Any]) -> None:
+        from ray import tune
+
+        os.environ.update(passed)
+        restored: Study = cloudpickle.loads(packed)
+        objectives = evaluate(restored, {name: config[name] for name in restored.space}, seeds=seeds, device=device)
+        summary = summarize(objectives)
+        tune.report(
+            {
+                "objective": summary.mean,
+                "sd": summary.sd,
+                "low": summary.low,
+                "high": summary.high,
+                "n": summary.n,
+            }
+        )
+
+    return train
+
+
+def interpreter_environment() -> dict[str, str]:
+    """The ``runtime_env`` that Ray needs where the interpreter lies in a folder of an odd name; usually empty.
+
+    Ray starts its workers through a shell and quotes their arguments, but not the path of the interpreter.
+    """
+    quoted = shlex.quote(sys.executable)
+    return {} if quoted == sys.executable else {"py_executable": quoted}
+
+
+def ray_space(study: Study) -> Mapping[str, Any]:
+    """The study's space in Ray Tune's words, for ``param_space`` (Ray's whole numbers exclude their upper end).
+
+    Ray's spaces have no conditions: every dimension is drawn, and what is idle keeps its default when trained.
+    """
+    from ray import tune
+
+    space: dict[str, Any] = {}
+    for name, conditional in study.space.items():
+        dimension = plain(conditional)
+        if isinstance(dimension, Categorical):
+            space[name] = tune.choice(list(dimension.choices))
+        elif isinstance(dimension, Integer):
+            draw = tune.lograndint if dimension.log else tune.randint
+            space[name] = draw(dimension.low, dimension.high + 1)
+        else:
+            space[name] = (tune.loguniform if dimension.log else tune.uniform)(dimension.low, dimension.high)
+    return space

@@ -1,0 +1,205 @@
+"""Reads of the ledger. ``search_state`` never names a score column: what search decides on cannot hold one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.engine import Connection, RowMapping
+
+from kdsearch.data.folds import FIRST, Fold
+from kdsearch.ledger import schema
+from kdsearch.ledger.records import (
+    ENDED,
+    ConfigurationRecord,
+    EventRecord,
+    RunRecord,
+    SearchRun,
+    StudyRecord,
+    StudyResults,
+)
+
+_SEARCH_COLUMNS = tuple(
+    schema.run.c[name]
+    for name in (
+        "id",
+        "configuration_id",
+        "pool",
+        "seed",
+        "state",
+        "objective",
+        "attempt",
+        "needs",
+        "seconds",
+        "finished_at",
+        "partition",
+        "fold",
+    )
+)
+
+
+@dataclass(frozen=True)
+class SearchState:
+    """What a planner decides from: configurations and runs, objectives only."""
+
+    study: StudyRecord
+    configurations: Mapping[int, ConfigurationRecord]
+    runs: tuple[SearchRun, ...]
+    events: frozenset[str] = frozenset()
+
+
+def find_study(connection: Connection, name: str) -> StudyRecord | None:
+    """The study stored under exactly this name."""
+    row = connection.execute(sa.select(schema.study).where(schema.study.c.name == name)).mappings().first()
+    return None if row is None else _study(row)
+
+
+def all_studies(connection: Connection) -> list[StudyRecord]:
+    """Every study, oldest first."""
+    rows = connection.execute(sa.select(schema.study).order_by(schema.study.c.id)).mappings()
+    return [_study(row) for row in rows]
+
+
+def study_of_run(connection: Connection, run_id: int) -> StudyRecord | None:
+    """The study that a run belongs to."""
+    statement = sa.select(schema.study).join(schema.run, schema.run.c.study_id == schema.study.c.id)
+    row = connection.execute(statement.where(schema.run.c.id == run_id)).mappings().first()
+    return None if row is None else _study(row)
+
+
+_IDS = ARRAY(sa.BigInteger)
+
+
+@dataclass
+class Memory:
+    """What one reader of a study remembers between reads: what is fixed once it is there, or once it has ended well.
+
+    A cache: without it the next read is whole.
+    """
+
+    configurations: dict[int, ConfigurationRecord] = field(default_factory=dict)
+    runs: dict[int, SearchRun] = field(default_factory=dict)
+
+
+def search_state(connection: Connection, study_id: int, memory: Memory | None = None) -> SearchState:
+    """One consistent read for a planner, without scores; of a study in ``memory`` only what has changed is fetched.
+
+    Confirm runs carry no objective here either: nothing measured on fresh seeds can reach a decision.
+    """
+    memory = memory if memory is not None else Memory()
+    fresh_hidden = sa.case((schema.run.c.pool == "confirm", None), else_=schema.run.c.objective).label("objective")
+    columns = [fresh_hidden if column.name == "objective" else column for column in _SEARCH_COLUMNS]
+    wanted = schema.run.c.study_id == study_id
+    if memory.runs:
+        # No clock here: what was not ended well when last seen, what is not now, and what is new. Runs are made under
+        # the study's lock, so what is new has a higher id.
+        open_then = [id_ for id_, run in memory.runs.items() if run.state not in ENDED]
+        open_now = schema.run.c.state.in_(("queued", "leased", "failed", "cancelled"))
+        wanted &= sa.or_(
+            open_now, schema.run.c.id > max(memory.runs), schema.run.c.id == sa.any_(sa.literal(open_then, _IDS))
+        )
+    for row in connection.execute(sa.select(*columns).where(wanted).order_by(schema.run.c.id)):
+        memory.runs[row[0]] = SearchRun(*(*row[:-2], _fold(*row[-2:])))
+    runs = tuple(memory.runs[id_] for id_ in sorted(memory.runs))
+    kinds = connection.execute(sa.select(schema.event.c.kind).where(schema.event.c.study_id == study_id).distinct())
+    # Under the study's lock, or in one go with it, ids grow: what is newer has a higher one.
+    memory.configurations.update(_configurations(connection, study_id, max(memory.configurations, default=0)))
+    return SearchState(
+        study=study_by_id(connection, study_id),
+        configurations=dict(memory.configurations),
+        runs=runs,
+        events=frozenset(kind for (kind,) in kinds),
+    )
+
+
+def results(connection: Connection, study_id: int, *, curves: bool = True) -> StudyResults:
+    """One consistent read of everything, for reports; without ``curves``, which are most of it, where none is shown."""
+    connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    names = [column for column in schema.run.c if column.name in (*_RUN_FIELDS, "partition")]
+    if curves:
+        names += [schema.run.c.curve_names, schema.run.c.curves]
+    rows = connection.execute(
+        sa.select(*names).where(schema.run.c.study_id == study_id).order_by(schema.run.c.id)
+    ).mappings()
+    runs = tuple(_run(row) for row in rows)
+    study = study_by_id(connection, study_id)
+    return StudyResults(
+        study=study,
+        configurations=_configurations(connection, study_id),
+        runs=runs,
+        events=tuple(events_after(connection, study_id, 0)),
+        queries=_queries(connection, study),
+    )
+
+
+def ended_runs(connection: Connection, study_id: int) -> int:
+    """How many runs of a study came to an end, with or without a value."""
+    ended = schema.run.c.state.in_((*ENDED, "failed"))
+    found = connection.execute(
+        sa.select(sa.func.count()).select_from(schema.run).where(schema.run.c.study_id == study_id, ended)
+    )
+    return int(found.scalar_one())
+
+
+def events_after(connection: Connection, study_id: int, last: int) -> list[EventRecord]:
+    """Events of a study with an id above ``last``, oldest first."""
+    table = schema.event
+    columns = [table.c[name] for name in EventRecord.__dataclass_fields__]
+    rows = connection.execute(
+        sa.select(*columns).where(table.c.study_id == study_id, table.c.id > last).order_by(table.c.id)
+    ).mappings()
+    return [EventRecord(**row) for row in rows]
+
+
+def _queries(connection: Connection, study: StudyRecord) -> dict[int, list[float]]:
+    """Per-query test values of the confirm runs of what is compared first of all, where they were kept."""
+    compared = [id_ for id_ in (study.winner_id, study.ablation_id, study.best_without_id) if id_ is not None]
+    if not compared:
+        return {}
+    table = schema.run
+    rows = connection.execute(
+        sa.select(table.c.id, table.c.queries).where(
+            table.c.configuration_id.in_(compared),
+            table.c.pool == "confirm",
+            table.c.state.in_(ENDED),
+            sa.func.cardinality(table.c.queries) > 0,
+        )
+    )
+    return {row.id: list(row.queries) for row in rows}
+
+
+_RUN_FIELDS = frozenset(RunRecord.__dataclass_fields__) - {"curve"}
+_STUDY_FIELDS = frozenset(StudyRecord.__dataclass_fields__)
+
+
+def study_by_id(connection: Connection, study_id: int) -> StudyRecord:
+    """The study of this id."""
+    row = connection.execute(sa.select(schema.study).where(schema.study.c.id == study_id)).mappings().one()
+    return _study(row)
+
+
+def _study(row: RowMapping) -> StudyRecord:
+    values = {name: value for name, value in row.items() if name in _STUDY_FIELDS}
+    return StudyRecord(**{**values, "finalist_ids": tuple(values["finalist_ids"])})
+
+
+def _configurations(connection: Connection, study_id: int, above: int = 0) -> dict[int, ConfigurationRecord]:
+    table = schema.configuration
+    rows = connection.execute(
+        sa.select(table.c.id, table.c.kind, table.c.name, table.c.params, table.c.origin)
+        .where(table.c.study_id == study_id, table.c.id > above)
+        .order_by(table.c.id)
+    ).mappings()
+    return {row["id"]: ConfigurationRecord(**row) for row in rows}
+
+
+def _run(row: RowMapping) -> RunRecord:
+    values = {name: value for name, value in row.items() if name in _RUN_FIELDS}
+    curve = dict(zip(row.get("curve_names") or (), row.get("curves") or (), strict=True))
+    return RunRecord(**{**values, "fold": _fold(row["partition"], row["fold"])}, curve=curve)
+
+
+def _fold(partition: int, number: int) -> Fold:
+    return FIRST if partition == number == 0 else Fold(partition, number)

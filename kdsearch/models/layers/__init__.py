@@ -1,0 +1,1 @@
+"""Layers whose randomness or statistics are per member of a population."""

@@ -1,0 +1,1 @@
+"""Winners of several studies in one table."""

@@ -1,0 +1,250 @@
+"""What must be read before any number: no result, many runs lost, a seed without effect, a choice made on test."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from kdsearch.ledger.records import Pool, State, StudyResults, searched
+from kdsearch.report.captions import epoch_on_test, listed, min_effect, objective_title, plural
+from kdsearch.report.compared import Compared, compared, primary_id, spoken
+from kdsearch.report.formats.cells import fixed
+from kdsearch.report.gap import Gap
+from kdsearch.report.ranges import cut, metric_range, named
+from kdsearch.report.selection import Selection, code_of, decided_runs, present
+from kdsearch.report.units import Units
+from kdsearch.search.policies import subset
+from kdsearch.search.ranking import Standing
+from kdsearch.search.searches import SearchKind, shares_of
+from kdsearch.statistics import summarize
+
+MANY_FAILED = 0.2
+MANY_DIVERGED: dict[Pool, float] = {"confirm": 0.1, "search": 0.25}
+"""A search tries what diverges; of a configuration that is compared few runs should."""
+
+SAME_FROM = 3
+"""Two equal values may be chance, as of an accuracy on few images."""
+
+
+def alarms(selection: Selection) -> list[str]:
+    """Return the sentences that stand before all others; none where all is well."""
+    return [
+        *_no_result(selection),
+        *_all_diverged(selection),
+        *_many_failed(selection),
+        *_many_diverged(selection),
+        *_same_values(selection),
+        *_chosen_on_test(selection),
+        *_no_gap(selection),
+        *_beyond_range(selection),
+    ]
+
+
+def _no_result(selection: Selection) -> list[str]:
+    study = selection.study
+    if not selection.finished or study.winner_id is None:
+        return []
+    if not selection.results(study.winner_id):
+        return [f"No result: {_missing(selection, study.winner_id, 'the winner')}."]
+    primary = primary_id(selection)
+    if primary is not None and not selection.results(primary):
+        why = _missing(selection, primary, f"the {spoken(selection, primary)}")
+        return [f"No result of the primary comparison: {why}."]
+    return []
+
+
+def _missing(selection: Selection, configuration_id: int, name: str) -> str:
+    """Say why a configuration of a finished study has no confirm run that counts."""
+    failed = [run for run in selection.failures if (run.configuration_id, run.pool) == (configuration_id, "confirm")]
+    other = [run for run in selection.left_out if (run.configuration_id, run.pool) == (configuration_id, "confirm")]
+    if other:
+        count = plural(len(other), "confirm run")
+        return f"{count} of {name} ended under another code hash, not counted; include by --mix-code"
+    if failed:
+        return f"every confirm run of {name} failed; see kdsearch logs {failed[0].id}"
+    return f"the ledger holds no confirm run of {name} that ended"
+
+
+def _many_failed(selection: Selection) -> list[str]:
+    pools: tuple[Pool, ...] = ("search", "confirm")
+    parts, example = [], 0
+    for pool in pools:
+        failures = [run.id for run in selection.failures if run.pool == pool]
+        failed = len(failures)
+        ended = sum(run.pool == pool for run in (*selection.runs, *selection.left_out))
+        if failed > MANY_FAILED * (failed + ended):
+            parts.append(f"{failed:,} of {failed + ended:,} {pool} runs")
+            example = example or failures[0]
+    if not parts:
+        return []
+    return [
+        f"Many runs failed: {' and '.join(parts)}. What is left may not stand for the rest; see kdsearch logs "
+        f"{example}."
+    ]
+
+
+def _all_diverged(selection: Selection) -> list[str]:
+    """Say which rows rest on diverged runs alone: their mean is chance level, and no finding."""
+    fresh = _fresh(selection)
+    lost = [row for row in fresh if _every_diverged(selection, row)]
+    if not lost:
+        return []
+    runs = [f"all {plural(len(selection.of(row.id, 'confirm')), 'fresh run')} of {_the(row)}" for row in lost]
+    level = f"They count at chance level ({selection.study.chance:.4g})"
+    if lost[0].part != "winner":
+        return [f"Runs of one kind all diverged: {listed(runs)}. {level}, so that the winner is compared with chance."]
+    which = "Every fresh run" if len(lost) == len(fresh) else "Every fresh run of the winner"
+    nothing = "Nothing was found" if selection.finished else "Nothing is found yet"
+    return [f"{which} diverged: {listed(runs)}. {nothing}. {level}, so that differences and verdicts say nothing."]
+
+
+def _every_diverged(selection: Selection, row: Compared) -> bool:
+    return all(run.state == "diverged" for run in selection.of(row.id, "confirm"))
+
+
+def _many_diverged(selection: Selection) -> list[str]:
+    parts = []
+    for row in _fresh(selection):
+        if _every_diverged(selection, row):
+            continue
+        runs = selection.of(row.id, "confirm")
+        diverged = sum(run.state == "diverged" for run in runs)
+        if diverged > MANY_DIVERGED["confirm"] * len(runs):
+            parts.append(f"{diverged:,} of {len(runs):,} fresh runs of {_the(row)}")
+    search = [run for run in selection.runs if run.pool == "search"]
+    diverged = sum(run.state == "diverged" for run in search)
+    if diverged > MANY_DIVERGED["search"] * len(search):
+        parts.append(f"{diverged:,} of {len(search):,} search runs")
+    if not parts:
+        return []
+    chance = selection.study.chance
+    return [
+        f"Many runs diverged: {listed(parts)}. They count at chance level ({chance:.4g}), so that a mean is of two "
+        "kinds of runs, and its interval is rough."
+    ]
+
+
+def _same_values(selection: Selection) -> list[str]:
+    """A configuration whose fresh seeds all give one value: training may not read its seed."""
+    same = []
+    for row in _fresh(selection):
+        runs = [run for run in selection.of(row.id, "confirm") if run.state == "done"]
+        summary = summarize(present([selection.result(run) for run in runs]))
+        if summary.n >= SAME_FROM and summary.sd == 0:
+            same.append(f"all {summary.n} fresh seeds of {_the(row)}")
+    if not same:
+        return []
+    said = listed(same)
+    return [f"{said[:1].upper()}{said[1:]} give the same value: is the seed used?"]
+
+
+def _chosen_on_test(selection: Selection) -> list[str]:
+    if not selection.has_scores or selection.searching or not epoch_on_test(selection.study):
+        return []
+    return [
+        "The test part was read for a choice: each score stands at the run's best epoch on test, as this study asks "
+        "for, and is optimistic."
+    ]
+
+
+def _no_gap(selection: Selection) -> list[str]:
+    """The pre-flight's own finding, where it saw too little to distil."""
+    event = next((event for event in selection.events if event.kind == "preflight"), None)
+    if event is None or not event.data.get("warning"):
+        return []
+    found = Gap.stored(event.data, min_effect(selection))
+    numbers = found.numbers(selection.digits) if found else fixed(float(event.data["difference"]), selection.digits)
+    what = objective_title(selection.study, selection.has_scores)
+    return [
+        f"The pre-flight found hardly a gap to distil: teacher minus student alone is {numbers} {what}. Without a "
+        "better teacher there is little to gain."
+    ]
+
+
+def _beyond_range(selection: Selection) -> list[str]:
+    """Of the means on fresh seeds: an interval beyond the metric's range is too wide to say much."""
+    bounds, units = metric_range(selection), Units.of(selection)
+    fresh = [row for row in compared(selection) if selection.results(row.id)]
+    rows = [(row, units.estimate(selection.results(row.id))) for row in fresh]
+    wide = [_the(row) for row, estimate in rows if estimate is not None and cut(bounds, estimate) != estimate]
+    if not wide or bounds is None:
+        return []
+    one, several = ("interval of the mean of {} reaches", "is"), ("intervals of the means of {} reach", "are")
+    reach, are = one if len(wide) == 1 else several
+    return [
+        f"The {reach.format(named(wide))} beyond {bounds[0]:g} to {bounds[1]:g}, where {selection.study.metric} lies, "
+        f"and {are} cut there: the runs are too few, or of two kinds."
+    ]
+
+
+def _fresh(selection: Selection) -> list[Compared]:
+    """Compared configurations that statements are made of, with results on fresh seeds."""
+    return [row for row in compared(selection) if row.part != "context" and selection.results(row.id)]
+
+
+def _the(row: Compared) -> str:
+    """How a row is called in a sentence."""
+    return row.label if row.part == "baseline" else f"the {row.label}"
+
+
+EVENTS: dict[SearchKind, str] = {"searched": "search ended", "without": "search without teacher ended"}
+TITLES: dict[SearchKind, str] = {"searched": "Search", "without": "Search without distillation"}
+
+
+def search_runs(results: StudyResults) -> int:
+    """Return how many runs the search made before the winner was chosen, those without distillation among them."""
+    return _runs(results, "searched") + _runs(results, "without")
+
+
+def _runs(results: StudyResults, kind: SearchKind) -> int:
+    return sum(
+        run.pool == "search" and run.state != "cancelled" and searched(results.configurations, run, kind)
+        for run in decided_runs(results)
+    )
+
+
+def ended_sentences(results: StudyResults) -> list[str]:
+    """Say ``Search: 15 of 300 runs; stopped early, ...`` of each search that has ended and whose event tells why."""
+    said = []
+    for kind, budget in shares_of(results.study.settings).items():
+        told = [event.message for event in results.events if event.kind == EVENTS[kind]]
+        if told:
+            spent, runs = _runs(results, kind), budget.get("runs")
+            count = plural(spent, "run") if runs is None else f"{spent:,} of {plural(int(runs), 'run')}"
+            why = told[-1].removeprefix(f"{EVENTS[kind]}: ").replace("without teacher", "without distillation")
+            said.append(f"{TITLES[kind]}: {count}; {why}.")
+    return said
+
+
+def modelled_sentences(selection: Selection, standings: Sequence[Standing]) -> list[str]:
+    """Say how many of the configurations with results the beliefs leave out; nothing where they leave out none."""
+    known = sum(selection.configurations[id_].kind == "searched" for id_ in selection.searched())
+    if len(standings) >= known:
+        return []
+    best = subset.MODELLED * 3 // 4  # as ``subset.modelled`` takes them
+    return [
+        f"{len(standings):,} of {known:,} configurations with results are in the model and counted here: the best "
+        f"{best:,} and {len(standings) - best:,} others. The rest is neither ranked nor counted."
+    ]
+
+
+STATES: tuple[State, ...] = ("done", "diverged", "failed", "leased", "queued", "cancelled")
+
+
+def cost_line(results: StudyResults) -> str:
+    """Return runs by state, training hours over all runs, devices, and code hashes with their runs."""
+    states = Counter(run.state for run in results.runs)
+    counts = ", ".join(f"{states[state]} {state}" for state in STATES if states[state])
+    timed = [run for run in results.runs if run.seconds is not None]
+    hours = sum(run.seconds or 0.0 for run in timed) / 3600
+    devices = Counter(run.device or "unknown device" for run in timed)
+    codes = Counter(code_of(run) for run in timed)
+    parts = [f"Runs: {counts or 'none'}", f"training {_time(hours)}"]
+    if timed:
+        parts.append("on " + ", ".join(f"{name} ({count})" for name, count in devices.most_common()))
+        parts.append("code " + ", ".join(f"{code[:12]} ({count})" for code, count in codes.most_common()))
+    return "; ".join(parts) + "."
+
+
+def _time(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{hours * 60:.1f} min"

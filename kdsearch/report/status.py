@@ -1,0 +1,152 @@
+"""Where a study stands: runs by pool and state, the leading configuration, seconds a run, time left."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import get_args
+
+from kdsearch.ledger.records import ENDED, RunRecord, State, StudyResults, searched
+from kdsearch.report.captions import data_line, objective_words, plural
+from kdsearch.report.compared import name_of
+from kdsearch.report.formats.cells import fixed
+from kdsearch.report.notes import ended_sentences, modelled_sentences
+from kdsearch.report.selection import Selection, select
+from kdsearch.report.tables import Column, Row, Table
+from kdsearch.search.budget import describe
+from kdsearch.search.ranking import Standing
+from kdsearch.search.remaining import remaining
+from kdsearch.search.searches import shares_of
+from kdsearch.statistics import summarize
+
+STATES: tuple[State, ...] = get_args(State)
+WITHOUT = "without distillation"
+ROWS = ("teacher", "preflight", "search", WITHOUT, "confirm")
+
+
+def status(results: StudyResults, *, working: bool = True) -> Table:
+    """Summarize a study for ``kdsearch status``: one row a pool, one column a state; the rest in notes.
+
+    ``working``: whether any worker holds a run; else what is left takes nobody knows how long. No test score is read.
+    """
+    study = results.study
+    counts = Counter((_row(results, run), run.state) for run in results.runs)
+    # Nothing cancels runs today: the column appears with the first one.
+    states = [state for state in STATES if state != "cancelled" or any(run.state == state for run in results.runs)]
+    rows = tuple(
+        Row(name, tuple(counts[name, state] for state in states))
+        for name in ROWS
+        if any(counts[name, state] for state in states)
+    )
+    selection = select(results)
+    stop = ", asked to stop" if study.stop_requested else ""
+    notes = [f"Phase: {study.phase}{stop}.", *_searches(results), *ended_sentences(results)]
+    extended = _extended(results)
+    notes += [*extended, *_best(selection), *_time(results, working=working, launched=not extended)]
+    return Table(
+        key="status",
+        title=study.name,
+        caption=f"{data_line(study)}; runs by pool and state.",
+        columns=tuple(Column(state, state, "count") for state in states),
+        rows=rows,
+        notes=tuple(notes),
+        stub="pool",
+    )
+
+
+def _row(results: StudyResults, run: RunRecord) -> str:
+    """The row that a run is counted in: its pool, the search without a teacher by itself."""
+    apart = run.pool == "search" and searched(results.configurations, run, "without")
+    return WITHOUT if apart else run.pool
+
+
+def _searches(results: StudyResults) -> list[str]:
+    """Say how far both searches are, where there are two and they go on."""
+    parts = shares_of(results.study.settings)
+    if len(parts) < 2 or results.study.phase != "search":
+        return []
+    words = []
+    for kind, budget in parts.items():
+        runs = [run for run in results.runs if run.pool == "search" and searched(results.configurations, run, kind)]
+        of = f" of {budget['runs']:,}" if budget.get("runs") else ""
+        words.append(f"{sum(run.state in ENDED for run in runs):,}{of}")
+    return [f"Ended: search {words[0]}, {WITHOUT} {words[1]}."]
+
+
+def _best(selection: Selection) -> list[str]:
+    standings = selection.standings()
+    rows = [row for row in standings if row.n > 1]
+    winner_id = selection.study.winner_id
+    # A winner that was chosen on one seed, where none had two, is the winner all the same.
+    shown = rows[:1] if winner_id is None else [row for row in standings if row.id == winner_id]
+    if not shown and winner_id is not None:
+        return [f"Winner: {name_of(selection, winner_id)}; none of its search runs is among those counted here."]
+    if not shown:
+        return ["No configuration has two search runs yet: none is ranked."]
+    best = shown[0]
+    summary = summarize(best.objectives)
+    words, digits = objective_words(selection.study, selection.has_scores), selection.digits
+    role = "Leading" if winner_id is None else "Winner"
+    sd = "" if best.n < 2 else f" ± {fixed(summary.sd, digits)}"
+    sentence = (
+        f"{role}: {name_of(selection, best.id)}, search {words}, not a result: "
+        f"estimate {fixed(best.estimate, digits)} ({_uncertainty(best, digits)}), "
+        f"raw {fixed(summary.mean, digits)}{sd}, n = {summary.n}."
+    )
+    out = sum(row.out for row in rows)
+    sentence += f" Out: {out} of {plural(len(rows), 'configuration')} with two runs or more." if rows else ""
+    if winner_id is not None and best.n < 2 and selection.choice is not None and "rule" in selection.choice.data:
+        sentence += f" Chosen by the {selection.choice.data['rule']}."
+    return [sentence, *modelled_sentences(selection, standings)]
+
+
+def _uncertainty(row: Standing, digits: int) -> str:
+    return "posterior sd not known" if math.isnan(row.sd) else f"posterior sd {fixed(row.sd, digits)}"
+
+
+def _extended(results: StudyResults) -> list[str]:
+    """Say that a finished study was asked for more fresh seeds than it has, which no launch has ordered yet."""
+    study = results.study
+    if study.phase != "finished" or study.winner_id is None:
+        return []
+    runs = [run for run in results.runs if (run.configuration_id, run.pool) == (study.winner_id, "confirm")]
+    asked = int((study.settings.get("confirm") or {}).get("seeds", 0))
+    if asked <= len({run.seed for run in runs if run.state != "cancelled"}):
+        return []
+    ended = len({run.seed for run in runs if run.state in ENDED})
+    return [f"Extended to {asked} fresh seeds, {ended} ended; launch again. Until then the answer is that of {ended}."]
+
+
+def _time(results: StudyResults, *, working: bool, launched: bool) -> list[str]:
+    seconds = _seconds([run for run in results.runs if run.state in ENDED])
+    left = remaining(results.study, results.configurations, results.runs)
+    notes = [] if seconds is None else [f"Seconds per run: {seconds:.3g} (mean of ended student runs)."]
+    if not launched:
+        return notes
+    if left.runs and left.seconds is not None and not working:
+        notes.append(f"Left: about {plural(left.runs, 'run')}; no worker holds a run now: if no launch is going on, "
+                     "launch again.")  # fmt: skip
+    elif left.runs and left.seconds is None:
+        budget = results.study.settings.get("budget") or {}
+        uncounted = results.study.winner_id is None and budget.get("runs") is None
+        search = f" and a search of {describe(budget)}" if uncounted else ""
+        notes.append(f"About {plural(left.runs, 'run')} left{search}; none has ended yet, so the time is not known.")
+    elif left.runs and left.seconds is not None:
+        pace = "at the pace of the runs that ended last"
+        notes.append(f"Left: about {plural(left.runs, 'run')}, {duration(left.seconds)} {pace}.")
+    return notes
+
+
+def _seconds(ended: Sequence[RunRecord]) -> float | None:
+    student = [run.seconds for run in ended if run.seconds is not None and run.pool != "teacher"]
+    return summarize(student).mean if student else None
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the unit that suits it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

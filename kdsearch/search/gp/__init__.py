@@ -1,0 +1,1 @@
+"""The Gaussian process of the adaptive policy, and how it finds and values candidates."""

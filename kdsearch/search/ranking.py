@@ -1,0 +1,111 @@
+"""What the search believes of each configuration, from the ledger alone: for planner, status, report and mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kdsearch.ledger.records import ConfigurationRecord, SearchRun, StudyRecord
+from kdsearch.search.gp.threads import one_thread
+from kdsearch.search.observations import settings_of
+from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.base import Search, Setting
+from kdsearch.search.policies.fixed import FixedSeeds
+from kdsearch.search.searches import shares_of, without_space
+from kdsearch.search.teachers import draws_of
+from kdsearch.space import stored_space
+
+OUT = 0.002
+"""A configuration is shown as out where the posterior gives it a smaller chance to be better than the leader."""
+
+OUT_SEEDS = 2
+"""And only with so many seeds of its own: one run is not a result."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One configuration: seeds ``n``, posterior ``estimate`` and ``sd`` of its true objective, and its chance.
+
+    ``better``: probability that it is truly better than the leader. ``out``: so improbable that it is shown as out;
+    it stays in the model, and may return. ``drops``: whether the search leaves settings at all.
+    """
+
+    configuration: ConfigurationRecord
+    objectives: tuple[float, ...]
+    estimate: float
+    sd: float
+    better: float
+    drops: bool = True
+
+    @property
+    def id(self) -> int:
+        """Id of the configuration."""
+        return self.configuration.id
+
+    @property
+    def n(self) -> int:
+        """How many of its search runs have ended."""
+        return len(self.objectives)
+
+    @property
+    def out(self) -> bool:
+        """Whether it is shown as out."""
+        return self.drops and self.n >= OUT_SEEDS and self.better < OUT
+
+
+def policy_of(study: StudyRecord, *, without: bool = False) -> Search:
+    """The policy that a stored study is searched with; ``without``: that of its settings without a teacher.
+
+    Raises ``ValueError`` where the study has no such search.
+    """
+    budgets = shares_of(study.settings)
+    if without and "without" not in budgets:
+        raise ValueError("this study has nothing to search without a teacher")
+    space = without_space(study.settings) if without else stored_space(study.settings)
+    search = study.settings["search"]
+    seed = int(study.identity["seed"]) + int(without)
+    if search["policy"] == "fixed":
+        return FixedSeeds(space, seed, int(search["seeds"]))
+    # A teacher a seed is trained for every seed that occurs: then settings share them.
+    common = study.settings["teachers"] == "per-seed"
+    runs = budgets["without" if without else "searched"].get("runs")
+    return Pooled(space, seed, runs, common_seeds=common, folds=_cycle(study, without))
+
+
+def _cycle(study: StudyRecord, without: bool) -> int:
+    """How many draws the seeds of the search take in turn, each of which does the same to all settings."""
+    vary, teachers = study.identity.get("vary"), study.settings["teachers"]
+    streams = frozenset(("split", "teacher") if vary is None else vary)
+    shared = study.version > 1 and (teachers == "several" or isinstance(teachers, int))
+    return draws_of(study).cycle(streams if shared and not without else streams - {"teacher"})
+
+
+def standings(
+    study: StudyRecord,
+    configurations: Mapping[int, ConfigurationRecord],
+    runs: Iterable[SearchRun],
+    policy: Search | None = None,
+) -> list[Standing]:
+    """All searched configurations with a result: those with two seeds or more by estimate, then the others.
+
+    One seed is not a result: whatever it promises, it leads nobody.
+    """
+    records, settings = settings_of(configurations, runs)
+    return ranked(records, settings, policy or policy_of(study))
+
+
+def ranked(records: list[ConfigurationRecord], settings: list[Setting], policy: Search) -> list[Standing]:
+    """See ``standings``: policies rank settings with one seed last."""
+    one_thread()
+    beliefs = policy.beliefs(settings)
+    return [
+        Standing(
+            records[belief.setting],
+            tuple(settings[belief.setting].objectives.values()),
+            belief.estimate,
+            belief.sd,
+            belief.better,
+            policy.drops,
+        )
+        for belief in beliefs
+    ]

@@ -1,0 +1,213 @@
+"""How much of a study is left, in runs and in time: one answer for ``kdsearch launch`` and ``kdsearch status``."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from kdsearch.ledger.records import ENDED, ConfigurationRecord, SearchRun, StudyRecord
+from kdsearch.search.budget import busy_seconds, own_seconds, runs_left
+from kdsearch.search.confirmation import compared
+from kdsearch.search.searches import Spent, has_without, spent
+from kdsearch.search.teachers import HELD_TEACHERS, UNTRAINED, draws_of, search_draws, streams_in
+
+RECENT = 30
+GENERATIONS = 4
+"""The pace is that of so many runs at least, and of so many run lengths: workers that start together end together."""
+
+PAUSE = 1.0
+"""Seconds between two runs of a worker; what is longer is a pause in which the study was stopped."""
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """``runs`` that are still to end, and the ``seconds`` that they take: ``None`` while no run tells."""
+
+    runs: int
+    seconds: float | None
+
+
+def remaining(
+    study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]
+) -> Remaining:
+    """Return what is left from the ledger alone, at the pace of the runs that ended last, whoever trained them.
+
+    A limit in hours is a time, and only divided by the pace to count runs; of several limits the first to be reached
+    counts. A search may end before its budget: this is the most that it takes.
+    """
+    parts = list(spent(study.settings, configurations, runs).values())
+    waiting = sum(_waiting(part.runs) for part in parts)
+    # All but the search, by a budget that has nothing left.
+    nothing = replace(study, settings={**study.settings, "budget": {"runs": 0}})
+    ended = sum(run.state in ENDED or run.state == "failed" for run in runs)
+    others = runs_expected(nothing, configurations, runs) - ended - waiting
+    seconds = pace(_students(study, runs))
+    to_come = float(waiting)
+    if study.winner_id is None and study.phase != "finished":
+        to_come = sum(_to_come(part, seconds) for part in parts)
+    left = max(0.0, others + to_come)
+    return Remaining(math.ceil(left - 1e-9), None if seconds is None else left * seconds)
+
+
+def pace(runs: Sequence[SearchRun]) -> float | None:
+    """Return the seconds from the end of one run to the end of the next, without pauses; ``None`` where none ended.
+
+    Runs that are stored together, or trained side by side, end together: the gaps add up to the time that passed. In
+    the first two generations they say little, and each run that trains now counts as one that goes on beside the rest.
+    """
+    timed = sorted(
+        (run.finished_at.timestamp(), run.seconds)
+        for run in runs
+        if run.state in ENDED and run.finished_at is not None and run.seconds is not None
+    )
+    elapsed, own, count = 0.0, 0.0, 0
+    for index in range(len(timed) - 1, -1, -1):
+        end, seconds = timed[index]
+        elapsed += min(end - timed[index - 1][0], seconds + PAUSE) if index else seconds
+        own, count = own + seconds, count + 1
+        if count >= RECENT and elapsed >= GENERATIONS * own / count:
+            break
+    beside = sum(run.state == "leased" for run in runs)
+    if 0 < len(timed) < 2 * beside:
+        return own / count / beside
+    return elapsed / count if count else None
+
+
+def _students(study: StudyRecord, runs: Sequence[SearchRun]) -> list[SearchRun]:
+    """Runs as they are still to come: teachers are among them only where fresh seeds have their own."""
+    own = study.settings.get("teachers", "one") not in HELD_TEACHERS
+    return [run for run in runs if run.pool != "teacher" or own]
+
+
+def _waiting(search: Sequence[SearchRun]) -> int:
+    return sum(run.state in ("queued", "leased") for run in search)
+
+
+def _to_come(part: Spent, pace: float | None) -> float:
+    """Runs of a search that are still to end by the limit that is reached first; those that wait where none tells.
+
+    Its share of the hours is counted in runs at the ``pace`` of both, as many more as they are shorter.
+    """
+    budget, search = part.budget, part.runs
+    waiting = _waiting(search)
+    limits: list[float] = []
+    if budget.get("runs") is not None:
+        limits.append(waiting + (runs_left({"runs": budget["runs"]}, search) or 0))
+    if budget.get("hours") is not None and pace:
+        own, every = _mean(search), _mean([*search, *part.beside])
+        shorter = every / own if own and every else 1.0
+        limits.append((3600 * budget["hours"] - busy_seconds(search, part.beside)) / pace * shorter)
+    if budget.get("gpu_hours") is not None and (mean := _mean(search)):
+        limits.append((3600 * budget["gpu_hours"] - own_seconds(search)) / mean)
+    return max(float(waiting), min(limits, default=0.0))
+
+
+def _mean(search: Sequence[SearchRun]) -> float | None:
+    seconds = [run.seconds for run in search if run.seconds]
+    return sum(seconds) / len(seconds) if seconds else None
+
+
+TEACHER_CANDIDATES = 3
+"""For the one teacher of a study of version 1, as ``kdsearch.search.preflight`` orders them."""
+
+
+def runs_expected(
+    study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]
+) -> int:
+    """Return the total number of runs of the study when it is finished, as far as known.
+
+    It counts the runs in the ledger, failed ones too (they are spent) but no cancelled ones, and what the planner
+    orders from here on: teachers and pre-flight, the rest of both budgets, fresh seeds and their teachers. Before the
+    winner is chosen it takes the ablation, the best setting without teacher and the finalists for configurations of
+    their own. Teachers of search seeds that no run has asked for yet are not known, and not counted.
+    """
+    there = [run for run in runs if run.state != "cancelled"]
+    if study.phase == "finished" and study.winner_id is None:
+        return len(there)
+    to_come = _before_search(study, configurations, there) + _search(study, configurations, there)
+    return len(there) + to_come + _confirm(study, configurations, there)
+
+
+def _before_search(
+    study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]
+) -> int:
+    if study.phase != "teacher" or not _trains_teachers(study) or any(run.pool == "teacher" for run in runs):
+        return 0
+    students = int((study.settings.get("preflight") or {}).get("seeds", 0))
+    if study.version == 1:
+        return TEACHER_CANDIDATES + students
+    return len(search_draws(study, _streams(study, configurations))) + students
+
+
+def _search(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
+    if study.winner_id is not None:
+        return 0
+    return sum(map(_part, spent(study.settings, configurations, runs).values()))
+
+
+def _part(part: Spent) -> int:
+    """What one of the searches orders from here on, while the other trains on the same machines."""
+    budget, search, beside = part.budget, part.runs, part.beside
+    left = runs_left(budget, search, beside)
+    timed = [run.seconds for run in search if run.seconds]
+    if left == 0 or not timed:
+        return left or 0
+    # Limits in hours become runs at the present pace.
+    at_once = max(1, sum(run.state == "leased" for run in (*search, *beside)))
+    mean = sum(timed) / len(timed)
+    limits = [] if left is None else [left]
+    if budget.get("hours") is not None:
+        limits.append(math.ceil((3600 * budget["hours"] - busy_seconds(search, beside)) * at_once / mean))
+    if budget.get("gpu_hours") is not None:
+        limits.append(math.ceil((3600 * budget["gpu_hours"] - own_seconds(search)) / mean))
+    return max(0, min(limits))
+
+
+def _confirm(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
+    confirm = study.settings.get("confirm") or {}
+    seeds, others = int(confirm.get("seeds", 0)), confirm.get("others")
+    fewer = seeds if others is None else min(seeds, int(others))
+    confirmed = [run for run in runs if run.pool == "confirm"]
+    if study.winner_id is None:
+        ablated = bool(study.settings.get("teacher_parameters"))
+        primary = 1 + ablated + has_without(study.settings)
+        beside = sum(row.kind == "baseline" for row in configurations.values()) + int(confirm.get("finalists", 0))
+        return primary * seeds + beside * fewer + _teachers(study, configurations, runs, seeds)
+    # The ablation may be the winner itself or a baseline: each configuration counts once.
+    wanted = compared(study, configurations)
+    ordered = Counter(run.configuration_id for run in confirmed)
+    missing = sum(max(0, count - ordered[id_]) for id_, count in wanted.items())
+    taught = max((count for id_, count in wanted.items() if _uses_teacher(study, configurations.get(id_))), default=0)
+    return missing + _teachers(study, configurations, runs, taught)
+
+
+def _teachers(
+    study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun], seeds: int
+) -> int:
+    """How many teachers so many fresh seeds bring that are not there: each is, once a run needs it."""
+    if study.version == 1:
+        there = {run.needs for run in runs if run.pool == "confirm" and run.needs is not None}
+        return max(0, seeds - len(there)) if study.settings.get("teachers") == "per-seed" and seeds else 0
+    if study.settings["teachers"] in (*UNTRAINED, "one"):
+        return 0
+    draws, streams = draws_of(study), _streams(study, configurations)
+    first = draws.first_confirm_seed
+    drawn = {draws.teacher_seed(draws.draw("confirm", first + index, streams)) for index in range(seeds)}
+    return len(drawn - {run.seed for run in runs if run.pool == "teacher"})
+
+
+def _streams(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord]) -> frozenset[str]:
+    """The streams that vary in the study, as its baselines say; without any, all."""
+    rows = [row.params for row in configurations.values() if row.kind == "baseline"]
+    return streams_in(study, rows[0] if rows else {})
+
+
+def _trains_teachers(study: StudyRecord) -> bool:
+    return study.settings.get("teachers", "one") not in UNTRAINED
+
+
+def _uses_teacher(study: StudyRecord, configuration: ConfigurationRecord | None) -> bool:
+    names = study.settings.get("teacher_parameters") or ()
+    return configuration is not None and any(configuration.params.get(name, 0) != 0 for name in names)

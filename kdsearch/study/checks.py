@@ -1,0 +1,167 @@
+"""What a study file may not say, and how each mistake is told."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kdsearch.errors import StudyFileError
+from kdsearch.space import Dimension, check_conditions, wrong_kind
+from kdsearch.study import files as given_file
+from kdsearch.study.budget import Adaptive, Fixed
+from kdsearch.tasks.base import VARY, Task
+from kdsearch.tasks.function import FunctionTask
+
+if TYPE_CHECKING:
+    from kdsearch.study.declaration import Study
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def check(study: Study) -> None:
+    """Raise ``StudyFileError`` for what cannot be launched."""
+    where = f"study {study.name!r}"
+    if not _NAME.fullmatch(study.name):
+        raise StudyFileError(f"{where}: a name has letters, digits, '_', '.' and '-' and begins with a letter or digit")
+    task = study.trained
+    if not study.space:
+        raise StudyFileError(f"{where}: the space is empty; search at least one of: {', '.join(task.parameters)}")
+    for name, dimension in study.space.items():
+        if not isinstance(dimension, Dimension):
+            raise StudyFileError(f"{where}: {name} must be kd.uniform, kd.log, kd.integer, kd.categorical or kd.when")
+    try:
+        check_conditions(study.space)
+    except ValueError as error:
+        raise StudyFileError(f"{where}: {error}") from error
+    known(study.space, task.parameters, f"{where}, space")
+    for label, values in study.baselines.items():
+        known(values, task.parameters, f"{where}, baseline {label!r}")
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise StudyFileError(f"{where}, baseline {label!r}: {name} must be finite, got {value}")
+    _check_without(study, where)
+    _check_fold_stream(study, where)
+    if not isinstance(study.search, Adaptive | Fixed):
+        raise StudyFileError(f"{where}: search is kd.Adaptive() or kd.Fixed(seeds=5), got {study.search!r}")
+    if study.vary is not None:
+        check_streams(study.vary, task, where)
+        check_held(study, study.vary, where)
+    if not study.min_effect > 0:
+        raise StudyFileError(f"{where}: min_effect must be above 0, got {study.min_effect}")
+    _check_teachers(study, where)
+    if study.question not in ("itself", "best without"):
+        raise StudyFileError(f"{where}: question is 'itself' or 'best without', got {study.question!r}")
+    if study.question == "best without" and not (study.share_without and study.may_distil):
+        raise StudyFileError(
+            f"{where}: question='best without' needs a search without teacher: weights of teacher terms, or of a "
+            "function without={name: value}, and a share of the budget, such as kd.Budget(runs=200, without=0.1)"
+        )
+
+
+def _check_teachers(study: Study, where: str) -> None:
+    given: Any = study.teachers
+    saw = study.teacher_saw
+    number = isinstance(given, Integral) and not isinstance(given, bool)
+    if number and not 2 <= given <= study.confirm.seeds:
+        raise StudyFileError(
+            f"{where}: a number of teachers is 2 to {study.confirm.seeds}, the fresh seeds that share them, got {given}"
+        )
+    if not number and given not in (None, "several", "one", "per-seed"):
+        raise StudyFileError(f"{where}: teachers is 'several', a number or 'one', got {given!r}")
+    named = VARY in study.trained.parameters
+    if named and not study.folds and (number or given == "several"):
+        raise StudyFileError(
+            f"{where}: teachers={given!r} trains each of them outside a fold, and these data have one fixed split: "
+            "declare them with folds=5 in place of validation="
+        )
+    if study.teacher is None:
+        if saw is not None:
+            raise StudyFileError(f"{where}: teacher_saw is of a teacher that is given, teacher=FILE; leave it out")
+        return
+    if not study.trained.has_teacher:
+        raise StudyFileError(f"{where}: this task listens to no teacher; leave teacher={str(study.teacher)!r} out")
+    if given is not None:
+        raise StudyFileError(f"{where}: teacher=FILE and teachers={given!r} contradict each other; drop one of them")
+    if saw is None:
+        raise StudyFileError(
+            f"{where}: teacher=FILE needs teacher_saw, what the teacher was trained on: 'train' (the train list, as "
+            "published weights), 'nothing' of it, or a list of the names of its clips"
+        )
+    if not isinstance(study.teacher, str | Path):
+        raise StudyFileError(f"{where}: teacher is the path of a file of weights, got {study.teacher!r}")
+    if not isinstance(saw, str | list | tuple) or not saw:
+        raise StudyFileError(f"{where}: teacher_saw is 'train', 'nothing' or a list of clips, got {saw!r}")
+    if isinstance(saw, str) and saw not in ("train", "nothing"):
+        raise StudyFileError(f"{where}: teacher_saw is 'train', 'nothing' or a list of clips, got {saw!r}")
+    if given_file.find(study.teacher, study.folder) is None:
+        tried = given_file.said(study.teacher, study.folder)
+        raise StudyFileError(f"{where}: expected a file of weights at {tried}, found none")
+
+
+def _check_without(study: Study, where: str) -> None:
+    """Refuse names and values that a configuration cannot have, and what would be so of every run."""
+    named: Any = study.without
+    weights = study.trained.teacher_parameters
+    if named is None:
+        return
+    if not isinstance(named, Mapping) or not named:
+        raise StudyFileError(f"{where}: without is a mapping such as {{'alpha': 0}}, got {named!r}")
+    if weights:
+        raise StudyFileError(
+            f"{where}: of this task 'without distillation' is {dict.fromkeys(weights, 0)}, every teacher weight 0, and "
+            f"is not given otherwise; got without={dict(named)}. Leave it out"
+        )
+    known(named, study.trained.parameters, f"{where}, without")
+    for name, value in named.items():
+        if wrong := wrong_kind(study.space.get(name), value, study.trained.parameters[name]):
+            raise StudyFileError(f"{where}, without: {name}={value!r} cannot be used: {wrong}")
+    if not study.may_distil:
+        raise StudyFileError(
+            f"{where}: by without={dict(named)} every run is without distillation, for nothing of it is searched and "
+            "the defaults are the same; search one of these, or leave without out"
+        )
+
+
+def _check_fold_stream(study: Study, where: str) -> None:
+    """A function that names its random streams names the fold among them, or no run would draw one."""
+    streams = str(study.trained.parameters.get(VARY, "split")).split("+")
+    if isinstance(study.task, FunctionTask) and study.folds and "split" not in streams:
+        raise StudyFileError(
+            f"{where}: with folds the split follows a run's seed too, and the streams that the function names do not "
+            f"hold it: write {VARY}={'+'.join([*streams, 'split'])!r}, and hold it by Study(vary=...) where you want to"
+        )
+
+
+def check_held(study: Study, vary: Iterable[str], where: str) -> None:
+    """Refuse streams that the study's teachers hold for all runs."""
+    given = f"teacher={str(study.teacher)!r}" if study.teacher is not None else f"teachers={study.teachers!r}"
+    for name in vary:
+        if name in study.held:
+            raise StudyFileError(f"{where}: {given} holds the {name} for all runs; leave {name!r} out of vary")
+
+
+def check_streams(vary: Iterable[str], task: Task, where: str) -> None:
+    """Refuse streams that the task does not name."""
+    streams = str(task.parameters.get(VARY, "")).split("+")
+    if VARY not in task.parameters:
+        raise StudyFileError(f"{where}: vary is for tasks that name their random streams; this one does not")
+    for name in [vary] if isinstance(vary, str) else vary:
+        if name not in streams:
+            raise StudyFileError(
+                f"{where}: expected streams that follow the seed, out of {', '.join(streams)}; got {name!r}"
+            )
+
+
+def known(names: Iterable[str], allowed: Iterable[str], where: str) -> None:
+    """Refuse names that are not allowed, with the nearest one that is."""
+    allowed = list(allowed)
+    for name in names:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else "."
+            raise StudyFileError(f"{where}: unknown {name!r}{hint} Known: {', '.join(allowed)}")

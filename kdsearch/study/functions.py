@@ -1,0 +1,85 @@
+"""A user's function as the task of a study: its parameters with their defaults, and whether it takes a fold."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from numbers import Integral
+from typing import Any
+
+from kdsearch.errors import StudyFileError
+from kdsearch.space import Dimension, active, middle, wrong_kind
+from kdsearch.tasks.base import Scalar, Task
+from kdsearch.tasks.function import FunctionTask
+
+
+def function_task(
+    function: Callable[..., Any],
+    space: Mapping[str, Dimension],
+    baselines: Mapping[str, Mapping[str, Scalar]],
+    defaults: Mapping[str, Scalar],
+    chance: float | None,
+    where: str,
+) -> FunctionTask:
+    """A bare function: baselines set all that has no default and is not idle; an idle number is a middle one."""
+    check_defaults(space, defaults, where)
+    named = dict.fromkeys([*space, *defaults, *(name for values in baselines.values() for name in values)])
+    missing = [name for name in named if name not in defaults]
+    for label, values in baselines.items():
+        check_all_set(space, missing, {**defaults, **values}, f"{where}, baseline {label!r}")
+    middles = {name: middle(space[name]) if name in space else 0.0 for name in missing}
+    return FunctionTask(
+        function,
+        parameters={name: defaults[name] if name in defaults else middles[name] for name in named},
+        chance=0.0 if chance is None else float(chance),
+        chance_assumed=chance is None,
+        must_set=tuple(missing),
+    )
+
+
+def check_defaults(space: Mapping[str, Dimension], defaults: Mapping[str, Scalar], where: str) -> None:
+    """Raise ``StudyFileError`` for a value of another kind than its dimension's, or of none that can be stored."""
+    for name, value in defaults.items():
+        if wrong := wrong_kind(space.get(name), value):
+            raise StudyFileError(f"{where}, defaults: {name}={value!r} cannot be used: {wrong}")
+
+
+def check_all_set(
+    space: Mapping[str, Dimension], names: Iterable[str], values: Mapping[str, Scalar], where: str
+) -> None:
+    """Raise ``StudyFileError`` where one of ``names`` is read and no value is there for it."""
+    idle = set(space) - set(active(space, values))
+    missing = [name for name in names if name not in values and name not in idle]
+    if not missing:
+        return
+    for unknown in (name for name in values if name not in space):
+        near = difflib.get_close_matches(unknown, missing, n=1)
+        if near:
+            raise StudyFileError(f"{where}: unknown parameter {unknown!r}; did you mean {near[0]!r}?")
+    raise StudyFileError(
+        f"{where}: a bare function has no defaults but those of the study, and nothing is set for "
+        f"{', '.join(missing)}; set them, or give kd.Study(..., defaults={{{missing[0]!r}: VALUE}})"
+    )
+
+
+def with_folds(task: Task, folds: Any, where: str) -> Task:
+    """The task with so many folds as the study file asks for; 0: as the task itself has them.
+
+    Raises ``StudyFileError`` where a task of data is to be cut otherwise than its data say, and where a function gets
+    a fold that it does not take, or takes one that it does not get.
+    """
+    own = int(getattr(task, "folds", 0))
+    if isinstance(folds, bool) or not isinstance(folds, Integral) or folds < 0:
+        raise StudyFileError(f"{where}: folds is a whole number, 1 or more, got {folds!r}")
+    if folds not in (0, own):
+        if not isinstance(task, FunctionTask):
+            raise StudyFileError(
+                f"{where}: folds={folds} is for a function, which cuts its data itself; of this task the data say it, "
+                f"and they have {own or 'none'}"
+            )
+        if own:
+            raise StudyFileError(f"{where}: folds={folds} beside a function task with folds={own}; drop one of them")
+        task = task.with_options(folds=int(folds))
+    if isinstance(task, FunctionTask):
+        task.check_fold(where)
+    return task

@@ -1,0 +1,122 @@
+"""How long one training step of a run takes in each layout, measured on the data at hand."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from kdsearch.data.folds import Fold
+from kdsearch.tasks.base import Layout, RunContext, RunRequest
+from kdsearch.tasks.runner import Form, StudentPopulation, one_run
+from kdsearch.tasks.workload import Bench, Trained, run_params
+from kdsearch.training.loop import batch_sizes
+from kdsearch.training.optimizers import make_optimizer
+from kdsearch.training.population.forward import check
+from kdsearch.training.randomness import build_seeded
+from kdsearch.training.steppers import PlainStepper, Stepper, Views
+
+WIDTHS = {"cpu": (2, 4, 8), "cuda": (4, 16, 64, 256)}
+FORMS: tuple[Form, ...] = ("looped", "vmapped")
+STEPS = 10
+SMALL = 8  # clips on which both forms are compared
+LONG = 1.0
+_WORKSPACE = Path("unused")  # such a run writes nothing
+
+
+def layouts(device: str) -> list[Layout]:
+    """One by one, then each form from narrow to wide."""
+    kind = torch.device(device).type
+    widths = WIDTHS.get(kind, WIDTHS["cpu"])
+    return [Layout(1), *(Layout(width, form) for form in FORMS for width in widths)]
+
+
+def seconds_a_step(task: Trained, layout: Layout, device: str) -> float:
+    """Seconds that a run takes for a full batch in this layout: those of an epoch by its clips.
+
+    Each kind of step counts as its fastest of some, for what else the machine does only adds; the first one, which
+    allocates, is left out. Random student runs without a teacher, each of its own seed, of one fold after the other:
+    where last batches differ in size, a population takes longer for these. Raises ``MemoryError`` where the device's
+    memory does not take them, ``ValueError`` as :func:`prepared`.
+    """
+    sizes = [batch_sizes(len(_bench(task, device, slot).train), task.batch) for slot in range(layout.width)]
+    last = [own[-1] for own in sizes]
+    try:
+        stepper, clips = prepared(task, layout, device)
+        rates = [float(task.parameters["learning_rate"])] * layout.width
+        views = Views.of(range(layout.width), [1] * layout.width, torch.device(device))
+        stepper.begin(rates, views)
+        seconds = (max(map(len, sizes)) - 1) * _fastest(stepper, clips, None, device)
+        seconds += _fastest(stepper, clips, last, device)
+    except torch.OutOfMemoryError as error:
+        raise MemoryError(f"{layout.width} runs at once do not fit into the memory of {device}") from error
+    finally:
+        if torch.device(device).type == "cuda":
+            torch.cuda.empty_cache()
+    return seconds * task.batch / sum(map(sum, sizes))
+
+
+def population_key(task: Trained, device: str) -> str:
+    """What the bench says of itself, optimizer, batch, precision, device, threads and torch's version."""
+    kind = torch.device(device).type
+    name = torch.cuda.get_device_name() if kind == "cuda" else f"{kind} {torch.get_num_threads()} threads"
+    bench = task.bench("student", device)
+    return (
+        f"{bench.describe()} {task.optimizer_of('student')} batch {task.batch} clips {len(bench.train)} folds "
+        f"{int(getattr(task, 'folds', 0))} on {name}, "
+        f"torch {torch.__version__}"
+    )
+
+
+def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tensor]:
+    """A stepper with random student runs of the task in all its slots, and clips ``[W, B]`` for a step.
+
+    They have no teacher. Raises ``ValueError`` with the layer's name where a network does not train under vmap as it
+    does in a loop.
+    """
+    bench = task.bench("student", device)
+    batch = bench.train[: task.batch]
+    alone = dict.fromkeys(task.teacher_parameters, 0.0)
+    if layout.width == 1:
+        request = RunRequest("student", alone, 0)
+        params = run_params(task, request)
+        model = build_seeded(0, bench.build).to(device)
+        optimizer = make_optimizer(task.optimizer_of("student"), model.parameters(), float(params["weight_decay"]))
+        loss = one_run(bench.terms(1, torch.float32), bench.numbers(request, params))
+        return PlainStepper(model, optimizer, bench.feed(torch.float32), loss), batch.unsqueeze(0)
+    population = StudentPopulation(task, device, layout.width, cast("Form", layout.form))
+    stepper, clips = population.stepper, batch.expand(layout.width, -1)
+    for slot in range(layout.width):
+        member = population.member(RunRequest("student", alone, slot), RunContext(_WORKSPACE, device))
+        stepper.enter(slot, member.entrant)
+    if layout.form == "vmapped":
+        feed, some = stepper.feed, clips[:2, :SMALL]
+        small = feed.take(feed.clean(some).flatten(), torch.device(device))
+        stepper.skeleton.train()
+        small = small.view(*some.shape, *small.shape[1:])
+        fault = check(stepper.skeleton, stepper.rows.views(), stepper.rows.buffers, small)
+        if fault is not None:
+            raise ValueError(fault)
+    return stepper, clips
+
+
+def _bench(task: Trained, device: str, slot: int) -> Bench:
+    return task.bench("student", device, Fold(0, slot % max(1, int(getattr(task, "folds", 0)))))
+
+
+def _fastest(stepper: Stepper, clips: Tensor, sizes: list[int] | None, device: str) -> float:
+    times = [_timed(stepper, clips, sizes, device) for _ in range(2)]
+    if times[-1] < LONG:
+        times += [_timed(stepper, clips, sizes, device) for _ in range(STEPS)]
+    return min(times[1:])
+
+
+def _timed(stepper: Stepper, clips: Tensor, sizes: list[int] | None, device: str) -> float:
+    begin = time.perf_counter()
+    stepper.step(clips, sizes)
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begin

@@ -1,0 +1,1 @@
+"""MAXL: auxiliary labels from a generator that is trained by the second derivative."""

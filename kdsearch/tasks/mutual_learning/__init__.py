@@ -1,0 +1,1 @@
+"""Deep mutual learning: peers that teach each other."""

@@ -1,0 +1,1 @@
+"""SSKT: auxiliary heads that learn what source networks say."""

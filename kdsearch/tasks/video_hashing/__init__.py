@@ -1,0 +1,1 @@
+"""Clips to binary codes, with a teacher of more frames or width."""
