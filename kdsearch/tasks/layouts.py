@@ -12,7 +12,7 @@ from torch import Tensor
 from kdsearch.data.folds import Fold
 from kdsearch.tasks.base import Layout, RunContext, RunRequest
 from kdsearch.tasks.runner import Form, StudentPopulation, one_run
-from kdsearch.tasks.workload import Bench, Trained, run_params
+from kdsearch.tasks.workload import Trained, Workload, run_params
 from kdsearch.training.loop import batch_sizes
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import check
@@ -42,7 +42,7 @@ def seconds_a_step(task: Trained, layout: Layout, device: str) -> float:
     where last batches differ in size, a population takes longer for these. Raises ``MemoryError`` where the device's
     memory does not take them, ``ValueError`` as :func:`prepared`.
     """
-    sizes = [batch_sizes(len(_bench(task, device, slot).train), task.batch) for slot in range(layout.width)]
+    sizes = [batch_sizes(len(_workload(task, device, slot).train), task.batch) for slot in range(layout.width)]
     last = [own[-1] for own in sizes]
     try:
         stepper, clips = prepared(task, layout, device)
@@ -60,12 +60,12 @@ def seconds_a_step(task: Trained, layout: Layout, device: str) -> float:
 
 
 def population_key(task: Trained, device: str) -> str:
-    """What the bench says of itself, optimizer, batch, precision, device, threads and torch's version."""
+    """What the workload says of itself, optimizer, batch, precision, device, threads and torch's version."""
     kind = torch.device(device).type
     name = torch.cuda.get_device_name() if kind == "cuda" else f"{kind} {torch.get_num_threads()} threads"
-    bench = task.bench("student", device)
+    workload = task.make_workload("student", device)
     return (
-        f"{bench.describe()} {task.optimizer_of('student')} batch {task.batch} clips {len(bench.train)} folds "
+        f"{workload.describe()} {task.optimizer_of('student')} batch {task.batch} clips {len(workload.train)} folds "
         f"{int(getattr(task, 'folds', 0))} on {name}, "
         f"torch {torch.__version__}"
     )
@@ -77,16 +77,16 @@ def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tenso
     They have no teacher. Raises ``ValueError`` with the layer's name where a network does not train under vmap as it
     does in a loop.
     """
-    bench = task.bench("student", device)
-    batch = bench.train[: task.batch]
+    workload = task.make_workload("student", device)
+    batch = workload.train[: task.batch]
     alone = dict.fromkeys(task.teacher_parameters, 0.0)
     if layout.width == 1:
         request = RunRequest("student", alone, 0)
         params = run_params(task, request)
-        model = build_seeded(0, bench.build).to(device)
+        model = build_seeded(0, workload.build).to(device)
         optimizer = make_optimizer(task.optimizer_of("student"), model.parameters(), float(params["weight_decay"]))
-        loss = one_run(bench.terms(1, torch.float32), bench.numbers(request, params))
-        return PlainStepper(model, optimizer, bench.feed(torch.float32), loss), batch.unsqueeze(0)
+        loss = one_run(workload.terms(1, torch.float32), workload.numbers(request, params))
+        return PlainStepper(model, optimizer, workload.feed(torch.float32), loss), batch.unsqueeze(0)
     population = StudentPopulation(task, device, layout.width, cast("Form", layout.form))
     stepper, clips = population.stepper, batch.expand(layout.width, -1)
     for slot in range(layout.width):
@@ -103,8 +103,8 @@ def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tenso
     return stepper, clips
 
 
-def _bench(task: Trained, device: str, slot: int) -> Bench:
-    return task.bench("student", device, Fold(0, slot % max(1, int(getattr(task, "folds", 0)))))
+def _workload(task: Trained, device: str, slot: int) -> Workload:
+    return task.make_workload("student", device, Fold(0, slot % max(1, int(getattr(task, "folds", 0)))))
 
 
 def _fastest(stepper: Stepper, clips: Tensor, sizes: list[int] | None, device: str) -> float:

@@ -1,4 +1,4 @@
-"""How one run is trained by itself: network, terms and metric of its bench under the common loop."""
+"""How one run is trained by itself: network, terms and metric of its workload under the common loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import RunInterrupted
 from kdsearch.tasks.base import Job, Jobs, RunContext, RunRequest, RunResult
-from kdsearch.tasks.workload import Bench, Looped, Trained, initial_network, make_member, run_params
+from kdsearch.tasks.workload import Looped, Trained, Workload, initial_network, make_member, run_params
 from kdsearch.training.activation_checkpointing import recompute
 from kdsearch.training.averaging import finish
 from kdsearch.training.files import save_atomically
@@ -81,22 +81,22 @@ def train(task: Trained, request: RunRequest, context: RunContext) -> RunResult:
     """Train one run of ``task``, continuing a checkpoint found in its workspace."""
     reset_peak_memory(context.device)
     params = run_params(task, request)
-    bench = task.bench(request.role, context.device, request.fold)
-    numbers = bench.numbers(request, params)
-    model = initial_network(bench, request, params).to(context.device)
+    workload = task.make_workload(request.role, context.device, request.fold)
+    numbers = workload.numbers(request, params)
+    model = initial_network(workload, request, params).to(context.device)
     if task.recompute:
-        recompute(bench.blocks(model))
+        recompute(workload.blocks(model))
     stepper = PlainStepper(
         model,
         make_optimizer(task.optimizer_of(request.role), model.parameters(), float(params["weight_decay"])),
-        bench.feed(torch.float32),
-        one_run(bench.terms(1, torch.float32), numbers),
+        workload.feed(torch.float32),
+        one_run(workload.terms(1, torch.float32), numbers),
         skip_zero_loss="skip_zero_loss" in task.quirks,
         precision=task.precision,
         micro_batch=task.micro_batch,
     )
-    member = make_member(task, bench, request, context, params)
-    evaluate = bench.evaluate()
+    member = make_member(task, workload, request, context, params)
+    evaluate = workload.evaluate()
     serve(stepper, evaluate, Alone(member))
     if member.interrupted:
         raise RunInterrupted
@@ -133,10 +133,10 @@ class StudentPopulation:
         if "teacher_train_mode" in task.quirks:
             raise ValueError("a teacher in train mode answers each batch by itself: such runs train one by one")
         self.task, self.device, self.dtype = task, device, dtype
-        self.folds = Kept[Fold, Bench](members + FOLDS)
-        bench = self.folds.get(FIRST, lambda: task.bench("student", device))
-        self.evaluate = bench.evaluate()
-        skeleton = build_seeded(0, bench.build).to(device, dtype)
+        self.folds = Kept[Fold, Workload](members + FOLDS)
+        workload = self.folds.get(FIRST, lambda: task.make_workload("student", device))
+        self.evaluate = workload.evaluate()
+        skeleton = build_seeded(0, workload.build).to(device, dtype)
         rows = Rows(skeleton, members)
         self.stepper = PopulationStepper(
             skeleton,
@@ -145,19 +145,19 @@ class StudentPopulation:
             make_row_optimizer(
                 task.optimizer_of("student"), members, rows.weights.shape[1], dtype, torch.device(device)
             ),
-            bench.feed(dtype),
-            bench.terms(members, dtype),
+            workload.feed(dtype),
+            workload.terms(members, dtype),
             skip_zero_loss="skip_zero_loss" in task.quirks,
         )
 
     def member(self, request: RunRequest, context: RunContext) -> Member:
         """A run for the loop: its initial weights, built as if it were alone, its numbers, its fold."""
         params = run_params(self.task, request)
-        bench = self.folds.get(request.fold, lambda: self.task.bench("student", self.device, request.fold))
-        network = initial_network(bench, request, params)
+        workload = self.folds.get(request.fold, lambda: self.task.make_workload("student", self.device, request.fold))
+        network = initial_network(workload, request, params)
         optimizer = {"weight_decay": float(params["weight_decay"])}
-        entrant = Entrant(network.state_dict(), optimizer, bench.numbers(request, params))
-        return make_member(self.task, bench, request, context, params, entrant)
+        entrant = Entrant(network.state_dict(), optimizer, workload.numbers(request, params))
+        return make_member(self.task, workload, request, context, params, entrant)
 
     def train(self, jobs: Jobs) -> None:
         """Train a worker's runs, see ``Population``. All folds have the same clips, networks and terms."""

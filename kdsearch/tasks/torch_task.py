@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, cast
 
+from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Layout, Population, Role, RunContext, RunRequest, RunResult
 
 if TYPE_CHECKING:
-    from kdsearch.tasks.workload import Trained
+    from kdsearch.tasks.workload import Trained, Workload
 
 TeacherRecipe = Literal["last", "averaged", "nested", "validation"]
 TEACHER_RECIPES: dict[TeacherRecipe, str] = {
@@ -49,11 +51,24 @@ class _WithData(Protocol):
     def with_options(self, **options: Any) -> Any: ...
 
 
+def _resolve(entry_point: str) -> Any:
+    module, name = entry_point.split(":")
+    return getattr(import_module(module), name)
+
+
 _ROOMS = ("tasks", "training", "distillation", "models", "data", "metrics", "counter_rng.py", "torchvision_compat.py")
 
 
 class TrainsStudents:
-    """The methods that a task of the common loop need not write, see ``Trained``, ``Task`` and ``TrainsTogether``."""
+    """The methods that a task of the common loop need not write, see ``Trained``, ``Task`` and ``TrainsTogether``.
+
+    ``workload`` and ``trainer`` are entry points, ``module:name``: what makes a workload of ``(task, role, device,
+    fold)``, and what trains one run of ``(task, request, context)``. They are resolved when they are needed, so that a
+    declaration imports no torch.
+    """
+
+    workload: ClassVar[str]
+    trainer: ClassVar[str] = "kdsearch.tasks.runner:train"
 
     def sources(self) -> Sequence[Path]:
         """The rooms and files that a run's result depends on."""
@@ -62,9 +77,13 @@ class TrainsStudents:
 
     def train(self, request: RunRequest, context: RunContext) -> RunResult:
         """Train one run, continuing a checkpoint found in the workspace."""
-        from kdsearch.tasks.runner import train
+        result: RunResult = _resolve(self.trainer)(self, request, context)
+        return result
 
-        return train(self._trained, request, context)
+    def make_workload(self, role: Role, device: str, fold: Fold = FIRST) -> Workload:
+        """The task's data and networks for ``role`` on ``device``; the process keeps the data for the next run."""
+        workload: Workload = _resolve(self.workload)(self, role, device, fold)
+        return workload
 
     def restarts_of(self, role: Role) -> tuple[int, ...]:
         """See ``Looped``."""

@@ -1,4 +1,4 @@
-"""What the common way of training asks of a task: its options, and a bench for one role on one device."""
+"""What the common way of training asks of a task: its options, and a workload for one role on one device."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ class Folded(Networks, Protocol):
 
     @property
     def validation(self) -> Any:
-        """What :meth:`Bench.evaluate` knows the fold by; always the same object."""
+        """What :meth:`Workload.evaluate` knows the fold by; always the same object."""
 
 
-class Bench(Folded, Protocol):
+class Workload(Folded, Protocol):
     """One role of a task on one device: the data of one fold, and how its runs are made."""
 
     def evaluate(self) -> Evaluate:
@@ -115,7 +115,7 @@ class Trained(Looped, Protocol):
     @property
     def micro_batch(self) -> int | None: ...  # noqa: D102
 
-    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
+    def make_workload(self, role: Role, device: str, fold: Fold = FIRST) -> Workload:
         """The task's data for ``role`` on ``device``, kept for the next run of this process."""
 
 
@@ -126,14 +126,14 @@ def run_params(task: Looped, request: RunRequest) -> dict[str, Scalar]:
     return {**task.parameters, **task.teacher_numbers(), **dict.fromkeys(task.teacher_parameters, 0.0)}
 
 
-def initial_network(bench: Networks, request: RunRequest, params: Mapping[str, Scalar]) -> nn.Module:
+def initial_network(workload: Networks, request: RunRequest, params: Mapping[str, Scalar]) -> nn.Module:
     """The network that a run begins with, on the CPU."""
-    return build_seeded(varied("initialisation", request.seed, str(params[VARY])), bench.build)
+    return build_seeded(varied("initialisation", request.seed, str(params[VARY])), workload.build)
 
 
 def make_member(
     task: Looped,
-    bench: Folded,
+    workload: Folded,
     request: RunRequest,
     context: RunContext,
     params: Mapping[str, Scalar],
@@ -143,7 +143,7 @@ def make_member(
     vary = str(params[VARY])
     recipe = Recipe(
         seed=varied("order", request.seed, vary),
-        clips=bench.train,
+        clips=workload.train,
         batch=task.batch,
         epochs=task.epochs_of(request.role),
         evaluate_every=task.evaluate_every,
@@ -156,7 +156,7 @@ def make_member(
     )
     checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
     schedule = task.schedule(request.role, params)
-    return Member(recipe, schedule, checkpoint, context.report, entrant, bench.validation)
+    return Member(recipe, schedule, checkpoint, context.report, entrant, workload.validation)
 
 
 def run_key(task: Looped, request: RunRequest, params: Mapping[str, Scalar], code_hash: str) -> str:

@@ -50,9 +50,9 @@ def test_clips_are_images_of_one_more_axis() -> None:
 
 def test_a_source_sees_the_centre_frame_mirrored_as_the_clip_is() -> None:
     given = task()
-    bench = given.bench("student", "cpu")
-    images = bench.data  # type: ignore[attr-defined]
-    student, source = bench.feed(torch.float32), source_feed(given, given.transfer_from[0], images.images, 0)
+    workload = given.make_workload("student", "cpu")
+    images = workload.data  # type: ignore[attr-defined]
+    student, source = workload.feed(torch.float32), source_feed(given, given.transfer_from[0], images.images, 0)
     assert student.views == source.views == 2
     device = torch.device("cpu")
     for sample in (6, 7):

@@ -130,16 +130,16 @@ def written_out(task: ImageTask, params: dict[str, Any], labels: Tensor, said: A
 
 def alone(task: ImageTask, request: RunRequest, workspace: Path) -> Member:
     """The run by itself in float64: one module, torch's optimizer, torch's losses."""
-    params, bench = run_params(task, request), task.bench("student", "cpu", request.fold)
-    numbers = bench.numbers(request, params)
+    params, workload = run_params(task, request), task.make_workload("student", "cpu", request.fold)
+    numbers = workload.numbers(request, params)
     said = getattr(numbers, "teacher", None) or getattr(numbers, "sources", None)
-    feed = bench.feed(torch.float64)
-    model = build_seeded(request.seed, bench.build).double()
+    feed = workload.feed(torch.float64)
+    model = build_seeded(request.seed, workload.build).double()
     optimizer = make_optimizer(task.optimizer, model.parameters(), float(params["weight_decay"]))
-    loss = written_out(task, params, lambda samples: bench.data.labels[feed.clips(samples)], said)
+    loss = written_out(task, params, lambda samples: workload.data.labels[feed.clips(samples)], said)
     stepper = PlainStepper(model, optimizer, feed, loss)
-    member = make_member(task, bench, request, RunContext(workspace, keep_weights=True), params)
-    serve(stepper, bench.evaluate(), Alone(member))
+    member = make_member(task, workload, request, RunContext(workspace, keep_weights=True), params)
+    serve(stepper, workload.evaluate(), Alone(member))
     return member
 
 
@@ -261,19 +261,19 @@ def test_held_layers_are_checked_exactly_and_shared_by_all(tmp_path: Path) -> No
 
 def test_alpha_0_is_plain_cross_entropy_bit_for_bit(tmp_path: Path) -> None:
     task = classification(epochs=3)
-    bench = task.bench("student", "cpu")
+    workload = task.make_workload("student", "cpu")
     request = RunRequest("student", {}, 7)
     params = run_params(task, request)
-    model = build_seeded(7, bench.build)
-    feed = bench.feed(torch.float32)
+    model = build_seeded(7, workload.build)
+    feed = workload.feed(torch.float32)
 
     def plain(outputs: Any, samples: Tensor) -> Tensor:
         return -torch.log_softmax(outputs.logits, -1)[torch.arange(len(samples)), labels[feed.clips(samples)]].mean()
 
-    labels = bench.data.labels  # type: ignore[attr-defined]
+    labels = workload.data.labels  # type: ignore[attr-defined]
     stepper = PlainStepper(model, make_optimizer("adam", model.parameters(), 0.0), feed, plain)
-    member = make_member(task, bench, request, RunContext(tmp_path / "a", keep_weights=True), params)
-    serve(stepper, bench.evaluate(), Alone(member))
+    member = make_member(task, workload, request, RunContext(tmp_path / "a", keep_weights=True), params)
+    serve(stepper, workload.evaluate(), Alone(member))
     found = task.train(request, RunContext(tmp_path / "b", keep_weights=True))
     assert found.weights is not None
     kept = torch.load(found.weights, weights_only=True)["state"]
@@ -284,16 +284,16 @@ def test_alpha_0_is_plain_cross_entropy_bit_for_bit(tmp_path: Path) -> None:
 def test_what_a_teacher_said_of_a_view_is_what_it_says(tmp_path: Path) -> None:
     task = classification(epochs=3)
     teacher = train_teacher(task, tmp_path)
-    bench = task.bench("student", "cpu")
+    workload = task.make_workload("student", "cpu")
     request = RunRequest("student", {"alpha": 0.5}, 0, teacher)
-    cached = bench.numbers(request, run_params(task, request)).teacher
-    feed = bench.feed(torch.float32)
+    cached = workload.numbers(request, run_params(task, request)).teacher
+    feed = workload.feed(torch.float32)
     from kdsearch.training.steppers import Views
 
     seen: set[int] = set()
     for epoch in (1, 2, 1):
         views = Views.of([5, 6], [epoch] * 2, torch.device("cpu"))
-        samples = feed.draw(bench.train[:20].expand(2, -1), *views)
+        samples = feed.draw(workload.train[:20].expand(2, -1), *views)
         seen |= set(samples.flatten().tolist())
         network = task.network("teacher").build(3, pretrained=False)
         network.load_state_dict(torch.load(teacher, weights_only=True)["state"])

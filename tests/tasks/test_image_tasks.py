@@ -77,10 +77,10 @@ def test_every_parameter_learns_and_a_seed_repeats_its_run(name: str, tmp_path: 
     assert all(torch.equal(value, state(second.weights)[key]) for key, value in state(first.weights).items())
     assert teacher is None or teacher.read_bytes() == before
 
-    bench = task.bench("student", "cpu")
+    workload = task.make_workload("student", "cpu")
     from kdsearch.training.randomness import build_seeded
 
-    initial = dict(build_seeded(7, bench.build).named_parameters())
+    initial = dict(build_seeded(7, workload.build).named_parameters())
     moved = state(first.weights)
     still = [key for key, value in initial.items() if torch.equal(value, moved[key])]
     # The norm behind a convolution takes its bias away: what gradient it has is rounding, which plain SGD may not see.
@@ -116,9 +116,9 @@ def test_a_frozen_network_is_not_asked_about_other_images(tmp_path: Path) -> Non
     other = task.with_options(data=TinyImages(count=60))
     both = []
     for given in (task, other):
-        bench = given.bench("student", "cpu")
+        workload = given.make_workload("student", "cpu")
         params = {**given.parameters, "alpha": 0.5}
-        both.append(bench.numbers(RunRequest("student", params, 0, teacher), params).teacher)
+        both.append(workload.numbers(RunRequest("student", params, 0, teacher), params).teacher)
     assert both[0] is not both[1]
     with pytest.raises(ValueError, match="clips that are not among those"):
         both[1](torch.tensor([80]) * both[1].space.views)
@@ -139,14 +139,14 @@ def test_several_sources_from_files_are_asked_side_by_side(tmp_path: Path) -> No
     task = transfer(transfer_from=sources, transfer_module=False, target_loss="focal", epochs=1)
     assert not task.has_teacher
     before = task.fingerprint()
-    bench = task.bench("student", "cpu")
+    workload = task.make_workload("student", "cpu")
     params = {**task.parameters, "alpha": 0.5}
-    said = bench.numbers(RunRequest("student", params, 0), params).sources
-    samples = bench.train[:6] * bench.feed(torch.float32).views
+    said = workload.numbers(RunRequest("student", params, 0), params).sources
+    samples = workload.train[:6] * workload.feed(torch.float32).views
     assert said(samples).shape == (6, 10)
     for place, (source, path) in enumerate(zip(sources, files.values(), strict=True)):
         network = CLASSIFIERS["resnet18"].build(5, 4, str(path)).eval()
-        feed = transfer_workload.source_feed(task, source, bench.data.images, task.data.padding)
+        feed = transfer_workload.source_feed(task, source, workload.data.images, task.data.padding)
         with torch.no_grad():
             want = network(feed.take(samples, torch.device("cpu"))).logits
         torch.testing.assert_close(said(samples)[:, 5 * place : 5 * place + 5], want, rtol=1e-4, atol=1e-5)
@@ -192,8 +192,8 @@ def test_a_source_that_learns_the_students_validation_images_is_refused() -> Non
 def test_a_trained_source_learns_images_as_large_as_it_is_asked_about() -> None:
     task = transfer()
     source, device = task.transfer_from[0], torch.device("cpu")
-    learnt = task.bench("teacher", "cpu").feed(torch.float32).take(torch.tensor([3]), device)
-    student = task.bench("student", "cpu")
+    learnt = task.make_workload("teacher", "cpu").feed(torch.float32).take(torch.tensor([3]), device)
+    student = task.make_workload("student", "cpu")
     asked = transfer_workload.source_feed(task, source, student.data.images, task.data.padding)
     assert learnt.shape == asked.take(torch.tensor([3]), device).shape == (1, 3, 40, 40)
 

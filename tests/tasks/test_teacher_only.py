@@ -59,7 +59,11 @@ def test_the_students_images_are_the_same_without_them(tmp_path: Path) -> None:
 def test_the_teacher_of_a_fold_trains_on_them_and_its_students_do_not(tmp_path: Path, recipe: Any) -> None:
     data, fold = images(tmp_path), Fold(0, 2)
     own = task(data, teacher_recipe=recipe)
-    parts, teacher, student = data.parts(fold), own.bench("teacher", "cpu", fold), own.bench("student", "cpu", fold)
+    parts, teacher, student = (
+        data.parts(fold),
+        own.make_workload("teacher", "cpu", fold),
+        own.make_workload("student", "cpu", fold),
+    )
     outside = parts.train if recipe == "last" else nested_parts(data, fold)[0]
     assert sorted(teacher.train.tolist()) == sorted([*outside, *parts.teacher_only])
     assert student.train.tolist() == parts.train.tolist()

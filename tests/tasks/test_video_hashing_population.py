@@ -111,9 +111,9 @@ def alone(
         weighted_sum(given, params, data.labels, taught),
         skip_zero_loss="skip_zero_loss" in given.quirks,
     )
-    bench = given.bench("student", "cpu", request.fold)
-    member = make_member(given, bench, request, context(workspace, report), params)
-    serve(stepper, bench.evaluate(), Alone(member))
+    workload = given.make_workload("student", "cpu", request.fold)
+    member = make_member(given, workload, request, context(workspace, report), params)
+    serve(stepper, workload.evaluate(), Alone(member))
     return member
 
 
@@ -234,7 +234,7 @@ def test_a_run_of_no_terms_trains_on_when_the_others_have_ended(
     members[1].recipe = replace(members[1].recipe, epochs=1)
     population.serve(Queue(members))
     assert [member.progress.epoch for member in members] == [3, 1]
-    initial = dict(build_seeded(5, given.bench("student", "cpu").build).named_parameters())
+    initial = dict(build_seeded(5, given.make_workload("student", "cpu").build).named_parameters())
     for name, value in initial.items():
         assert torch.equal(members[0].progress.best_weights[name], value.double()), "no term moves it"
     (tmp_path / "alone").mkdir()

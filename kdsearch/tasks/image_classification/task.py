@@ -16,17 +16,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
-from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role, Scalar
 from kdsearch.tasks.images.task import QUIRKS, SHARED, STAGES_FROM_BEST, ImageTask
 from kdsearch.tasks.options import ClassifierOptions, classifier_options
 from kdsearch.tasks.torch_task import TeacherRecipe, check_recipe
-
-if TYPE_CHECKING:
-    from kdsearch.tasks.workload import Bench
 
 MODES = ("cse", "mse")
 
@@ -57,6 +53,7 @@ class ImageClassification(ImageTask):
     student: ClassifierOptions | Mapping[str, Any] = _STUDENT
     teacher_recipe: TeacherRecipe | None = None
 
+    workload: ClassVar[str] = "kdsearch.tasks.image_classification.workload:ImageClassificationWorkload"
     kind: ClassVar[str] = "image_classification"
     trains_teacher: ClassVar[bool] = True
     known_quirks: ClassVar[Mapping[str, str]] = QUIRKS | {
@@ -121,9 +118,3 @@ class ImageClassification(ImageTask):
         from kdsearch.tasks.frozen import load_state
 
         load_state(self.network("teacher").build(self.data.num_classes, pretrained=False), path)
-
-    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
-        """See ``Trained``."""
-        from kdsearch.tasks.image_classification.workload import ImageClassificationBench
-
-        return ImageClassificationBench.of(self, role, device, fold)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from kdsearch.data.folds import FIRST, Fold
 from kdsearch.distillation.soft_targets import (
     cross_entropy_batchmean,
     probabilities_mse_half_mean,
     soft_targets_cross_entropy_batchmean,
 )
 from kdsearch.models.classifiers.cifar import ClassifierOutput
-from kdsearch.tasks.base import Role, RunRequest, Scalar
+from kdsearch.tasks.base import RunRequest, Scalar
 from kdsearch.tasks.frozen import FROZEN, FrozenKey, listen, live, load_state, teacher_file
 from kdsearch.tasks.image_classification.task import MODES
-from kdsearch.tasks.images.workload import ImageBench, image_set, teacher_set
+from kdsearch.tasks.images.workload import ImageSet, ImageWorkload, teacher_set
 from kdsearch.tasks.term_weights import Frozen, MemberWeights, ask_each
 from kdsearch.training.files import file_hash
 from kdsearch.training.population.stepper import Slots
@@ -40,9 +40,9 @@ class Numbers:
 class ClassificationTerms:
     """Weighted sums ``[M]`` of hard and soft terms; see ``MemberTerms``. Weights are applied here alone."""
 
-    def __init__(self, bench: ImageClassificationBench, members: int, dtype: torch.dtype) -> None:
-        self.labels = bench.data.labels
-        self.clips = bench.feed(dtype).clips
+    def __init__(self, workload: ImageClassificationWorkload, members: int, dtype: torch.dtype) -> None:
+        self.labels = workload.data.labels
+        self.clips = workload.feed(dtype).clips
         self.own = MemberWeights[Frozen](("hard", "cse", "mse"), members, dtype, self.labels.device)
 
     def put(self, slot: int, terms: Numbers) -> None:
@@ -69,26 +69,25 @@ class ClassificationTerms:
 
 
 @dataclass(frozen=True)
-class ImageClassificationBench(ImageBench):
-    """See ``Bench``."""
+class ImageClassificationWorkload(ImageWorkload):
+    """See ``Workload``."""
 
     task: ImageClassification
 
-    @staticmethod
-    def of(task: ImageClassification, role: Role, device: str, fold: Fold = FIRST) -> ImageClassificationBench:
-        """The bench with the task's images, which this process keeps."""
-        if role == "teacher":
-            data = teacher_set(task.data, task.size, device, fold, task.recipe == "nested")
-        else:
-            data = image_set(task.data, task.size, device, fold)
-        return ImageClassificationBench(data, role, device, task)
+    @cached_property
+    def data(self) -> ImageSet:
+        """The images of the role, which this process keeps."""
+        if self.role == "student":
+            return super().data
+        nested = self.task.recipe == "nested"
+        return teacher_set(self.task.data, self.task.size, self.device, self.fold, nested)
 
     def build(self) -> nn.Module:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return self.task.network(self.role).build(self.data.classes)
 
     def terms(self, members: int, dtype: torch.dtype) -> ClassificationTerms:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return ClassificationTerms(self, members, dtype)
 
     def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -132,39 +132,44 @@ def make_evaluate(task: ImageTask, images: ImageSet) -> Evaluate:
 
 
 @dataclass(frozen=True)
-class ImageBench:
-    """Images of a task in one role on one device; see ``Bench``."""
+class ImageWorkload:
+    """Images of a task in one role on one device; see ``Workload``."""
 
-    data: ImageSet
+    task: ImageTask
     role: Role
     device: str
-    task: ImageTask
+    fold: Fold = FIRST
+
+    @cached_property
+    def data(self) -> ImageSet:
+        """The task's images, which this process keeps."""
+        return image_set(self.task.data, self.task.size, self.device, self.fold)
 
     @property
     def train(self) -> Tensor:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return self.data.train
 
     @property
     def validation(self) -> Tensor:
-        """See ``Bench``: the images that validate."""
+        """See ``Workload``: the images that validate."""
         return self.data.validation
 
     def feed(self, dtype: torch.dtype) -> ImageFeed:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return image_feed(self.task, self.data, dtype)
 
     def blocks(self, model: nn.Module) -> list[nn.Module]:
-        """See ``Bench``."""
+        """See ``Workload``."""
         blocks = getattr(getattr(model, "body", model), "blocks", None)
         if blocks is None:
             raise StudyFileError(f"recompute: {type(model).__name__} names no blocks to compute again; leave it out")
         return list(blocks())
 
     def evaluate(self) -> Evaluate:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return make_evaluate(self.task, self.data)
 
     def describe(self) -> str:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return f"{self.task.description} {self.task.augment} {tuple(self.data.images.shape[1:])}"

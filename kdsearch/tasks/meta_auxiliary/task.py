@@ -20,16 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
-from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import StudyFileError
-from kdsearch.tasks.base import Role, RunContext, RunRequest, RunResult, Scalar
+from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.images.task import QUIRKS, SHARED, ImageTask
 from kdsearch.tasks.options import ClassifierOptions, classifier_options
-
-if TYPE_CHECKING:
-    from kdsearch.tasks.meta_auxiliary.workload import MetaAuxiliaryBench
 
 DEFAULTS: dict[str, Scalar] = {
     "auxiliary_weight": 1.0,
@@ -58,6 +54,8 @@ class MetaAuxiliary(ImageTask):
     psi: int = 5
     optimizer: str = "sgd"
 
+    workload: ClassVar[str] = "kdsearch.tasks.meta_auxiliary.workload:MetaAuxiliaryWorkload"
+    trainer: ClassVar[str] = "kdsearch.tasks.meta_auxiliary.workload:train"
     kind: ClassVar[str] = "meta_auxiliary"
     defaults: ClassVar[Mapping[str, Scalar]] = DEFAULTS
     known_quirks: ClassVar[Mapping[str, str]] = {"best_epoch_on_test": QUIRKS["best_epoch_on_test"]}
@@ -101,18 +99,6 @@ class MetaAuxiliary(ImageTask):
     def network(self) -> ClassifierOptions:
         """Options of both bodies."""
         return cast("ClassifierOptions", self.student)
-
-    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> MetaAuxiliaryBench:
-        """The task's data and networks on ``device``."""
-        from kdsearch.tasks.meta_auxiliary.workload import MetaAuxiliaryBench
-
-        return MetaAuxiliaryBench.of(self, device, fold)
-
-    def train(self, request: RunRequest, context: RunContext) -> RunResult:
-        """Train one run, continuing a checkpoint found in the workspace."""
-        from kdsearch.tasks.meta_auxiliary.workload import train
-
-        return train(self, request, context)
 
     @property
     def _stacks(self) -> bool:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import RunInterrupted
 from kdsearch.models.heads.meta_auxiliary import LabelGenerator, MultiTaskNetwork
 from kdsearch.tasks.base import RunContext, RunRequest, RunResult
-from kdsearch.tasks.images.workload import ImageBench, image_set
+from kdsearch.tasks.images.workload import ImageWorkload
 from kdsearch.tasks.runner import make_result
 from kdsearch.tasks.workload import initial_network, make_member, run_params
 from kdsearch.training.loop import serve
@@ -24,15 +23,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class MetaAuxiliaryBench(ImageBench):
+class MetaAuxiliaryWorkload(ImageWorkload):
     """Images, networks and metric of one task on one device."""
 
     task: MetaAuxiliary
-
-    @staticmethod
-    def of(task: MetaAuxiliary, device: str, fold: Fold = FIRST) -> MetaAuxiliaryBench:
-        """The bench with the task's images, which this process keeps."""
-        return MetaAuxiliaryBench(image_set(task.data, task.size, device, fold), "student", device, task)
 
     @property
     def subclasses(self) -> tuple[int, ...]:
@@ -50,13 +44,14 @@ class MetaAuxiliaryBench(ImageBench):
 def train(task: MetaAuxiliary, request: RunRequest, context: RunContext) -> RunResult:
     """Train one run of ``task``; see :meth:`MetaAuxiliary.train`."""
     reset_peak_memory(context.device)
-    params, bench = run_params(task, request), task.bench(request.role, context.device, request.fold)
+    params = run_params(task, request)
+    workload = MetaAuxiliaryWorkload(task, request.role, context.device, request.fold)
     numbers = MetaNumbers(*(float(params[name]) for name in MetaNumbers._fields))
-    pair = cast("Pair", initial_network(bench, request, params).to(context.device))
-    feed = bench.feed(torch.float32)
-    stepper = MetaAuxiliaryStepper(pair, feed, bench.data.labels, bench.subclasses, numbers)
-    member = make_member(task, bench, request, context, params)
-    serve(stepper, bench.evaluate(), Alone(member))
+    pair = cast("Pair", initial_network(workload, request, params).to(context.device))
+    feed = workload.feed(torch.float32)
+    stepper = MetaAuxiliaryStepper(pair, feed, workload.data.labels, workload.subclasses, numbers)
+    member = make_member(task, workload, request, context, params)
+    serve(stepper, workload.evaluate(), Alone(member))
     if member.interrupted:
         raise RunInterrupted
     return make_result(task, request, context, member.recipe, member.progress)

@@ -12,16 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar, cast
 
-from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import StudyFileError
-from kdsearch.tasks.base import Role, Scalar
+from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.images.task import QUIRKS, SHARED, ImageTask
 from kdsearch.tasks.options import ClassifierOptions, classifier_options
-
-if TYPE_CHECKING:
-    from kdsearch.tasks.workload import Bench
 
 DEFAULTS: dict[str, Scalar] = {"mutual_weight": 1.0, "temperature": 1.0, **SHARED}
 
@@ -41,6 +37,7 @@ class MutualLearning(ImageTask):
     student: ClassifierOptions | Mapping[str, Any] = _STUDENT
     peers: int = 2
 
+    workload: ClassVar[str] = "kdsearch.tasks.mutual_learning.workload:MutualLearningWorkload"
     kind: ClassVar[str] = "mutual_learning"
     defaults: ClassVar[Mapping[str, Scalar]] = DEFAULTS
     known_quirks: ClassVar[Mapping[str, str]] = {
@@ -75,12 +72,6 @@ class MutualLearning(ImageTask):
     def has_teacher(self) -> bool:
         """None is trained."""
         return False
-
-    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
-        """See ``Trained``."""
-        from kdsearch.tasks.mutual_learning.workload import MutualLearningBench
-
-        return MutualLearningBench.of(self, role, device, fold)
 
     @property
     def network(self) -> ClassifierOptions:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from kdsearch.data.folds import FIRST, Fold
 from kdsearch.distillation.mutual import mutual_kl_batchmean
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
 from kdsearch.models.heads.peers import Peers, PeersOutput
-from kdsearch.tasks.base import Role, RunRequest, Scalar
-from kdsearch.tasks.images.workload import ImageBench, image_set
+from kdsearch.tasks.base import RunRequest, Scalar
+from kdsearch.tasks.images.workload import ImageWorkload
 from kdsearch.tasks.term_weights import MemberWeights
 from kdsearch.training.population.stepper import Slots
 
@@ -33,10 +32,10 @@ class Numbers:
 class MutualTerms:
     """Sums ``[M]`` of the peers' losses; see ``MemberTerms``. Each peer's gradient is that of its own loss."""
 
-    def __init__(self, bench: MutualLearningBench, members: int, dtype: torch.dtype) -> None:
-        self.labels = bench.data.labels
-        self.clips = bench.feed(dtype).clips
-        self.summed = "summed_over_peers" in bench.task.quirks
+    def __init__(self, workload: MutualLearningWorkload, members: int, dtype: torch.dtype) -> None:
+        self.labels = workload.data.labels
+        self.clips = workload.feed(dtype).clips
+        self.summed = "summed_over_peers" in workload.task.quirks
         self.own = MemberWeights[None](("hard", "mutual"), members, dtype, self.labels.device)
 
     def put(self, slot: int, terms: Numbers) -> None:
@@ -59,22 +58,17 @@ class MutualTerms:
 
 
 @dataclass(frozen=True)
-class MutualLearningBench(ImageBench):
-    """See ``Bench``."""
+class MutualLearningWorkload(ImageWorkload):
+    """See ``Workload``."""
 
     task: MutualLearning
 
-    @staticmethod
-    def of(task: MutualLearning, role: Role, device: str, fold: Fold = FIRST) -> MutualLearningBench:
-        """The bench with the task's images, which this process keeps."""
-        return MutualLearningBench(image_set(task.data, task.size, device, fold), role, device, task)
-
     def build(self) -> nn.Module:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return Peers(lambda: self.task.network.build(self.data.classes), self.task.peers)
 
     def terms(self, members: int, dtype: torch.dtype) -> MutualTerms:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return MutualTerms(self, members, dtype)
 
     def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Numbers:

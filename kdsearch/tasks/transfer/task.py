@@ -19,10 +19,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from kdsearch.data.files import combined
-from kdsearch.data.folds import FIRST, Fold
 from kdsearch.data.images.base import IMAGENET_MEAN, IMAGENET_STD
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role, Scalar
@@ -31,9 +30,6 @@ from kdsearch.tasks.image_classification.task import ImageClassification
 from kdsearch.tasks.images.task import SHARED, ImageDataLike, ImageTask
 from kdsearch.tasks.options import ClassifierOptions, check_names, classifier_options
 from kdsearch.tasks.torch_task import TeacherRecipe
-
-if TYPE_CHECKING:
-    from kdsearch.tasks.workload import Bench
 
 AUXILIARY_LOSSES = ("ce", "kd", "focal")
 
@@ -126,6 +122,7 @@ class Transfer(ImageTask):
     hidden: int = 1000
     target_loss: Literal["ce", "focal"] = "ce"
 
+    workload: ClassVar[str] = "kdsearch.tasks.transfer.workload:make"
     kind: ClassVar[str] = "transfer"
     defaults: ClassVar[Mapping[str, Scalar]] = DEFAULTS
 
@@ -219,12 +216,6 @@ class Transfer(ImageTask):
                     f"source {source.name!r} would train on {shared} of the images that validate the student: what it "
                     "says of them is no measure of transfer. Give it other classes or other data"
                 )
-
-    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
-        """See ``Trained``."""
-        from kdsearch.tasks.transfer.workload import SourceBench, TransferBench
-
-        return SourceBench.of_source(self, device) if role == "teacher" else TransferBench.of(self, device, fold)
 
     def check_teacher(self, path: Path) -> None:
         """Raise ``DataError`` unless the file holds the weights of the source that would be trained."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,12 +17,12 @@ from kdsearch.distillation.soft_targets import binary_cross_entropy_mean, cross_
 from kdsearch.distillation.transfer import transfer_loss
 from kdsearch.errors import DataError
 from kdsearch.models.heads.transfer import TransferNetwork, TransferOutput, columns
-from kdsearch.tasks.base import RunRequest, Scalar
+from kdsearch.tasks.base import Role, RunRequest, Scalar
 from kdsearch.tasks.frozen import FROZEN, FrozenKey, listen, live, load_state, teacher_file
 from kdsearch.tasks.image_classification.task import ImageClassification
-from kdsearch.tasks.image_classification.workload import ImageClassificationBench
+from kdsearch.tasks.image_classification.workload import ImageClassificationWorkload
 from kdsearch.tasks.image_classification.workload import Numbers as PlainNumbers
-from kdsearch.tasks.images.workload import ImageBench, image_set, image_views
+from kdsearch.tasks.images.workload import ImageSet, ImageWorkload, image_set, image_views
 from kdsearch.tasks.term_weights import Frozen, MemberWeights, ask_each
 from kdsearch.tasks.transfer.task import AUXILIARY_LOSSES
 from kdsearch.training.feeds import ImageFeed
@@ -74,11 +75,11 @@ class Numbers:
 class TransferTerms:
     """Weighted sums ``[M]`` of target and auxiliary terms; see ``MemberTerms``. Weights are applied here alone."""
 
-    def __init__(self, bench: TransferBench, members: int, dtype: torch.dtype) -> None:
-        self.labels = bench.data.labels
-        self.clips = bench.feed(dtype).clips
-        self.target = cross_entropy_batchmean if bench.task.target_loss == "ce" else focal_batchmean
-        self.columns = columns(bench.heads).values()
+    def __init__(self, workload: TransferWorkload, members: int, dtype: torch.dtype) -> None:
+        self.labels = workload.data.labels
+        self.clips = workload.feed(dtype).clips
+        self.target = cross_entropy_batchmean if workload.task.target_loss == "ce" else focal_batchmean
+        self.columns = columns(workload.heads).values()
         self.own = MemberWeights[Frozen](("target", *AUXILIARY_LOSSES), members, dtype, self.labels.device)
 
     def put(self, slot: int, terms: Numbers) -> None:
@@ -108,15 +109,10 @@ class TransferTerms:
 
 
 @dataclass(frozen=True)
-class TransferBench(ImageBench):
-    """See ``Bench``: the student's."""
+class TransferWorkload(ImageWorkload):
+    """See ``Workload``: the student's."""
 
     task: Transfer
-
-    @staticmethod
-    def of(task: Transfer, device: str, fold: Fold = FIRST) -> TransferBench:
-        """The bench with the task's images, which this process keeps."""
-        return TransferBench(image_set(task.data, task.size, device, fold), "student", device, task)
 
     @property
     def heads(self) -> dict[str, int]:
@@ -124,13 +120,13 @@ class TransferBench(ImageBench):
         return {source.name: source.count for source in self.task.transfer_from}
 
     def build(self) -> nn.Module:
-        """See ``Bench``."""
+        """See ``Workload``."""
         task = self.task
         body = task.network.build(self.data.classes)
         return TransferNetwork(body, self.heads, task.transfer_module, task.hidden)
 
     def terms(self, members: int, dtype: torch.dtype) -> TransferTerms:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return TransferTerms(self, members, dtype)
 
     def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Numbers:
@@ -181,19 +177,16 @@ that their ids are theirs alone.
 
 
 @dataclass(frozen=True)
-class SourceBench(ImageClassificationBench):
-    """The bench of the source that the study trains: a classifier on the source's own data."""
+class SourceWorkload(ImageClassificationWorkload):
+    """The source that the study trains: a classifier on the source's own data."""
 
+    _: KW_ONLY
     target: Transfer
 
-    @staticmethod
-    def of_source(task: Transfer, device: str) -> SourceBench:
-        """Its images, with the target task's batch and augmentation."""
-        source = task.trained_source
-        assert source is not None
-        assert source.data is not None
-        inner = ImageClassification(source.data, teacher=source.options, augment=task.augment, batch=task.batch)
-        return SourceBench(image_set(source.data, task.size, device), "teacher", device, inner, task)
+    @cached_property
+    def data(self) -> ImageSet:
+        """The source's images, enlarged or cut as the target's."""
+        return image_set(self.task.data, self.target.size, self.device)
 
     def feed(self, dtype: torch.dtype) -> EnlargedFeed:
         """Enlarged as the target's images will be."""
@@ -204,3 +197,14 @@ class SourceBench(ImageClassificationBench):
     def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> PlainNumbers:
         """Labels alone."""
         return PlainNumbers({"hard": 1.0, "cse": 0.0, "mse": 0.0}, 1.0, None)
+
+
+def make(task: Transfer, role: Role, device: str, fold: Fold = FIRST) -> TransferWorkload | SourceWorkload:
+    """The workload of a role: the student's, or that of the source that the study trains as its teacher."""
+    if role == "student":
+        return TransferWorkload(task, role, device, fold)
+    source = task.trained_source
+    assert source is not None
+    assert source.data is not None
+    inner = ImageClassification(source.data, teacher=source.options, augment=task.augment, batch=task.batch)
+    return SourceWorkload(inner, role, device, target=task)

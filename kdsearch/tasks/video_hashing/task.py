@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
-from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import StudyFileError
 from kdsearch.metrics.chance import chance_average_precision
 from kdsearch.models.registry import ENCODERS, default_encoder
@@ -19,7 +18,6 @@ from kdsearch.tasks.torch_task import TeacherRecipe, TrainsStudents, check_recip
 
 if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing.data import DataLike
-    from kdsearch.tasks.workload import Bench
     from kdsearch.training.schedules import Schedule
 
 
@@ -111,6 +109,8 @@ class VideoHashing(TrainsStudents):
     micro_batch: int | None = None
     learning_rate: float | None = None
     teacher_recipe: TeacherRecipe | None = None
+
+    workload: ClassVar[str] = "kdsearch.tasks.video_hashing.workload:VideoHashingWorkload"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "teacher", network_options("teacher", self.teacher))
@@ -297,9 +297,3 @@ class VideoHashing(TrainsStudents):
         from kdsearch.tasks.video_hashing.teacher import load_network
 
         load_network(self, path, len(self.data.parts().classes))
-
-    def bench(self, role: Role, device: str, fold: Fold = FIRST) -> Bench:
-        """See ``Trained``."""
-        from kdsearch.tasks.video_hashing.workload import VideoHashingBench
-
-        return VideoHashingBench.of(self, role, device, fold)

@@ -25,57 +25,57 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class VideoHashingBench:
-    """See ``Bench``."""
+class VideoHashingWorkload:
+    """See ``Workload``."""
 
     task: VideoHashing
     role: Role
     device: str
-    data: Dataset
+    fold: Fold = FIRST
 
-    @staticmethod
-    def of(task: VideoHashing, role: Role, device: str, fold: Fold = FIRST) -> VideoHashingBench:
-        """The bench with the task's data, which this process keeps."""
-        nested = role == "teacher" and task.recipe == "nested"
-        return VideoHashingBench(task, role, device, dataset(task, role, device, fold, nested))
+    @cached_property
+    def data(self) -> Dataset:
+        """The clips of the role, which this process keeps."""
+        nested = self.role == "teacher" and self.task.recipe == "nested"
+        return dataset(self.task, self.role, self.device, self.fold, nested)
 
     @property
     def train(self) -> Tensor:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return self.data.train
 
     @cached_property
     def validation(self) -> Ranked:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return Ranked.of(self.data, self.data.validation, self.data.train)
 
     def feed(self, dtype: torch.dtype) -> Feed:
-        """See ``Bench``: there is no augmentation."""
+        """See ``Workload``: there is no augmentation."""
         inputs = self.data.inputs
         return Clean(inputs.to(dtype) if inputs.is_floating_point() else inputs)
 
     def build(self) -> nn.Module:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return build_network(self.task, self.role, self.data.classes)
 
     def blocks(self, model: nn.Module) -> list[nn.Module]:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return encoder_blocks(model)
 
     def terms(self, members: int, dtype: torch.dtype) -> VideoHashingTerms:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return VideoHashingTerms(self.task, self.data.labels, members, dtype)
 
     def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Numbers:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return Numbers.of(params, find_teacher(self.task, request, params, self.device))
 
     def evaluate(self) -> Evaluate:
-        """See ``Bench``."""
+        """See ``Workload``."""
         return make_evaluate(self.task, self.data)
 
     def describe(self) -> str:
-        """See ``Bench``."""
+        """See ``Workload``."""
         task, inputs = self.task, self.data.inputs
         return (
             f"{task.encoder_name(self.role)} width {task.network(self.role).width} bits {task.bits} of "

@@ -14,11 +14,11 @@ from kdsearch.training.teacher_cache import TeacherOutputs
 
 
 def listening(task: Any, files: list[Path | None]) -> Any:
-    """The task with benches whose runs ask the teachers in all these files."""
+    """The task with workloads whose runs ask the teachers in all these files."""
 
     class Listening(type(task)):  # type: ignore[misc]
-        def bench(self, role: str, device: str, *fold: Any) -> Any:
-            return _Bench(super().bench(role, device, *fold), files)
+        def make_workload(self, role: str, device: str, *fold: Any) -> Any:
+            return _Workload(super().make_workload(role, device, *fold), files)
 
     return as_kind(Listening, task)
 
@@ -28,18 +28,18 @@ def as_kind(kind: type, task: Any) -> Any:
     return kind(**{field.name: getattr(task, field.name) for field in fields(task) if field.init})
 
 
-class _Bench:
-    """A bench whose runs ask several teachers."""
+class _Workload:
+    """A workload whose runs ask several teachers."""
 
-    def __init__(self, bench: Any, files: list[Path | None]) -> None:
-        self._bench = bench
+    def __init__(self, workload: Any, files: list[Path | None]) -> None:
+        self._workload = workload
         self._files = files
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._bench, name)
+        return getattr(self._workload, name)
 
     def numbers(self, request: Any, params: Any) -> Any:
-        each = [self._bench.numbers(replace(request, teacher=file), params) for file in self._files]
+        each = [self._workload.numbers(replace(request, teacher=file), params) for file in self._files]
         said = together([numbers.teacher for numbers in each], float(params["temperature"]))
         return replace(each[0], teacher=said)
 

@@ -1,0 +1,75 @@
+"""No module of kdsearch imports another that imports it in turn, neither when it is loaded nor later in a function."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import kdsearch
+
+ROOT = Path(kdsearch.__file__).parent
+
+
+def modules(root: Path) -> dict[str, Path]:
+    found = {".".join(path.relative_to(root.parent).with_suffix("").parts): path for path in root.rglob("*.py")}
+    return {name.removesuffix(".__init__"): path for name, path in found.items()}
+
+
+def imported(path: Path, known: dict[str, Path]) -> set[str]:
+    """What the file imports anywhere in it, but for the type checker alone."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in known else node.module for name in names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & known.keys()
+
+
+def circles(edges: dict[str, set[str]]) -> list[list[str]]:
+    """Each module that is reached from itself, as a shortest way round."""
+    found = []
+    for start in edges:
+        ways, seen = [[start]], {start}
+        while ways:
+            way = ways.pop(0)
+            for name in sorted(edges[way[-1]]):
+                if name == start:
+                    found.append([*way, start])
+                    ways = []
+                    break
+                if name not in seen:
+                    seen.add(name)
+                    ways.append([*way, name])
+    return found
+
+
+def test_no_circle_of_imports() -> None:
+    known = modules(ROOT)
+    edges = {name: imported(path, known) - {name} for name, path in known.items()}
+    assert len(edges) > 250
+    assert not circles(edges)
+
+
+def test_a_circle_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c", "b"], ["c", "b", "c"]]
+
+
+def test_imports_in_functions_count_and_those_of_the_type_checker_do_not(tmp_path: Path) -> None:
+    file = tmp_path / "x.py"
+    file.write_text(
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from kdsearch.study import declaration\n"
+        "def later():\n    from kdsearch.search import planner\n"
+    )
+    assert imported(file, modules(ROOT)) == {"kdsearch.search.planner"}
