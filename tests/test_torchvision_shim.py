@@ -28,8 +28,8 @@ def test_operators_that_the_extension_defines_are_left_alone() -> None:
         "held = torch.library.Library('torchvision', 'FRAGMENT')\n"
         "held.define('nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')\n"
         "held.define('qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor')\n"
-        "from kdsearch import torchvision_shim as shim\n"
-        "print(shim.import_torchvision().__version__)\n"
+        "from kdsearch import torchvision_compat as compat\n"
+        "print(compat.import_torchvision().__version__)\n"
     )
 
 

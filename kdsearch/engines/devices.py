@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from kdsearch.engines.allocator import ALLOCATOR
+
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -102,13 +104,3 @@ def _started(pid: int) -> str:
         return f"{psutil.Process(pid).create_time():.0f}"
     except psutil.Error:
         return ""
-
-
-# glibc returns blocks above its mmap threshold to the kernel after each operation, and page faults then cost a third
-# to two thirds of the time of 2-D and 3-D convolutions (measured: research notes on population training, section 9).
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": "4000000000",
-    "MALLOC_TRIM_THRESHOLD_": "8000000000",
-    "MALLOC_TOP_PAD_": "268435456",
-}
-"""Environment variables of a worker."""

@@ -84,11 +84,6 @@ class LocalEngine:
                 worker.process.wait()
         self._workers = []
 
-    @property
-    def pids(self) -> list[int]:
-        """Process ids of the workers."""
-        return [worker.process.pid for worker in self._workers]
-
     def _start(self, slot: Slot) -> _Running:
         self._begun += 1
         log = _log_folder() / f"{self.coordinator.record.id}-{os.getpid()}-{self._begun}.log"

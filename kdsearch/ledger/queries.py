@@ -50,12 +50,6 @@ class SearchState:
     events: frozenset[str] = frozenset()
 
 
-def find_study(connection: Connection, name: str) -> StudyRecord | None:
-    """The study stored under exactly this name."""
-    row = connection.execute(sa.select(schema.study).where(schema.study.c.name == name)).mappings().first()
-    return None if row is None else _study(row)
-
-
 def all_studies(connection: Connection) -> list[StudyRecord]:
     """Every study, oldest first."""
     rows = connection.execute(sa.select(schema.study).order_by(schema.study.c.id)).mappings()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Protocol
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.orders import CancelRun, NewConfiguration, NewRun, Note, Order
@@ -29,13 +28,6 @@ _BEST = {"searched": "winner", "without": "best setting"}
 ASKED_AGAIN = 1.01  # whether the search may end is asked anew when so many times as many runs have ended
 
 
-class Planner(Protocol):
-    """Decides from the ledger alone which runs come next, and when to stop."""
-
-    def plan(self, state: SearchState) -> Sequence[Order]:
-        """Orders that follow from ``state``; an empty answer means: wait for results."""
-
-
 class StudyPlanner:
     """Teachers and pre-flight, then both searches by their policies, then winner and fresh seeds.
 
@@ -49,7 +41,10 @@ class StudyPlanner:
         self._asked: dict[SearchKind, _Asked] = {}
 
     def plan(self, state: SearchState) -> Sequence[Order]:
-        """See ``Planner.plan``. Raises ``KdsearchError`` when runs fail in a way that more runs cannot mend."""
+        """Orders that follow from ``state``; none means: wait for results.
+
+        Raises ``KdsearchError`` when runs fail in a way that more runs cannot mend.
+        """
         _refuse_hopeless(state)
         if state.study.winner_id is None:
             _refuse_all_diverged(state)

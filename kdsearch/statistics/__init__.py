@@ -7,12 +7,12 @@ from kdsearch.statistics.clusters import Clustered, clustered_mean
 from kdsearch.statistics.differences import Difference, paired_difference, sign_flip_p, unpaired_difference
 from kdsearch.statistics.equal_variance import Spread, spread
 from kdsearch.statistics.group_sequential import look_level, look_p
-from kdsearch.statistics.order_statistics import expected_best, expected_best_of
+from kdsearch.statistics.order_statistics import expected_best
 from kdsearch.statistics.power import paired_power, seeds_needed
 from kdsearch.statistics.seed_effects import SeedEffect, seed_effect, seed_table
 from kdsearch.statistics.shrinkage import Shrinkage, paule_mandel, shrink
 from kdsearch.statistics.summaries import Summary, mean_interval, sd_interval, summarize
-from kdsearch.statistics.superiority import Probability, paired_probability, unpaired_probability
+from kdsearch.statistics.superiority import Probability, paired_probability
 from kdsearch.statistics.variance_components import Source, Sources, variance_sources
 from kdsearch.statistics.verdicts import Verdict, equivalence_p, family_verdicts, holm, verdict
 
@@ -31,7 +31,6 @@ __all__ = [
     "clustered_mean",
     "equivalence_p",
     "expected_best",
-    "expected_best_of",
     "family_verdicts",
     "holm",
     "look_level",
@@ -50,7 +49,6 @@ __all__ = [
     "spread",
     "summarize",
     "unpaired_difference",
-    "unpaired_probability",
     "variance_sources",
     "verdict",
 ]

@@ -17,7 +17,7 @@ class Shrinkage:
     """Empirical Bayes estimates of ``k`` configurations, in the order given.
 
     ``means`` and ``se`` are ``[k]``: posterior mean and standard deviation of each true mean. ``sd`` is the pooled
-    standard deviation over seeds, ``tau`` that of the true means between configurations, ``grand_mean`` their centre.
+    standard deviation over seeds, ``tau`` that of the true means between configurations.
     ``noise_known`` is false when no configuration has two runs and ``sd`` is a guess.
     """
 
@@ -25,7 +25,6 @@ class Shrinkage:
     se: Floats
     sd: float
     tau: float
-    grand_mean: float
     noise_known: bool
 
 
@@ -48,14 +47,14 @@ def shrink(samples: Sequence[Sequence[float]], sd: float | None = None) -> Shrin
     seen = n > 0
     if not seen.any():
         empty = np.full(n.size, math.nan)
-        return Shrinkage(empty, empty.copy(), math.nan, math.nan, math.nan, False)
+        return Shrinkage(empty, empty.copy(), math.nan, math.nan, False)
     values = np.array(list(chain.from_iterable(samples)), dtype=np.float64)
     if not np.isfinite(values).all():
         raise ValueError("a value is not finite; a diverged run counts at chance level, a failed run not at all")
     raw, s2, noise_known = _within(values, n[seen], sd)
     if math.isnan(s2):  # one run in all
         unknown = np.full(n.size, math.nan)
-        return Shrinkage(np.full(n.size, raw[0]), unknown, math.nan, 0.0, float(raw[0]), False)
+        return Shrinkage(np.full(n.size, raw[0]), unknown, math.nan, 0.0, False)
     tau2 = paule_mandel(raw, s2 / n[seen]) if noise_known else s2
     variance = tau2 + s2 / n[seen]
     flat = not variance.all()  # no noise and no signal: all means are equal
@@ -66,7 +65,7 @@ def shrink(samples: Sequence[Sequence[float]], sd: float | None = None) -> Shrin
     means = np.full(n.size, m)
     means[seen] += (1 - shrunk[seen]) * (raw - m)
     se = np.sqrt(tau2 * shrunk + (0.0 if flat else shrunk**2 / weights.sum()))
-    return Shrinkage(means, se, math.sqrt(s2), math.sqrt(tau2), m, noise_known)
+    return Shrinkage(means, se, math.sqrt(s2), math.sqrt(tau2), noise_known)
 
 
 def _within(values: Floats, n: Floats, sd: float | None) -> tuple[Floats, float, bool]:

@@ -131,7 +131,6 @@ def _places(start: Tensor, length: Tensor, side: int) -> Tensor:
 
 # The last number of a place says what is drawn there.
 _VIEW = 0
-_COLOUR = 1
 
 
 class Views(NamedTuple):
@@ -140,13 +139,6 @@ class Views(NamedTuple):
     dx: Tensor
     dy: Tensor
     flip: Tensor
-
-
-class Colours(NamedTuple):
-    """Factors of samples: ``brightness`` and ``contrast``, floats ``[M, B]``; 1 changes nothing."""
-
-    brightness: Tensor
-    contrast: Tensor
 
 
 def views(
@@ -206,24 +198,3 @@ def _source(place: Tensor, shift: Tensor, side: int, padding: int) -> tuple[Tens
     """Indices into the image ``[M * B, cut]``, kept inside, and whether they were."""
     source = place + shift.reshape(-1, 1) - padding
     return source.clamp(0, side - 1), (source >= 0) & (source < side)
-
-
-def colours(key: Tensor, epoch: Tensor, rows: Tensor, brightness: Tensor | float, contrast: Tensor | float) -> Colours:
-    """Factors uniform in [1 - strength, 1 + strength) of the samples ``rows``, arguments as in :func:`views`.
-
-    The strengths are numbers, or ``[M, 1]`` where members differ.
-    """
-    random = 2 * counter_rng.unit(counter_rng.words(key[:, None], rows, epoch[:, None], 0, _COLOUR)[:2]) - 1
-    return Colours(1 + random[0] * brightness, 1 + random[1] * contrast)
-
-
-def recolour(images: Tensor, brightness: Tensor, contrast: Tensor) -> Tensor:
-    """Images or clips ``[M, B, ...]``, floating and in 0..1, with the factors ``[M, B]`` applied, again in 0..1.
-
-    Brightness multiplies; contrast then multiplies the distance to the sample's mean: that of all its values, so that
-    any number of channels and frames will do (torchvision's is that of the grey image).
-    """
-    shape = (*brightness.shape, *(1,) * (images.dim() - brightness.dim()))
-    bright = (images * brightness.view(shape).to(images.dtype)).clamp(0, 1)
-    mean = bright.flatten(brightness.dim()).mean(-1).view(shape)
-    return (mean + (bright - mean) * contrast.view(shape).to(images.dtype)).clamp(0, 1)

@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from kdsearch.training.augmentation import Views, colours, crop_flip, recolour, views
+from kdsearch.training.augmentation import Views, crop_flip, views
 
 KEYS = torch.tensor([3, -(2**62), 2**63 - 1])
 EPOCHS = torch.tensor([0, 7, 7])
@@ -99,14 +99,11 @@ def test_epochs_keys_and_samples_are_seen_differently() -> None:
 
 def test_a_view_depends_on_neither_slot_nor_width_nor_order() -> None:
     seen = views(KEYS, EPOCHS, ROWS, (32, 32), 4)
-    factors = colours(KEYS, EPOCHS, ROWS, 0.4, 0.2)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(2))
     for member in range(3):
         one = slice(member, member + 1)
         alone = views(KEYS[one], EPOCHS[one], ROWS[one][:, order], (32, 32), 4)
         assert all(torch.equal(a, b[one][:, order]) for a, b in zip(alone, seen, strict=True))
-        single = colours(KEYS[one], EPOCHS[one], ROWS[one][:, order], 0.4, 0.2)
-        assert all(torch.equal(a, b[one][:, order]) for a, b in zip(single, factors, strict=True))
     turned = views(KEYS.flip(0), EPOCHS.flip(0), ROWS.flip(0), (32, 32), 4)
     assert all(torch.equal(a.flip(0), b) for a, b in zip(turned, seen, strict=True))
 
@@ -114,27 +111,6 @@ def test_a_view_depends_on_neither_slot_nor_width_nor_order() -> None:
 def test_a_crop_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"crop of \(9, 4\) does not fit images of \(6, 6\) padded by 1"):
         views(KEYS, EPOCHS, ROWS, (6, 6), 1, (9, 4))
-
-
-def test_colour_factors_are_uniform_and_may_differ_in_strength_by_member() -> None:
-    rows = torch.arange(20_000).repeat(3, 1)
-    strengths = torch.tensor([[0.0], [0.4], [0.4]])
-    brightness, contrast = colours(KEYS, EPOCHS, rows, strengths, 0.5)
-    assert torch.equal(brightness[0], torch.ones(20_000))
-    assert stats.kstest(brightness[1].numpy(), "uniform", (0.6, 0.8)).pvalue > 0.01
-    assert stats.kstest(contrast[2].numpy(), "uniform", (0.5, 1.0)).pvalue > 0.01
-    assert abs(np.corrcoef(brightness[1], contrast[1])[0, 1]) < 0.03
-    flips = views(KEYS, EPOCHS, rows, (32, 32), 4).flip
-    assert abs(np.corrcoef(brightness[1], flips[1])[0, 1]) < 0.03
-
-
-def test_recolouring_by_hand() -> None:
-    images = torch.tensor([0.1, 0.2, 0.4, 0.5]).view(1, 1, 1, 2, 2).repeat(1, 3, 1, 1, 1)
-    brightness, contrast = torch.tensor([[1.0, 2.0, 1.0]]), torch.tensor([[1.0, 1.0, 2.0]])
-    got = recolour(images, brightness, contrast).view(3, 4)
-    want = torch.tensor([[0.1, 0.2, 0.4, 0.5], [0.2, 0.4, 0.8, 1.0], [0.0, 0.1, 0.5, 0.7]])
-    torch.testing.assert_close(got, want)
-    assert recolour(images.repeat(1, 1, 3, 1, 1).half(), brightness, contrast).dtype == torch.float16
 
 
 @pytest.mark.gpu
@@ -145,5 +121,3 @@ def test_both_devices_see_the_same() -> None:
     here, there = views(KEYS, EPOCHS, ROWS, (8, 8), 2), views(*places, (8, 8), 2)
     assert all(torch.equal(a.cpu(), b) for a, b in zip(there, here, strict=True))
     assert torch.equal(crop_flip(images.cuda(), places[2], *there, 2).cpu(), crop_flip(images, ROWS, *here, 2))
-    factors = zip(colours(*places, 0.4, 0.2), colours(KEYS, EPOCHS, ROWS, 0.4, 0.2), strict=True)
-    assert all(torch.equal(a.cpu(), b) for a, b in factors)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from kdsearch.statistics import expected_best, expected_best_of, paired_power, seeds_needed
+from kdsearch.statistics import expected_best, paired_power, seeds_needed
 
 
 @pytest.mark.parametrize(("n", "expected"), [(2, 0.56), (5, 1.16), (10, 1.54), (20, 1.87), (50, 2.25), (100, 2.51)])
@@ -24,15 +24,6 @@ def test_expected_best_exact_and_simulated() -> None:
     assert expected_best(30) == pytest.approx(draws.mean(), abs=0.02)
     with pytest.raises(ValueError, match="1 or more"):
         expected_best(0)
-
-
-def test_expected_best_of_by_hand() -> None:
-    # best of 2 out of {1, 3}: 1 with probability 1/4, 3 with 3/4
-    assert expected_best_of([3.0, 1.0], 2) == pytest.approx(2.5)
-    assert expected_best_of([3.0, 1.0], 1) == pytest.approx(2.0)
-    assert expected_best_of([3.0, 1.0], 1000) == pytest.approx(3.0)
-    with pytest.raises(ValueError, match="at least one"):
-        expected_best_of([], 2)
 
 
 @pytest.mark.parametrize(("effect", "n"), [(0.5, 34), (0.75, 16), (1.0, 10), (1.5, 6), (2.0, 5)])

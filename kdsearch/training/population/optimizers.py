@@ -35,20 +35,6 @@ def make_row_optimizer(
     return kinds[name](members, parameters, dtype, device)
 
 
-@torch.no_grad()
-def clip_(gradient: Tensor, largest: Tensor) -> Tensor:
-    """Scale each row of ``gradient`` ``[M, P]`` in place to at most its own norm ``largest`` ``[M]``; norms before.
-
-    A row is multiplied by ``min(1, largest / (norm + 1e-6))``, as in ``torch.nn.utils.clip_grad_norm_``. A row whose
-    ``largest`` is infinite stays as it is. Returns ``[M]``, in float32 at least.
-    """
-    norms: Tensor = torch.linalg.vector_norm(gradient, dim=1, dtype=torch.promote_types(gradient.dtype, torch.float32))
-    share = (largest.to(norms.dtype) / (norms + 1e-6)).clamp(max=1.0)
-    # inf / inf is no number, and a run without clipping shall diverge by itself.
-    gradient.mul_(share.masked_fill_(largest.isinf(), 1.0).unsqueeze(1))
-    return norms
-
-
 class _Rest:
     """Keeps the rows that are not ``active`` ``[M]`` (none: all are) as they are, without leaving them out.
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from kdsearch.training.optimizers import OPTIMIZERS, make_optimizer
-from kdsearch.training.population.optimizers import RowOptimizer, clip_, make_row_optimizer
+from kdsearch.training.population.optimizers import RowOptimizer, make_row_optimizer
 
 P = 23  # no multiple of a vector register: the last elements take the processor's other path
 ADAM = [
@@ -29,7 +29,6 @@ NUMBERS: dict[str, list[dict[str, float]]] = {
     ],
 }
 RATES = torch.tensor([0.03, 0.003, 0.01, 0.001], dtype=torch.float64)
-CLIPS = torch.tensor([float("inf"), 2.0, 0.3, 50.0], dtype=torch.float64)
 M = len(RATES)
 
 
@@ -62,8 +61,6 @@ def alone(name: str, member: int, start: Tensor, steps: int) -> Tensor:
         gradient = gradient_at(row[None], step, torch.tensor([member]))[0]
         for part, piece in zip(parts, gradient.split([9, P - 9]), strict=True):
             part.grad = piece.clone()
-        if CLIPS[member].isfinite():
-            nn.utils.clip_grad_norm_(parts, float(CLIPS[member]))
         optimizer.param_groups[0]["lr"] = float(RATES[member]) * (1 + step % 3)
         optimizer.step()
     return torch.cat([part.detach() for part in parts])
@@ -82,7 +79,6 @@ def advance(
     which = torch.tensor(members)
     for step in range(first, last):
         gradient = gradient_at(weights, step, which)
-        clip_(gradient, CLIPS[which])
         optimizer.step(weights, gradient, RATES[which] * (1 + step % 3))
 
 
@@ -326,52 +322,16 @@ def test_errors_say_what_is_known() -> None:
         rows("sgd").load(0, make_row_optimizer("sgd", 1, P + 1, torch.float64, "cpu").state(0))
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-14), (torch.float32, 1e-6)])
-def test_clipping_equals_torchs(dtype: torch.dtype, tolerance: float) -> None:
-    gradient = (normal(3, 5, P) * torch.tensor([[1.0], [100.0], [1e-3], [0.0], [3.0]])).to(dtype)
-    largest = torch.tensor([1.0, 5.0, 1.0, 1.0, 0.0], dtype=torch.float64)
-    clipped = gradient.clone()
-    norms = clip_(clipped, largest)
-    for row in range(5):
-        parts = [nn.Parameter(part.clone()) for part in gradient[row].split([9, P - 9])]
-        for part in parts:
-            part.grad = part.detach().clone()
-        norm = nn.utils.clip_grad_norm_(parts, float(largest[row]))
-        assert torch.allclose(norms[row], norm, rtol=tolerance)
-        expected = torch.cat([part.grad for part in parts if part.grad is not None])
-        assert torch.allclose(clipped[row], expected, rtol=tolerance)
-
-
-def test_clipping_by_hand() -> None:
-    gradient = torch.tensor([[3.0, 4.0], [3.0, 4.0], [3.0, 4.0]], dtype=torch.float64)
-    assert clip_(gradient, torch.tensor([2.5, 10.0, float("inf")])).tolist() == [5, 5, 5]
-    assert torch.allclose(gradient[0], torch.tensor([1.5, 2.0], dtype=torch.float64), rtol=1e-6)
-    assert gradient[1:].tolist() == [[3, 4], [3, 4]]
-
-
-@pytest.mark.parametrize("hostile", [float("nan"), float("inf")])
-def test_clipping_spreads_nothing_between_rows_nor_where_it_is_off(hostile: float) -> None:
-    gradient = normal(3, 3, P)
-    gradient[1:, 4] = hostile
-    healthy, given = gradient[:1].clone(), gradient[2].clone()
-    clip_(healthy, torch.tensor([0.5]))
-    clip_(gradient, torch.tensor([0.5, 0.5, float("inf")]))
-    assert same_bits(gradient[0], healthy[0])
-    assert not gradient[1].isfinite().all()
-    assert same_bits(gradient[2], given)
-
-
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_a_captured_step_follows_numbers_rates_and_rows_set_in_place(name: str) -> None:
     captured, here = make_row_optimizer(name, M, P, torch.float64, "cuda"), rows(name)
     weights, expected = normal(7, M, P).cuda(), normal(7, M, P)
-    gradient, rates, clips = torch.zeros_like(weights), torch.zeros_like(RATES).cuda(), CLIPS.cuda()
+    gradient, rates = torch.zeros_like(weights), torch.zeros_like(RATES).cuda()
     active = torch.ones(M, dtype=torch.bool, device="cuda")
 
     def step() -> None:
-        clip_(gradient, clips)
         captured.step(weights, gradient, rates, active)
 
     stream = torch.cuda.Stream()
@@ -392,6 +352,5 @@ def test_a_captured_step_follows_numbers_rates_and_rows_set_in_place(name: str) 
         rates.copy_(RATES / (1 + index))
         active.copy_(rests)
         graph.replay()
-        clip_(moved, CLIPS)
         here.step(expected, moved, RATES / (1 + index), rests)
     assert torch.allclose(weights.cpu(), expected, rtol=1e-12)
