@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
-import psutil
 import torch
 from torch import Tensor, nn
 
@@ -151,6 +150,8 @@ def free_memory(device: torch.device) -> int:
     """Bytes that a device, or the host, has left at the moment."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
+    import psutil  # here, for the machine that times populations may not have it
+
     return int(psutil.virtual_memory().available)
 
 
