@@ -8,7 +8,7 @@ import pytest
 
 from kdsearch.data import cifar10, jhmdb
 from kdsearch.tasks import ImageClassification, MutualLearning, Source, Transfer, VideoHashing
-from tests.tasks.image_data import TinyImages
+from tests.tasks.images.data import TinyImages
 
 TINY: Any = TinyImages()
 TRAINED = Source("shapes", {"network": "studentnet", "width": 8}, data=TINY)

@@ -19,9 +19,9 @@ from kdsearch.tasks.video_hashing.data import dataset
 from kdsearch.tasks.video_hashing.task import VideoHashing
 from kdsearch.tasks.workload import run_key, run_params
 from kdsearch.training.schedules import Cosine, Plateau
-from tests.tasks.image_data import TinyImages
-from tests.tasks.test_video_hashing_together import Listed
-from tests.tasks.video_hashing_data import TinyData
+from tests.tasks.images.data import TinyImages
+from tests.tasks.video_hashing.data import TinyData
+from tests.tasks.video_hashing.test_together import Listed
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from kdsearch.data.jhmdb.standin import StandinSource
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Task
 from kdsearch.tasks.video_hashing.task import QUIRKS, VideoHashing
-from tests.tasks.video_hashing_data import TinyData
+from tests.tasks.video_hashing.data import TinyData
 
 
 def make(**options: Any) -> VideoHashing:

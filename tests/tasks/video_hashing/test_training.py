@@ -22,7 +22,7 @@ from kdsearch.tasks.video_hashing.workload import Ranked, make_evaluate
 from kdsearch.tasks.workload import run_params
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
-from tests.tasks.video_hashing_data import TinyData
+from tests.tasks.video_hashing.data import TinyData
 
 DISTIL = {"representation_weight": 1.0, "alpha": 0.5}
 

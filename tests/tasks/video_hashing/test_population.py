@@ -30,7 +30,7 @@ from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from kdsearch.training.teacher_cache import TeacherOutputs
-from tests.tasks.video_hashing_data import drawn
+from tests.tasks.video_hashing.data import drawn
 
 EXACT = 1e-12
 RUNS: list[dict[str, Any]] = [

@@ -12,9 +12,9 @@ from kdsearch.data import clips, jhmdb
 from kdsearch.errors import DataError
 from kdsearch.tasks.transfer.task import Source, Transfer
 from kdsearch.tasks.transfer.workload import source_feed
-from tests.tasks.image_data import TinyImages
-from tests.tasks.image_tasks import run, train_teacher
-from tests.tasks.video_hashing_data import TinyData
+from tests.tasks.images.data import TinyImages
+from tests.tasks.images.helpers import run, train_teacher
+from tests.tasks.video_hashing.data import TinyData
 
 
 def task(quirks: tuple[str, ...] = ()) -> Transfer:

@@ -15,7 +15,7 @@ from kdsearch.data.images.cifar_files import SUBSET
 from kdsearch.data.images.locate import below
 from kdsearch.data.images.split import cut
 from kdsearch.errors import DataError
-from tests.data.image_layout import write_subset, write_voc
+from tests.data.images.layout import write_subset, write_voc
 
 
 @pytest.fixture(autouse=True)

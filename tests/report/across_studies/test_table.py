@@ -14,8 +14,7 @@ from kdsearch.report import FORMATS, build_beside, render
 from kdsearch.report.comparisons import EQUAL_FEW
 from kdsearch.report.tables import Estimate
 from kdsearch.tasks.function import FunctionTask
-
-from .conftest import ABLATION, WINNER
+from tests.report.conftest import ABLATION, WINNER
 
 Make = Callable[..., StudyResults]
 

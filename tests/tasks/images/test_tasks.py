@@ -23,8 +23,18 @@ from kdsearch.tasks.images.task import ImageTask
 from kdsearch.tasks.options import ClassifierOptions
 from kdsearch.tasks.transfer import workload as transfer_workload
 from kdsearch.tasks.transfer.task import Source, Transfer
-from tests.tasks.image_data import TinyImages
-from tests.tasks.image_tasks import DISTIL, STUDENT, TASKS, classification, meta, mutual, run, train_teacher, transfer
+from tests.tasks.images.data import TinyImages
+from tests.tasks.images.helpers import (
+    DISTIL,
+    STUDENT,
+    TASKS,
+    classification,
+    meta,
+    mutual,
+    run,
+    train_teacher,
+    transfer,
+)
 
 EVERY = pytest.mark.parametrize("name", list(TASKS))
 
@@ -59,7 +69,7 @@ def test_declaring_imports_no_torch() -> None:
         "    task = make(); task.description, task.identity(), task.parameters, task.sources(), task.chances\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
     )
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60, cwd=root)
 
 

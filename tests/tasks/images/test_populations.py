@@ -28,8 +28,8 @@ from kdsearch.training.population.forward import check
 from kdsearch.training.population.stacked import Rows
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
-from tests.tasks.image_data import TinyImages
-from tests.tasks.image_tasks import TASKS, classification, meta, train_teacher
+from tests.tasks.images.data import TinyImages
+from tests.tasks.images.helpers import TASKS, classification, meta, train_teacher
 
 EXACT = 1e-12
 FORMS = pytest.mark.parametrize("form", ["vmapped", "looped"])

@@ -11,7 +11,7 @@ from kdsearch import environment
 from kdsearch.data import cifar10, cifar100, image_folder, stl10, voc
 from kdsearch.data.images.voc import VOC_CLASSES, shown
 from kdsearch.errors import DataError
-from tests.data.image_layout import (
+from tests.data.images.layout import (
     ANNOTATION,
     trust,
     write_cifar10,

@@ -13,7 +13,7 @@ from kdsearch.tasks.base import RunContext, RunRequest, RunResult
 from kdsearch.tasks.video_hashing.data import dataset
 from kdsearch.tasks.video_hashing.task import VideoHashing
 from kdsearch.training.feeds import Clean
-from tests.tasks.video_hashing_data import TinyData
+from tests.tasks.video_hashing.data import TinyData
 
 
 def train(workspace: Path, **options: Any) -> RunResult:

@@ -12,7 +12,7 @@ from kdsearch import environment
 from kdsearch.data import voc
 from kdsearch.data.findings import Available, Finding
 from kdsearch.data.inventory import available, verify
-from tests.data.image_layout import (
+from tests.data.images.layout import (
     trust,
     write_cifar100,
     write_folder,

@@ -6,7 +6,7 @@ import pytest
 
 from kdsearch.data import Available, available, ucf101, verify
 from kdsearch.data.action.inventory import available_actions, verify_actions
-from tests.data.action_layout import lengths, write_hmdb, write_ucf
+from tests.data.action.layout import lengths, write_hmdb, write_ucf
 
 
 def test_rows_of_what_is_there(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from kdsearch.data.video import count_frames, frames_in, read_clip
 from kdsearch.errors import DataError
-from tests.data.action_layout import is_close, write_frames, write_video
+from tests.data.action.layout import is_close, write_frames, write_video
 
 
 @pytest.mark.parametrize(

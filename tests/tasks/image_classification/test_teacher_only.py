@@ -13,7 +13,7 @@ from kdsearch.data.folds import Fold
 from kdsearch.errors import DataError, StudyFileError
 from kdsearch.tasks import ImageClassification, MetaAuxiliary, MutualLearning
 from kdsearch.tasks.nested import nested_parts
-from tests.tasks.image_tasks import STUDENT, USUAL, run, train_teacher
+from tests.tasks.images.helpers import STUDENT, USUAL, run, train_teacher
 
 
 def images(root: Path, **options: Any) -> ImageDeclaration:

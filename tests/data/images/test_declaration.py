@@ -14,7 +14,7 @@ from kdsearch import environment
 from kdsearch.data import ImageParts, Images, cifar10, voc
 from kdsearch.data.images.standin import StandinReader
 from kdsearch.errors import DataError
-from tests.data.image_layout import write_jpegs, write_subset
+from tests.data.images.layout import write_jpegs, write_subset
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from kdsearch.data.action.locate import media_folder
 from kdsearch.data.action.sets import HMDB51, UCF101
 from kdsearch.data.roots import VARIABLE
 from kdsearch.errors import DataError
-from tests.data.action_layout import (
+from tests.data.action.layout import (
     CLASSES,
     is_close,
     lengths,

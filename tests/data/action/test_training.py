@@ -15,7 +15,7 @@ from kdsearch.engines.study_file import load_study
 from kdsearch.tasks.base import RunContext, RunRequest
 from kdsearch.tasks.video_hashing.data import dataset
 from kdsearch.tasks.video_hashing.task import VideoHashing
-from tests.data.action_layout import write_ucf
+from tests.data.action.layout import write_ucf
 
 TINY: dict[str, Any] = {
     "size": 16, "batch": 12, "epochs": 2, "evaluate_every": 1,

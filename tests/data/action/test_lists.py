@@ -9,7 +9,7 @@ import pytest
 from kdsearch.data.action.lists import Listed, read_lists
 from kdsearch.data.action.sets import HMDB51, UCF101
 from kdsearch.errors import DataError
-from tests.data.action_layout import hmdb_names, ucf_names, write_hmdb_lists, write_ucf_lists
+from tests.data.action.layout import hmdb_names, ucf_names, write_hmdb_lists, write_ucf_lists
 
 
 def test_ucf_lists_by_hand(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from kdsearch.data.action.sets import ACTION_SETS, ActionName
 from kdsearch.data.folds import Fold
 from kdsearch.data.jhmdb.names import film_of
 from kdsearch.errors import DataError
-from tests.data.action_layout import ucf_names, write_ucf
-from tests.data.test_action_real import DECLARE
+from tests.data.action.layout import ucf_names, write_ucf
+from tests.data.action.test_real import DECLARE
 
 
 def check(data: ActionVideos, sources: np.ndarray, partition: int) -> list[np.ndarray]:

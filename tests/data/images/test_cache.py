@@ -19,7 +19,7 @@ from kdsearch.data.images.base import Part, Rows
 from kdsearch.data.images.cache import decoded_once
 from kdsearch.data.images.files import decode
 from kdsearch.errors import DataError
-from tests.data.image_layout import jpeg, write_jpegs
+from tests.data.images.layout import jpeg, write_jpegs
 
 SHAPE = (3, 4, 4)
 ROWS: Rows = {"train": np.array([5, 2, 7]), "test": np.array([1, 2])}

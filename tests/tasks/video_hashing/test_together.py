@@ -11,7 +11,7 @@ import torch
 
 from kdsearch.tasks.base import Job, Layout, RunContext, RunRequest, RunResult, TrainsTogether
 from kdsearch.tasks.video_hashing import workload
-from tests.tasks.video_hashing_data import drawn
+from tests.tasks.video_hashing.data import drawn
 
 NUMBERS: list[dict[str, Any]] = [
     {"learning_rate": 1e-3},

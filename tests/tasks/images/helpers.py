@@ -12,7 +12,7 @@ from kdsearch.tasks.images.task import ImageTask
 from kdsearch.tasks.meta_auxiliary.task import MetaAuxiliary
 from kdsearch.tasks.mutual_learning.task import MutualLearning
 from kdsearch.tasks.transfer.task import Source, Transfer
-from tests.tasks.image_data import TinyImages
+from tests.tasks.images.data import TinyImages
 
 USUAL: dict[str, Any] = {"batch": 20, "epochs": 3, "schedule_name": "constant"}
 STUDENT = {"network": "studentnet", "width": 4}
