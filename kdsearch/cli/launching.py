@@ -1,31 +1,22 @@
-"""What ``launch`` does, behind its options."""
+"""What ``kdsearch launch`` prints: what is launched, how far it is, the answer."""
 
 from __future__ import annotations
 
-import resource
-import time
 from pathlib import Path
 
 from rich.console import Console
 
 from kdsearch import environment
 from kdsearch.cli.progress import View
-from kdsearch.engines import artifacts
-from kdsearch.engines.coordinator import Coordinator
-from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.devices import slots, use_slot
-from kdsearch.engines.local import LocalEngine
-from kdsearch.engines.study_file import LoadedStudy, load
-from kdsearch.errors import KdsearchError
-from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import ENDED, StudyRecord
+from kdsearch.engines.launch import Launch, Ran
+from kdsearch.ledger.records import ENDED, RunRecord, StudyRecord, StudyResults
 from kdsearch.report import build, render
 from kdsearch.report.units import FEWEST_TEACHERS
 from kdsearch.search.budget import describe
 from kdsearch.search.searches import shares_of
 from kdsearch.study.declaration import Study
 from kdsearch.study.without import without_words
-from kdsearch.tasks.base import VARY, RunRequest, TrainsTogether
+from kdsearch.tasks.base import VARY
 
 
 def launch(
@@ -39,83 +30,54 @@ def launch(
     retry_failed: bool,
 ) -> None:
     """Open the study, run it with an engine, print the report."""
-    if engine not in ("local", "debug"):
-        raise KdsearchError(f"expected --engine local or debug, got {engine!r}")
     console = Console(highlight=False, soft_wrap=True)
-    loaded = load(study_file, preset)
-    ledger = Ledger.connect()
-    declared, loaded = loaded, loaded.as_stored(ledger)
-    if declared is not loaded:
-        console.print(
-            f"{loaded.study.stored_name} was begun with one validation split and one teacher chosen on it, and goes on "
-            f"so. For {declared.study.folds} folds and several teachers give the study another name in its file."
-        )
-    record, changes = ledger.open_study(loaded.declaration())
-    places = slots(1 if engine == "debug" else workers, slots_per_gpu)
-    _announce(console, loaded, record, changes, engine, len(places))
+    opened = Launch.open(
+        study_file,
+        preset=preset,
+        engine=engine,
+        workers=workers,
+        slots_per_gpu=slots_per_gpu,
+        population=population,
+    )
+    _announce(console, opened)
     if retry_failed:
-        _retry(console, ledger, record)
-    trained = loaded.study.trained
-    together = isinstance(trained, TrainsTogether) and trained.together(RunRequest("student", {}, 0))
-    width = population if population and together else 1
-    capacity = max(2, len(places) * width)
-    coordinator = Coordinator(ledger, loaded.study, record, capacity, ahead=engine == "local")
-    before = ledger.ended_runs(record.id)
-    begin, processor = time.monotonic(), _cpu_seconds()
-    with View(console, ledger, record.id) as view:
+        _say_retried(console, *opened.retry_failed())
+    with View(console, opened.ledger, opened.record.id) as view:
         try:
-            if engine == "debug":
-                use_slot(places[0].device)
-                DebugEngine(coordinator, loaded, places[0].device, population or 1).run(view.show)
-            else:
-                LocalEngine(coordinator, places, loaded.path, population).run(view.show)
+            ran = opened.run(view.show)
         except KeyboardInterrupt:
             view.close()
             console.print("stopped; nothing is lost. The same command goes on from here.")
             raise SystemExit(130) from None
-    results = ledger.results(record.id)
-    if results.study.phase != "finished":
+    if not ran.finished:
         console.print("the study was asked to stop; the same command goes on from here.")
         return
-    took = time.monotonic() - begin, _cpu_seconds() - processor
-    _say_finished(console, ledger.ended_runs(record.id), before, *took)
-    if ledger.database.embedded:
+    _say_finished(console, ran)
+    if opened.ledger.database.embedded:
         console.print("The embedded database goes on running for report and dashboard; kdsearch db stop ends it.\n")
     # Last of all, so that a terminal ends on the answer.
-    print(render(build(results), "table", width=console.width if console.is_terminal else 100))
-    winner = [run for run in results.runs if run.pool == "confirm" and run.configuration_id == results.study.winner_id]
-    if not any(run.state in ENDED for run in winner):
+    print(render(build(ran.results), "table", width=console.width if console.is_terminal else 100))
+    if not any(run.state in ENDED for run in _winners(ran.results)):
         raise SystemExit(1)  # the report says why
 
 
-def _cpu_seconds() -> float:
-    """Of this process and of the workers that it started and that have ended."""
-    own, workers = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-    return own.ru_utime + own.ru_stime + workers.ru_utime + workers.ru_stime
+def _winners(results: StudyResults) -> list[RunRecord]:
+    winner = results.study.winner_id
+    return [run for run in results.runs if run.pool == "confirm" and run.configuration_id == winner]
 
 
-def _say_finished(console: Console, ended: int, before: int, seconds: float, processor: float) -> None:
-    if ended > before:
-        new = f"in which {ended - before} runs ended; {processor:,.0f} CPU seconds of launcher and workers"
-        console.print(f"finished after {seconds / 60:.1f} minutes of this launch, {new}\n")
+def _say_finished(console: Console, ran: Ran) -> None:
+    if ran.ended > ran.before:
+        new = f"{ran.ended - ran.before} runs ended; {ran.cpu_seconds:,.0f} CPU seconds of launcher and workers"
+        console.print(f"finished after {ran.seconds / 60:.1f} minutes of this launch, in which {new}\n")
     else:
-        console.print(f"nothing was left to do: all {ended} runs had ended before this launch\n")
+        console.print(f"nothing was left to do: all {ran.ended} runs had ended before this launch\n")
 
 
-def _retry(console: Console, ledger: Ledger, record: StudyRecord) -> None:
-    """Queue failed runs again, and teachers whose weights are gone."""
-    if count := ledger.retry_failed(record.id):
-        console.print(f"{count} failed runs are queued again")
-    lost = []
-    for run in ledger.results(record.id).runs:
-        if run.pool == "teacher" and run.state == "done" and run.artifact is not None:
-            try:
-                artifacts.fetch(run.artifact)
-            except artifacts.MissingArtifact:
-                lost.append(run.id)
+def _say_retried(console: Console, queued: int, lost: list[int]) -> None:
+    if queued:
+        console.print(f"{queued} failed runs are queued again")
     if lost:
-        ledger.requeue_teachers(lost)
-        ledger.log_event(record.id, "teacher lost", f"weights of teacher runs {lost} are gone; they train again")
         console.print(f"{len(lost)} teachers whose weights are gone train again")
 
 
@@ -141,10 +103,13 @@ def _draws(study: Study, record: StudyRecord) -> str:
     return f"{split}; a teacher for each fold{shared}, trained without it"
 
 
-def _announce(
-    console: Console, loaded: LoadedStudy, record: StudyRecord, changes: list[str], engine: str, workers: int
-) -> None:
-    study = loaded.study
+def _announce(console: Console, opened: Launch) -> None:
+    study, record, workers = opened.loaded.study, opened.record, len(opened.places)
+    if opened.declared is not opened.loaded:
+        console.print(
+            f"{study.stored_name} was begun with one validation split and one teacher chosen on it, and goes on so. "
+            f"For {opened.declared.study.folds} folds and several teachers give the study another name in its file."
+        )
     console.print(f"study     {record.name}" + (f" (preset {study.preset})" if study.preset else ""))
     console.print(f"data      {study.description}")
     if "stand-in" in study.description and (root := environment.data_root()) is not None:
@@ -165,12 +130,12 @@ def _announce(
     console.print(f"draws     {_draws(study, record)}")
     if words := without_words(study):
         console.print(f"without   {words}")
-    where = "in this process" if engine == "debug" else f"{workers} worker process{'' if workers == 1 else 'es'}"
-    console.print(f"engine    {engine}, {where}")
+    where = "in this process" if opened.engine == "debug" else f"{workers} worker process{'' if workers == 1 else 'es'}"
+    console.print(f"engine    {opened.engine}, {where}")
     if isinstance(study.taught, int) and study.taught < FEWEST_TEACHERS:
         console.print(
             f"note      below {FEWEST_TEACHERS} teachers no verdict: the fresh seeds share {study.taught}, and each "
             "counts once"
         )
-    for change in changes:
+    for change in opened.changes:
         console.print(f"changed   {change}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -11,6 +12,8 @@ from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.cli.launching import _announce
+from kdsearch.engines.devices import slots
+from kdsearch.engines.launch import Launch
 from kdsearch.ledger.ledger import Ledger
 
 
@@ -18,7 +21,8 @@ def announced(ledger: Ledger, study: kd.Study) -> str:
     record, changes = ledger.open_study(declaration(study))
     out = StringIO()
     console = Console(file=out, width=200, highlight=False, soft_wrap=True)
-    _announce(console, Loaded(study), record, changes, "debug", 1)  # type: ignore[arg-type]
+    loaded: Any = Loaded(study)
+    _announce(console, Launch(loaded, loaded, ledger, record, changes, "debug", slots(1), None))
     return out.getvalue()
 
 

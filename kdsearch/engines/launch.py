@@ -1,0 +1,158 @@
+"""A launch: a study file in the ledger, run by an engine to its end; what ``kdsearch launch`` and ``kd.launch`` do."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kdsearch.engines import artifacts
+from kdsearch.engines.coordinator import Coordinator, Progress
+from kdsearch.engines.debug import DebugEngine
+from kdsearch.engines.devices import Slot, slots, use_slot
+from kdsearch.engines.local import LocalEngine
+from kdsearch.engines.study_file import LoadedStudy, load
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import StudyRecord, StudyResults
+from kdsearch.tasks.base import RunRequest, TrainsTogether
+
+EngineName = Literal["local", "debug"]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a launch did: how many runs had ended before and after it, its seconds, CPU seconds with its workers'."""
+
+    results: StudyResults
+    before: int
+    ended: int
+    seconds: float
+    cpu_seconds: float
+
+    @property
+    def finished(self) -> bool:
+        """Whether the study came to its end; it may have been asked to stop."""
+        return self.results.study.phase == "finished"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A study that is open in the ledger, and the engine that is to run it.
+
+    ``declared``: the study as its file has it; ``loaded``: as it goes on, which differs where it was stored before runs
+    drew folds. ``changes``: what its file changed of the stored settings, in words.
+    """
+
+    declared: LoadedStudy
+    loaded: LoadedStudy
+    ledger: Ledger
+    record: StudyRecord
+    changes: list[str]
+    engine: EngineName
+    places: list[Slot]
+    population: int | None
+
+    @classmethod
+    def open(
+        cls,
+        study_file: Path,
+        *,
+        preset: str | None = None,
+        engine: str = "local",
+        workers: int | None = None,
+        slots_per_gpu: int = 1,
+        population: int | None = None,
+    ) -> Launch:
+        """Read the file and write the study down, or find it in the ledger as it was written.
+
+        Raises :class:`~kdsearch.errors.KdsearchError` for a file that cannot be used, another study under the name, or
+        an unknown engine.
+        """
+        if engine not in ("local", "debug"):
+            raise KdsearchError(f"expected the engine local or debug, got {engine!r}")
+        declared = load(study_file, preset)
+        ledger = Ledger.connect()
+        loaded = declared.as_stored(ledger)
+        record, changes = ledger.open_study(loaded.declaration())
+        places = slots(1 if engine == "debug" else workers, slots_per_gpu)
+        return cls(declared, loaded, ledger, record, changes, engine, places, population)  # type: ignore[arg-type]
+
+    def retry_failed(self) -> tuple[int, list[int]]:
+        """Queue failed runs again, and teachers whose weights are gone: how many of the former, ids of the latter."""
+        queued = self.ledger.retry_failed(self.record.id)
+        lost = []
+        for run in self.ledger.results(self.record.id).runs:
+            if run.pool == "teacher" and run.state == "done" and run.artifact is not None:
+                try:
+                    artifacts.fetch(run.artifact)
+                except artifacts.MissingArtifact:
+                    lost.append(run.id)
+        if lost:
+            self.ledger.requeue_teachers(lost)
+            self.ledger.log_event(
+                self.record.id, "teacher lost", f"weights of teacher runs {lost} are gone; they train again"
+            )
+        return queued, lost
+
+    def run(self, observe: Callable[[Progress], None] = lambda progress: None) -> Ran:
+        """Run the study until it is finished or asked to stop; ``observe`` is told of its state now and then.
+
+        ``KeyboardInterrupt`` passes through after the workers have handed back their runs.
+        """
+        before = self.ledger.ended_runs(self.record.id)
+        begin, processor = time.monotonic(), _cpu_seconds()
+        if self.engine == "debug":
+            use_slot(self.places[0].device)
+            engine = DebugEngine(self._coordinator(), self.loaded, self.places[0].device, self.population or 1)
+            engine.run(observe)
+        else:
+            LocalEngine(self._coordinator(), self.places, self.loaded.path, self.population).run(observe)
+        results = self.ledger.results(self.record.id)
+        took = time.monotonic() - begin, _cpu_seconds() - processor
+        return Ran(results, before, self.ledger.ended_runs(self.record.id), *took)
+
+    def _coordinator(self) -> Coordinator:
+        task = self.loaded.study.trained
+        together = isinstance(task, TrainsTogether) and task.together(RunRequest("student", {}, 0))
+        width = self.population if self.population and together else 1
+        capacity = max(2, len(self.places) * width)
+        return Coordinator(self.ledger, self.loaded.study, self.record, capacity, ahead=self.engine == "local")
+
+
+def launch(
+    study_file: str | Path,
+    *,
+    preset: str | None = None,
+    engine: EngineName = "local",
+    workers: int | None = None,
+    slots_per_gpu: int = 1,
+    population: int | None = None,
+    retry_failed: bool = False,
+) -> StudyResults:
+    """Run a study file to its end, as ``kdsearch launch`` does, and return all of its runs.
+
+    Called again after any interruption it goes on; called twice at once, the second joins. The arguments are the
+    command's options. ``kdsearch.report.build`` makes the report of what it returns. Raises
+    :class:`~kdsearch.errors.KdsearchError` for a file that cannot be used, and where nothing can be trained.
+    """
+    opened = Launch.open(
+        Path(study_file),
+        preset=preset,
+        engine=engine,
+        workers=workers,
+        slots_per_gpu=slots_per_gpu,
+        population=population,
+    )
+    if retry_failed:
+        opened.retry_failed()
+    return opened.run().results
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of the workers that it started and that have ended."""
+    own, workers = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + workers.ru_utime + workers.ru_stime
