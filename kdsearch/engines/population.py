@@ -107,7 +107,7 @@ class LeasedJobs:
             raise
 
 
-class Crowd:
+class PopulationTrainer:
     """Trains a worker's runs ``layout.width`` at once."""
 
     def __init__(self, holder: Holder, task: TrainsTogether, layout: Layout, device: str) -> None:

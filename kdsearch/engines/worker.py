@@ -11,7 +11,7 @@ from kdsearch.engines.execution import clear_workspace, job_of, outcome_of
 from kdsearch.engines.failures import NothingWorks, raise_if_of_the_place
 from kdsearch.engines.heartbeat import Heartbeat
 from kdsearch.engines.layouts import ALONE
-from kdsearch.engines.population import Crowd
+from kdsearch.engines.population import PopulationTrainer
 from kdsearch.engines.study_file import LoadedStudy
 from kdsearch.errors import KdsearchError, RunInterrupted
 from kdsearch.ledger.leases import Lease, Outcome
@@ -55,9 +55,9 @@ class Worker:
         self.study_id = record.id
         self.device = device
         task = loaded.study.trained
-        self.crowd: Crowd | None = None
+        self.crowd: PopulationTrainer | None = None
         if layout.width > 1 and isinstance(task, TrainsTogether):
-            self.crowd = Crowd(self, task, layout, device)
+            self.crowd = PopulationTrainer(self, task, layout, device)
         self.name = worker_name()
         self.advance = advance
         self._asked_to_stop = should_stop

@@ -18,7 +18,7 @@ from kdsearch.tasks.term_weights import Frozen
 from kdsearch.training.feeds import Feed
 from kdsearch.training.files import load_safely
 from kdsearch.training.steppers import forward_samples
-from kdsearch.training.teacher_cache import Kept, Space, ViewCache
+from kdsearch.training.teacher_cache import LRUCache, Space, ViewCache
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -45,7 +45,7 @@ class FrozenKey:
         return FrozenKey(weights, network, what, asked, views, device)
 
 
-FROZEN = Kept[FrozenKey, ViewCache]()
+FROZEN = LRUCache[FrozenKey, ViewCache]()
 """The frozen networks that this process asked for last."""
 
 

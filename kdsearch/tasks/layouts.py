@@ -91,7 +91,7 @@ def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tenso
     stepper, clips = population.stepper, batch.expand(layout.width, -1)
     for slot in range(layout.width):
         member = population.member(RunRequest("student", alone, slot), RunContext(_WORKSPACE, device))
-        stepper.enter(slot, member.entrant)
+        stepper.enter(slot, member.initial_state)
     if layout.form == "vmapped":
         feed, some = stepper.feed, clips[:2, :SMALL]
         small = feed.take(feed.clean(some).flatten(), torch.device(device))

@@ -16,17 +16,17 @@ from kdsearch.tasks.workload import Looped, Trained, Workload, initial_network, 
 from kdsearch.training.activation_checkpointing import recompute
 from kdsearch.training.averaging import finish
 from kdsearch.training.files import save_atomically
-from kdsearch.training.loop import serve
-from kdsearch.training.members import Alone, Member, Progress, Recipe, Source
+from kdsearch.training.loop import train_all
+from kdsearch.training.members import Member, Progress, Recipe, SingleRun, Source
 from kdsearch.training.memory import peak_memory, reset_peak_memory
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import looped, vmapped
 from kdsearch.training.population.optimizers import make_row_optimizer
-from kdsearch.training.population.stacked import Rows
-from kdsearch.training.population.stepper import Entrant, MemberTerms, PopulationStepper
+from kdsearch.training.population.stacked import StackedParameters
+from kdsearch.training.population.stepper import InitialState, MemberTerms, PopulationStepper
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
-from kdsearch.training.teacher_cache import Kept
+from kdsearch.training.teacher_cache import LRUCache
 
 
 def make_result(
@@ -97,7 +97,7 @@ def train(task: Trained, request: RunRequest, context: RunContext) -> RunResult:
     )
     member = make_member(task, workload, request, context, params)
     evaluate = workload.evaluate()
-    serve(stepper, evaluate, Alone(member))
+    train_all(stepper, evaluate, SingleRun(member))
     if member.interrupted:
         raise RunInterrupted
     finish(stepper, evaluate, member)
@@ -133,11 +133,11 @@ class StudentPopulation:
         if "teacher_train_mode" in task.quirks:
             raise ValueError("a teacher in train mode answers each batch by itself: such runs train one by one")
         self.task, self.device, self.dtype = task, device, dtype
-        self.folds = Kept[Fold, Workload](members + FOLDS)
+        self.folds = LRUCache[Fold, Workload](members + FOLDS)
         workload = self.folds.get(FIRST, lambda: task.make_workload("student", device))
         self.evaluate = workload.evaluate()
         skeleton = build_seeded(0, workload.build).to(device, dtype)
-        rows = Rows(skeleton, members)
+        rows = StackedParameters(skeleton, members)
         self.stepper = PopulationStepper(
             skeleton,
             vmapped(skeleton) if form == "vmapped" else looped(skeleton),
@@ -156,8 +156,8 @@ class StudentPopulation:
         workload = self.folds.get(request.fold, lambda: self.task.make_workload("student", self.device, request.fold))
         network = initial_network(workload, request, params)
         optimizer = {"weight_decay": float(params["weight_decay"])}
-        entrant = Entrant(network.state_dict(), optimizer, workload.numbers(request, params))
-        return make_member(self.task, workload, request, context, params, entrant)
+        initial_state = InitialState(network.state_dict(), optimizer, workload.numbers(request, params))
+        return make_member(self.task, workload, request, context, params, initial_state)
 
     def train(self, jobs: Jobs) -> None:
         """Train a worker's runs, see ``Population``. All folds have the same clips, networks and terms."""
@@ -168,11 +168,11 @@ class StudentPopulation:
         def end(job: Job, member: Member) -> RunResult:
             return self.result(job.request, job.context, member)
 
-        self.serve(JobSource(jobs, begin, end))
+        self.train_all(JobSource(jobs, begin, end))
 
-    def serve(self, source: Source) -> None:
+    def train_all(self, source: Source) -> None:
         """Train the source's runs until it has none."""
-        serve(self.stepper, self.evaluate, source)
+        train_all(self.stepper, self.evaluate, source)
 
     def result(self, request: RunRequest, context: RunContext, member: Member) -> RunResult:
         """What an ended run gives back."""

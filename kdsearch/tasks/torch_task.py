@@ -59,7 +59,7 @@ def _resolve(entry_point: str) -> Any:
 _ROOMS = ("tasks", "training", "distillation", "models", "data", "metrics", "counter_rng.py", "torchvision_compat.py")
 
 
-class TrainsStudents:
+class TorchTask:
     """The methods that a task of the common loop need not write, see ``Trained``, ``Task`` and ``TrainsTogether``.
 
     ``workload`` and ``trainer`` are entry points, ``module:name``: what makes a workload of ``(task, role, device,

@@ -137,7 +137,7 @@ def make_member(
     request: RunRequest,
     context: RunContext,
     params: Mapping[str, Scalar],
-    entrant: Any = None,
+    initial_state: Any = None,
 ) -> Member:
     """The run as the loop sees it: recipe, schedule, checkpoint, fold."""
     vary = str(params[VARY])
@@ -156,7 +156,7 @@ def make_member(
     )
     checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
     schedule = task.schedule(request.role, params)
-    return Member(recipe, schedule, checkpoint, context.report, entrant, workload.validation)
+    return Member(recipe, schedule, checkpoint, context.report, initial_state, workload.validation)
 
 
 def run_key(task: Looped, request: RunRequest, params: Mapping[str, Scalar], code_hash: str) -> str:

@@ -40,7 +40,7 @@ class Feed(Protocol):
         """Inputs ``[n, ...]`` of samples ``[n]``, on ``device``, as a network reads them."""
 
 
-class Clean:
+class TensorFeed:
     """Prepared inputs ``[N, ...]``, on the device or in the host's memory; each clip has one view, itself."""
 
     views = 1
@@ -131,7 +131,7 @@ class ImageFeed:
 
 def as_feed(inputs: Tensor | Feed) -> Feed:
     """A feed of what may be a bare tensor of prepared inputs."""
-    return Clean(inputs) if isinstance(inputs, Tensor) else inputs
+    return TensorFeed(inputs) if isinstance(inputs, Tensor) else inputs
 
 
 def placed(inputs: Tensor, device: str) -> Tensor:

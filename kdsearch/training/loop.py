@@ -17,7 +17,7 @@ from kdsearch.training.members import Evaluate, Evaluation, Member, Progress, So
 from kdsearch.training.steppers import Stepper, Views
 
 
-def serve(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
+def train_all(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
     """Train what ``source`` gives, as many at once as the stepper has slots, until it gives nothing and all have ended.
 
     A run ends with its last epoch, when its schedule is exhausted, when a loss, a weight or an output is not finite
@@ -51,7 +51,7 @@ def _fill(stepper: Stepper, slots: list[Member | None], source: Source) -> None:
     while free := [slot for slot, member in enumerate(slots) if member is None]:
         claimed = source.claim(len(free))
         for slot, member in zip(free, claimed, strict=False):
-            stepper.enter(slot, member.entrant)
+            stepper.enter(slot, member.initial_state)
             _restore(stepper, slot, member)
             slots[slot] = member
         _leave(slots, source)

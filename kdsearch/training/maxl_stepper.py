@@ -65,7 +65,7 @@ class MetaAuxiliaryStepper:
         self.views: Views | None = None
         self.seen: list[Tensor] = []
 
-    def enter(self, slot: int, entrant: Any) -> None:
+    def enter(self, slot: int, initial_state: Any) -> None:
         """Nothing: it was made for its one run."""
 
     def restart(self, slot: int, weights: dict[str, Tensor]) -> None:

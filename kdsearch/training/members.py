@@ -114,15 +114,15 @@ class Member:
     """One run: its recipe, its schedule, its checkpoint and whom it tells of evaluations.
 
     ``validation`` is what its task's ``Evaluate`` knows its fold by, one object for all runs of a fold.
-    ``report(epoch, objective)`` raises ``RunInterrupted`` to end it early. ``entrant`` is what its task's stepper needs
-    to make room for it. ``interrupted``: it was ended early and left a checkpoint.
+    ``report(epoch, objective)`` raises ``RunInterrupted`` to end it early. ``initial_state`` is what its task's stepper
+    needs to make room for it. ``interrupted``: it was ended early and left a checkpoint.
     """
 
     recipe: Recipe
     schedule: Schedule
     checkpoint: Checkpoint
     report: Callable[[int, float], None]
-    entrant: Any = None
+    initial_state: Any = None
     validation: Any = None
     progress: Progress = field(default_factory=Progress)
     interrupted: bool = False
@@ -150,7 +150,7 @@ class Source(Protocol):
         """All runs that ended at one boundary: last epoch, schedule, divergence or interruption."""
 
 
-class Alone:
+class SingleRun:
     """The source of one run."""
 
     def __init__(self, member: Member) -> None:

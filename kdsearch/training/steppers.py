@@ -43,8 +43,8 @@ class Stepper(Protocol):
     def width(self) -> int:
         """How many runs train at once."""
 
-    def enter(self, slot: int, entrant: Any) -> None:
-        """Make a slot that of a new run, at its very beginning; ``entrant`` is what the run's task made for it."""
+    def enter(self, slot: int, initial_state: Any) -> None:
+        """Make a slot that of a new run, at its beginning; ``initial_state`` is what the run's task made for it."""
 
     def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
         """A run goes on from these of its :meth:`weights`; its optimizer forgets what it remembers."""
@@ -117,7 +117,7 @@ class PlainStepper:
 
     width = 1
 
-    def enter(self, slot: int, entrant: Any) -> None:
+    def enter(self, slot: int, initial_state: Any) -> None:
         """Nothing: it was made for its one run."""
 
     def restart(self, slot: int, weights: dict[str, Tensor]) -> None:

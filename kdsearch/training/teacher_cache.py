@@ -17,7 +17,7 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Kept(Generic[Key, Value]):
+class LRUCache(Generic[Key, Value]):
     """The ``size`` values that were asked for last, each made once."""
 
     def __init__(self, size: int = 8) -> None:

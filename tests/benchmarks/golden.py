@@ -57,7 +57,12 @@ def rows(study: str, preset: str, runs: int, seeds: int, folder: Path) -> list[d
         subprocess.run([*command, *arguments], cwd=REPOSITORY, env=environment, check=True, stdout=subprocess.DEVNULL)
     with table.open() as lines:
         found = list(csv.DictReader(lines))
-    dropped = ("second", "device", "hash", "memory", "wall", "time", "host", "worker")
+    return numbers(found)
+
+
+def numbers(found: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The runs without what tells of their time and machine, sorted."""
+    dropped = ("second", "device", "hash", "memory", "finished")
     kept = [{name: value for name, value in row.items() if not any(d in name for d in dropped)} for row in found]
     return sorted(kept, key=lambda row: json.dumps(row, sort_keys=True))
 
@@ -71,8 +76,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         found = {
-            f"{study} {preset}": rows(study, preset, *numbers, Path(folder))
-            for (study, preset), numbers in STUDIES.items()
+            f"{study} {preset}": rows(study, preset, *sizes, Path(folder)) for (study, preset), sizes in STUDIES.items()
         }
         environment = os.environ | {"KDSEARCH_HOME": f"{folder}/home"}
         subprocess.run([sys.executable, "-m", "kdsearch", "db", "stop"], cwd=REPOSITORY, env=environment, check=True)
@@ -81,9 +85,8 @@ def main() -> None:
         return
     before, differing = json.loads(arguments.compare.read_text()), 0
     for name, now in found.items():
-        different = sum(one != two for one, two in zip(before[name], now, strict=False)) + abs(
-            len(now) - len(before[name])
-        )
+        then = numbers(before[name])
+        different = sum(one != two for one, two in zip(then, now, strict=False)) + abs(len(now) - len(before[name]))
         print(f"{name}: {len(now)} runs, {different} differ")
         differing += different
     if differing:

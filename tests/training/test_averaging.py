@@ -11,8 +11,8 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 
 from kdsearch.training.averaging import finish, renew_statistics
 from kdsearch.training.checkpoints import Checkpoint
-from kdsearch.training.loop import serve
-from kdsearch.training.members import Alone, Member, Progress, Recipe
+from kdsearch.training.loop import train_all
+from kdsearch.training.members import Member, Progress, Recipe, SingleRun
 from kdsearch.training.schedules import StepDecay
 from kdsearch.training.steppers import PlainStepper
 
@@ -62,7 +62,7 @@ def evaluate(own: Any, slots: list[int], validation: list[Any]) -> list[Any]:
 def test_the_weights_are_the_mean_of_those_at_the_later_evaluations(tmp_path: Path) -> None:
     own, seen = stepper(), dict[int, dict[str, Tensor]]()
     one = member(tmp_path, lambda epoch, _: seen.update({epoch: own.weights(0)}))
-    serve(own, evaluate, Alone(one))
+    train_all(own, evaluate, SingleRun(one))
     last = copy.deepcopy(one.progress.curve)
     finish(own, evaluate, one)
     averaged = AveragedModel(Net())  # torch's own, of the same three snapshots
@@ -108,7 +108,7 @@ def test_statistics_by_hand_and_only_of_norms_that_follow_batches() -> None:
 
 def test_a_recipe_that_averages_nothing_stays_as_it_is(tmp_path: Path) -> None:
     own, one = stepper(), member(tmp_path, average_after=None)
-    serve(own, evaluate, Alone(one))
+    train_all(own, evaluate, SingleRun(one))
     before = copy.deepcopy(vars(one.progress))
     finish(own, evaluate, one)
     assert repr(vars(one.progress)) == repr(before)
@@ -116,7 +116,7 @@ def test_a_recipe_that_averages_nothing_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_averaged_weights_that_reach_nothing_finite_mean_that_the_run_diverged(tmp_path: Path) -> None:
     own, one = stepper(), member(tmp_path)
-    serve(own, evaluate, Alone(one))
+    train_all(own, evaluate, SingleRun(one))
     finish(own, lambda *_: [(float("nan"), 0.5)], one)
     assert one.progress.diverged
 

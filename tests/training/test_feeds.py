@@ -8,7 +8,7 @@ from torch import nn
 
 from kdsearch.models.classifiers.cifar import ClassifierOutput
 from kdsearch.training.augmentation import CropFlip
-from kdsearch.training.feeds import Clean, Feed, ImageFeed, as_feed
+from kdsearch.training.feeds import Feed, ImageFeed, TensorFeed, as_feed
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import views_key
 from kdsearch.training.steppers import PlainStepper, Views
@@ -105,6 +105,6 @@ def test_a_step_trains_on_the_view_that_its_loss_is_told() -> None:
 def test_a_bare_tensor_is_a_feed_of_one_view_each() -> None:
     inputs = torch.arange(6.0).view(3, 2)
     feed: Feed = as_feed(inputs)
-    assert isinstance(feed, Clean)
+    assert isinstance(feed, TensorFeed)
     assert as_feed(feed) is feed
     assert (feed.values, feed.views) == (2, 1)

@@ -12,8 +12,8 @@ from torch import Tensor
 from kdsearch.errors import RunInterrupted
 from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.training.checkpoints import Checkpoint
-from kdsearch.training.loop import serve
-from kdsearch.training.members import Alone, Member, Progress, Recipe
+from kdsearch.training.loop import train_all
+from kdsearch.training.members import Member, Progress, Recipe, SingleRun
 from kdsearch.training.schedules import Plateau
 from kdsearch.training.steppers import Views
 
@@ -29,7 +29,7 @@ class Recorder:
         self.losses = losses or {}
         self.restarted: list[tuple[int, int]] = []
 
-    def enter(self, slot: int, entrant: Any) -> None:
+    def enter(self, slot: int, initial_state: Any) -> None:
         assert not self.batches
 
     def end(self) -> None:
@@ -85,7 +85,7 @@ def run(
         return [(value, 1 - value)]
 
     member = Member(given or recipe(), plateau or Plateau(1.0, 99), Checkpoint(workspace, "key"), report)
-    serve(stepper, evaluate, Alone(member))
+    train_all(stepper, evaluate, SingleRun(member))
     assert member.interrupted == (stop_at is not None and told[-1][0] == stop_at)
     return member.progress, told
 

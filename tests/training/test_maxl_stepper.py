@@ -10,7 +10,7 @@ from kdsearch.distillation.focal import focal_batchmean
 from kdsearch.distillation.meta_auxiliary import collapse_entropy, masked_softmax
 from kdsearch.models.classifiers.cifar import StudentNet
 from kdsearch.models.heads.meta_auxiliary import LabelGenerator, MultiTaskNetwork
-from kdsearch.training.feeds import Clean
+from kdsearch.training.feeds import TensorFeed
 from kdsearch.training.maxl_stepper import MetaAuxiliaryStepper, MetaNumbers, Pair
 
 SUBCLASSES = (2, 3)
@@ -24,7 +24,7 @@ def make(**changes: float) -> MetaAuxiliaryStepper:
     ).double()
     images = torch.randn(6, 3, 32, 32, dtype=torch.float64)
     labels = torch.tensor([0, 1, 0, 1, 1, 0])
-    return MetaAuxiliaryStepper(pair, Clean(images), labels, SUBCLASSES, NUMBERS._replace(**changes))
+    return MetaAuxiliaryStepper(pair, TensorFeed(images), labels, SUBCLASSES, NUMBERS._replace(**changes))
 
 
 def moved(before: dict[str, Tensor], after: dict[str, Tensor]) -> set[str]:

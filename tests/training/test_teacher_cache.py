@@ -5,7 +5,7 @@ import torch
 
 from kdsearch.models.encoders.pose import PoseConv
 from kdsearch.models.heads.hashing import HashingNetwork
-from kdsearch.training.teacher_cache import CacheKey, Kept, TeacherOutputs, teacher_outputs
+from kdsearch.training.teacher_cache import CacheKey, LRUCache, TeacherOutputs, teacher_outputs
 
 
 def key(weights: str) -> CacheKey:
@@ -39,7 +39,7 @@ def test_cached_outputs_equal_live_batches(dtype: torch.dtype, tolerance: float)
 
 
 def test_a_key_is_computed_once_and_the_oldest_is_dropped() -> None:
-    cache = Kept[CacheKey, TeacherOutputs](size=2)
+    cache = LRUCache[CacheKey, TeacherOutputs](size=2)
     for name in ("a", "b"):
         cache.get(key(name), lambda: outputs(1.0))
     cache.get(key("a"), refuse)

@@ -93,7 +93,7 @@ class ImageClassification(ImageTask):
         return self.described()
 
     def described(self, teacher: str | None = None) -> str:
-        """See ``TrainsStudents``."""
+        """See ``TorchTask``."""
         recipe = self.recipe_words(teacher)
         words = [self.data.description, f"student {self.student}", f"teacher {self.teacher}{recipe}"]
         return "; ".join([*words, *self.quirk_words()])

@@ -14,7 +14,7 @@ from kdsearch.metrics.multi_label import chance_average_precision_over_classes, 
 from kdsearch.tasks.base import VARY, Role, Scalar
 from kdsearch.tasks.identity import measured_on, named, with_weights
 from kdsearch.tasks.options import OPTIMIZER_NAMES, SCHEDULES, ClassifierOptions, ScheduleName, check_names
-from kdsearch.tasks.torch_task import TrainsStudents
+from kdsearch.tasks.torch_task import TorchTask
 
 if TYPE_CHECKING:
     from kdsearch.training.steppers import Precision
@@ -46,7 +46,7 @@ class ImageRecipe:
 
         @property
         def recipe(self) -> TeacherRecipe:
-            """How a teacher's weights come about, see ``TrainsStudents``."""
+            """How a teacher's weights come about, see ``TorchTask``."""
 
     def recipe_of(self, role: Role) -> ClassifierOptions | None:
         """The options of a network that has a recipe of its own."""
@@ -144,7 +144,7 @@ class ImageDataLike(Protocol):
 
 
 @dataclass(frozen=True)
-class ImageTask(ImageRecipe, TrainsStudents):
+class ImageTask(ImageRecipe, TorchTask):
     """Fields and rules of the tasks on images.
 
     ``data``: such as ``kdsearch.data.cifar10(train=2000)``. ``augment``: random crops of the image, padded by as much

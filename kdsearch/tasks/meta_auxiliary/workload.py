@@ -13,9 +13,9 @@ from kdsearch.tasks.base import RunContext, RunRequest, RunResult
 from kdsearch.tasks.images.workload import ImageWorkload
 from kdsearch.tasks.runner import make_result
 from kdsearch.tasks.workload import initial_network, make_member, run_params
-from kdsearch.training.loop import serve
+from kdsearch.training.loop import train_all
 from kdsearch.training.maxl_stepper import MetaAuxiliaryStepper, MetaNumbers, Pair
-from kdsearch.training.members import Alone
+from kdsearch.training.members import SingleRun
 from kdsearch.training.memory import reset_peak_memory
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def train(task: MetaAuxiliary, request: RunRequest, context: RunContext) -> RunR
     feed = workload.feed(torch.float32)
     stepper = MetaAuxiliaryStepper(pair, feed, workload.data.labels, workload.subclasses, numbers)
     member = make_member(task, workload, request, context, params)
-    serve(stepper, workload.evaluate(), Alone(member))
+    train_all(stepper, workload.evaluate(), SingleRun(member))
     if member.interrupted:
         raise RunInterrupted
     return make_result(task, request, context, member.recipe, member.progress)

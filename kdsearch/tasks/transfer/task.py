@@ -172,7 +172,7 @@ class Transfer(ImageTask):
         return self.described()
 
     def described(self, teacher: str | None = None) -> str:
-        """See ``TrainsStudents``."""
+        """See ``TorchTask``."""
         heads = f"transfer module of {self.hidden}" if self.transfer_module else "auxiliary layer"
         words = [self.data.description, f"student {self.student} with {heads}"]
         words += [source.described(teacher) for source in self.transfer_from]
@@ -226,7 +226,7 @@ class Transfer(ImageTask):
         load_state(source.options.build(source.count, pretrained=False), path)
 
     def before_folds(self, validation: float | None = None) -> Transfer:
-        """See ``TrainsStudents``; the data of a source that is trained are as they were too."""
+        """See ``TorchTask``; the data of a source that is trained are as they were too."""
         sources = [
             source if source.data is None else replace(source, data=source.data.before_folds())
             for source in self.transfer_from

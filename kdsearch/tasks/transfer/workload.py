@@ -28,7 +28,7 @@ from kdsearch.tasks.transfer.task import AUXILIARY_LOSSES
 from kdsearch.training.feeds import ImageFeed
 from kdsearch.training.files import file_hash
 from kdsearch.training.population.stepper import Slots
-from kdsearch.training.teacher_cache import Kept, concatenated
+from kdsearch.training.teacher_cache import LRUCache, concatenated
 
 if TYPE_CHECKING:
     from kdsearch.tasks.transfer.task import Source, Transfer
@@ -170,7 +170,7 @@ class TransferWorkload(ImageWorkload):
         return FROZEN.get(key, lambda: listen(network(), feed, self.data.train, source.count))
 
 
-TOGETHER = Kept[tuple[int, ...], Frozen]()
+TOGETHER = LRUCache[tuple[int, ...], Frozen]()
 """One object for the same sources, so that the members of a population ask them together: what is kept holds them, so
 that their ids are theirs alone.
 """

@@ -14,7 +14,7 @@ from kdsearch.models.registry import ENCODERS, default_encoder
 from kdsearch.tasks.base import VARY, Role, Scalar
 from kdsearch.tasks.identity import measured_on, named, with_weights
 from kdsearch.tasks.options import OPTIMIZER_NAMES, NetworkOptions, check_names, network_options
-from kdsearch.tasks.torch_task import TeacherRecipe, TrainsStudents, check_recipe
+from kdsearch.tasks.torch_task import TeacherRecipe, TorchTask, check_recipe
 
 if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing.data import DataLike
@@ -59,7 +59,7 @@ _TEACHER, _STUDENT = NetworkOptions(frames=20, width=96), NetworkOptions(frames=
 
 
 @dataclass(frozen=True)
-class VideoHashing(TrainsStudents):
+class VideoHashing(TorchTask):
     """Clips to 48-bit codes by which clips of the same class are found; a teacher of more frames or width may help.
 
     The loss of a run is, with every term as its own docstring defines it,
@@ -166,7 +166,7 @@ class VideoHashing(TrainsStudents):
         return self.described()
 
     def described(self, teacher: str | None = None) -> str:
-        """See ``TrainsStudents``."""
+        """See ``TorchTask``."""
         parts = [self.data.description]
         for role in ("student", "teacher"):
             network = self.network(role)

@@ -17,12 +17,12 @@ from kdsearch.tasks.frozen import load_state, teacher_file
 from kdsearch.tasks.video_hashing.data import dataset
 from kdsearch.tasks.video_hashing.terms import Teacher
 from kdsearch.training.files import file_hash
-from kdsearch.training.teacher_cache import CachedTeacher, CacheKey, Kept, TeacherOutputs, teacher_outputs
+from kdsearch.training.teacher_cache import CachedTeacher, CacheKey, LRUCache, TeacherOutputs, teacher_outputs
 
 if TYPE_CHECKING:
     from kdsearch.tasks.video_hashing.task import VideoHashing
 
-TEACHERS = Kept[CacheKey, CachedTeacher](32)
+TEACHERS = LRUCache[CacheKey, CachedTeacher](32)
 """The teachers that this process asked for last."""
 
 _WHY = "representation_weight or alpha is not 0"

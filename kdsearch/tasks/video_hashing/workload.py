@@ -16,7 +16,7 @@ from kdsearch.tasks.base import Role, RunRequest, Scalar
 from kdsearch.tasks.video_hashing.data import Dataset, dataset
 from kdsearch.tasks.video_hashing.teacher import build_network, encoder_blocks, find_teacher
 from kdsearch.tasks.video_hashing.terms import Numbers, VideoHashingTerms
-from kdsearch.training.feeds import Clean, Feed
+from kdsearch.training.feeds import Feed, TensorFeed
 from kdsearch.training.members import Evaluate, Evaluation, alike
 from kdsearch.training.steppers import Stepper
 
@@ -52,7 +52,7 @@ class VideoHashingWorkload:
     def feed(self, dtype: torch.dtype) -> Feed:
         """See ``Workload``: there is no augmentation."""
         inputs = self.data.inputs
-        return Clean(inputs.to(dtype) if inputs.is_floating_point() else inputs)
+        return TensorFeed(inputs.to(dtype) if inputs.is_floating_point() else inputs)
 
     def build(self) -> nn.Module:
         """See ``Workload``."""

@@ -39,7 +39,7 @@ class RowLayout:
         return {name: part.view(-1, *shape) for name, part, shape in zip(self.names, parts, self.shapes, strict=True)}
 
 
-class Rows:
+class StackedParameters:
     """Parameters and buffers of ``members`` networks of one architecture.
 
     ``weights`` ``[M, P]`` is one leaf with a gradient that is kept; ``buffers`` are ``[M, *shape]`` by name. A member

@@ -13,16 +13,16 @@ from kdsearch.models.classifiers.pretrained import moving
 from kdsearch.training.feeds import Feed, as_feed
 from kdsearch.training.population.forward import Forward
 from kdsearch.training.population.optimizers import RowOptimizer
-from kdsearch.training.population.stacked import Rows
+from kdsearch.training.population.stacked import StackedParameters
 from kdsearch.training.steppers import Outputs, Views, draw
-from kdsearch.training.teacher_cache import Kept
+from kdsearch.training.teacher_cache import LRUCache
 
 _CHUNK_VALUES = 1 << 22
 """Values of inputs times members in one forward of an evaluation."""
 
 
 @dataclass(frozen=True)
-class Entrant:
+class InitialState:
     """A new run: the ``state`` that its network begins with, its ``optimizer`` numbers, and what its ``terms`` need."""
 
     state: Mapping[str, Tensor]
@@ -69,7 +69,7 @@ class PopulationStepper:
         self,
         skeleton: nn.Module,
         forward: Forward,
-        rows: Rows,
+        rows: StackedParameters,
         optimizer: RowOptimizer,
         inputs: Tensor | Feed,
         terms: MemberTerms,
@@ -85,7 +85,7 @@ class PopulationStepper:
         self.terms = terms
         self.skip_zero_loss = skip_zero_loss
         self.rates = torch.zeros(rows.members, dtype=torch.float64, device=rows.weights.device)
-        self.known, self.masks = Kept[tuple[int, ...], Slots](64), Kept[tuple[bool, ...], Tensor](64)
+        self.known, self.masks = LRUCache[tuple[int, ...], Slots](64), LRUCache[tuple[bool, ...], Tensor](64)
         self.reach = _reach(skeleton, self._inputs(torch.zeros(2, dtype=torch.int64)))
         self.still: dict[int, Tensor] = {}
 
@@ -94,13 +94,14 @@ class PopulationStepper:
         """How many runs train at once."""
         return self.rows.members
 
-    def enter(self, slot: int, entrant: Any) -> None:
+    def enter(self, slot: int, initial_state: Any) -> None:
         """Weights, optimizer and terms of a slot become those of a new run, in place."""
-        self.rows.put(slot, entrant.state)
+        self.rows.put(slot, initial_state.state)
         self.optimizer.reset(slot)
-        self.optimizer.put(slot, entrant.optimizer)
-        self.terms.put(slot, entrant.terms)
-        moved = torch.stack([self.reach[name] for name in sorted(self.terms.reads(entrant.terms))] or [self._nothing()])
+        self.optimizer.put(slot, initial_state.optimizer)
+        self.terms.put(slot, initial_state.terms)
+        read = sorted(self.terms.reads(initial_state.terms))
+        moved = torch.stack([self.reach[name] for name in read] or [self._nothing()])
         self.still.pop(slot, None)
         if not bool(moved.any(0).all()):
             self.still[slot] = (~moved.any(0)).nonzero().squeeze(1)

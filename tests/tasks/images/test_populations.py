@@ -21,11 +21,11 @@ from kdsearch.tasks.base import Layout, RunContext, RunRequest
 from kdsearch.tasks.images.task import ImageTask
 from kdsearch.tasks.runner import Form, StudentPopulation
 from kdsearch.tasks.workload import make_member, run_params
-from kdsearch.training.loop import serve
-from kdsearch.training.members import Alone, Member
+from kdsearch.training.loop import train_all
+from kdsearch.training.members import Member, SingleRun
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.stacked import Rows
+from kdsearch.training.population.stacked import StackedParameters
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from tests.tasks.images.data import TinyImages
@@ -139,7 +139,7 @@ def alone(task: ImageTask, request: RunRequest, workspace: Path) -> Member:
     loss = written_out(task, params, lambda samples: workload.data.labels[feed.clips(samples)], said)
     stepper = PlainStepper(model, optimizer, feed, loss)
     member = make_member(task, workload, request, RunContext(workspace, keep_weights=True), params)
-    serve(stepper, workload.evaluate(), Alone(member))
+    train_all(stepper, workload.evaluate(), SingleRun(member))
     return member
 
 
@@ -156,7 +156,7 @@ def test_members_of_several_folds_are_the_runs_alone(tmp_path: Path, name: str, 
     population = StudentPopulation(task, "cpu", 4, form, torch.float64)
     members = [population.member(row, RunContext(tmp_path / f"m{i}", keep_weights=True)) for i, row in enumerate(runs)]
     assert len({len(member.recipe.clips) for member in members}) == 3
-    population.serve(Queue(members))
+    population.train_all(Queue(members))
     for i, (member, row) in enumerate(zip(members, runs, strict=True)):
         want = alone(task, row, tmp_path / f"a{i}")
         for column in ("objective", "score", "loss"):
@@ -176,7 +176,7 @@ def test_member_equals_alone(tmp_path: Path, name: str, form: Form, optimizer: s
         population.member(request, RunContext(tmp_path / f"m{i}", keep_weights=True))
         for i, request in enumerate(requests)
     ]
-    population.serve(Queue(members))
+    population.train_all(Queue(members))
     for i, (member, request) in enumerate(zip(members, requests, strict=True)):
         want = alone(task, request, tmp_path / f"a{i}")
         assert member.progress.curve["epoch"] == want.progress.curve["epoch"]
@@ -208,7 +208,7 @@ def test_a_tuned_member_in_resized_crops_equals_alone(tmp_path: Path, form: Form
         population.member(request, RunContext(tmp_path / f"m{i}", keep_weights=True))
         for i, request in enumerate(requests)
     ]
-    population.serve(Queue(members))
+    population.train_all(Queue(members))
     kept = network.state_dict()
     for i, (member, request) in enumerate(zip(members, requests, strict=True)):
         want = alone(task, request, tmp_path / f"a{i}")
@@ -234,7 +234,7 @@ def test_a_member_that_begins_anew_from_its_best_epoch_equals_alone(
     task = classification(epochs=5, optimizer="sgd")
     population = StudentPopulation(task, "cpu", 2, form, torch.float64)
     members = [population.member(request, RunContext(tmp_path / f"m{i}")) for i, request in enumerate(requests)]
-    population.serve(Queue(members))
+    population.train_all(Queue(members))
     for i, (member, request) in enumerate(zip(members, requests, strict=True)):
         want = alone(task, request, tmp_path / f"a{i}").progress.curve["loss"]
         assert member.progress.curve["loss"] == pytest.approx(want, rel=EXACT, abs=EXACT)
@@ -245,7 +245,7 @@ def test_a_member_that_begins_anew_from_its_best_epoch_equals_alone(
 def test_held_layers_are_checked_exactly_and_shared_by_all(tmp_path: Path) -> None:
     network = CLASSIFIERS["resnet18"].build(3, 4)
     hold(cast("Pretrained", network).parts_before(4))
-    rows = Rows(network, 2)
+    rows = StackedParameters(network, 2)
     with torch.no_grad():
         rows.weights[1] += 0.01 * torch.randn_like(rows.weights[1])
     x = torch.randn(2, 4, 3, 32, 32)
@@ -273,7 +273,7 @@ def test_alpha_0_is_plain_cross_entropy_bit_for_bit(tmp_path: Path) -> None:
     labels = workload.data.labels  # type: ignore[attr-defined]
     stepper = PlainStepper(model, make_optimizer("adam", model.parameters(), 0.0), feed, plain)
     member = make_member(task, workload, request, RunContext(tmp_path / "a", keep_weights=True), params)
-    serve(stepper, workload.evaluate(), Alone(member))
+    train_all(stepper, workload.evaluate(), SingleRun(member))
     found = task.train(request, RunContext(tmp_path / "b", keep_weights=True))
     assert found.weights is not None
     kept = torch.load(found.weights, weights_only=True)["state"]

@@ -12,7 +12,7 @@ from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import RunContext, RunRequest, RunResult
 from kdsearch.tasks.video_hashing.data import dataset
 from kdsearch.tasks.video_hashing.task import VideoHashing
-from kdsearch.training.feeds import Clean
+from kdsearch.training.feeds import TensorFeed
 from tests.tasks.video_hashing.data import TinyData
 
 
@@ -68,6 +68,6 @@ def test_such_runs_train_one_by_one(options: dict[str, Any]) -> None:
 def test_a_batch_is_taken_from_where_the_dataset_lies(tmp_path: Path) -> None:
     data = dataset(VideoHashing(TinyData("frames")), "student", "cpu")
     clips = torch.tensor([3, 0, 2])
-    assert torch.equal(Clean(data.inputs).take(clips, torch.device("cpu")), data.inputs[clips])
-    moved = Clean(data.inputs).take(clips, torch.device("meta"))
+    assert torch.equal(TensorFeed(data.inputs).take(clips, torch.device("cpu")), data.inputs[clips])
+    moved = TensorFeed(data.inputs).take(clips, torch.device("meta"))
     assert (moved.device.type, moved.shape) == ("meta", data.inputs[clips].shape)
