@@ -62,7 +62,7 @@ def rows(study: str, preset: str, runs: int, seeds: int, folder: Path) -> list[d
 
 def numbers(found: list[dict[str, str]]) -> list[dict[str, str]]:
     """The runs without what tells of their time and machine, sorted."""
-    dropped = ("second", "device", "hash", "memory", "finished")
+    dropped = ("second", "device", "hash", "memory", "finished", "worker")
     kept = [{name: value for name, value in row.items() if not any(d in name for d in dropped)} for row in found]
     return sorted(kept, key=lambda row: json.dumps(row, sort_keys=True))
 
