@@ -26,6 +26,7 @@ __all__ = [
     "categorical",
     "data",
     "integer",
+    "launch",
     "load",
     "log",
     "objective",
@@ -39,6 +40,7 @@ __all__ = [
 _LAZY = {
     "data": ("kdsearch.data", None),
     "tasks": ("kdsearch.tasks", None),
+    "launch": ("kdsearch.engines.launch", "launch"),
     "load": ("kdsearch.engines.study_file", "load_study"),
     "objective": ("kdsearch.integrations.optuna_objective", "objective"),
     "trainable": ("kdsearch.integrations.ray_trainable", "trainable"),
@@ -52,3 +54,8 @@ def __getattr__(name: str) -> Any:
     module, attribute = _LAZY[name]
     loaded = importlib.import_module(module)
     return loaded if attribute is None else getattr(loaded, attribute)
+
+
+def __dir__() -> list[str]:
+    """The public names, those that are imported at their first use among them: tab completion shows what there is."""
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

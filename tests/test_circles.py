@@ -1,10 +1,15 @@
-"""No module of kdsearch imports another that imports it in turn, neither when it is loaded nor later in a function."""
+"""No module of kdsearch imports another that imports it in turn, neither when it is loaded nor later in a function.
+
+A workload that a task names by an entry point, as text, may import its task: nothing is loaded by the name.
+"""
 
 from __future__ import annotations
 
 import ast
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+
+import pytest
 
 import kdsearch
 
@@ -23,13 +28,16 @@ def imported(path: Path, known: dict[str, Path]) -> set[str]:
         id(inner)
         for node in ast.walk(tree)
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for inner in ast.walk(node)
+        for statement in node.body
+        for inner in ast.walk(statement)
     }
     found = set()
     for node in ast.walk(tree):
         if id(node) in skipped:
             continue
-        if isinstance(node, ast.ImportFrom) and node.module:
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: no relative imports, which are not followed here"
+            assert node.module is not None
             names = [f"{node.module}.{alias.name}" for alias in node.names]
             found |= {name if name in known else node.module for name in names}
         elif isinstance(node, ast.Import):
@@ -63,6 +71,14 @@ def test_imports_in_functions_count_and_those_of_the_type_checker_do_not(tmp_pat
     file.write_text(
         "from typing import TYPE_CHECKING\n"
         "if TYPE_CHECKING:\n    from kdsearch.study import declaration\n"
+        "else:\n    from kdsearch.ledger import ledger\n"
         "def later():\n    from kdsearch.search import planner\n"
     )
-    assert imported(file, modules(ROOT)) == {"kdsearch.search.planner"}
+    assert imported(file, modules(ROOT)) == {"kdsearch.search.planner", "kdsearch.ledger.ledger"}
+
+
+def test_relative_imports_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "x.py"
+    file.write_text("from .y import z\n")
+    with pytest.raises(AssertionError, match="no relative imports"):
+        imported(file, modules(ROOT))

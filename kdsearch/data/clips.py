@@ -1,4 +1,4 @@
-"""Clips ready to train on: sampled frames, labels, source videos and the parts of the protocol."""
+"""Clips and the table of what is known of each: sampled frames, labels, source videos, the parts of the protocol."""
 
 from __future__ import annotations
 

@@ -135,9 +135,10 @@ def launch(
 ) -> StudyResults:
     """Run a study file to its end, as ``kdsearch launch`` does, and return all of its runs.
 
-    Called again after any interruption it goes on; called twice at once, the second joins. The arguments are the
-    command's options. ``kdsearch.report.build`` makes the report of what it returns. Raises
-    :class:`~kdsearch.errors.KdsearchError` for a file that cannot be used, and where nothing can be trained.
+    A study that somebody asked to stop returns too, its ``study.phase`` other than ``finished``. Called again after any
+    interruption it goes on; called twice at once, the second joins. The arguments are the command's options.
+    ``kdsearch.report.build`` makes the report of what it returns. Raises :class:`~kdsearch.errors.KdsearchError` for a
+    file that cannot be used, and where nothing can be trained.
     """
     opened = Launch.open(
         Path(study_file),

@@ -1,4 +1,4 @@
-"""Encoders by name. Importing this loads no torch, so that a study file can be checked cheaply."""
+"""Encoders of clips and classifiers by name. Importing this loads no torch, so that a study file is checked cheaply."""
 
 from __future__ import annotations
 

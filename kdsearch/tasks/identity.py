@@ -1,4 +1,4 @@
-"""What a task's results are results of: two studies that agree in it may stand in one table. Imports no torch."""
+"""What a task's results are results of: data, metric, quirks, and pretrained weights by their content; no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The options of a classifier and, where it has one of its own, of its recipe; imports no torch."""
+"""The options of a task's networks and of a network's own recipe, checked when a study is declared; no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How one run is trained by itself: network, terms and metric of its workload under the common loop."""
+"""How a task's runs are trained: one by itself, or several as a population; and what a run gives back."""
 
 from __future__ import annotations
 

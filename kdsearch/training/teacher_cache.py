@@ -1,4 +1,4 @@
-"""What a frozen teacher says about every clip: computed once, exactly, and kept."""
+"""What a frozen teacher says about every clip or view: computed once, exactly, and kept."""
 
 from __future__ import annotations
 

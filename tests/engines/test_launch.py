@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support import NOISY
 
+import kdsearch as kd
 from kdsearch.engines.launch import Launch, launch
 from kdsearch.errors import KdsearchError, StudyFileError
 from kdsearch.ledger.ledger import Ledger
@@ -28,7 +29,7 @@ def rows(results: StudyResults) -> list[tuple[object, ...]]:
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("engine", ["debug", "local"])
 def test_it_runs_a_file_to_its_end_and_returns_all_runs(engine: str) -> None:
-    results = launch(NOISY, engine=engine, workers=1)  # type: ignore[arg-type]
+    results = kd.launch(NOISY, engine=engine, workers=1)  # type: ignore[arg-type]
     assert results.study.phase == "finished"
     assert {run.state for run in results.runs} == {"done"}
     assert sum(run.pool == "search" for run in results.runs) == 8

@@ -199,7 +199,9 @@ def test_the_usual_recipe_is_the_one_that_was_measured_best(tmp_path: Path) -> N
     assert silhouettes.before_folds().recipe == "validation"
     assert VideoHashing(jhmdb(root=tmp_path)).recipe == "last"
     assert "teacher_recipe" not in VideoHashing(jhmdb(root=tmp_path)).identity()
-    assert silhouettes.with_options(teacher_recipe="last").recipe == "last"
+    last = silhouettes.with_options(teacher_recipe="last")
+    assert last.recipe == "last"
+    assert "teacher_recipe" not in last.identity(), "as studies were stored before silhouettes had another default"
 
 
 def _made(place: Path) -> Path:

@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, update_bn
 
+from kdsearch.training import randomness
 from kdsearch.training.averaging import finish, renew_statistics
 from kdsearch.training.checkpoints import Checkpoint
+from kdsearch.training.feeds import as_feed
 from kdsearch.training.loop import train_all
 from kdsearch.training.members import Member, Progress, Recipe, SingleRun
 from kdsearch.training.schedules import StepDecay
@@ -70,7 +72,8 @@ def test_the_weights_are_the_mean_of_those_at_the_later_evaluations(tmp_path: Pa
         net = Net()
         net.load_state_dict(seen[epoch])
         averaged.update_parameters(net)
-    update_bn([INPUTS[part] for part in torch.split(CLIPS, [8, 8, 9])], averaged)
+    order = torch.from_numpy(randomness.order(0, 11, 25))  # as of an epoch after the last
+    update_bn([INPUTS[part] for part in torch.split(CLIPS[order], [8, 8, 9])], averaged)
     for name, value in averaged.module.state_dict().items():
         if "num_batches" not in name:
             torch.testing.assert_close(one.progress.best_weights[name], value, rtol=1e-5, atol=1e-6)
@@ -117,8 +120,33 @@ def test_a_recipe_that_averages_nothing_stays_as_it_is(tmp_path: Path) -> None:
 def test_averaged_weights_that_reach_nothing_finite_mean_that_the_run_diverged(tmp_path: Path) -> None:
     own, one = stepper(), member(tmp_path)
     train_all(own, evaluate, SingleRun(one))
+    before = copy.deepcopy(one.progress.curve)
     finish(own, lambda *_: [(float("nan"), 0.5)], one)
     assert one.progress.diverged
+    assert one.progress.curve == before, "no row that is not finite"
+
+
+def test_statistics_do_not_depend_on_how_a_list_is_sorted(tmp_path: Path) -> None:
+    clips = torch.arange(24)
+    far = INPUTS.clone()
+    far[:8], far[8:16] = far[:8] + 20, far[8:16] - 20  # three classes, far apart, in blocks of a batch
+    own = stepper()
+    own.feed = as_feed(far)
+    one = member(tmp_path, clips=clips, average_after=0)
+    train_all(own, evaluate, SingleRun(one))
+    finish(own, evaluate, one)
+    hidden = own.model.body[0](far[:24])  # type: ignore[index, operator]
+    sorted_variance = torch.stack([part.var(0) for part in hidden.split(8)]).mean(0)
+    assert bool((own.model.body[1].running_var > 3 * sorted_variance).all())  # type: ignore[union-attr, index, operator]
+
+
+@pytest.mark.parametrize(("micro_batch", "sizes"), [(None, [8, 8, 9]), (64, [8, 8, 9]), (4, [4, 4, 4, 4, 4, 5])])
+def test_statistics_are_of_batches_as_large_as_in_training(micro_batch: int | None, sizes: list[int]) -> None:
+    own, seen = stepper(), list[int]()
+    own.micro_batch = micro_batch
+    own.model.register_forward_pre_hook(lambda _, inputs: seen.append(len(inputs[0])))
+    renew_statistics(own, CLIPS, BATCH)
+    assert seen == sizes
 
 
 @pytest.mark.parametrize("state", [{"epoch": 3}, {"epoch": 3, "curve": {"epoch": [2.0]}}])

@@ -1,4 +1,4 @@
-"""Where the videos of UCF101 and HMDB51 and their lists lie below a root."""
+"""Where the videos of UCF101 and HMDB51 and their lists lie below a root, and the table of the listed clips."""
 
 from __future__ import annotations
 

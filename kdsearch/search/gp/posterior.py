@@ -2,7 +2,7 @@
 
 ``y_ij = m + g(x_i) + r_i + b_j + e_ij`` for setting i and seed or fold j: ``g`` a Gaussian process with a Matern-5/2
 kernel and one length scale a dimension, ``r_i ~ N(0, tr2)`` the setting's own part, ``b_j`` and ``e_ij`` as in
-``reduction`` (what a fold does to one setting alone is part of ``e_ij``), ``m ~ N(0, 4)``. What is ranked is ``theta_i
+``mixed_model`` (what a fold does to one setting alone is part of ``e_ij``), ``m ~ N(0, 4)``. What is ranked is ``theta_i
 = m + g(x_i) + r_i``. Values are centred by the median of all runs and scaled by their sd, once ``model`` has drawn
 their lower tail together.
 """
@@ -46,7 +46,7 @@ class Hyperparameters:
 
     @property
     def noise(self) -> float:
-        """Variance of one run, as ``reduction`` counts it."""
+        """Variance of one run, as ``mixed_model`` counts it."""
         return math.exp(self.log_noise)
 
     def vector(self) -> Floats:

@@ -17,14 +17,9 @@ from kdsearch.tasks.options import OPTIMIZER_NAMES, SCHEDULES, ClassifierOptions
 from kdsearch.tasks.torch_task import TorchTask
 
 if TYPE_CHECKING:
-    from kdsearch.training.steppers import Precision
-
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
     from kdsearch.tasks.torch_task import TeacherRecipe
     from kdsearch.training.schedules import Schedule
+    from kdsearch.training.steppers import Precision
 
 STAGES_FROM_BEST = "stages_from_best"
 """Quirk: each stage of the teacher's schedule begins at the best epoch so far, with a new optimizer."""
@@ -266,7 +261,7 @@ class ImageTask(ImageRecipe, TorchTask):
     def identity(self) -> dict[str, Any]:
         """All that makes this task what it is, as JSON values."""
         own = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        if own.get("teacher_recipe", "") is None:
+        if own.get("teacher_recipe", "") in (None, "last"):  # studies that name none were begun with the last epoch
             del own["teacher_recipe"]
         return {"task": self.kind, **own, "parameters": dict(self.parameters)}
 

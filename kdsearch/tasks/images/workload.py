@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,9 +22,6 @@ from kdsearch.training.augmentation import CropFlip, ImageViews, ResizedCrop
 from kdsearch.training.feeds import ImageFeed, placed
 from kdsearch.training.members import Evaluate, Evaluation, alike
 from kdsearch.training.steppers import Stepper
-
-if TYPE_CHECKING:
-    from kdsearch.tasks.images.task import ImageTask
 
 
 @dataclass(frozen=True, eq=False)

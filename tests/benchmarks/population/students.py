@@ -30,8 +30,8 @@ from kdsearch.training.members import Member
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import looped, vmapped
 from kdsearch.training.population.optimizers import make_row_optimizer
-from kdsearch.training.population.stacked import Rows
-from kdsearch.training.population.stepper import Entrant, PopulationStepper, Slots
+from kdsearch.training.population.stacked import StackedParameters
+from kdsearch.training.population.stepper import InitialState, PopulationStepper, Slots
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper, Stepper
 
@@ -151,7 +151,7 @@ class Steps:
     def together(self, device: str, workspace: Path, form: Form, width: int) -> Run:
         """See ``Student``."""
         skeleton = build_seeded(0, self.build).to(device)
-        rows = Rows(skeleton, width)
+        rows = StackedParameters(skeleton, width)
         stepper = PopulationStepper(
             skeleton,
             vmapped(skeleton) if form == "vmapped" else looped(skeleton),
@@ -165,7 +165,7 @@ class Steps:
             begin = time.perf_counter()
             for slot in range(width):
                 state = build_seeded(turn * width + slot, self.build).state_dict()
-                stepper.enter(slot, Entrant(state, {"weight_decay": 5e-4}, None))
+                stepper.enter(slot, InitialState(state, {"weight_decay": 5e-4}, None))
             self._train(stepper, device)
             return (time.perf_counter() - begin) / width
 

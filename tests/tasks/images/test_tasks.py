@@ -64,7 +64,7 @@ def test_it_is_a_task_whose_identity_is_json(name: str) -> None:
 def test_declaring_imports_no_torch() -> None:
     code = (
         "import sys\n"
-        "from tests.tasks.image_tasks import TASKS\n"
+        "from tests.tasks.images.helpers import TASKS\n"
         "for make in TASKS.values():\n"
         "    task = make(); task.description, task.identity(), task.parameters, task.sources(), task.chances\n"
         "assert 'torch' not in sys.modules, 'torch was imported'\n"
