@@ -1,114 +1,82 @@
-"""README's Python examples are executed as they stand; its links lead somewhere; its commands exist."""
+"""README: its commands exist, its picture and figures are those of the recorded runs, a newcomer finishes it.
+
+That its blocks run and its links lead somewhere is tested with the other pages in ``test_docs.py``.
+"""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from xml.etree import ElementTree
 
-import numpy as np
 import pytest
+
+from docs import picture
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+FLAT = " ".join(README.split())
+PAGES = {page.name: page.read_text() for page in (ROOT / "docs").glob("*.md")}
 
 
-def example(mark: str) -> str:
-    (found,) = [text for text in EXAMPLES if mark in text]
-    return found
+def test_it_is_short() -> None:
+    assert len(README.splitlines()) <= 190
+    assert len(README.split()) <= 1500
 
 
-def run(text: str, home: Path) -> str:
-    script = f"import sys\nif __name__ == '__main__':\n{_indented(text)}"
-    file = home.parent / "example.py"
-    file.write_text(script)
-    done = subprocess.run([sys.executable, str(file)], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+def test_the_picture_is_that_of_the_recorded_runs() -> None:
+    values = picture.scores()
+    assert values.shape == (129, 16)
+    assert picture.PICTURE.read_text() == picture.draw(values)
+    assert picture.PICTURE.stat().st_size < 150_000
+    ElementTree.fromstring(picture.PICTURE.read_text())
 
 
-def _indented(text: str) -> str:
-    return "\n".join(f"    {line}" if line else line for line in text.splitlines())
+def test_figures_of_the_picture_are_measured() -> None:
+    found = picture.spread(picture.scores())
+    assert f"have sd {found.seeds:.3f} test mAP" in FLAT
+    assert f"have sd {found.configurations:.3f}" in FLAT
+    assert f"best seed of {found.above} of these" in FLAT
 
 
-def test_the_optuna_example(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KDSEARCH_DATA", raising=False)
-    output = run(example("optuna.create_study"), home)
-    assert re.search(r"0\.\d+ ± 0\.\d+", output)
+def test_spread_of_a_known_table() -> None:
+    values = picture.np.array([[1.0, 3.0], [0.0, 2.0]])
+    found = picture.spread(values)
+    # Both rows have variance 2; the means 2 and 1 have variance 0.5, less than the 1 that seeds leave in them.
+    assert found.seeds == pytest.approx(2**0.5)
+    assert found.configurations == 0
+    assert found.above == 1
 
 
-def test_the_ray_example(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KDSEARCH_DATA", raising=False)
-    monkeypatch.setenv("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
-    output = run(example("tune.Tuner"), home)
-    assert re.search(r"0\.\d+ ± 0\.\d+", output)
+@pytest.mark.parametrize("figure", ["0.805", "0.746", "0.023", "25 %", "95 %", "0.031", "0.036", "-0.007"])
+def test_figures_stand_in_the_benchmarks(figure: str) -> None:
+    assert figure in README
+    assert figure in PAGES["benchmarks.md"]
 
 
-def test_the_study_file_example_can_be_launched(home: Path) -> None:
-    from support import run_program
-
-    from kdsearch.ledger import embedded
-
-    file = home.parent / "mine.py"
-    file.write_text(example("def train(params, seed, report)"))
-    code, output = run_program("launch", str(file), "--engine", "debug", home=home)
-    embedded.stop(home / "postgres")
-    assert code == 0, output
-    assert "Comparison on confirm seeds" in output
-
-
-def test_the_replay_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    records = [
-        {"name": f"c{i}", "kind": "searched", "params": {"rate": rate}} for i, rate in enumerate((0.1, 0.2, 0.3))
-    ]
-    space = {"rate": {"kind": "uniform", "low": 0.0, "high": 1.0}}
-    meta = {"study": "mine", "space": space, "pools": ["search"], "states": ["done"], "configurations": records}
-    np.savez_compressed(
-        tmp_path / "runs.npz",
-        configuration=np.repeat(np.arange(3, dtype=np.int32), 2),
-        seed=np.tile(np.arange(2), 3),
-        pool=np.zeros(6, np.int8),
-        state=np.zeros(6, np.int8),
-        objective=np.array([0.5, 0.6, 0.7, 0.8, 0.2, 0.3]),
-        seconds=np.ones(6),
-        meta=np.frombuffer(json.dumps(meta).encode(), np.uint8),
-    )
-    monkeypatch.chdir(tmp_path)
-    made: dict[str, Any] = {}
-    exec(example("replay.TableWorld"), made)
-    assert made["world"].truth({"rate": 0.2}) == pytest.approx(0.75)
-    assert list(made["study"].space) == ["rate"]
-    assert made["study"].stored_name.startswith("replayed@replay")
-
-
-def test_options_named_in_readme_exist() -> None:
+def test_options_named_in_the_pages_exist() -> None:
+    text = README + PAGES["commands.md"] + PAGES["studies.md"]
     for command, option in (("export runs", "--table"), ("add", "--set"), ("extend", "--confirm-seeds")):
-        assert option in README
+        assert option in text
         asked = [sys.executable, "-m", "kdsearch", *command.split(), "--help"]
         environment = {**os.environ, "COLUMNS": "200"}
         assert option in subprocess.run(asked, capture_output=True, text=True, check=True, env=environment).stdout
-    assert "vary=nothing" in README
+    assert "vary=nothing" in text
     assert '"Where the spread comes from"' in (ROOT / "kdsearch/report/sections/variance_components.py").read_text()
 
 
-def test_links_lead_somewhere() -> None:
-    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", README) if not target.startswith("http")]
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
-
-
-def test_every_command_in_readme_exists() -> None:
+def test_every_command_in_the_pages_exists_and_every_command_is_in_the_pages() -> None:
     help_text = subprocess.run(
         [sys.executable, "-m", "kdsearch", "--help"], capture_output=True, text=True, check=True
     ).stdout
-    commands = set(re.findall(r"^(?:\$ )?kdsearch ([a-z]+)", README, re.MULTILINE))
-    assert {"launch", "report", "status"} <= commands
-    assert [command for command in sorted(commands) if not re.search(rf"^  {command}\b", help_text, re.MULTILINE)] == []
+    exist = set(re.findall(r"^  ([a-z]+)  ", help_text, re.MULTILINE))
+    named = set(re.findall(r"kdsearch ([a-z]+)\b", "\n".join(re.findall(r"```bash\n(.*?)```", README, re.DOTALL))))
+    assert {"launch", "report", "status"} <= named <= exist
+    commands = set(re.findall(r"kdsearch ([a-z]+)\b", PAGES["commands.md"]))
+    assert exist <= commands
 
 
 def test_the_test_command_is_the_one_that_ci_runs() -> None:
