@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import KdsearchError
@@ -49,12 +48,6 @@ class Draws:
     version: int = VERSION
     folds: int = 0
     teachers: int = 0
-
-    @staticmethod
-    def of(version: int, settings: Mapping[str, Any]) -> Draws:
-        """The draws of a stored study."""
-        teachers = settings.get("teachers")
-        return Draws(version, int(settings.get("folds") or 0), teachers if isinstance(teachers, int) else 0)
 
     @property
     def first_confirm_seed(self) -> int:

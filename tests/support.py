@@ -17,7 +17,8 @@ import numpy as np
 import kdsearch as kd
 from kdsearch.data.folds import Fold
 from kdsearch.errors import RunInterrupted
-from kdsearch.ledger.studies import Declaration
+from kdsearch.ledger.settings import StudySettings
+from kdsearch.ledger.studies import Declaration, plain
 from kdsearch.tasks import RunContext, RunRequest, RunResult
 from kdsearch.tasks.base import Job, Jobs, Layout
 
@@ -123,7 +124,7 @@ class ToyTask:
 
 
 @dataclass(frozen=True)
-class Crowd(ToyTask):
+class PopulationTrainer(ToyTask):
     """A toy task whose students train together, each for two to five epochs by its seed.
 
     ``common_fault``: a step of more than so many runs raises. ``own_fault``: a student of that seed cannot begin.
@@ -159,9 +160,9 @@ class Crowd(ToyTask):
 
 
 class CrowdPopulation:
-    """See ``Crowd``."""
+    """See ``PopulationTrainer``."""
 
-    def __init__(self, task: Crowd, width: int) -> None:
+    def __init__(self, task: PopulationTrainer, width: int) -> None:
         self.task, self.width = task, width
 
     def train(self, jobs: Jobs) -> None:
@@ -212,13 +213,18 @@ def toy_study(**changes: Any) -> kd.Study:
     return kd.Study(**{**fields, **changes})
 
 
+def settings_of(study: kd.Study) -> StudySettings:
+    """The settings of a study as the ledger has them."""
+    return StudySettings.from_json(plain(study.settings()))
+
+
 def declaration(study: kd.Study, code_hash: str = "code0") -> Declaration:
     """The study in the ledger's words, without a file."""
     task = study.trained
     return Declaration(
         name=study.stored_name,
         identity=study.identity(),
-        settings=study.settings(),
+        settings=settings_of(study),
         description=task.description,
         metric=task.metric,
         chance=task.chance,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from kdsearch import environment
-from kdsearch.draws import Draws
 from kdsearch.engines import artifacts
 from kdsearch.engines.teacher import given_weights
 from kdsearch.ledger.leases import Lease, Outcome
@@ -55,7 +54,7 @@ def job_of(
     request = RunRequest(
         role="teacher" if lease.pool == "teacher" else "student",
         params=params,
-        seed=Draws.of(record.version, record.settings).training_seed(lease.pool, lease.seed),
+        seed=record.draws.training_seed(lease.pool, lease.seed),
         teacher=_teacher(study, record, lease, params),
         fold=lease.fold,
     )

@@ -49,7 +49,7 @@ class Mirror:
         if self._projection is None:
             with ledger.database.engine.begin() as connection:  # Optuna's tables are made by one at a time
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('kdsearch: optuna tables'))"))
-                self._projection = Projection(ledger.database, self._study.name, self._study.settings["space"])
+                self._projection = Projection(ledger.database, self._study.name, self._study.settings.space_json)
         results = ledger.results(self._study.id, curves=False)
         return self._projection.sync(results, estimates(results))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from kdsearch.engines.teacher import given_weights
 from kdsearch.errors import DataError, KdsearchError, StudyFileError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.settings import StudySettings
 from kdsearch.ledger.studies import Declaration, difference, plain
 from kdsearch.search.searches import without_space
 from kdsearch.study import files
@@ -54,7 +55,7 @@ class LoadedStudy:
         ]
         if lines:
             raise StudyMismatch(_refusal(row, self.study, lines))
-        budget, confirm = Budget(**row.settings["budget"]), Confirm(**row.settings["confirm"])
+        budget, confirm = Budget(**asdict(row.settings.budget)), Confirm(**asdict(row.settings.confirm))
         return replace(self, study=replace(before, budget=budget, confirm=confirm))
 
     def declaration(self) -> Declaration:
@@ -67,7 +68,7 @@ class LoadedStudy:
         return Declaration(
             name=study.stored_name,
             identity=identity,
-            settings=study.settings(),
+            settings=StudySettings.from_json(plain(study.settings()), f"the study {study.stored_name}"),
             description=study.description,
             metric=task.metric,
             chance=task.chance,
@@ -98,7 +99,7 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
 
 def _check_question(study: Study) -> None:
     """Refuse a comparison with the best setting without distillation where there is nothing to search for one."""
-    if study.question == "best without" and not without_space(study.searched):
+    if study.question == "best without" and not without_space(StudySettings.from_json(study.searched)):
         off = f"every teacher weight ({', '.join(study.off)}) is 0"
         if study.without is not None:
             off = f"{', '.join(f'{name} is {value!r}' for name, value in study.off.items())}"

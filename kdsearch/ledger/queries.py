@@ -20,6 +20,7 @@ from kdsearch.ledger.records import (
     StudyRecord,
     StudyResults,
 )
+from kdsearch.ledger.settings import StudySettings
 
 _SEARCH_COLUMNS = tuple(
     schema.run.c[name]
@@ -176,7 +177,8 @@ def study_by_id(connection: Connection, study_id: int) -> StudyRecord:
 
 def _study(row: RowMapping) -> StudyRecord:
     values = {name: value for name, value in row.items() if name in _STUDY_FIELDS}
-    return StudyRecord(**{**values, "finalist_ids": tuple(values["finalist_ids"])})
+    settings = StudySettings.from_json(row["settings"], f"the study {row['name']}")
+    return StudyRecord(**{**values, "finalist_ids": tuple(values["finalist_ids"]), "settings": settings})
 
 
 def _configurations(connection: Connection, study_id: int, above: int = 0) -> dict[int, ConfigurationRecord]:

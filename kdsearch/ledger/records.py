@@ -9,6 +9,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from kdsearch.data.folds import FIRST, Fold
+from kdsearch.draws import Draws
+from kdsearch.ledger.settings import StudySettings
 from kdsearch.tasks.base import Scalar
 
 Kind = Literal["searched", "without", "baseline", "ablation", "teacher"]
@@ -86,7 +88,7 @@ class EventRecord:
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """A study's row. ``identity`` never changes; ``settings`` (budget, confirm, published, min_effect …) may.
+    """A study's row. ``identity`` never changes; its ``settings`` may.
 
     ``phase`` is ``teacher``, ``search``, ``confirm`` or ``finished``; ``winner_id``, ``ablation_id``,
     ``best_without_id`` and ``finalist_ids`` are set in the one transaction that ends the search. ``version``: of the
@@ -97,7 +99,7 @@ class StudyRecord:
     name: str
     phase: str
     identity: Mapping[str, Any]
-    settings: Mapping[str, Any]
+    settings: StudySettings
     description: str
     metric: str
     chance: float
@@ -112,6 +114,12 @@ class StudyRecord:
     uid: UUID | None = None
     version: int = 1
     best_without_id: int | None = None
+
+    @property
+    def draws(self) -> Draws:
+        """How its runs draw folds and teachers."""
+        teachers = self.settings.teachers
+        return Draws(self.version, self.settings.folds, teachers if isinstance(teachers, int) else 0)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,7 @@ from kdsearch.draws import VERSION
 from kdsearch.errors import StudyMismatch
 from kdsearch.ledger import queries, schema
 from kdsearch.ledger.records import StudyRecord
-
-LIMITS = ("runs", "hours", "gpu_hours")
-_SINCE_DRAWS = frozenset({"folds", "without", "question", "idle_without_teacher", "query_groups", "teacher_saw"})
+from kdsearch.ledger.settings import StudySettings
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Declaration:
 
     name: str
     identity: Mapping[str, Any]
-    settings: Mapping[str, Any]
+    settings: StudySettings
     description: str
     metric: str
     chance: float
@@ -46,7 +44,7 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     if row is None:
         return _create(connection, declared), []
     if row["version"] == 1:
-        declared = _before_draws(declared)
+        declared = replace(declared, settings=declared.settings.before_draws())
     differences = list(difference(row["identity"], plain(declared.identity)))
     if differences:
         raise StudyMismatch(
@@ -54,19 +52,20 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
             + "\n  ".join(differences)
             + "\nGive the changed study another name in its file, or undo the change to go on with the stored one."
         )
-    changes = _settings_changes(row["settings"], declared.settings)
+    stored = StudySettings.from_json(row["settings"], f"the study {declared.name}")
+    kept = stored.relaunched(declared.settings)
+    changes = _settings_changes(stored, kept)
     if row["code_hash"] != declared.code_hash:
         changes.append(
             f"trainer code changed: {row['code_hash']} before, {declared.code_hash} now; "
             "runs are marked by code and not mixed in a table unless asked to. The search goes on from the runs of "
             "both: if the change alters results, give the study a new name"
         )
-    kept = {**plain(declared.settings), **_extended(row["settings"], declared.settings)}
     connection.execute(
         table.update()
         .where(table.c.id == row["id"])
         .values(
-            settings=kept,
+            settings=kept.to_json(),
             code_hash=declared.code_hash,
             stop_requested=False,
             source_file=declared.source_file,
@@ -75,14 +74,15 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     )
     for change in changes:
         log_event(connection, row["id"], "changed", change)
-    return queries.study_by_id(connection, row["id"]), changes + _smaller(row["settings"], declared.settings)
+    return queries.study_by_id(connection, row["id"]), [*changes, *stored.larger_than(declared.settings)]
 
 
 def change_settings(connection: Connection, study_id: int, changes: Mapping[str, Any], message: str) -> None:
-    """Replace some settings, as ``extend`` does, and log it."""
+    """Replace some settings by their keys in JSON, as ``extend`` does, and log it."""
     table = schema.study
     row = connection.execute(sa.select(table.c.settings).where(table.c.id == study_id).with_for_update()).scalar_one()
-    connection.execute(table.update().where(table.c.id == study_id).values(settings={**row, **changes}))
+    changed = StudySettings.from_json(row).changed(**changes)
+    connection.execute(table.update().where(table.c.id == study_id).values(settings=changed.to_json()))
     log_event(connection, study_id, "changed", message, changes)
 
 
@@ -124,19 +124,12 @@ def difference(stored: Any, declared: Any, path: str = "") -> Iterator[str]:
         yield f"{path}: {stored!r} in the ledger, {declared!r} in the study file"
 
 
-def _before_draws(declared: Declaration) -> Declaration:
-    """What a file declares of a study of version 1, which goes on as it began: its runs draw no folds and teachers."""
-    settings = {name: value for name, value in declared.settings.items() if name not in _SINCE_DRAWS}
-    settings["confirm"] = {name: value for name, value in settings["confirm"].items() if name != "others"}
-    return replace(declared, settings=settings)
-
-
 def _create(connection: Connection, declared: Declaration) -> StudyRecord:
     values = {
         "name": declared.name,
         "phase": "teacher",
         "identity": plain(declared.identity),
-        "settings": plain(declared.settings),
+        "settings": declared.settings.to_json(),
         "description": declared.description,
         "metric": declared.metric,
         "chance": declared.chance,
@@ -157,48 +150,11 @@ def _create(connection: Connection, declared: Declaration) -> StudyRecord:
     return queries.study_by_id(connection, study_id)
 
 
-def _settings_changes(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:
-    new = {**plain(declared), **_extended(stored, declared)}
+def _settings_changes(stored: StudySettings, kept: StudySettings) -> list[str]:
     return [
-        line.replace("in the study file", "now").replace("in the ledger", "before") for line in difference(stored, new)
+        line.replace("in the study file", "now").replace("in the ledger", "before")
+        for line in difference(stored.to_json(), kept.to_json())
     ]
-
-
-def _smaller(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> list[str]:
-    """What the file asks less of than the ledger has: said, since the larger number stands."""
-    names = [("budget", limit) for limit in LIMITS] + [("confirm", "seeds")]
-    pairs = {f"{group}.{name}": (stored[group].get(name), declared[group].get(name)) for group, name in names}
-    return [
-        f"{name}: {now:g} in the file, {had:g} in the ledger stands"
-        for name, (had, now) in pairs.items()
-        if now is not None and had is not None and now < had
-    ]
-
-
-def _extended(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep what ``extend`` added: a larger budget in the ledger stands until the file asks for more.
-
-    How a budget is shared between the two searches stays as it was when they began.
-    """
-    shared = {"without": stored["without"]} if "without" in stored else {}
-    return {
-        **shared,
-        "budget": {name: _larger(stored["budget"].get(name), declared["budget"].get(name)) for name in LIMITS},
-        "confirm": _larger_confirm(stored["confirm"], declared["confirm"]),
-    }
-
-
-def _larger_confirm(stored: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
-    """As declared, but with the larger numbers of seeds; ``others`` without a number is all of them."""
-    confirm = {**plain(declared), "seeds": max(stored["seeds"], declared["seeds"])}
-    if "others" in declared:
-        confirm["others"] = _larger(stored.get("others"), declared["others"])
-    return confirm
-
-
-def _larger(stored: float | None, declared: float | None) -> float | None:
-    """The larger limit; a limit that the file does not set is none."""
-    return declared if stored is None or declared is None else max(stored, declared)
 
 
 def plain(value: Any) -> Any:

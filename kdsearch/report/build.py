@@ -43,7 +43,7 @@ def build(results: StudyResults, *, mix_code: bool = False) -> Report:
     study = results.study
     sections = DURING_SEARCH if selection.searching else AFTER_CHOICE
     tables = tuple(cut_table(selection, table) for section in sections if (table := section(selection)) is not None)
-    title = str(study.settings.get("title") or study.name)
+    title = study.settings.title or study.name
     return Report(
         title=f"{title} ({study.name})" if title != study.name else title,
         study=study.name,
@@ -63,8 +63,8 @@ def answer_of(results: StudyResults) -> Answer | None:
 def _state(selection: Selection, results: StudyResults) -> list[str]:
     study = selection.study
     notes = []
-    if study.settings.get("preset"):
-        notes.append(f"Preset {study.settings['preset']}.")
+    if study.settings.preset:
+        notes.append(f"Preset {study.settings.preset}.")
     notes += ended_sentences(results)
     searched = selection.searched()
     if study.phase == "teacher":
@@ -100,12 +100,12 @@ def _ended(selection: Selection) -> str:
     parts = shares_of(selection.study.settings)
     search = [run for run in selection.runs if run.pool == "search"]
     if len(parts) == 1:
-        budget = parts["searched"].get("runs")
-        return f"{len(search)}{f' of {budget}' if budget else ''} search runs"
+        most = parts["searched"].runs
+        return f"{len(search)}{f' of {most}' if most else ''} search runs"
     words = []
     for kind, budget in parts.items():
         count = sum(searched(selection.configurations, run, kind) for run in search)
-        of = f" of {budget['runs']}" if budget.get("runs") else ""
+        of = f" of {budget.runs}" if budget.runs else ""
         words.append(f"{count}{of} {'search runs' if kind == 'searched' else 'without distillation'}")
     return " and ".join(words)
 
@@ -181,7 +181,7 @@ def failed_runs(selection: Selection) -> list[str]:
 
 def changed_margin(selection: Selection) -> list[str]:
     """Say that the margin of the verdicts is another now."""
-    now = float(selection.study.settings.get("min_effect", 0.0))
+    now = selection.study.settings.min_effect
     if now == min_effect(selection):
         return []
     return [

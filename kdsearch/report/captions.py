@@ -69,8 +69,8 @@ def caption(
 
 def spread_words(selection: Selection, pool: Pool = "confirm") -> str:
     """Say what an sd over the runs of a pool is over, and which of split and teacher they hold."""
-    study, teachers = selection.study, str(selection.study.settings.get("teachers", "one"))
-    if study.version == 1 or (not study.settings.get("folds") and teachers in SPREADS):
+    study, teachers = selection.study, str(selection.study.settings.teachers)
+    if study.version == 1 or (not study.settings.folds and teachers in SPREADS):
         words = SPREADS.get(teachers, SPREADS["one"])
     else:
         words = _drawn_words(drawn(selection), pool)
@@ -106,14 +106,14 @@ def recipe_words(selection: Selection) -> list[str]:
     if not isinstance(data, Mapping) or data.get("validation") is None or not selection.has_scores:
         return []
     epochs = [] if epoch_on_test(study) else ["epochs"]
-    teacher = ["teacher"] if study.settings.get("teachers", "one") == "one" else []
+    teacher = ["teacher"] if study.settings.teachers == "one" else []
     chosen = listed([*epochs, *teacher])
     return [f"{chosen} chosen on validation, one split" if chosen else "one split"]
 
 
 def saw_words(selection: Selection) -> list[str]:
     """Say what a given teacher saw of what validates; nothing where the study trains its teachers."""
-    words = SAW.get(str(selection.study.settings.get("teacher_saw")))
+    words = SAW.get(str(selection.study.settings.teacher_saw))
     return [] if words is None else [words.format(items=items(selection.study))]
 
 
@@ -168,7 +168,7 @@ def min_effect(selection: Selection) -> float:
 
     A margin that is set after the fresh seeds were seen would make any verdict.
     """
-    now = float(selection.study.settings.get("min_effect", 0.0))
+    now = selection.study.settings.min_effect
     return now if selection.choice is None else float(selection.choice.data.get("min_effect", now))
 
 

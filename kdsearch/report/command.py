@@ -7,10 +7,9 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from kdsearch.draws import Draws
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.report.selection import Selection
-from kdsearch.space import active, stored_space, written
+from kdsearch.space import active, written
 from kdsearch.tasks.base import VARY, Scalar
 
 
@@ -31,7 +30,7 @@ def export_command(selection: Selection) -> str | None:
     study = selection.study
     if study.winner_id is None:
         return None
-    first = Draws.of(study.version, study.settings).first_confirm_seed
+    first = study.draws.first_confirm_seed
     kept = any(run.seed == first and run.artifact for run in selection.of(study.winner_id, "confirm"))
     return f"kdsearch export model {shlex.quote(study.name)} -o winner.pt" if kept else None
 
@@ -41,7 +40,7 @@ def settings_of(selection: Selection, params: Mapping[str, Scalar]) -> dict[str,
 
     A configuration that somebody added may set what the space does not hold.
     """
-    space = stored_space(selection.study.settings)
+    space = selection.study.settings.space
     set_ = {name: params[name] for name in active(space, params) if name in params}
     usual = next((row.params for row in selection.configurations.values() if row.origin == "sampler"), params)
     others = {name: value for name, value in params.items() if name not in space and usual.get(name, value) != value}
@@ -65,9 +64,9 @@ def _path(source: str) -> str:
 
 def _preset(study: StudyRecord) -> list[str]:
     """Always named where the file has any: what is chosen by hardware may be another one here."""
-    preset = study.settings.get("preset")
+    preset = study.settings.preset
     if preset:
-        return ["--preset", str(preset)]
+        return ["--preset", preset]
     try:
         some = "presets" in Path(study.source_file).read_text(errors="replace")
     except OSError:

@@ -8,8 +8,7 @@ from typing import Literal
 from kdsearch.ledger.records import ConfigurationRecord
 from kdsearch.report.selection import Selection
 from kdsearch.search.searches import without_space
-from kdsearch.space import stored_space
-from kdsearch.study.without import NAMED, read, stored_without
+from kdsearch.study.without import read
 from kdsearch.tasks.base import Scalar
 
 Part = Literal["winner", "primary", "second", "baseline", "context"]
@@ -55,7 +54,7 @@ def compared(selection: Selection) -> list[Compared]:
 
 def question(selection: Selection) -> str:
     """Return which comparison the study file makes the primary one."""
-    return str(selection.study.settings.get("question") or ITSELF)
+    return selection.study.settings.question
 
 
 def primary_id(selection: Selection) -> int | None:
@@ -100,7 +99,7 @@ def void_ablation(selection: Selection) -> str | None:
         return "this task has no teacher, so there is no distillation to take away"
     if study.ablation_id == study.winner_id or not uses_teacher(selection, study.winner_id):
         why = "uses no teacher (its teacher weights are 0)"
-        if study.settings.get(NAMED):
+        if study.settings.without_values:
             why = f"does without distillation already ({_off(selection, study.winner_id)})"
         return (
             f"the winner {why}, so the winner without distillation is the winner itself: the search found no use for "
@@ -133,7 +132,7 @@ def replaced_question(selection: Selection) -> str | None:
 
 def taken_away(selection: Selection) -> dict[str, Scalar]:
     """Return what a configuration without distillation has, by parameter: teacher weights 0, or what the file names."""
-    return stored_without(selection.study.settings)
+    return selection.study.settings.off
 
 
 def has_without(selection: Selection) -> bool:
@@ -152,7 +151,7 @@ def uses_teacher(selection: Selection, id_: int) -> bool:
 
 def _read(selection: Selection, id_: int) -> dict[str, Scalar]:
     settings, params = selection.study.settings, selection.configurations[id_].params
-    return read(stored_space(settings), params) if settings.get(NAMED) else dict(params)
+    return read(settings.space, params) if settings.without_values else dict(params)
 
 
 def name_of(selection: Selection, id_: int) -> str:

@@ -53,7 +53,7 @@ class Drawn:
 def drawn(selection: Selection) -> Drawn:
     """What a study's runs draw, by the streams that its winner names, or before there is one its other settings."""
     study = selection.study
-    draws, teachers = Draws.of(study.version, study.settings), _teachers(selection)
+    draws, teachers = study.draws, _teachers(selection)
     streams = streams_of(_params(selection))
     if study.version == 1 or draws.folds == 0 or teachers == "one":
         streams -= {SPLIT}
@@ -63,7 +63,7 @@ def drawn(selection: Selection) -> Drawn:
 
 
 def _teachers(selection: Selection) -> str:
-    given = selection.study.settings.get("teachers", "one")
+    given = selection.study.settings.teachers
     return "several" if isinstance(given, int) else str(given)
 
 

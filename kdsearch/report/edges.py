@@ -9,7 +9,7 @@ from kdsearch.report.answered import Edge
 from kdsearch.report.compared import best_without_id, label_of, name_of, taken_away
 from kdsearch.report.selection import Selection
 from kdsearch.search.searches import without_space
-from kdsearch.space import Categorical, Dimension, Integer, active, plain, stored_space
+from kdsearch.space import Categorical, Dimension, Integer, active, plain
 from kdsearch.tasks.base import Scalar
 
 NEAR = 0.02
@@ -19,7 +19,7 @@ NEAR = 0.02
 def edges(selection: Selection) -> tuple[Edge, ...]:
     """Return the numbers at an edge, of the winner and of the best without distillation where it is another."""
     settings, found = selection.study.settings, list[Edge]()
-    space = stored_space(settings)
+    space = settings.space
     winner, best = selection.study.winner_id, best_without_id(selection)
     if winner is not None and winner in selection.configurations:
         params = selection.configurations[winner].params

@@ -15,7 +15,6 @@ from kdsearch.report.selection import Selection
 from kdsearch.report.units import Units
 from kdsearch.statistics import clustered_mean
 from kdsearch.statistics.summaries import Floats
-from kdsearch.study.without import NAMED
 
 QUERY_CONFIDENCE = 0.95
 QUERY_TOLERANCE = 1e-4
@@ -62,7 +61,7 @@ def _what(selection: Selection, found: Drawn) -> str:
 
 def _off(selection: Selection) -> str:
     """What is taken away, where all else stays."""
-    if not selection.study.settings.get(NAMED):
+    if not selection.study.settings.without_values:
         return "teacher weights 0"
     return listed([f"{name} = {value}" for name, value in taken_away(selection).items()])
 
@@ -111,7 +110,7 @@ def video_sentences(selection: Selection, queries: Mapping[int, Sequence[float]]
         return []  # a run that diverged has no values of single queries: this would be another difference
     gains = {seed: both[0][seed] - both[1][seed] for seed in seeds}
     each = _over_units(Units.of(selection), gains)
-    given = study.settings.get("query_groups")
+    given = study.settings.query_groups
     groups = list(range(each.size)) if given is None else list(given)
     if len(groups) != each.size or len(set(groups)) < 2:
         return []

@@ -54,7 +54,7 @@ def runs_json(results: StudyResults) -> str:
         "metric": study.metric,
         "chance": study.chance,
         "phase": study.phase,
-        "space": study.settings.get("space", {}),
+        "space": study.settings.space_json,
         "runs": [_finite(record) for record in _records(results)],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
@@ -84,7 +84,7 @@ def write_table(
         "data": data_line(study),
         "metric": study.metric,
         "chance": study.chance,
-        "space": study.settings.get("space", {}),
+        "space": study.settings.space_json,
         "pools": pools,
         "states": states,
         "configurations": [{"name": row.name, "kind": row.kind, "params": dict(row.params)} for row in kept],

@@ -209,7 +209,7 @@ def ended_sentences(results: StudyResults) -> list[str]:
     for kind, budget in shares_of(results.study.settings).items():
         told = [event.message for event in results.events if event.kind == EVENTS[kind]]
         if told:
-            spent, runs = _runs(results, kind), budget.get("runs")
+            spent, runs = _runs(results, kind), budget.runs
             count = plural(spent, "run") if runs is None else f"{spent:,} of {plural(int(runs), 'run')}"
             why = told[-1].removeprefix(f"{EVENTS[kind]}: ").replace("without teacher", "without distillation")
             said.append(f"{TITLES[kind]}: {count}; {why}.")

@@ -69,7 +69,7 @@ def _searches(results: StudyResults) -> list[str]:
     words = []
     for kind, budget in parts.items():
         runs = [run for run in results.runs if run.pool == "search" and searched(results.configurations, run, kind)]
-        of = f" of {budget['runs']:,}" if budget.get("runs") else ""
+        of = f" of {budget.runs:,}" if budget.runs else ""
         words.append(f"{sum(run.state in ENDED for run in runs):,}{of}")
     return [f"Ended: search {words[0]}, {WITHOUT} {words[1]}."]
 
@@ -111,7 +111,7 @@ def _extended(results: StudyResults) -> list[str]:
     if study.phase != "finished" or study.winner_id is None:
         return []
     runs = [run for run in results.runs if (run.configuration_id, run.pool) == (study.winner_id, "confirm")]
-    asked = int((study.settings.get("confirm") or {}).get("seeds", 0))
+    asked = study.settings.confirm.seeds
     if asked <= len({run.seed for run in runs if run.state != "cancelled"}):
         return []
     ended = len({run.seed for run in runs if run.state in ENDED})
@@ -128,8 +128,8 @@ def _time(results: StudyResults, *, working: bool, launched: bool) -> list[str]:
         notes.append(f"Left: about {plural(left.runs, 'run')}; no worker holds a run now: if no launch is going on, "
                      "launch again.")  # fmt: skip
     elif left.runs and left.seconds is None:
-        budget = results.study.settings.get("budget") or {}
-        uncounted = results.study.winner_id is None and budget.get("runs") is None
+        budget = results.study.settings.budget
+        uncounted = results.study.winner_id is None and budget.runs is None
         search = f" and a search of {describe(budget)}" if uncounted else ""
         notes.append(f"About {plural(left.runs, 'run')} left{search}; none has ended yet, so the time is not known.")
     elif left.runs and left.seconds is not None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from kdsearch.ledger.records import SearchRun
+from kdsearch.ledger.settings import Limits
 
 GAIN = 0.25
 """The search may end when more runs are expected to add less than this part of ``min_effect`` to the winner."""
@@ -29,21 +29,21 @@ class Use:
     known: bool = True
 
 
-def runs_left(budget: Mapping[str, Any], search: Sequence[SearchRun], beside: Sequence[SearchRun] = ()) -> int | None:
+def runs_left(budget: Limits, search: Sequence[SearchRun], beside: Sequence[SearchRun] = ()) -> int | None:
     """How many more search runs may be ordered: 0 when a limit is reached, ``None`` when no number limits them.
 
     ``beside``: runs of the other search, see ``busy_seconds``.
     """
     if time_is_over(budget, search, beside):
         return 0
-    return None if budget.get("runs") is None else max(0, int(budget["runs"]) - ordered(search))
+    return None if budget.runs is None else max(0, budget.runs - ordered(search))
 
 
-def time_is_over(budget: Mapping[str, Any], search: Sequence[SearchRun], beside: Sequence[SearchRun] = ()) -> bool:
+def time_is_over(budget: Limits, search: Sequence[SearchRun], beside: Sequence[SearchRun] = ()) -> bool:
     """Whether a limit in hours or in GPU-hours is reached."""
-    if budget.get("hours") is not None and busy_seconds(search, beside) >= 3600 * float(budget["hours"]):
+    if budget.hours is not None and busy_seconds(search, beside) >= 3600 * budget.hours:
         return True
-    return budget.get("gpu_hours") is not None and own_seconds(search) >= 3600 * float(budget["gpu_hours"])
+    return budget.gpu_hours is not None and own_seconds(search) >= 3600 * budget.gpu_hours
 
 
 def ordered(search: Iterable[SearchRun]) -> int:
@@ -51,28 +51,28 @@ def ordered(search: Iterable[SearchRun]) -> int:
     return sum(run.state != "cancelled" for run in search)
 
 
-def uses(budget: Mapping[str, Any], search: Sequence[SearchRun], beside: Sequence[SearchRun] = ()) -> list[Use]:
+def uses(budget: Limits, search: Sequence[SearchRun], beside: Sequence[SearchRun] = ()) -> list[Use]:
     """How far each limit of a budget is used; a run takes as long as those of its search that have ended.
 
     Before any of them has ended, those ``beside`` tell, and before any at all has ended each counts as one second.
     """
-    found = [] if budget.get("runs") is None else [Use(float(budget["runs"]), float(ordered(search)), 1.0)]
+    found = [] if budget.runs is None else [Use(float(budget.runs), float(ordered(search)), 1.0)]
     waiting = sum(run.state in ("queued", "leased") for run in search)
     mean = _mean_seconds(search) or _mean_seconds(beside)
     each = mean or 1.0
-    if budget.get("gpu_hours") is not None:
+    if budget.gpu_hours is not None:
         spent = own_seconds(search) + waiting * each
-        found.append(Use(3600 * float(budget["gpu_hours"]), spent, each, mean is not None))
-    if budget.get("hours") is not None:
+        found.append(Use(3600 * budget.gpu_hours, spent, each, mean is not None))
+    if budget.hours is not None:
         # Several workers train several seconds in one of the clock.
         trained = own_seconds(search) + own_seconds(beside)
         each *= (busy_seconds([*search, *beside]) / trained if trained else 0.0) or 1.0
         spent = busy_seconds(search, beside) + waiting * each
-        found.append(Use(3600 * float(budget["hours"]), spent, each, mean is not None))
+        found.append(Use(3600 * budget.hours, spent, each, mean is not None))
     return found
 
 
-def shares(budget: Mapping[str, Any], without: float) -> tuple[dict[str, Any], dict[str, Any]]:
+def shares(budget: Limits, without: float) -> tuple[Limits, Limits]:
     """A budget in two: that of the search, and the share ``without`` of it, for the search without a teacher.
 
     The share of the runs is rounded; it is ``FEWEST`` or more, but at most half of them. A limit that is not given is
@@ -80,14 +80,11 @@ def shares(budget: Mapping[str, Any], without: float) -> tuple[dict[str, Any], d
     """
     if not 0 <= without < 1:
         raise ValueError(f"expected a share from 0 to less than 1, got {without}")
-    rest, share = dict(budget), dict(budget)
-    for name in ("hours", "gpu_hours"):
-        if budget.get(name) is not None:
-            rest[name], share[name] = (1 - without) * budget[name], without * budget[name]
-    if (runs := budget.get("runs")) is not None:
-        few = min(max(FEWEST, round(without * runs)), runs // 2) if without > 0 else 0
-        rest["runs"], share["runs"] = runs - few, few
-    return rest, share
+    rest, few = budget.runs, None
+    if rest is not None:
+        few = min(max(FEWEST, round(without * rest)), rest // 2) if without > 0 else 0
+        rest -= few
+    return _of_time(budget, 1 - without, rest), _of_time(budget, without, few)
 
 
 def own_seconds(search: Iterable[SearchRun]) -> float:
@@ -117,10 +114,16 @@ def busy_seconds(search: Iterable[SearchRun], beside: Iterable[SearchRun] = ()) 
     return total
 
 
-def describe(budget: Mapping[str, Any]) -> str:
+def describe(budget: Limits) -> str:
     """``200 search runs``, ``2 hours``, or several limits with ``or``."""
-    words = {"runs": "search runs", "hours": "hours", "gpu_hours": "GPU-hours"}
-    return " or ".join(f"{budget[name]:g} {text}" for name, text in words.items() if budget.get(name) is not None)
+    limits = ((budget.runs, "search runs"), (budget.hours, "hours"), (budget.gpu_hours, "GPU-hours"))
+    return " or ".join(f"{limit:g} {words}" for limit, words in limits if limit is not None)
+
+
+def _of_time(budget: Limits, share: float, runs: int | None) -> Limits:
+    """So many runs, and a share of the hours."""
+    hours, gpu_hours = (None if limit is None else share * limit for limit in (budget.hours, budget.gpu_hours))
+    return Limits(runs, hours, gpu_hours)
 
 
 def _mean_seconds(search: Iterable[SearchRun]) -> float | None:

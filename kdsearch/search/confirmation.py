@@ -11,7 +11,7 @@ from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import ENDED, ConfigurationRecord, Kind, SearchRun, StudyRecord
 from kdsearch.search.observations import by_pool, pending
 from kdsearch.search.ranking import Standing
-from kdsearch.search.teachers import Teachers, draws_of
+from kdsearch.search.teachers import Teachers
 from kdsearch.study.declaration import Study
 from kdsearch.study.without import read
 from kdsearch.tasks.base import Scalar
@@ -41,7 +41,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
         "estimate_sd": winner.sd,
         "search_seeds": winner.n,
         "candidates": len(ranking),
-        "min_effect": float(state.study.settings["min_effect"]),
+        "min_effect": state.study.settings.min_effect,
     }
     if best is not None:
         evidence["without"] = {
@@ -57,7 +57,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
         ChooseWinner(
             winner=winner.id,
             ablation=ablation,
-            finalists=tuple(row.id for row in others if row.n > 1)[: int(state.study.settings["confirm"]["finalists"])],
+            finalists=tuple(row.id for row in others if row.n > 1)[: state.study.settings.confirm.finalists],
             evidence=evidence,
             best_without=None if best is None else winner.id if same else best.id,
         ),
@@ -127,13 +127,11 @@ def orders(study: Study, state: SearchState) -> list[Order]:
 
 def compared(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord]) -> dict[int, int]:
     """What is compared, winner first, and on how many of the confirm seeds: baselines and finalists on the first."""
-    confirm = study.settings.get("confirm") or {}
-    seeds = int(confirm.get("seeds", 0))
-    others = confirm.get("others")
-    fewer = seeds if others is None else min(seeds, int(others))
+    confirm = study.settings.confirm
     primary = [id_ for id_ in (study.winner_id, study.ablation_id, study.best_without_id) if id_ is not None]
     baselines = [row.id for row in configurations.values() if row.kind == "baseline"]
-    return {**dict.fromkeys([*primary, *baselines, *study.finalist_ids], fewer), **dict.fromkeys(primary, seeds)}
+    beside = dict.fromkeys([*primary, *baselines, *study.finalist_ids], confirm.of_others)
+    return {**beside, **dict.fromkeys(primary, confirm.seeds)}
 
 
 def _look(state: SearchState, runs: list[SearchRun]) -> Note:
@@ -147,7 +145,7 @@ def _look(state: SearchState, runs: list[SearchRun]) -> Note:
     }
     common = set.intersection(*ended.values())
     message, data = f"all confirm runs have ended: a look at {len(common)} common fresh seeds", {"seeds": len(common)}
-    draws = draws_of(state.study)
+    draws = state.study.draws
     if draws.teachers:
         data["teachers"] = len({draws.index("confirm", seed) % draws.teachers for seed in common})
         message += f" of {data['teachers']} teachers"
@@ -156,5 +154,5 @@ def _look(state: SearchState, runs: list[SearchRun]) -> Note:
 
 def other_side(study: StudyRecord) -> int | None:
     """What the winner is compared with first of all: the answer to the study's question."""
-    best = study.settings.get("question") == "best without" and study.best_without_id is not None
+    best = study.settings.question == "best without" and study.best_without_id is not None
     return study.best_without_id if best else study.ablation_id

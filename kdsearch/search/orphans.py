@@ -5,7 +5,7 @@ from __future__ import annotations
 from kdsearch.ledger.orders import CancelRun, FailRun, NewRun, Note, Order
 from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import SearchRun
-from kdsearch.search.teachers import LOST, Teachers, draws_of
+from kdsearch.search.teachers import LOST, Teachers
 from kdsearch.study.declaration import Study
 
 REPLACED = "teacher replaced"
@@ -66,5 +66,5 @@ def _lost(state: SearchState, needs: int, runs: list[SearchRun]) -> Note:
 
 
 def _seeds(state: SearchState, runs: list[SearchRun]) -> list[int]:
-    draws = draws_of(state.study)
+    draws = state.study.draws
     return sorted({draws.index(run.pool, run.seed) for run in runs})

@@ -18,6 +18,7 @@ from kdsearch.search.policies.base import Further, New, Pick, Search
 from kdsearch.search.ranking import policy_of, ranked
 from kdsearch.search.searches import TITLES, Part, SearchKind, dealt, searches
 from kdsearch.search.teachers import Teachers
+from kdsearch.study.budget import Adaptive
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import Scalar
 
@@ -119,14 +120,15 @@ class StudyPlanner:
         """Why a search orders nothing more, or nothing: its budget is spent, or too little is left to gain."""
         if part.left == 0:
             return f"the budget of {describe(part.budget)} is spent"
-        if not state.study.settings["search"].get("stop_early"):
+        search = state.study.settings.search
+        if not (isinstance(search, Adaptive) and search.stop_early):
             return ""
         now = _Asked.of(part)
         before = self._asked.get(part.kind, _Asked())
         if now == before or (not before.reason and now.ended < ASKED_AGAIN * before.ended):
             return before.reason
         gain = self._policy(state, part.kind).gain_left(part.settings)
-        effect, reason = float(state.study.settings["min_effect"]), ""
+        effect, reason = state.study.settings.min_effect, ""
         if gain is not None and gain < GAIN * effect:
             reason = (
                 f"stopped early, for more runs are expected to add {gain:.2g} to the {_BEST[part.kind]}, less than "

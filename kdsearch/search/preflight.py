@@ -29,7 +29,7 @@ def orders(study: Study, state: SearchState) -> list[Order]:
     A study with one teacher has it chosen here. Of version 1 it is the best of three candidates by objective; since
     then nothing of a teacher is chosen on the clips that validate its students.
     """
-    if not study.trained.has_teacher or state.study.settings["teachers"] in UNTRAINED:
+    if not study.trained.has_teacher or state.study.settings.teachers in UNTRAINED:
         return [ChooseTeacher(None)]
     pools = by_pool(state)
     if state.study.version == 1:
@@ -44,7 +44,7 @@ def orders(study: Study, state: SearchState) -> list[Order]:
     if pending(pools["teacher"]) or pending(pools["preflight"]):
         return []
     serving = [run for run in pools["teacher"] if run.state == "done"]
-    chosen = places[0].needs if state.study.settings["teachers"] == "one" else None
+    chosen = places[0].needs if state.study.settings.teachers == "one" else None
     assert chosen is None or isinstance(chosen, int)
     return [_finding(study, serving, pools["preflight"]), ChooseTeacher(chosen)]
 

@@ -12,8 +12,7 @@ from kdsearch.search.policies.adaptive import Pooled
 from kdsearch.search.policies.base import Search, Setting
 from kdsearch.search.policies.fixed import FixedSeeds
 from kdsearch.search.searches import shares_of, without_space
-from kdsearch.search.teachers import draws_of
-from kdsearch.space import stored_space
+from kdsearch.study.budget import Fixed
 
 OUT = 0.002
 """A configuration is shown as out where the posterior gives it a smaller chance to be better than the leader."""
@@ -61,23 +60,23 @@ def policy_of(study: StudyRecord, *, without: bool = False) -> Search:
     budgets = shares_of(study.settings)
     if without and "without" not in budgets:
         raise ValueError("this study has nothing to search without a teacher")
-    space = without_space(study.settings) if without else stored_space(study.settings)
-    search = study.settings["search"]
+    space = without_space(study.settings) if without else study.settings.space
+    search = study.settings.search
     seed = int(study.identity["seed"]) + int(without)
-    if search["policy"] == "fixed":
-        return FixedSeeds(space, seed, int(search["seeds"]))
+    if isinstance(search, Fixed):
+        return FixedSeeds(space, seed, search.seeds)
     # A teacher a seed is trained for every seed that occurs: then settings share them.
-    common = study.settings["teachers"] == "per-seed"
-    runs = budgets["without" if without else "searched"].get("runs")
+    common = study.settings.teachers == "per-seed"
+    runs = budgets["without" if without else "searched"].runs
     return Pooled(space, seed, runs, common_seeds=common, folds=_cycle(study, without))
 
 
 def _cycle(study: StudyRecord, without: bool) -> int:
     """How many draws the seeds of the search take in turn, each of which does the same to all settings."""
-    vary, teachers = study.identity.get("vary"), study.settings["teachers"]
+    vary, teachers = study.identity.get("vary"), study.settings.teachers
     streams = frozenset(("split", "teacher") if vary is None else vary)
     shared = study.version > 1 and (teachers == "several" or isinstance(teachers, int))
-    return draws_of(study).cycle(streams if shared and not without else streams - {"teacher"})
+    return study.draws.cycle(streams if shared and not without else streams - {"teacher"})
 
 
 def standings(

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kdsearch.ledger.records import ENDED, ConfigurationRecord, SearchRun, StudyRecord
+from kdsearch.ledger.settings import Limits
 from kdsearch.search.budget import busy_seconds, own_seconds, runs_left
 from kdsearch.search.confirmation import compared
 from kdsearch.search.searches import Spent, has_without, spent
-from kdsearch.search.teachers import HELD_TEACHERS, UNTRAINED, draws_of, search_draws, streams_in
+from kdsearch.search.teachers import HELD_TEACHERS, UNTRAINED, search_draws, streams_in
 
 RECENT = 30
 GENERATIONS = 4
@@ -40,7 +41,7 @@ def remaining(
     parts = list(spent(study.settings, configurations, runs).values())
     waiting = sum(_waiting(part.runs) for part in parts)
     # All but the search, by a budget that has nothing left.
-    nothing = replace(study, settings={**study.settings, "budget": {"runs": 0}})
+    nothing = replace(study, settings=study.settings.changed(budget={"runs": 0}))
     ended = sum(run.state in ENDED or run.state == "failed" for run in runs)
     others = runs_expected(nothing, configurations, runs) - ended - waiting
     seconds = pace(_students(study, runs))
@@ -77,7 +78,7 @@ def pace(runs: Sequence[SearchRun]) -> float | None:
 
 def _students(study: StudyRecord, runs: Sequence[SearchRun]) -> list[SearchRun]:
     """Runs as they are still to come: teachers are among them only where fresh seeds have their own."""
-    own = study.settings.get("teachers", "one") not in HELD_TEACHERS
+    own = study.settings.teachers not in HELD_TEACHERS
     return [run for run in runs if run.pool != "teacher" or own]
 
 
@@ -93,14 +94,14 @@ def _to_come(part: Spent, pace: float | None) -> float:
     budget, search = part.budget, part.runs
     waiting = _waiting(search)
     limits: list[float] = []
-    if budget.get("runs") is not None:
-        limits.append(waiting + (runs_left({"runs": budget["runs"]}, search) or 0))
-    if budget.get("hours") is not None and pace:
+    if budget.runs is not None:
+        limits.append(waiting + (runs_left(Limits(budget.runs), search) or 0))
+    if budget.hours is not None and pace:
         own, every = _mean(search), _mean([*search, *part.beside])
         shorter = every / own if own and every else 1.0
-        limits.append((3600 * budget["hours"] - busy_seconds(search, part.beside)) / pace * shorter)
-    if budget.get("gpu_hours") is not None and (mean := _mean(search)):
-        limits.append((3600 * budget["gpu_hours"] - own_seconds(search)) / mean)
+        limits.append((3600 * budget.hours - busy_seconds(search, part.beside)) / pace * shorter)
+    if budget.gpu_hours is not None and (mean := _mean(search)):
+        limits.append((3600 * budget.gpu_hours - own_seconds(search)) / mean)
     return max(float(waiting), min(limits, default=0.0))
 
 
@@ -135,7 +136,7 @@ def _before_search(
 ) -> int:
     if study.phase != "teacher" or not _trains_teachers(study) or any(run.pool == "teacher" for run in runs):
         return 0
-    students = int((study.settings.get("preflight") or {}).get("seeds", 0))
+    students = study.settings.preflight_seeds or 0
     if study.version == 1:
         return TEACHER_CANDIDATES + students
     return len(search_draws(study, _streams(study, configurations))) + students
@@ -158,23 +159,21 @@ def _part(part: Spent) -> int:
     at_once = max(1, sum(run.state == "leased" for run in (*search, *beside)))
     mean = sum(timed) / len(timed)
     limits = [] if left is None else [left]
-    if budget.get("hours") is not None:
-        limits.append(math.ceil((3600 * budget["hours"] - busy_seconds(search, beside)) * at_once / mean))
-    if budget.get("gpu_hours") is not None:
-        limits.append(math.ceil((3600 * budget["gpu_hours"] - own_seconds(search)) / mean))
+    if budget.hours is not None:
+        limits.append(math.ceil((3600 * budget.hours - busy_seconds(search, beside)) * at_once / mean))
+    if budget.gpu_hours is not None:
+        limits.append(math.ceil((3600 * budget.gpu_hours - own_seconds(search)) / mean))
     return max(0, min(limits))
 
 
 def _confirm(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
-    confirm = study.settings.get("confirm") or {}
-    seeds, others = int(confirm.get("seeds", 0)), confirm.get("others")
-    fewer = seeds if others is None else min(seeds, int(others))
+    confirm, seeds = study.settings.confirm, study.settings.confirm.seeds
     confirmed = [run for run in runs if run.pool == "confirm"]
     if study.winner_id is None:
-        ablated = bool(study.settings.get("teacher_parameters"))
+        ablated = bool(study.settings.teacher_parameters)
         primary = 1 + ablated + has_without(study.settings)
-        beside = sum(row.kind == "baseline" for row in configurations.values()) + int(confirm.get("finalists", 0))
-        return primary * seeds + beside * fewer + _teachers(study, configurations, runs, seeds)
+        beside = sum(row.kind == "baseline" for row in configurations.values()) + confirm.finalists
+        return primary * seeds + beside * confirm.of_others + _teachers(study, configurations, runs, seeds)
     # The ablation may be the winner itself or a baseline: each configuration counts once.
     wanted = compared(study, configurations)
     ordered = Counter(run.configuration_id for run in confirmed)
@@ -189,10 +188,10 @@ def _teachers(
     """How many teachers so many fresh seeds bring that are not there: each is, once a run needs it."""
     if study.version == 1:
         there = {run.needs for run in runs if run.pool == "confirm" and run.needs is not None}
-        return max(0, seeds - len(there)) if study.settings.get("teachers") == "per-seed" and seeds else 0
-    if study.settings["teachers"] in (*UNTRAINED, "one"):
+        return max(0, seeds - len(there)) if study.settings.teachers == "per-seed" and seeds else 0
+    if study.settings.teachers in (*UNTRAINED, "one"):
         return 0
-    draws, streams = draws_of(study), _streams(study, configurations)
+    draws, streams = study.draws, _streams(study, configurations)
     first = draws.first_confirm_seed
     drawn = {draws.teacher_seed(draws.draw("confirm", first + index, streams)) for index in range(seeds)}
     return len(drawn - {run.seed for run in runs if run.pool == "teacher"})
@@ -205,9 +204,9 @@ def _streams(study: StudyRecord, configurations: Mapping[int, ConfigurationRecor
 
 
 def _trains_teachers(study: StudyRecord) -> bool:
-    return study.settings.get("teachers", "one") not in UNTRAINED
+    return study.settings.teachers not in UNTRAINED
 
 
 def _uses_teacher(study: StudyRecord, configuration: ConfigurationRecord | None) -> bool:
-    names = study.settings.get("teacher_parameters") or ()
+    names = study.settings.teacher_parameters
     return configuration is not None and any(configuration.params.get(name, 0) != 0 for name in names)

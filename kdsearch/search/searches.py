@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import ConfigurationRecord, SearchRun, searched
+from kdsearch.ledger.settings import Limits, StudySettings
 from kdsearch.search.budget import Use, runs_left, shares, time_is_over, uses
 from kdsearch.search.observations import settings_of
 from kdsearch.search.policies.base import Setting
-from kdsearch.space import Conditional, Dimension, stored_space
-from kdsearch.study.without import stored_without
+from kdsearch.space import Conditional, Dimension
 from kdsearch.tasks.base import Scalar
 
 SearchKind = Literal["searched", "without"]
@@ -31,7 +31,7 @@ class Part:
     """
 
     kind: SearchKind
-    budget: Mapping[str, Any]
+    budget: Limits
     runs: list[SearchRun]
     records: list[ConfigurationRecord]
     settings: list[Setting]
@@ -81,30 +81,30 @@ class Part:
         return f"{_LETTERS[self.kind]}{number}"
 
 
-def has_without(settings: Mapping[str, Any]) -> bool:
+def has_without(settings: StudySettings) -> bool:
     """Whether a study of these settings searches without teacher too: it has a share, and something left to search."""
-    return float(settings.get("without") or 0) > 0 and bool(without_space(settings))
+    return settings.without > 0 and bool(without_space(settings))
 
 
-def shares_of(settings: Mapping[str, Any]) -> dict[SearchKind, Mapping[str, Any]]:
+def shares_of(settings: StudySettings) -> dict[SearchKind, Limits]:
     """The budget of each search that a study of these settings has."""
     if not has_without(settings):
-        return {"searched": settings.get("budget") or {}}
-    main, without = shares(settings["budget"], float(settings["without"]))
+        return {"searched": settings.budget}
+    main, without = shares(settings.budget, settings.without)
     return {"searched": main, "without": without}
 
 
-def without_space(settings: Mapping[str, Any]) -> dict[str, Dimension]:
+def without_space(settings: StudySettings) -> dict[str, Dimension]:
     """What is left to search without distillation; empty where nothing is, or nothing says what that is.
 
     Left out are the numbers that are then fixed (teacher weights at 0), what is idle without a teacher, and dimensions
     whose condition then does not hold; a condition that holds wherever those are fixed is dropped.
     """
-    off = stored_without(settings)
+    off = settings.off
     if not off:
         return {}
-    space = stored_space(settings)
-    idle = {*off, *(settings.get("idle_without_teacher") or ())}
+    space = settings.space
+    idle = {*off, *settings.idle_without_teacher}
     left: dict[str, Dimension] = {}
     for name, dimension in space.items():
         if name not in idle and (kept := _where_off(dimension, space, off, left)) is not None:
@@ -129,13 +129,13 @@ def _where_off(
 class Spent:
     """One of the searches as its budget sees it: ``budget`` is its own, ``beside`` holds the runs of the other."""
 
-    budget: Mapping[str, Any]
+    budget: Limits
     runs: list[SearchRun]
     beside: list[SearchRun]
 
 
 def spent(
-    settings: Mapping[str, Any], configurations: Mapping[int, ConfigurationRecord], runs: Iterable[SearchRun]
+    settings: StudySettings, configurations: Mapping[int, ConfigurationRecord], runs: Iterable[SearchRun]
 ) -> dict[SearchKind, Spent]:
     """The budget and the runs of each search that a study of these settings has."""
     search = [run for run in runs if run.pool == "search"]
@@ -151,7 +151,7 @@ def searches(state: SearchState) -> list[Part]:
     """The search, and the one without teacher where the study has it."""
     found = spent(state.study.settings, state.configurations, state.runs)
     every = [run for own in found.values() for run in own.runs]
-    over = time_is_over(state.study.settings.get("budget") or {}, every)
+    over = time_is_over(state.study.settings.budget, every)
     return [
         Part(
             kind,

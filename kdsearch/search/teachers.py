@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from kdsearch.data.folds import FIRST, Fold
-from kdsearch.draws import FIRST_CONFIRM_SEED, Draw, Draws
+from kdsearch.draws import FIRST_CONFIRM_SEED, Draw
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.orders import NewRun, Order
 from kdsearch.ledger.queries import SearchState
@@ -49,8 +49,8 @@ class Teachers:
         self.uses_teacher = uses_teacher
         self.study = state.study
         self.version = state.study.version
-        self.mode = state.study.settings["teachers"]
-        self.draws = draws_of(state.study)
+        self.mode = state.study.settings.teachers
+        self.draws = state.study.draws
         self.chosen = state.study.teacher_run_id
         self._known = {run.seed: run for run in state.runs if run.pool == "teacher"}
         self._lost = {run.id for run in self._known.values() if run.state in LOST}
@@ -111,22 +111,17 @@ class Teachers:
         return Place([order] if first else [], ("seed", seed), fold)
 
 
-def draws_of(study: StudyRecord) -> Draws:
-    """How the runs of a stored study draw."""
-    return Draws.of(study.version, study.settings)
-
-
 def search_draws(study: StudyRecord, streams: frozenset[str]) -> list[Draw]:
     """The draws whose teachers are trained before the search: one of each fold, or of a study with one teacher that."""
-    if study.settings["teachers"] == "one":
+    if study.settings.teachers == "one":
         return [Draw()]
-    draws, seeds = draws_of(study), range(max(1, int(study.settings.get("folds") or 0)))
-    return list(dict.fromkeys(draws.draw("search", seed, streams) for seed in seeds))
+    seeds = range(max(1, study.settings.folds))
+    return list(dict.fromkeys(study.draws.draw("search", seed, streams) for seed in seeds))
 
 
 def streams_in(study: StudyRecord, params: Mapping[str, Scalar]) -> frozenset[str]:
     """The same as the study has it: one with a teacher a seed does not name it as a stream of its runs."""
-    own = frozenset({"teacher"} if study.settings["teachers"] == "per-seed" else ())
+    own = frozenset({"teacher"} if study.settings.teachers == "per-seed" else ())
     return streams_of(params) | own
 
 

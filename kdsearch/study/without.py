@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kdsearch.space import Categorical, Dimension, active, idle_at, plain
 from kdsearch.tasks.base import Scalar
@@ -29,12 +29,6 @@ def read(space: Mapping[str, Dimension], params: Mapping[str, Scalar]) -> dict[s
     """
     idle = set(space) - set(active(space, params))
     return {name: value for name, value in params.items() if name not in idle}
-
-
-def stored_without(settings: Mapping[str, Any]) -> dict[str, Scalar]:
-    """The values of a stored study; empty where it has no notion of distillation."""
-    named = settings.get(NAMED) or {}
-    return dict(named) or dict.fromkeys(map(str, settings.get("teacher_parameters") or ()), 0)
 
 
 def without_words(study: Study) -> str:

@@ -211,7 +211,7 @@ def test_a_question_about_a_search_that_has_nothing_to_search_is_refused(tmp_pat
 def older(ledger: Ledger, study: kd.Study) -> StudyRecord:
     """The row of this study as a program from before draws has written it."""
     record, _ = ledger.open_study(declaration(study))
-    settings = {name: value for name, value in record.settings.items() if name not in SINCE}
+    settings = {name: value for name, value in record.settings.to_json().items() if name not in SINCE}
     settings["confirm"] = {name: settings["confirm"][name] for name in ("seeds", "finalists")}
     with ledger.database.engine.begin() as connection:
         statement = sa.text("UPDATE kdsearch.study SET version = 1, settings = :settings WHERE id = :id")
@@ -299,7 +299,7 @@ def test_an_older_study_keeps_its_budget_its_fresh_seeds_and_its_share(ledger: L
     assert (found.confirm.seeds, found.confirm.finalists, found.budget.runs) == (6, 3, 24)
     record, changes = ledger.open_study(declaration(found))
     assert changes == []
-    assert record.settings["confirm"]["seeds"] == 6
+    assert record.settings.confirm.seeds == 6
 
 
 def test_clips_as_images_keep_their_older_share_too(ledger: Ledger, tmp_path: Path) -> None:

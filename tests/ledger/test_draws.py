@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from kdsearch.ledger.database import Database
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.orders import ChooseWinner, NewConfiguration, NewRun
+from kdsearch.ledger.settings import FreshSeeds
 
 C0 = ("searched", "c0")
 OLD = """
@@ -178,7 +180,7 @@ NEW = {
 def test_a_study_of_version_1_does_not_learn_what_came_after_it(ledger: Ledger) -> None:
     study = toy_study()
     record, _ = ledger.open_study(declaration(study))
-    old = {name: value for name, value in record.settings.items() if name not in NEW}
+    old = {name: value for name, value in record.settings.to_json().items() if name not in NEW}
     old["confirm"] = {"seeds": 4, "finalists": 2}
     with ledger.database.engine.begin() as connection:
         connection.execute(sa.text("UPDATE kdsearch.study SET version = 1"))
@@ -189,22 +191,21 @@ def test_a_study_of_version_1_does_not_learn_what_came_after_it(ledger: Ledger) 
         )
     larger = toy_study(confirm=kd.Confirm(seeds=6, finalists=2))
     asked = declaration(larger)
-    asked.settings.update(NEW)  # type: ignore[attr-defined]
-    again, changes = ledger.open_study(asked)
+    again, changes = ledger.open_study(replace(asked, settings=asked.settings.changed(**NEW)))
     assert again.version == 1
     assert changes == ["confirm.seeds: 4 before, 6 now"]
-    assert again.settings == {**old, "confirm": {"seeds": 6, "finalists": 2}}
+    assert again.settings.to_json() == {**old, "confirm": {"seeds": 6, "finalists": 2}}
 
 
 def test_a_new_study_keeps_the_larger_number_of_seeds_of_the_others(ledger: Ledger) -> None:
     few = kd.Confirm(seeds=8, finalists=2, others=4)
     record, _ = ledger.open_study(declaration(toy_study(confirm=few)))
-    assert record.settings["confirm"] == {"seeds": 8, "finalists": 2, "others": 4}
+    assert record.settings.confirm == FreshSeeds(8, 2, 4)
     ledger.change_settings(record.id, {"confirm": {"seeds": 10, "finalists": 2, "others": 6}}, "extended")
     again, _ = ledger.open_study(declaration(toy_study(confirm=few)))
-    assert again.settings["confirm"] == {"seeds": 10, "finalists": 2, "others": 6}
+    assert again.settings.confirm == FreshSeeds(10, 2, 6)
     again, changes = ledger.open_study(declaration(toy_study(confirm=kd.Confirm(seeds=10, finalists=2))))
-    assert again.settings["confirm"] == {"seeds": 10, "finalists": 2, "others": None}, "no number: as many as seeds"
+    assert again.settings.confirm == FreshSeeds(10, 2, None), "no number: as many as seeds"
     assert changes == ["confirm.others: 6 before, None now"]
 
 
@@ -213,5 +214,5 @@ def test_the_share_without_a_teacher_stays_as_the_searches_began(ledger: Ledger)
     record, _ = ledger.open_study(declaration(first))
     again, changes = ledger.open_study(declaration(toy_study(budget=kd.Budget(runs=40, without=0.0))))
     assert again.id == record.id
-    assert (again.settings["without"], again.settings["budget"]["runs"]) == (0.2, 40)
+    assert (again.settings.without, again.settings.budget.runs) == (0.2, 40)
     assert [change.split(":")[0] for change in changes] == ["budget.runs"]

@@ -36,7 +36,7 @@ def test_another_study_under_the_same_name_is_refused_with_the_difference(ledger
 def test_budget_may_grow_and_is_logged(ledger: Ledger) -> None:
     ledger.open_study(declaration(toy_study()))
     record, changes = ledger.open_study(declaration(toy_study(budget=kd.Budget(runs=60), min_effect=0.02)))
-    assert record.settings["budget"]["runs"] == 60
+    assert record.settings.budget.runs == 60
     assert changes == ["budget.runs: 40 before, 60 now", "min_effect: 0.01 before, 0.02 now"]
     logged = [event.message for event in ledger.results(record.id).events if event.kind == "changed"]
     assert logged == changes
@@ -44,10 +44,10 @@ def test_budget_may_grow_and_is_logged(ledger: Ledger) -> None:
 
 def test_what_extend_added_stands_when_the_file_is_launched_again(ledger: Ledger) -> None:
     record, _ = ledger.open_study(declaration(toy_study()))
-    larger = {**record.settings["budget"], "runs": 100}
+    larger = record.settings.budget_with({"runs": 100})
     ledger.change_settings(record.id, {"budget": larger}, "search runs extended to 100")
     again, changes = ledger.open_study(declaration(toy_study()))
-    assert again.settings["budget"]["runs"] == 100
+    assert again.settings.budget.runs == 100
     assert changes == ["budget.runs: 40 in the file, 100 in the ledger stands"]
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from support import ToyTask
+from support import ToyTask, settings_of
 
 import kdsearch as kd
 from kdsearch.draws import FIRST_CONFIRM_SEED
@@ -43,7 +43,7 @@ def study(phase: str, **changes: Any) -> StudyRecord:
         name=DECLARED.stored_name,
         phase=phase,
         identity=plain(DECLARED.identity()),
-        settings=plain(DECLARED.settings()),
+        settings=settings_of(DECLARED),
         description=DECLARED.trained.description,
         metric=DECLARED.trained.metric,
         chance=CHANCE,

@@ -123,7 +123,7 @@ def named() -> StudyResults:
     """A function whose study file names what is without distillation."""
     found = distilling(0.02)
     base = function({WINNER: around(0.74), ABLATION: around(0.72, start=3), ALONE: around(0.70)})
-    settings = {**base.study.settings, "teacher_parameters": ["alpha"], "without_values": {"alpha": 0.1}}
+    settings = base.study.settings.changed(teacher_parameters=["alpha"], without_values={"alpha": 0.1})
     base = replace(base, study=replace(base.study, settings=settings, ablation_id=found.study.ablation_id))
     return with_params(base, ABLATION, alpha=0.1)
 

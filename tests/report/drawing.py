@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import kdsearch as kd
-from kdsearch.draws import Draws
 from kdsearch.ledger.records import ConfigurationRecord, EventRecord, Pool, RunRecord, StudyRecord, StudyResults
+from kdsearch.ledger.settings import StudySettings
 from kdsearch.search.teachers import search_draws
 
 TEACHER, ALONE, PAPER, WINNER, SECOND, ABLATION, BEST = 1, 2, 3, 10, 11, 20, 30
@@ -56,7 +56,7 @@ def study(phase: str = "finished", **settings: Any) -> StudyRecord:
             "preset": None,
             "teachers": settings.get("teachers", "several"),
         },
-        settings={**SETTINGS, **settings},
+        settings=StudySettings.from_json({**SETTINGS, **settings}),
         description=DESCRIPTION,
         metric="mAP",
         chance=CHANCE,
@@ -108,7 +108,7 @@ def runs(
     hours: Sequence[float] = (),
 ) -> list[RunRecord]:
     """Runs of scores ``values`` on the first seeds of a pool; ``None``: not there. Ended ``hours`` after the choice."""
-    draws = Draws.of(2, found.settings)
+    draws = found.draws
     streams = frozenset(str(configuration.params["vary"]).split("+"))
     first = {"search": 0, "preflight": 1_000_000, "confirm": draws.first_confirm_seed}[pool]
     made = []
@@ -140,7 +140,7 @@ def runs(
 
 def teachers(found: StudyRecord, values: Sequence[float], vary: str = ALL) -> list[RunRecord]:
     """One teacher a fold of the search, of these objectives, or the first of them alone where one is kept."""
-    draws = Draws.of(2, found.settings)
+    draws = found.draws
     drawn = search_draws(found, frozenset(vary.split("+")))
     made = []
     for index, (draw, value) in enumerate(zip(drawn, values, strict=False)):
@@ -170,7 +170,7 @@ def results(
     found = record or study(phase, **settings)
     rows = configurations(vary)
     made = []
-    if found.settings["teachers"] not in ("none", "given"):
+    if found.settings.teachers not in ("none", "given"):
         made += teachers(found, [0.77, 0.74, 0.75, 0.73, 0.76], vary)
         made += runs(found, rows[ALONE], "preflight", [0.70, 0.71, 0.72])
     made += runs(found, rows[WINNER], "search", [0.74, 0.73, 0.75, 0.74])

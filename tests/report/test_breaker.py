@@ -114,13 +114,12 @@ def conditional(kind: str, alpha: float) -> StudyResults:
     """``alpha`` is read where ``kind`` is kd alone, and 0 is without distillation."""
     space = {"kind": kd.categorical(["kd", "none"]), "alpha": kd.when(kd.uniform(0, 1), kind="kd")}
     found = corners.distilling(0.02)
-    settings = {
-        **found.study.settings,
-        "space": {name: dimension.identity() for name, dimension in space.items()},
-        "dimensions": list(space),
-        "teacher_parameters": ["alpha"],
-        "without_values": {"alpha": 0},
-    }
+    settings = found.study.settings.changed(
+        space={name: dimension.identity() for name, dimension in space.items()},
+        dimensions=list(space),
+        teacher_parameters=["alpha"],
+        without_values={"alpha": 0},
+    )
     found = replace(found, study=replace(found.study, settings=settings))
     found = corners.with_params(found, WINNER, kind=kind, alpha=alpha)
     return corners.with_params(found, ABLATION, kind=kind, alpha=0)

@@ -77,7 +77,7 @@ def test_primary_sentence(results: Make) -> None:
 def test_a_margin_set_after_the_choice_makes_no_verdict(results: Make) -> None:
     found = results()
     chosen = EventRecord(found.study.created_at, "winner", "winner chosen: c1", data={"min_effect": 0.01})
-    wide = replace(found.study, settings={**found.study.settings, "min_effect": 0.5})
+    wide = replace(found.study, settings=found.study.settings.changed(min_effect=0.5))
     before = build(replace(found, events=(chosen,)))
     after = build(replace(found, events=(chosen,), study=wide))
     assert after.table("comparison").column("verdict") == before.table("comparison").column("verdict")
@@ -181,7 +181,7 @@ def test_a_grid_stands_beside_its_published_cells_and_fills_the_empty_ones(resul
     baselines = [row.name for row in run.configurations.values() if row.kind == "baseline"]
     assert len(baselines) == 2
     figures = [{"label": name, "value": 0.5, "note": "one run"} for name in baselines]
-    table = build(replace(run, study=replace(run.study, settings={**run.study.settings, "published": figures})))
+    table = build(replace(run, study=replace(run.study, settings=run.study.settings.changed(published=figures))))
     rows = {row.label: row.cells for row in table.table("published").rows}
     for name in baselines:
         published, ours, note = rows[name]
@@ -192,11 +192,11 @@ def test_a_grid_stands_beside_its_published_cells_and_fills_the_empty_ones(resul
     finalist = run.study.finalist_ids[1]
     more = {**run.configurations, finalist: replace(run.configurations[finalist], kind="baseline", name="cell")}
     grid = replace(run, configurations=more)
-    filled = build(replace(grid, study=replace(run.study, settings={**run.study.settings, "published": figures})))
+    filled = build(replace(grid, study=replace(run.study, settings=run.study.settings.changed(published=figures))))
     cells = next(row.cells for row in filled.table("published").rows if row.label == "cell")
     assert cells[0] is None
     assert isinstance(cells[1], Estimate)
-    single = build(replace(run, study=replace(run.study, settings={**run.study.settings, "published": figures[:1]})))
+    single = build(replace(run, study=replace(run.study, settings=run.study.settings.changed(published=figures[:1]))))
     assert baselines[1] not in {row.label for row in single.table("published").rows}, "one figure is no grid"
 
 
@@ -317,7 +317,7 @@ def test_winner_without_teacher_voids_the_primary_comparison(results: Make) -> N
 
 def test_task_without_teacher(results: Make) -> None:
     full = results()
-    settings = {**full.study.settings, "teachers": "none", "teacher_parameters": []}
+    settings = full.study.settings.changed(teachers="none", teacher_parameters=[])
     report = build(replace(full, study=replace(full.study, settings=settings)))
     assert any("this task has no teacher" in note for note in report.notes)
     assert "no teacher" in report.table("comparison").caption

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdsearch.draws import Draws
 from kdsearch.ledger.records import ConfigurationRecord, EventRecord, StudyResults
 from kdsearch.report import Estimate, Table, build, build_beside, runs_csv, runs_json, status
 from kdsearch.report.render import render_table
@@ -146,7 +145,7 @@ def test_one_teacher_is_kept_without_a_choice() -> None:
 
 def test_a_replaced_teacher_is_not_shown_and_fresh_ones_neither() -> None:
     found = drawing.results(SCORES)
-    draws = Draws.of(2, found.study.settings)
+    draws = found.study.draws
     lost = found.runs[1]
     draw = draws.draw("search", 1, frozenset(ALL.split("+")))
     fresh = draws.teacher_seed(draws.draw("confirm", 2**30, frozenset(ALL.split("+"))))
@@ -272,7 +271,7 @@ def test_exports_name_fold_partition_and_teacher() -> None:
 
 
 def named(found: StudyResults, name: str) -> StudyResults:
-    return drawing.without(found, name=f"{name}@x", settings={**found.study.settings, "title": name})
+    return drawing.without(found, name=f"{name}@x", settings=found.study.settings.changed(title=name))
 
 
 def test_studies_side_by_side_count_teachers_where_either_shares_them() -> None:

@@ -82,7 +82,7 @@ def test_the_command_sets_what_is_searched_and_read() -> None:
     assert train_command(select(found)) == (
         "kdsearch train '/nowhere/a study.py' --preset none --seed 0 --set alpha=0.25 --set patience=6"
     )
-    preset = changed(found, settings={**found.study.settings, "preset": "cpu"})
+    preset = changed(found, settings=found.study.settings.changed(preset="cpu"))
     assert "--preset cpu --seed 0" in str(train_command(select(preset)))
     assert train_command(select(distilling(0.02))) is None, "a study from no file"
     exact = with_params(found, WINNER, alpha=0.1 + 0.2)

@@ -31,7 +31,7 @@ def ended(results: StudyResults, reason: str = EARLY) -> StudyResults:
 
 
 def with_settings(results: StudyResults, **changes: Any) -> StudyResults:
-    return replace(results, study=replace(results.study, settings={**results.study.settings, **changes}))
+    return replace(results, study=replace(results.study, settings=results.study.settings.changed(**changes)))
 
 
 def one_seed(results: StudyResults) -> StudyResults:

@@ -209,7 +209,7 @@ def test_the_older_recipe_is_named_in_both_versions(results: Make, settings: dic
     data = {"data": "jhmdb", "protocol": "split1", "validation": 0.2}
     full = results()
     identity = {**full.study.identity, "task": {"task": "video_hashing", "data": data}}
-    old = replace(full, study=replace(full.study, identity=identity, settings={**full.study.settings, **settings}))
+    old = replace(full, study=replace(full.study, identity=identity, settings=full.study.settings.changed(**settings)))
     report = build(old)
     assert all(table.caption.endswith(expected) for table in report.tables if table.key in ("comparison", "inflation"))
     new = build(drawing.results(SCORES, folds=0, **{"teachers": "one", **settings}))
@@ -266,7 +266,7 @@ def test_the_gain_over_source_videos() -> None:
     ]
     assert video_sentences(select(found), found.queries)[0] in build(found).notes
     assert "+0.0300 [" in next(note for note in build(found).notes if note.startswith("Primary")), "the same difference"
-    alone = drawing.without(found, settings={**found.study.settings, "query_groups": None})
+    alone = drawing.without(found, settings=found.study.settings.changed(query_groups=None))
     assert "over the 4 queries of the test list" in video_sentences(select(alone), found.queries)[0]
     images = drawing.without(found, description="images")
     assert "over the 3 source groups" in video_sentences(select(images), found.queries)[0]

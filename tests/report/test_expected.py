@@ -24,7 +24,7 @@ def runs_left(results: StudyResults) -> int:
 
 def bare(phase: str, results: Make, **settings: Any) -> StudyRecord:
     study = results(phase).study
-    return replace(study, settings={**study.settings, "preflight": {"seeds": 3}, **settings})
+    return replace(study, settings=study.settings.changed(preflight={"seeds": 3}, **settings))
 
 
 def confirm(*configurations: int, seeds: int = 3, state: Any = "queued", needs: bool = False) -> list[SearchRun]:
@@ -56,7 +56,7 @@ def test_in_the_search_failed_runs_are_spent_and_cancelled_ones_are_not(results:
     assert runs_expected(full.study, full.configurations, full.runs) == 6 + 20 + 18
     cancelled = (*full.runs[:-1], replace(full.runs[-1], state="cancelled"))
     assert runs_expected(full.study, full.configurations, cancelled) == 6 + 20 + 18
-    over = replace(full.study, settings={**full.study.settings, "budget": {"runs": 5}})
+    over = replace(full.study, settings=full.study.settings.changed(budget={"runs": 5}))
     assert runs_expected(over, full.configurations, full.runs) == 6 + 7 + 18
 
 
@@ -89,7 +89,7 @@ def test_failed_confirm_runs_are_not_run_again(results: Make) -> None:
 
 def test_extended_seeds_are_to_come(results: Make) -> None:
     full = results("finished")
-    study = replace(full.study, settings={**full.study.settings, "confirm": {"seeds": 5, "finalists": 2}})
+    study = replace(full.study, settings=full.study.settings.changed(confirm={"seeds": 5, "finalists": 2}))
     assert runs_expected(study, full.configurations, full.runs) == len(full.runs) + 2 * 5
     assert runs_left(replace(full, study=study)) == 10
 

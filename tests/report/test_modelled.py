@@ -50,5 +50,5 @@ def test_nothing_is_said_where_all_are_in_the_model(results: Make, monkeypatch: 
 def test_a_design_shows_all(results: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subset, "MODELLED", 8)
     full = many(results, 12)
-    study = replace(full.study, settings={**full.study.settings, "search": {"policy": "fixed", "seeds": 2}})
+    study = replace(full.study, settings=full.study.settings.changed(search={"policy": "fixed", "seeds": 2}))
     assert not any("in the model" in note for note in status(replace(full, study=study)).notes)

@@ -27,7 +27,7 @@ def section(results: StudyResults, *events: EventRecord) -> Table:
 
 
 def per_seed(results: StudyResults) -> StudyResults:
-    settings = {**results.study.settings, "teachers": "per-seed"}
+    settings = results.study.settings.changed(teachers="per-seed")
     own = [
         RunRecord(500 + index, 1, "teacher", own_teacher_seed(index), "done", 0.99, code_hash="aaaa")
         for index in range(10)
@@ -91,7 +91,7 @@ def test_in_the_teacher_phase_the_verdict_is_not_the_last(results: Make) -> None
 def test_where_no_student_is_asked_for_none_is_shown(results: Make) -> None:
     full = results()
     runs = tuple(run for run in full.runs if run.pool != "preflight")
-    settings = {**full.study.settings, "preflight": {"seeds": 0}}
+    settings = full.study.settings.changed(preflight={"seeds": 0})
     table = section(replace(full, runs=runs, study=replace(full.study, settings=settings)))
     assert [row.label for row in table.rows] == ["teacher"]
     assert table.notes[0] == "No student alone was asked for beside it (preflight_seeds=0)."

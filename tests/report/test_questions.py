@@ -152,7 +152,7 @@ def test_a_winner_that_uses_no_teacher() -> None:
     idle = replace(idle, configurations=rows)
     (void,) = sentences(idle)
     assert void.startswith("There is no primary comparison: the winner uses no teacher")
-    settings = {**idle.study.settings, "question": "best without"}
+    settings = idle.study.settings.changed(question="best without")
     asked = drawing.without(idle, settings=settings)
     assert sentences(asked) == [void], "neither side distils: a difference would say nothing of distillation"
     assert [row.label for row in build(asked).table("comparison").rows][:2] == ["winner (c4)", "student alone"]
@@ -180,8 +180,8 @@ def test_where_there_is_no_best_without_the_winner_without_stands_for_it() -> No
         "The study file asks for the best without distillation; no setting of the search without distillation has "
         "two runs that ended well."
     )
-    space = {"alpha": missing.study.settings["space"]["alpha"]}
-    empty = drawing.without(missing, settings={**missing.study.settings, "space": space, "dimensions": ["alpha"]})
+    space = {"alpha": missing.study.settings.space_json["alpha"]}
+    empty = drawing.without(missing, settings=missing.study.settings.changed(space=space, dimensions=["alpha"]))
     assert sentences(empty)[1] == (
         "The study file asks for the best without distillation; without distillation this space has no number left to "
         "search, so that it is the winner without it."

@@ -26,7 +26,7 @@ def notes(found: StudyResults, table: str = "") -> tuple[str, ...]:
 
 def test_a_preset_is_named() -> None:
     found = distilling(0.02)
-    assert "Preset cpu." in notes(changed(found, settings={**found.study.settings, "preset": "cpu"}))
+    assert "Preset cpu." in notes(changed(found, settings=found.study.settings.changed(preset="cpu")))
     assert not any(note.startswith("Preset") for note in notes(found))
 
 
@@ -99,7 +99,7 @@ def test_nothing_is_said_of_a_gap_that_was_not_measured(missing: str) -> None:
 
 def test_a_single_teacher_of_one_seed_measures_the_gap(results: Make) -> None:
     full = results()
-    settings = {**full.study.settings, "teachers": "per-seed"}
+    settings = full.study.settings.changed(teachers="per-seed")
     one = tuple(run for run in full.runs if run.configuration_id != TEACHER or run.id == 1)
     said = notes(replace(full, runs=one, study=replace(full.study, settings=settings)), "preflight")
     assert "Each student seed has its own teacher; this one measures the gap." in said
@@ -114,7 +114,7 @@ def test_equal_teachers_and_students_give_no_interval_and_say_so() -> None:
 
 
 def test_studies_beside_each_other_in_the_corners(results: Make) -> None:
-    other = changed(results(), name="other@poses-split1", settings={**results().study.settings, "title": "other"})
+    other = changed(results(), name="other@poses-split1", settings=results().study.settings.changed(title="other"))
     with pytest.raises(KdsearchError, match=r"other@poses-split1 ended without a winner; see kdsearch status other@"):
         build_beside([results(), changed(other, winner_id=None)])
     first = replace(results(), runs=tuple(run for run in results().runs if run.seed != 2**31))

@@ -50,7 +50,7 @@ def history(workers: int, length: float, until: float) -> list[RunRecord]:
 def left(results: Make, history: list[RunRecord], /, **budget: float) -> Any:
     full = results("search")
     # Fresh seeds left out, so that the search is all that is to come.
-    settings = {**full.study.settings, "budget": budget, "confirm": {"seeds": 0, "finalists": 0}}
+    settings = full.study.settings.changed(budget=budget, confirm={"seeds": 0, "finalists": 0})
     return remaining(replace(full.study, settings=settings), full.configurations, history)
 
 
@@ -79,7 +79,7 @@ def test_two_searches_share_the_hours(results: Make, workers: int, shorter: floa
     space = {name: {"kind": "uniform", "low": 0.0, "high": 1.0} for name in ("alpha", "rate")}
     searching = {"space": space, "dimensions": ["alpha", "rate"], "teacher_parameters": ["alpha"], "without": 0.1}
     limits = {"budget": {"hours": 1.0}, "confirm": {"seeds": 0, "finalists": 0}}
-    study = replace(full.study, settings={**full.study.settings, **searching, **limits})
+    study = replace(full.study, settings=full.study.settings.changed(**searching, **limits))
     found = remaining(study, {**full.configurations, 50: other}, runs)
     assert found.seconds == pytest.approx(1800, rel=0.1)
 
@@ -136,7 +136,7 @@ def test_nothing_is_known_before_a_run_has_ended(results: Make) -> None:
     assert left(results, [training(1)], hours=1.0).seconds is None
     assert left(results, [training(1)], runs=20).runs == 20
     full = results("search")
-    study = replace(full.study, settings={**full.study.settings, "budget": {"hours": 2.0}})
+    study = replace(full.study, settings=full.study.settings.changed(budget={"hours": 2.0}))
     note = status(replace(full, study=study, runs=(training(1),))).notes[-1]
     # the run that trains, and 3 seeds for winner, ablation, 2 baselines, 2 finalists
     assert note == "About 19 runs left and a search of 2 hours; none has ended yet, so the time is not known."
@@ -147,7 +147,7 @@ def test_launch_and_status_say_the_same(
     results: Make, budget: dict[str, float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full = results("search")
-    study = replace(full.study, settings={**full.study.settings, "budget": budget})
+    study = replace(full.study, settings=full.study.settings.changed(budget=budget))
     runs = tuple(history(3, 10, 600))
     table = status(replace(full, study=study, runs=runs))  # type: ignore[arg-type]
     (note,) = [note for note in table.notes if note.startswith("Left:")]

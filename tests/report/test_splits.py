@@ -41,7 +41,7 @@ def on_split(number: int, shift: float = 0.0, **settings: Any) -> StudyResults:
 def with_data(found: StudyResults, **changes: Any) -> StudyResults:
     task = found.study.identity["task"]
     data = {**task["data"], **changes}
-    settings = {**found.study.settings, "measured_on": repr(data)}
+    settings = found.study.settings.changed(measured_on=repr(data))
     return drawing.without(found, identity={**found.study.identity, "task": {**task, "data": data}}, settings=settings)
 
 

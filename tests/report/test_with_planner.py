@@ -136,7 +136,7 @@ def test_runs_added_to_a_finished_study_leave_its_report_as_it_was(ledger: Ledge
     choice = next(event for event in results.events if event.kind == "winner")
     assert f"of {choice.data['search_seeds']} search seeds" in after.table("winner").notes[0]
     assert "counted here" not in after.table("winner").notes[0]
-    extended = {**results.study.settings, "confirm": {**results.study.settings["confirm"], "seeds": 6}}
+    extended = results.study.settings.changed(confirm=results.study.settings.confirm_with(6))
     assert runs_left(replace(results, study=replace(results.study, settings=extended))) > 0
 
 

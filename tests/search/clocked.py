@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from support import settings_of
+
 import kdsearch as kd
 from kdsearch.ledger.orders import CancelRun, NewConfiguration, NewRun
 from kdsearch.ledger.queries import SearchState
@@ -25,7 +27,7 @@ class Clocked:
     """
 
     def __init__(self, study: kd.Study, workers: int, seconds: Callable[[str, int], float]) -> None:
-        settings = {**study.settings(), "teachers": "given"}
+        settings = settings_of(study).changed(teachers="given")
         record = StudyRecord(
             1, study.name, "search", {"seed": 0, "vary": None}, settings, "", "objective", 0.0, "data", START, version=2
         )

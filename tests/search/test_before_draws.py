@@ -25,13 +25,13 @@ SINCE = {"folds", "without", "question", "idle_without_teacher", "query_groups",
 def older(ledger: Ledger, study: kd.Study) -> StudyRecord:
     """The row of this study as a program from before draws has written it."""
     record, _ = ledger.open_study(declaration(study))
-    settings = {name: value for name, value in record.settings.items() if name not in SINCE}
+    settings = {name: value for name, value in record.settings.to_json().items() if name not in SINCE}
     settings["confirm"] = {name: settings["confirm"][name] for name in ("seeds", "finalists")}
     with ledger.database.engine.begin() as connection:
         statement = sa.text("UPDATE kdsearch.study SET version = 1, settings = :settings WHERE id = :id")
         connection.execute(statement, {"settings": json.dumps(settings), "id": record.id})
     again, changes = ledger.open_study(declaration(study))
-    assert (again.version, again.settings, changes) == (1, settings, [])
+    assert (again.version, again.settings.to_json(), changes) == (1, settings, [])
     return again
 
 

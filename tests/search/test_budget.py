@@ -9,6 +9,7 @@ import pytest
 import kdsearch as kd
 from kdsearch.errors import StudyFileError
 from kdsearch.ledger.records import SearchRun, State
+from kdsearch.ledger.settings import Limits
 from kdsearch.search.budget import busy_seconds, describe, own_seconds, runs_left, shares, time_is_over, uses
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -35,36 +36,36 @@ def test_two_searches_divide_the_time_by_the_runs_under_way() -> None:
     assert busy_seconds(ours, theirs) == pytest.approx(4 + 6 / 2 + 1 / 3)
     assert busy_seconds(theirs, ours) == pytest.approx(6 / 2 + 2 + 2 / 3)
     assert busy_seconds(ours, theirs) + busy_seconds(theirs, ours) == pytest.approx(busy_seconds([*ours, *theirs]))
-    assert not time_is_over({"hours": 7.5 / 3600}, ours, theirs)
-    assert time_is_over({"hours": 7.5 / 3600}, ours)
-    assert runs_left({"hours": 7.3 / 3600}, ours, theirs) == 0
+    assert not time_is_over(Limits(hours=7.5 / 3600), ours, theirs)
+    assert time_is_over(Limits(hours=7.5 / 3600), ours)
+    assert runs_left(Limits(hours=7.3 / 3600), ours, theirs) == 0
 
 
 def test_what_waits_is_counted_by_what_runs_take() -> None:
     # Two workers: 20 seconds of training in 10 of the clock.
     runs, other = [ended(0, 10), waiting(), waiting("leased"), waiting("cancelled")], [ended(0, 10)]
-    (number, own, clock) = uses({"runs": 8, "gpu_hours": 1, "hours": 1}, runs, other)
+    (number, own, clock) = uses(Limits(runs=8, gpu_hours=1, hours=1), runs, other)
     assert (number.size, number.used, number.each) == (8, 3, 1)
     assert (own.size, own.used, own.each, own.known) == (3600, 30, 10, True)
     assert (clock.size, clock.used, clock.each) == (3600, 5 + 2 * 5, 5)
-    assert [use.known for use in uses({"hours": 1}, [waiting()])] == [False]
-    assert [use.each for use in uses({"gpu_hours": 1}, [waiting()], other)] == [10], "those beside tell"
+    assert [use.known for use in uses(Limits(hours=1), [waiting()])] == [False]
+    assert [use.each for use in uses(Limits(gpu_hours=1), [waiting()], other)] == [10], "those beside tell"
 
 
 def test_the_first_limit_ends_the_search() -> None:
     runs = [ended(0, 3600), waiting(), waiting("leased"), waiting("failed"), waiting("cancelled")]
-    assert runs_left({"runs": 10}, runs) == 6
-    assert runs_left({"runs": 3}, runs) == 0
-    assert runs_left({"runs": 10, "hours": 1.0}, runs) == 0
-    assert runs_left({"runs": 10, "hours": 1.1}, runs) == 6
-    assert runs_left({"hours": 1.1, "runs": None}, runs) is None
-    assert runs_left({"gpu_hours": 0.9}, runs) == 0
+    assert runs_left(Limits(runs=10), runs) == 6
+    assert runs_left(Limits(runs=3), runs) == 0
+    assert runs_left(Limits(runs=10, hours=1.0), runs) == 0
+    assert runs_left(Limits(runs=10, hours=1.1), runs) == 6
+    assert runs_left(Limits(hours=1.1, runs=None), runs) is None
+    assert runs_left(Limits(gpu_hours=0.9), runs) == 0
 
 
 def test_without_any_limit_a_budget_is_200_runs() -> None:
     assert kd.Budget() == kd.Budget(runs=200)
     assert kd.Budget(hours=2).runs is None
-    assert describe({"runs": 200, "hours": 1.5, "gpu_hours": None}) == "200 search runs or 1.5 hours"
+    assert describe(Limits(runs=200, hours=1.5, gpu_hours=None)) == "200 search runs or 1.5 hours"
 
 
 @pytest.mark.parametrize(
@@ -74,15 +75,14 @@ def test_without_any_limit_a_budget_is_200_runs() -> None:
 def test_a_share_of_the_runs_is_rounded_and_leaves_at_least_half(
     runs: int, share: float, main: int, without: int
 ) -> None:
-    budget = {"runs": runs, "hours": None, "gpu_hours": None}
-    assert shares(budget, share) == ({**budget, "runs": main}, {**budget, "runs": without})
+    assert shares(Limits(runs), share) == (Limits(main), Limits(without))
 
 
 def test_a_share_of_hours_is_one_of_time() -> None:
-    main, without = shares({"runs": None, "hours": 2.0, "gpu_hours": 30.0}, 0.25)
-    assert main == {"runs": None, "hours": 1.5, "gpu_hours": 22.5}
-    assert without == {"runs": None, "hours": 0.5, "gpu_hours": 7.5}
-    given = {"runs": None, "hours": 2.0, "gpu_hours": None}
+    main, without = shares(Limits(runs=None, hours=2.0, gpu_hours=30.0), 0.25)
+    assert main == Limits(None, 1.5, 22.5)
+    assert without == Limits(None, 0.5, 7.5)
+    given = Limits(hours=2.0)
     main, without = shares(given, 0)
     assert main == given
     assert runs_left(without, []) == 0, "no share is no run"

@@ -430,7 +430,7 @@ def test_an_added_setting_has_the_folds_and_teachers_of_its_seeds(ledger: Ledger
 def test_extended_seeds_take_the_next_partition(ledger: Ledger) -> None:
     study = folded(budget=kd.Budget(runs=12))
     before = finish(ledger, study)
-    confirm = {**before.study.settings["confirm"], "seeds": 11}
+    confirm = before.study.settings.confirm_with(11)
     ledger.change_settings(before.study.id, {"confirm": confirm}, "confirm seeds extended from 7 to 11")
     after = finish(ledger, study)
     winner = [run for run in pool(after, "confirm") if run.configuration_id == after.study.winner_id]

@@ -24,7 +24,6 @@ from kdsearch.search.observations import settings_of
 from kdsearch.search.policies.adaptive import Pooled
 from kdsearch.search.policies.base import New, Setting
 from kdsearch.search.policies.subset import broken_in
-from kdsearch.space import stored_space
 
 NO_TEACHER = {"alpha": 0, "rate": 0.3}
 
@@ -112,7 +111,7 @@ def test_the_stored_space_keeps_its_order_and_its_conditions(ledger: Ledger) -> 
     parameters = {"alpha": 0.5, "rate": 0.3, "Z": 0.25}
     study = toy_study(space=space, task=ToyTask(parameters=parameters), budget=kd.Budget(runs=24), baselines={})
     results = finish(ledger, study)
-    assert list(stored_space(results.study.settings)) == ["rate", "alpha", "Z"]
+    assert list(results.study.settings.space) == ["rate", "alpha", "Z"]
     searched = [row.params for row in results.configurations.values() if row.kind == "searched"]
     assert {row["Z"] for row in searched if row["alpha"] == 0.0} == {0.25}, "an idle number keeps its default"
     assert len({row["Z"] for row in searched if row["alpha"] == 0.5}) > 3
@@ -398,7 +397,7 @@ def test_a_plain_function_is_a_task(ledger: Ledger) -> None:
 def test_extended_confirm_seeds_go_on_with_the_same_winner(ledger: Ledger) -> None:
     study = toy_study(budget=kd.Budget(runs=12))
     before = finish(ledger, study)
-    confirm = {**before.study.settings["confirm"], "seeds": 6}
+    confirm = before.study.settings.confirm_with(6)
     ledger.change_settings(before.study.id, {"confirm": confirm}, "extended")
     after = finish(ledger, study)
     assert after.study.winner_id == before.study.winner_id
@@ -600,7 +599,7 @@ def test_a_small_space_is_tried_whole_and_ends(ledger: Ledger) -> None:
 def test_each_time_all_confirm_runs_have_ended_is_a_look(ledger: Ledger) -> None:
     study = toy_study(budget=kd.Budget(runs=12))
     before = finish(ledger, study)
-    confirm = {**before.study.settings["confirm"], "seeds": 6}
+    confirm = before.study.settings.confirm_with(6)
     ledger.change_settings(before.study.id, {"confirm": confirm}, "confirm seeds extended from 4 to 6")
     after = finish(ledger, toy_study(budget=kd.Budget(runs=12), confirm=kd.Confirm(seeds=6, finalists=2)))
     assert [event.data["seeds"] for event in after.events if event.kind == "look"] == [4, 6]

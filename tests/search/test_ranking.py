@@ -12,12 +12,12 @@ from support import toy_study
 
 import kdsearch as kd
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.settings import StudySettings
 from kdsearch.search.policies.adaptive import Pooled
 from kdsearch.search.policies.base import New
 from kdsearch.search.policies.fixed import FixedSeeds
 from kdsearch.search.ranking import policy_of
 from kdsearch.search.searches import shares_of, without_space
-from kdsearch.search.teachers import draws_of
 from kdsearch.space import Dimension
 
 SPACE: dict[str, Dimension] = {
@@ -28,14 +28,14 @@ SPACE: dict[str, Dimension] = {
 }
 
 
-def settings_of(space: Mapping[str, Dimension], **others: Any) -> dict[str, Any]:
+def settings_of(space: Mapping[str, Dimension], **others: Any) -> StudySettings:
     """The settings of a toy study with this space, as the ledger has them."""
     study = toy_study()
     stored = {"space": {name: row.identity() for name, row in space.items()}, "dimensions": list(space)}
-    return {**study.settings(), **stored, "teacher_parameters": ["alpha"], **others}
+    return StudySettings.from_json({**study.settings(), **stored, "teacher_parameters": ["alpha"], **others})
 
 
-def stored(settings: Mapping[str, Any], seed: int = 7) -> StudyRecord:
+def stored(settings: StudySettings, seed: int = 7) -> StudyRecord:
     now = datetime(2026, 1, 1, tzinfo=UTC)
     return StudyRecord(1, "toy", "search", {"seed": seed}, settings, "", "objective", 0.0, "data0", now)
 
@@ -61,12 +61,12 @@ def test_the_search_without_a_teacher_has_its_own_space_seed_and_share() -> None
     main, without = pooled(study), pooled(study, without=True)
     assert (main.folds, without.folds) == (5, 5)
     assert (main.seed, without.seed) == (7, 8)
-    assert [budget["runs"] for budget in shares_of(settings).values()] == [30, 10]
+    assert [budget.runs for budget in shares_of(settings).values()] == [30, 10]
     assert (main.start, without.start) == (7, 2), "a start is a quarter of the budget, and no more than ten"
     assert without.encoding.space == {"rate": kd.log(1e-3, 1)}
     picks = without.choose([], 2)
     assert [pick.seed for pick in picks if isinstance(pick, New)] == [0, 66]
-    fixed = stored({**settings, "search": kd.Fixed(seeds=3).identity()})
+    fixed = stored(settings.changed(search=kd.Fixed(seeds=3).identity()))
     policy = policy_of(fixed, without=True)
     assert type(policy) is FixedSeeds
     assert (policy.seed, policy.seeds, policy.encoding.names) == (8, 3, ("rate",))
@@ -93,15 +93,15 @@ def test_settings_begin_at_draws_in_turn(
     assert (pooled(study).folds, pooled(study, without=True).folds) == (main, without)
     streams = frozenset({"split", "teacher"} if vary is None else vary) - ({"teacher"} if main == 1 else set())
     picks = pooled(study).choose([], 10)
-    draws = [draws_of(study).draw("search", pick.seed, streams) for pick in picks if isinstance(pick, New)]
+    draws = [study.draws.draw("search", pick.seed, streams) for pick in picks if isinstance(pick, New)]
     assert len(set(draws)) == min(main, len(draws)), "no draw is the first of two settings before each was of one"
 
 
 @pytest.mark.parametrize("others", [{"space": {"alpha": kd.uniform(0, 1)}}, {"teacher_parameters": []}])
 def test_where_nothing_is_left_the_search_has_the_whole_budget(others: dict[str, Any]) -> None:
-    settings = {**settings_of(others.pop("space", SPACE), without=0.5), **others}
+    settings = settings_of(others.pop("space", SPACE), without=0.5).changed(**others)
     assert without_space(settings) == {}
-    assert shares_of(settings) == {"searched": settings["budget"]}
+    assert shares_of(settings) == {"searched": settings.budget}
     assert pooled(stored(settings)).start == 10
     with pytest.raises(ValueError, match="without a teacher"):
         policy_of(stored(settings), without=True)

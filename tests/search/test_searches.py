@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from kdsearch.ledger.records import SearchRun
+from kdsearch.ledger.settings import Limits, StudySettings
 from kdsearch.search.searches import Part, SearchKind, dealt, has_without, shares_of
 
 SPACE = {"alpha": {"kind": "uniform", "low": 0.0, "high": 1.0}, "rate": {"kind": "uniform", "low": 0.0, "high": 1.0}}
-SETTINGS: dict[str, Any] = {
+STORED: dict[str, Any] = {
     "budget": {"runs": 40, "hours": None, "gpu_hours": None},
     "without": 0.1,
     "teacher_parameters": ["alpha"],
@@ -19,12 +20,13 @@ SETTINGS: dict[str, Any] = {
     "space": SPACE,
     "dimensions": ["alpha", "rate"],
 }
+SETTINGS = StudySettings.from_json(STORED)
 
 
 def part(kind: SearchKind, budget: dict[str, Any], ordered: int, cancelled: int = 0, seconds: float = 60.0) -> Part:
     states = ["done"] * ordered + ["cancelled"] * cancelled
     runs = [SearchRun(i, 1, "search", i, state, None, seconds=seconds) for i, state in enumerate(states)]  # type: ignore[arg-type]
-    return Part(kind, budget, runs, [], [])
+    return Part(kind, Limits(**budget), runs, [], [])
 
 
 @pytest.mark.parametrize(
@@ -79,9 +81,10 @@ def test_of_several_limits_the_one_that_is_reached_first_is_shared() -> None:
 
 def test_a_search_without_teacher_needs_a_share_and_something_to_search() -> None:
     assert has_without(SETTINGS)
-    assert [budget["runs"] for budget in shares_of(SETTINGS).values()] == [36, 4]
+    assert [budget.runs for budget in shares_of(SETTINGS).values()] == [36, 4]
     for changes in ({"without": 0.0}, {"teacher_parameters": []}, {"idle_without_teacher": ["rate"]}):
-        settings = {**SETTINGS, **changes}
+        settings = SETTINGS.changed(**changes)
         assert not has_without(settings)
-        assert shares_of(settings) == {"searched": SETTINGS["budget"]}
-    assert not has_without({name: value for name, value in SETTINGS.items() if name != "without"}), "of version 1"
+        assert shares_of(settings) == {"searched": Limits(runs=40)}
+    of_version_1 = {name: value for name, value in STORED.items() if name != "without"}
+    assert not has_without(StudySettings.from_json(of_version_1))

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from support import settings_of
 
 import kdsearch as kd
 from kdsearch.ledger.orders import ChooseWinner, NewConfiguration
 from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import ConfigurationRecord, StudyRecord
-from kdsearch.ledger.studies import plain
 from kdsearch.search.confirmation import choose, compared
 from kdsearch.search.ranking import Standing
 
@@ -42,7 +42,7 @@ def standing(id_: int, estimate: float, **params: Any) -> Standing:
 
 def chosen(winner: Standing, best: Standing | None, study: kd.Study = STUDY) -> tuple[list[Any], ChooseWinner]:
     record = StudyRecord(
-        id=1, name="s", phase="search", identity={}, settings=plain(study.settings()), description="", metric="m",
+        id=1, name="s", phase="search", identity={}, settings=settings_of(study), description="", metric="m",
         chance=0.0, data_hash="d", created_at=datetime(2026, 11, 1, tzinfo=UTC), version=2,
     )  # fmt: skip
     rows = {row.id: row.configuration for row in (winner, *([best] if best else []))}
@@ -59,7 +59,7 @@ def test_a_winner_that_reads_nothing_of_it_is_its_own_ablation() -> None:
     assert made == []
     assert (choice.winner, choice.ablation, choice.best_without) == (1, 1, 1)
     record = StudyRecord(
-        id=1, name="s", phase="confirm", identity={}, settings=plain(STUDY.settings()), description="", metric="m",
+        id=1, name="s", phase="confirm", identity={}, settings=settings_of(STUDY), description="", metric="m",
         chance=0.0, data_hash="d", created_at=datetime(2026, 11, 1, tzinfo=UTC), version=2,
         winner_id=1, ablation_id=1, best_without_id=1,
     )  # fmt: skip

@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from support import ToyTask, toy_study
+from support import ToyTask, settings_of, toy_study
 
 import kdsearch as kd
 from kdsearch.errors import StudyFileError
 from kdsearch.ledger.studies import plain
 from kdsearch.search.searches import shares_of, without_space
 from kdsearch.space import Dimension
-from kdsearch.study.without import stored_without, without_words
+from kdsearch.study.without import without_words
 from kdsearch.tasks import FunctionTask
 from kdsearch.tasks.function import takes_fold
 
@@ -48,9 +48,10 @@ def test_a_function_names_values_that_are_taken_away() -> None:
     assert named.without_teacher({"alpha": 0.7, "rate": 0.1}) == {"alpha": 0, "rate": 0.1}
     settings = named.settings()
     assert (settings["teacher_parameters"], settings["without"]) == (["alpha"], 0.1)
-    assert stored_without(settings) == {"alpha": 0}
-    assert without_space(settings) == {"rate": kd.log(1e-3, 1)}
-    assert [budget["runs"] for budget in shares_of({**settings, "without": 0.25}).values()] == [150, 50]
+    stored = settings_of(named)
+    assert stored.off == {"alpha": 0}
+    assert without_space(stored) == {"rate": kd.log(1e-3, 1)}
+    assert [budget.runs for budget in shares_of(stored.changed(without=0.25)).values()] == [150, 50]
     assert not named.uses_teacher({"alpha": 0.7}), "no run waits for a teacher"
 
 
@@ -60,9 +61,9 @@ def test_what_depends_on_it_falls_back_to_its_default() -> None:
     assert named.identity() == study(without={"mode": "none"}, defaults={"alpha": 0.3}).identity()
     off = named.without_teacher({"mode": "kd", "alpha": 0.9, "layers": 2, "rate": 0.1})
     assert off == {"mode": "none", "alpha": 0.3, "layers": 2, "rate": 0.1}
-    assert list(without_space(named.settings())) == ["layers", "rate"]
+    assert list(without_space(settings_of(named))) == ["layers", "rate"]
     alone = study(space={**SPACE, "margin": kd.when(kd.uniform(0, 1), mode="none")}, without={"mode": "none"})
-    assert without_space(alone.settings())["margin"] == kd.uniform(0, 1), "its condition always holds then"
+    assert without_space(settings_of(alone))["margin"] == kd.uniform(0, 1), "its condition always holds then"
 
 
 def test_it_is_part_of_the_study_only_where_it_is_named() -> None:
@@ -74,7 +75,7 @@ def test_it_is_part_of_the_study_only_where_it_is_named() -> None:
     silent = study().settings()
     assert (silent["teacher_parameters"], silent["without"]) == ([], 0.0)
     assert "without_values" not in silent
-    assert without_space(silent) == {}
+    assert without_space(settings_of(study())) == {}
 
 
 def test_a_study_says_it_or_how_to_say_it() -> None:

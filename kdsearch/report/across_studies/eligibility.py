@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.records import StudyRecord, StudyResults
+from kdsearch.ledger.settings import NOT_STORED
 from kdsearch.report.build import changed_margin, failed_runs, other_runs
 from kdsearch.report.captions import data_line, listed
 from kdsearch.report.compared import name_of
@@ -52,7 +53,7 @@ def sides(results: Sequence[StudyResults], mix_code: bool, *, alike: bool = True
     ``alike``); and where their runs are of different trainer code, unless ``mix_code``. Functions that do not say what
     their data are go by metric and label, and ``sentences`` says so.
     """
-    titles = [str(result.study.settings.get("title") or result.study.name) for result in results]
+    titles = [result.study.settings.title or result.study.name for result in results]
     found = [
         # Presets of one study file have one title.
         Side(result, select(result, mix_code=mix_code), title if titles.count(title) == 1 else result.study.name)
@@ -112,8 +113,8 @@ def _check_result(selection: Selection) -> None:
 
 def _check_measured(first: Selection, other: Selection) -> None:
     for selection in (first, other):
-        settings = selection.study.settings
-        if "measured_on" not in settings and "measured_on" in (*first.study.settings, *other.study.settings):
+        told = [side.study.settings.measured_on != NOT_STORED for side in (first, other)]
+        if selection.study.settings.measured_on == NOT_STORED and any(told):
             raise KdsearchError(
                 f"{selection.study.name} was launched before studies told what they are measured on: launch it once "
                 "more, which trains nothing, and compare again"
@@ -142,8 +143,9 @@ def _check_measured(first: Selection, other: Selection) -> None:
         )
 
 
-def _measured_on(selection: Selection) -> object:
-    return selection.study.settings.get("measured_on", selection.study.data_hash)
+def _measured_on(selection: Selection) -> str | None:
+    told = selection.study.settings.measured_on
+    return selection.study.data_hash if told == NOT_STORED else told
 
 
 def _says_data(selection: Selection) -> bool:

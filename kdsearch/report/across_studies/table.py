@@ -86,7 +86,7 @@ def _common(first: Side, other: Side) -> list[int]:
 
 
 def _folds(side: Side) -> int:
-    return int(side.selection.study.settings.get("folds") or 0)
+    return side.selection.study.settings.folds
 
 
 def _results(side: Side) -> dict[int, float]:
@@ -213,7 +213,7 @@ def _without(side: Side) -> list[Row]:
 
 def _idle(side: Side) -> bool:
     """Whether a study that has a method found no use for it: its winner's weights of it are all 0."""
-    weights = [str(name) for name in side.selection.study.settings.get("teacher_parameters", ())]
+    weights = side.selection.study.settings.teacher_parameters
     params = side.selection.configurations[side.winner].params
     return bool(weights) and not any(params.get(name, 0) for name in weights)
 

@@ -48,7 +48,7 @@ def added(selection: Selection) -> Table | None:
 
 def _parameters(selection: Selection, ids: Sequence[int]) -> list[str]:
     """The space's parameters as the study file has them, and the streams that vary where that is what was added."""
-    names = [str(name) for name in selection.study.settings["dimensions"]]
+    names = selection.study.settings.dimensions
     records = selection.configurations
     winner = records.get(selection.study.winner_id or -1)
     usual = winner.params.get(VARY) if winner is not None else None

@@ -147,7 +147,7 @@ def _own_looks(rows: list[Compared], outcome: Outcome) -> list[str]:
 
 def _own_seeds(selection: Selection, rows: list[Compared]) -> list[str]:
     """Say that rows have different n where the study asks for that."""
-    others = (selection.study.settings.get("confirm") or {}).get("others")
+    others = selection.study.settings.confirm.others
     counts = {len(selection.results(row.id)) for row in rows} - {0}
     if others is None or len(counts) < 2:
         return []

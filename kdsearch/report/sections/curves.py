@@ -204,7 +204,7 @@ def _draw(found: Drawn, run: RunRecord) -> object:
 
 def _parameters(selection: Selection, found: Mapping[int, Sequence[Curve]]) -> list[Parameter]:
     """The searched parameters that set the schedule, by their names."""
-    space = selection.study.settings.get("space") or selection.study.identity.get("space") or {}
+    space = selection.study.settings.space_json or selection.study.identity.get("space") or {}
     rows = {id_: selection.configurations[id_].params for id_ in found}
     return [
         parameter

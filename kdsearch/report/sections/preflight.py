@@ -86,7 +86,7 @@ def _row(label: str, values: Sequence[float], gap: Difference | None) -> Row:
 
 def _no_students(selection: Selection) -> bool:
     """Whether the study asks for none, as where the teacher's own task is another one."""
-    return (selection.study.settings.get("preflight") or {}).get("seeds") == 0
+    return selection.study.settings.preflight_seeds == 0
 
 
 def _verdict(selection: Selection, gap: Difference | None, paired: int, student: Sequence[float]) -> list[str]:
@@ -114,7 +114,7 @@ def _verdict(selection: Selection, gap: Difference | None, paired: int, student:
 def _used(selection: Selection, teachers: Sequence[RunRecord], gap: Difference | None) -> list[str]:
     if selection.study.version > 1:
         return _trained(selection, teachers, gap)
-    if selection.study.settings.get("teachers") == "per-seed":
+    if selection.study.settings.teachers == "per-seed":
         count = {3: "three", 2: "two"}.get(len(teachers), str(len(teachers)))
         if len(teachers) < 2:
             return ["Each student seed has its own teacher; this one measures the gap."] if teachers else []
@@ -137,7 +137,7 @@ def _trained(selection: Selection, teachers: Sequence[RunRecord], gap: Differenc
     values = [(run, run.objective) for run in teachers if run.objective is not None]
     if not values:
         return []
-    if selection.study.settings.get("teachers") == "one":
+    if selection.study.settings.teachers == "one":
         run, value = values[0]
         return [f"One teacher for all runs, kept without a choice: run {run.id}, {fixed(value, selection.digits)}."]
     found = drawn(selection)

@@ -14,7 +14,7 @@ def published(selection: Selection) -> Table | None:
 
     Where a baseline has a figure's very label, as in a grid that is run again, ours stands beside it.
     """
-    figures = selection.study.settings.get("published") or ()
+    figures = selection.study.settings.published
     if not figures:
         return None
     ours = compared(selection)
@@ -22,16 +22,16 @@ def published(selection: Selection) -> Table | None:
     found = {row.id: units.estimate(selection.results(row.id)) for row in ours}
     estimates = {id_: estimate for id_, estimate in found.items() if estimate is not None}
     named = {row.label: estimates[row.id] for row in ours if row.part == "baseline" and row.id in estimates}
-    labels = [str(figure["label"]) for figure in figures]
+    labels = [figure.label for figure in figures]
     rows = [
         Row(row.label, (None, estimates[row.id], f"ours, n = {estimates[row.id].n}"))
         for row in ours
         if row.id in estimates and (row.part in ("winner", "primary", "second") or _cell(row, labels, named))
     ]
     for label, figure in zip(labels, figures, strict=True):
-        own, note = named.get(label), str(figure.get("note") or "")
+        own, note = named.get(label), figure.note
         words = note if own is None else f"{note}; ours, n = {own.n}"
-        rows.append(Row(label, (float(figure["value"]), own, words), context=True))
+        rows.append(Row(label, (figure.value, own, words), context=True))
     notes = [
         "Published numbers are of other networks, data or protocols, and often single runs: no difference is computed "
         "and no verdict given."

@@ -80,7 +80,7 @@ def _configurations(side: Side) -> Mapping[str, int]:
     """Ids of what a study compares, by the name that it has in all studies."""
     selection, study = side.selection, side.selection.study
     named = {"winner": side.winner}
-    if study.settings.get("teacher_parameters"):
+    if study.settings.teacher_parameters:
         # A winner that uses no teacher is itself without distillation.
         ablation = study.ablation_id if uses_teacher(selection, side.winner) else side.winner
         named |= {} if ablation is None else {WITHOUT: ablation}
@@ -121,7 +121,7 @@ def _notes(found: Sequence[Side]) -> list[str]:
 
 
 def _idle(side: Side) -> bool:
-    weights = side.selection.study.settings.get("teacher_parameters")
+    weights = side.selection.study.settings.teacher_parameters
     return bool(weights) and not uses_teacher(side.selection, side.winner)
 
 

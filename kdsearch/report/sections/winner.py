@@ -7,7 +7,7 @@ from kdsearch.report.compared import compared, name_of
 from kdsearch.report.formats.cells import fixed
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Column, Row, Table
-from kdsearch.space import active, stored_space
+from kdsearch.space import active
 from kdsearch.statistics import Shrinkage, shrink, summarize
 
 IDLE = "idle"
@@ -18,7 +18,7 @@ def winner(selection: Selection) -> Table | None:
     shown = [row for row in compared(selection) if row.part != "context"]
     if selection.study.winner_id is None or not shown:
         return None
-    space = stored_space(selection.study.settings)
+    space = selection.study.settings.space
     idle = {row.id: set(space) - set(active(space, row.record.params)) for row in shown}
     names = list(dict.fromkeys([*space, *(name for row in shown for name in row.record.params)]))
     # Searched parameters first; what is fixed and equal everywhere is context.

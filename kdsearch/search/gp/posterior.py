@@ -2,9 +2,9 @@
 
 ``y_ij = m + g(x_i) + r_i + b_j + e_ij`` for setting i and seed or fold j: ``g`` a Gaussian process with a Matern-5/2
 kernel and one length scale a dimension, ``r_i ~ N(0, tr2)`` the setting's own part, ``b_j`` and ``e_ij`` as in
-``mixed_model`` (what a fold does to one setting alone is part of ``e_ij``), ``m ~ N(0, 4)``. What is ranked is ``theta_i
-= m + g(x_i) + r_i``. Values are centred by the median of all runs and scaled by their sd, once ``model`` has drawn
-their lower tail together.
+``mixed_model`` (what a fold does to one setting alone is part of ``e_ij``), ``m ~ N(0, 4)``. What is ranked is
+``theta_i = m + g(x_i) + r_i``. Values are centred by the median of all runs and scaled by their sd, once ``model`` has
+drawn their lower tail together.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import pytest
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.records import EventRecord, StudyResults
+from kdsearch.ledger.settings import StudySettings
 from kdsearch.report import FORMATS, build_beside, render
 from kdsearch.report.comparisons import EQUAL_FEW
 from kdsearch.report.tables import Estimate
@@ -25,7 +26,7 @@ def named(results: StudyResults, name: str, shift: float = 0.0, **settings: Any)
     runs = tuple(
         replace(run, score=run.score - shift) if _fresh(run) and run.score is not None else run for run in results.runs
     )
-    changed = replace(study, id=2, name=f"{name}@data", settings={**study.settings, "title": name, **settings})
+    changed = replace(study, id=2, name=f"{name}@data", settings=study.settings.changed(**{"title": name, **settings}))
     return replace(results, study=changed, runs=runs)
 
 
@@ -148,8 +149,9 @@ def test_another_metric_one_study_and_no_result_are_refused(results: Make) -> No
 
 def test_studies_made_before_studies_told_what_they_measure_go_by_their_data(results: Make) -> None:
     def old(found: StudyResults, data: str) -> StudyResults:
-        settings = {name: value for name, value in found.study.settings.items() if name != "measured_on"}
-        return replace(found, study=replace(found.study, settings=settings, data_hash=data))
+        settings = {name: value for name, value in found.study.settings.to_json().items() if name != "measured_on"}
+        study = replace(found.study, settings=StudySettings.from_json(settings), data_hash=data)
+        return replace(found, study=study)
 
     first = old(results(), "data")
     assert build_beside([first, old(named(results(), "other"), "data")]).tables
@@ -238,7 +240,7 @@ def test_every_undecided_row_has_its_sentence(results: Make) -> None:
 
 @pytest.mark.parametrize(("teachers", "under"), [("none", "recipe and budget"), ("one", "recipe, budget and teacher")])
 def test_a_teacher_is_spoken_of_where_one_study_has_one(results: Make, teachers: str, under: str) -> None:
-    settings = {**results().study.settings, "teachers": "none"}
+    settings = results().study.settings.changed(teachers="none")
     first = replace(results(), study=replace(results().study, settings=settings))
     (table,) = build_beside([first, named(results(), "second", teachers=teachers)]).tables
     assert (
