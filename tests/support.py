@@ -124,7 +124,7 @@ class ToyTask:
 
 
 @dataclass(frozen=True)
-class PopulationTrainer(ToyTask):
+class PopulationTask(ToyTask):
     """A toy task whose students train together, each for two to five epochs by its seed.
 
     ``common_fault``: a step of more than so many runs raises. ``own_fault``: a student of that seed cannot begin.
@@ -160,9 +160,9 @@ class PopulationTrainer(ToyTask):
 
 
 class CrowdPopulation:
-    """See ``PopulationTrainer``."""
+    """See ``PopulationTask``."""
 
-    def __init__(self, task: PopulationTrainer, width: int) -> None:
+    def __init__(self, task: PopulationTask, width: int) -> None:
         self.task, self.width = task, width
 
     def train(self, jobs: Jobs) -> None:

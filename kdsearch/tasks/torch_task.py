@@ -117,7 +117,7 @@ class TorchTask:
 
     @property
     def usual_recipe(self) -> TeacherRecipe:
-        """The recipe of a teacher on data with folds where the study names none: docs/benchmarks.md has the measurements."""
+        """The recipe of a teacher where the study names none and data have folds, as measured in docs/benchmarks.md."""
         return "last"
 
     def described(self, teacher: str | None = None) -> str:

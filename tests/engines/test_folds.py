@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from support import PopulationTrainer, Loaded, ToyTask, declaration, toy_study
+from support import Loaded, PopulationTask, ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.data.folds import Fold
@@ -32,7 +32,7 @@ class Watched(ToyTask):
         return result
 
 
-class Mixed(PopulationTrainer):
+class Mixed(PopulationTask):
     """Tells which folds a population was given."""
 
     def population(self, layout: Layout, device: str) -> object:  # type: ignore[override]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support import PopulationTrainer, ToyTask
+from support import PopulationTask, ToyTask
 
 from kdsearch.engines.layouts import layout_for, measured
 from kdsearch.tasks.base import Layout
@@ -15,7 +15,7 @@ ALONE = Layout(1, "plain")
 
 
 def test_the_fastest_layout_is_taken_and_remembered(home: Path) -> None:
-    task = PopulationTrainer()
+    task = PopulationTask()
     assert layout_for(task, "cpu") == Layout(8, "crowd")
     assert task.measured == [1, 4, 8]
     assert layout_for(task, "cpu") == Layout(8, "crowd")
@@ -25,7 +25,7 @@ def test_the_fastest_layout_is_taken_and_remembered(home: Path) -> None:
 
 
 def test_a_broken_memory_is_measured_again(home: Path) -> None:
-    task = PopulationTrainer()
+    task = PopulationTask()
     layout_for(task, "cpu")
     (home / "layouts.json").write_text("{half")
     assert layout_for(task, "cpu") == Layout(8, "crowd")
@@ -33,32 +33,35 @@ def test_a_broken_memory_is_measured_again(home: Path) -> None:
 
 
 def test_wider_must_pay(home: Path) -> None:
-    assert measured(PopulationTrainer(times={1: 0.1, 4: 0.097}), PopulationTrainer(times={1: 1, 4: 1}).layouts("cpu"), "cpu") == ALONE
-    task = PopulationTrainer(times={1: 0.1, 4: 0.05, 8: 0.049, 16: 0.01})
+    assert (
+        measured(PopulationTask(times={1: 0.1, 4: 0.097}), PopulationTask(times={1: 1, 4: 1}).layouts("cpu"), "cpu")
+        == ALONE
+    )
+    task = PopulationTask(times={1: 0.1, 4: 0.05, 8: 0.049, 16: 0.01})
     assert measured(task, task.layouts("cpu"), "cpu") == Layout(4, "crowd")
     assert task.measured == [1, 4, 8], "a form that has stopped gaining is not tried wider"
 
 
 def test_what_does_not_fit_into_memory_is_left(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    task = PopulationTrainer(times={1: 0.1, 4: 0.05})
+    task = PopulationTask(times={1: 0.1, 4: 0.05})
     assert measured(task, [Layout(1), Layout(4, "crowd"), Layout(8, "crowd"), Layout(16, "crowd")], "cpu").width == 4
     assert task.measured == [1, 4, 8]
     assert capsys.readouterr().err.startswith("not 8 runs at once (crowd): ")
 
 
 def test_a_large_network_trains_one_by_one_and_nothing_else_is_tried(home: Path) -> None:
-    task = PopulationTrainer(times={1: 0.6, 4: 0.1, 8: 0.1})
+    task = PopulationTask(times={1: 0.6, 4: 0.1, 8: 0.1})
     assert measured(task, task.layouts("cpu"), "cpu") == ALONE
     assert task.measured == [1]
 
 
 def test_an_error_one_by_one_is_no_layouts(home: Path) -> None:
     with pytest.raises(MemoryError):
-        measured(PopulationTrainer(times={4: 0.1}), [Layout(1), Layout(4, "crowd")], "cpu")
+        measured(PopulationTask(times={4: 0.1}), [Layout(1), Layout(4, "crowd")], "cpu")
 
 
 def test_who_is_told_asks_no_clock_but_for_the_form(home: Path) -> None:
-    task = PopulationTrainer()
+    task = PopulationTask()
     assert layout_for(task, "cpu", 5) == Layout(5, "crowd")
     assert layout_for(task, "cpu", 1) == Layout(1)
     assert task.measured == []

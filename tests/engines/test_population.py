@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
-from support import PopulationTrainer, Loaded, ToyTask, declaration, program, toy_study, wait_for
+from support import Loaded, PopulationTask, ToyTask, declaration, program, toy_study, wait_for
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
@@ -36,7 +36,7 @@ def objectives(results: StudyResults) -> dict[tuple[str, int], float | None]:
 
 
 def test_a_study_is_the_same_alone_and_together(ledger: Ledger) -> None:
-    together = launch(ledger, 8, crowd := PopulationTrainer())
+    together = launch(ledger, 8, crowd := PopulationTask())
     assert max(crowd.seen) == 8
     assert together.study.phase == "finished"
     assert {run.state for run in together.runs} == {"done"}
@@ -46,7 +46,7 @@ def test_a_study_is_the_same_alone_and_together(ledger: Ledger) -> None:
 
 
 def test_a_free_slot_is_filled_at_the_boundary_while_the_others_train_on(ledger: Ledger) -> None:
-    crowd = PopulationTrainer()
+    crowd = PopulationTask()
     results = launch(ledger, 4, crowd, budget=kd.Budget(runs=40))
     students = [run for run in results.runs if run.pool != "teacher"]
     assert sum(crowd.seen) == sum(2 + run.seed % 4 for run in students), "every run had its epochs, once"
@@ -55,7 +55,7 @@ def test_a_free_slot_is_filled_at_the_boundary_while_the_others_train_on(ledger:
 
 
 def test_one_run_that_cannot_begin_fails_alone(ledger: Ledger) -> None:
-    results = launch(ledger, 8, PopulationTrainer(own_fault=1_000_001))
+    results = launch(ledger, 8, PopulationTask(own_fault=1_000_001))
     failed = [run for run in results.runs if run.state == "failed"]
     assert [run.seed for run in failed] == [1_000_001], "a student of the pre-flight"
     assert all("this run cannot begin" in str(run.error) for run in failed)
@@ -64,7 +64,7 @@ def test_one_run_that_cannot_begin_fails_alone(ledger: Ledger) -> None:
 
 
 def test_a_fault_of_a_common_step_is_nobodys_own_and_fewer_train_at_once(ledger: Ledger) -> None:
-    results = launch(ledger, 8, crowd := PopulationTrainer(common_fault=3))
+    results = launch(ledger, 8, crowd := PopulationTask(common_fault=3))
     assert {run.state for run in results.runs} == {"done"}, "no run is to blame"
     assert max(crowd.seen[5:]) <= 4
     said = [event.message for event in results.events if event.kind == "population"]
@@ -73,7 +73,7 @@ def test_a_fault_of_a_common_step_is_nobodys_own_and_fewer_train_at_once(ledger:
 
 
 def test_a_diverged_run_is_a_result(ledger: Ledger) -> None:
-    results = launch(ledger, 4, PopulationTrainer(diverges_above=0.5))
+    results = launch(ledger, 4, PopulationTask(diverges_above=0.5))
     states = Counter(run.state for run in results.runs)
     assert states["diverged"] > 0
     assert states["done"] > 0
@@ -81,11 +81,11 @@ def test_a_diverged_run_is_a_result(ledger: Ledger) -> None:
 
 
 def test_a_population_that_cannot_be_made_keeps_no_run(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: PopulationTrainer, layout: Layout, device: str) -> None:
+    def refuse(self: PopulationTask, layout: Layout, device: str) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(PopulationTrainer, "population", refuse)
-    results = launch(ledger, 8, PopulationTrainer())
+    monkeypatch.setattr(PopulationTask, "population", refuse)
+    results = launch(ledger, 8, PopulationTask())
     assert {run.state for run in results.runs} == {"done"}, "one by one, in the end"
     said = [event.message for event in results.events if event.kind == "population"]
     assert "8 runs at once raised MemoryError: no room" in said[0]
@@ -95,7 +95,7 @@ def test_a_population_that_cannot_be_made_keeps_no_run(ledger: Ledger, monkeypat
 def test_a_fault_of_the_ledger_is_no_fault_of_a_step(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    crowd = PopulationTrainer(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})
+    crowd = PopulationTask(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})
     study = toy_study(task=crowd, baselines={}, space={"rate": kd.uniform(0, 1)})
     record, _ = ledger.open_study(declaration(study))
     Coordinator(ledger, study, record, 8).tick()
@@ -117,7 +117,7 @@ def test_a_fault_of_the_ledger_is_no_fault_of_a_step(
 
 
 def test_who_is_stopped_hands_all_back(ledger: Ledger) -> None:
-    crowd = PopulationTrainer(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})
+    crowd = PopulationTask(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})
     study = toy_study(task=crowd, baselines={}, space={"rate": kd.uniform(0, 1)})
     record, _ = ledger.open_study(declaration(study))
     coordinator = Coordinator(ledger, study, record, 8)
@@ -136,7 +136,7 @@ def test_who_is_stopped_hands_all_back(ledger: Ledger) -> None:
 
 
 def test_a_lost_lease_frees_its_slot_and_the_others_train_on(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
-    crowd = PopulationTrainer(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})
+    crowd = PopulationTask(has_teacher=False, parameters={"alpha": 0.0, "rate": 0.3})
     study = toy_study(task=crowd, baselines={}, space={"rate": kd.uniform(0, 1)}, search=kd.Fixed(seeds=4))
     record, _ = ledger.open_study(declaration(study))
     coordinator = Coordinator(ledger, study, record, 8)

@@ -12,7 +12,7 @@ from kdsearch.data.folds import FIRST, Fold
 from kdsearch.data.images.base import ImageParts, Images, Statistics
 from kdsearch.errors import DataError
 
-# Of the frames that Hara's Kinetics networks are trained on, see kd_anchors' first fact sheet and models.encoders.resnet3d_hara.
+# Of the frames that Hara's Kinetics networks are trained on, see models.encoders.resnet3d_hara.
 MEAN: Statistics = (0.434, 0.405, 0.378)
 STD: Statistics = (0.152, 0.149, 0.157)
 
