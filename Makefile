@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: launch test check dashboard clean
+.PHONY: launch test check docs dashboard clean
 
 launch: $(VENV)/installed
 	$(RUN) -m kdsearch launch studies/jhmdb_weights.py
@@ -18,17 +18,25 @@ check: $(VENV)/installed-dev
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
+# The documentation, into build/docs; a warning is an error.
+docs: $(VENV)/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
 dashboard: $(VENV)/installed
 	$(RUN) -m kdsearch dashboard
 
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kdsearch needs Python 3.11 or newer: make PYTHON=python3.11 launch")'
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --editable .
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable .
 	touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	$(RUN) -m pip install --quiet --editable '.[dev]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(VENV)/installed-docs: $(VENV)/installed
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
 	touch $@
 
 clean:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,9 +114,19 @@ def integer(low: int, high: int, *, log: bool = False) -> Integer:
     return Integer(low, high, log)
 
 
-def categorical(choices: Sequence[Scalar]) -> Categorical:
-    """One of ``choices``."""
-    return Categorical(tuple(choices))
+def categorical(*choices: Scalar | Iterable[Scalar]) -> Categorical:
+    """One of two or more words or numbers: ``categorical("a", "b")``, or one list of them: ``categorical(["a", "b"])``.
+
+    Raises ``ValueError`` where fewer than two different choices are given.
+    """
+    first = choices[0] if choices else ()
+    listed = len(choices) == 1 and isinstance(first, Iterable) and not isinstance(first, str)
+    given = tuple(first) if listed else choices  # type: ignore[arg-type]
+    if len(given) < 2 or not all(isinstance(choice, int | float | str) for choice in given):
+        example = 'categorical("a", "b") or categorical(["a", "b"])'
+        got = ", ".join(map(repr, choices))
+        raise ValueError(f"expected two or more words or numbers, such as {example}; got categorical({got})")
+    return Categorical(given)  # type: ignore[arg-type]
 
 
 def when(dimension: Range, **condition: Scalar | Sequence[Scalar]) -> Conditional:
@@ -243,11 +253,6 @@ def dimension_from(identity: Mapping[str, Any]) -> Dimension:
     if identity["kind"] == "integer":
         return Integer(identity["low"], identity["high"], identity["log"])
     return Uniform(identity["low"], identity["high"], log=identity["kind"] == "log")
-
-
-def stored_space(settings: Mapping[str, Any]) -> dict[str, Dimension]:
-    """The space of a study's stored settings, in the study file's order: JSON in Postgres keeps none."""
-    return {name: dimension_from(settings["space"][name]) for name in settings["dimensions"]}
 
 
 def _is_number(value: Scalar) -> bool:

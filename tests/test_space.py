@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import optuna
 import pytest
 
 import kdsearch as kd
 from kdsearch.engines.optuna_mirror import distributions
 from kdsearch.errors import StudyFileError
-from kdsearch.space import Dimension, active, dimension_from, settled
+from kdsearch.space import Categorical, Dimension, active, dimension_from, settled
+from kdsearch.tasks.base import Scalar
 
 SPACE: dict[str, Dimension] = {
     "mode": kd.categorical(["cse", "mse", "none"]),
@@ -16,6 +19,31 @@ SPACE: dict[str, Dimension] = {
     "schedule": kd.when(kd.categorical(["flat", "step"]), mode=["cse", "mse"]),
     "step": kd.when(kd.integer(1, 5), schedule="step"),
 }
+
+
+@pytest.mark.parametrize(
+    ("dimension", "choices"),
+    [
+        (kd.categorical("a", "b"), ["a", "b"]),
+        (kd.categorical(["a", "b"]), ["a", "b"]),
+        (kd.categorical(("a", 2, 0.5, True)), ["a", 2, 0.5, True]),
+        (kd.categorical("ab", 1), ["ab", 1]),
+        (kd.categorical(range(3)), [0, 1, 2]),
+        (kd.categorical(0, 1, 2), [0, 1, 2]),
+    ],
+)
+def test_choices_are_a_list_or_arguments(dimension: Categorical, choices: list[Scalar]) -> None:
+    assert dimension.identity() == {"kind": "categorical", "choices": choices}
+    assert dimension == kd.categorical(choices)
+
+
+@pytest.mark.parametrize(
+    ("choices", "got"), [(("abc",), "'abc'"), ((3,), "3"), ((), ""), ((["a"], ["b"]), r"\['a'\], \['b'\]")]
+)
+def test_what_names_no_choices_is_refused_with_what_to_write(choices: tuple[Any, ...], got: str) -> None:
+    example = r'two or more words or numbers, such as categorical\("a", "b"\) or categorical\(\["a", "b"\]\)'
+    with pytest.raises(ValueError, match=rf"{example}; got categorical\({got}\)$"):
+        kd.categorical(*choices)
 
 
 def test_conditions_hold_through_conditions() -> None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 
 def run(code: str) -> str:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
@@ -22,6 +24,8 @@ def test_torchvision_imports_with_models_transforms_and_datasets() -> None:
 
 
 def test_operators_that_the_extension_defines_are_left_alone() -> None:
+    if "True" in run("from kdsearch.torchvision_compat import _extension_loads\nprint(_extension_loads())"):
+        pytest.skip("torchvision's extension loads here and defines them itself")
     # As where the wheel fits: the schemas exist already, and defining them twice would raise.
     run(
         "import torch\n"

@@ -17,11 +17,11 @@ def add(
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Queue runs of a configuration that you choose; parameters that are not set have the task's defaults.
+    """Queue runs of a configuration that you choose.
 
-    It takes part in the search and counts in its budget. After the winner is chosen it is context only, in a table of
-    its own. With --set vary=order (or initialisation, or nothing) it takes no part: the report then says what the
-    spread comes from.
+    Parameters that are not set have the task's defaults. The configuration takes part in the search and counts in its
+    budget. After the winner is chosen it is context only, in a table of its own. With --set vary=order (or
+    initialisation, or nothing) it takes no part: the report then says what the spread comes from.
     """
     from kdsearch.report.sections.added import TITLE
     from kdsearch.search.manual import add_configuration

@@ -15,6 +15,7 @@ from kdsearch.cli import (
     data,
     db,
     doctor,
+    examples,
     export,
     extend,
     launch,
@@ -53,7 +54,8 @@ def _options(
     pass
 
 
-app.command("launch")(launch.launch)
+# A summary of its own: the docstring's first sentence is longer than a line of --help, which would cut it.
+app.command("launch", short_help="Run a study: search, choose a winner, confirm it, report.")(launch.launch)
 app.command("worker")(worker.worker)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
@@ -66,6 +68,7 @@ app.command("train")(train.train)
 app.command("logs")(logs.logs)
 app.add_typer(export.app, name="export")
 app.command("dashboard")(dashboard.dashboard)
+app.add_typer(examples.app, name="studies")
 app.add_typer(db.app, name="db")
 app.add_typer(data.app, name="data")
 app.command("doctor")(doctor.doctor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -31,12 +32,53 @@ def _set_data(value: Path | None) -> Path | None:
     return value
 
 
+def _existing(file: Path) -> Path:
+    """The file, or a ``StudyFileError`` that says which file to give."""
+    if file.is_file():
+        return file
+    raise StudyFileError(f"expected a study file, found no file {file}. {_file_of(str(file))}")
+
+
+def _file_of(name: str) -> str:
+    """In words, the file that someone who typed this instead of a file may mean."""
+    from kdsearch.cli.examples import examples
+
+    if Path(f"{name}.py").is_file():
+        return f"Did you mean {name}.py?"
+    rows = [row for row in _stored() if name in (row.name, row.name.split("@")[0], row.name.split("+")[0])]
+    if rows:
+        lines = [f"{row.name}: kdsearch launch {quote(row.source_file)} --preset {_preset_of(row)}" for row in rows]
+        if not all(Path(row.source_file).is_file() for row in rows):
+            lines.append("Where the file is not on this machine, give the path of a copy.")
+        return "\n  ".join(["A stored study has this name. Give the file that it was launched from:", *lines])
+    if Path(name).stem in examples():
+        return f"To start from the example of this name: kdsearch studies copy {Path(name).stem}"
+    return "kdsearch studies examples lists studies to start from."
+
+
+def _stored() -> list[StudyRecord]:
+    """All studies of the ledger; none where there is no ledger yet, or it cannot be read now."""
+    from kdsearch.ledger import embedded
+
+    if environment.storage_url() is None and not embedded.default_folder().exists():
+        return []
+    try:
+        return list(connect(patience=2.0).studies())
+    except KdsearchError:
+        return []
+
+
+def _preset_of(record: StudyRecord) -> str:
+    return record.settings.preset or "none"
+
+
 Storage = Annotated[
     str | None,
     typer.Option(
         "--storage",
         metavar="URL",
         callback=_set_storage,
+        is_eager=True,  # before a look-up for an argument's sake asks which database
         help=f"Postgres to use, postgresql+psycopg2://user@host/database; default {environment.STORAGE}, "
         "else the embedded server.",
     ),
@@ -58,7 +100,7 @@ Population = Annotated[
     ),
 ]
 StudyFile = Annotated[
-    Path, typer.Argument(metavar="STUDY_FILE", help="A study file, such as studies/jhmdb_weights.py.")
+    Path, typer.Argument(metavar="STUDY_FILE", callback=_existing, help="A study file: Python that makes a Study.")
 ]
 StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or its study file.")]
 Settings = Annotated[
@@ -89,7 +131,7 @@ def is_file(study: str) -> bool:
 
 def launched_from(record: StudyRecord) -> tuple[Path, str]:
     """The file and the preset that a stored study was launched with; ``StudyFileError`` where the file is not here."""
-    source, preset = Path(record.source_file), str(record.settings["preset"] or "none")
+    source, preset = Path(record.source_file), _preset_of(record)
     if not source.is_file():
         raise StudyFileError(
             f"expected the file that the study {record.name} was launched from, {source}, but there is none on this "
@@ -114,6 +156,19 @@ def load_stored(ledger: Ledger, study: str, preset: str | None = None) -> tuple[
             f"was it launched with other data ({environment.DATA}) or another preset?"
         )
     return loaded, record
+
+
+def load_named(study: str, preset: str | None = None, storage: str | None = None) -> LoadedStudy:
+    """A study file's study, or a stored one's; only for the latter is the ledger opened."""
+    from kdsearch.engines.study_file import load
+
+    if is_file(study):
+        return load(Path(study), preset)
+    ledger = connect(storage)
+    try:
+        return load_stored(ledger, study, preset)[0]
+    finally:
+        ledger.database.dispose()
 
 
 def parse_settings(pairs: list[str] | None, study: Study) -> dict[str, Scalar]:

@@ -30,9 +30,10 @@ def compare(
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Print the winners of studies on the same data side by side, the first against each other on common seeds.
+    """Print the winners of studies on the same data side by side.
 
-    Studies that are one but for the official split of their data get mean ± sd over the splits, without a verdict.
+    The first study is compared with each other one on common seeds. Studies that are one but for the official split of
+    their data get mean ± sd over the splits, without a verdict.
     """
     from kdsearch.report import build_beside, render
 

@@ -13,32 +13,56 @@ from kdsearch.cli.common import Data
 from kdsearch.errors import KdsearchError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rich.table import Table
+
     from kdsearch.data.clips import Modality
+    from kdsearch.data.findings import Available
 
 app = typer.Typer(no_args_is_help=True, help="Data: list, verify, pack.")
+_UNLIMITED = 100_000
+"""Columns of an output that is no terminal: a table takes what its longest row needs."""
 
 
 @app.command("list")
 def list_data(data: Data = None) -> None:
-    """Show the data sets that studies can find, and what stands in for those that are missing."""
+    """Show the data sets that studies can find.
+
+    For those that are missing it shows what stands in.
+    """
     from rich.console import Console
-    from rich.table import Table
 
     from kdsearch.data import available
 
-    table = Table("data", "modality", "count", "classes", "fingerprint", "where", box=None, pad_edge=False)
-    for row in available(environment.data_root()):
-        table.add_row(row.name, row.modality, str(row.clips), str(row.classes), row.fingerprint, str(row.where))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = _UNLIMITED
+    console.print(table_of(available(environment.data_root())))
     if environment.data_root() is None:
         print(
             f"{environment.DATA} is not set: studies run on stand-ins. Name a folder with --data or {environment.DATA}."
         )
 
 
+def table_of(rows: Iterable[Available]) -> Table:
+    """One row a set of data; where the width is too little, words go on in the next line and nothing is cut."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("data", "modality", "count", "classes", "fingerprint", "where"):
+        table.add_column(title, overflow="fold")
+    for row in rows:
+        table.add_row(row.name, row.modality, str(row.clips), str(row.classes), row.fingerprint, row.where)
+    return table
+
+
 @app.command("verify")
 def verify_data(data: Data = None) -> None:
-    """Check every data file; exit code 1 when one is missing or broken."""
+    """Check every data file.
+
+    The exit code is 1 when one is missing or broken.
+    """
     from kdsearch.data import verify
 
     root = environment.data_root()
@@ -60,9 +84,9 @@ def pack_data(
     modality: Annotated[str, typer.Option(help="poses, masks or silhouettes.")] = "poses",
     data: Data = None,
 ) -> None:
-    """Pack the official layout of a data set into one archive that loads at once.
+    """Pack the official layout of a data set into one archive.
 
-    --data names the unpacked folder, or one .zip or .tar.gz that holds it.
+    The archive loads at once. --data names the unpacked folder, or one .zip or .tar.gz that holds it.
     """
     from kdsearch.data import pack, safe_extract
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import typer
 
 from kdsearch import environment
-from kdsearch.cli.common import Storage, StudyName, connect
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find
 
 app = typer.Typer(no_args_is_help=True, help="The database: its URL, the embedded server, the Optuna mirror.")
 
 
 @app.command("url")
 def url(storage: Storage = None) -> None:
-    """Print the database URL, for Optuna and psql; starts the embedded server if it is the one."""
+    """Print the database URL, for Optuna and psql.
+
+    The embedded server is started where no other database is named.
+    """
     print(connect(storage).database.rendered_url(hide_password=False))
 
 
@@ -28,19 +31,22 @@ def start() -> None:
 
 @app.command("stop")
 def stop() -> None:
-    """Stop the embedded server; running launches bring it back."""
+    """Stop the embedded server.
+
+    Running launches start it again.
+    """
     from kdsearch.ledger import embedded
 
     print("stopped" if embedded.stop() else f"no embedded server runs in {environment.home()}")
 
 
 @app.command("mirror")
-def mirror(study: StudyName, storage: Storage = None) -> None:
+def mirror(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
     """Build the Optuna study of a study anew from the ledger."""
     from kdsearch.engines.optuna_mirror import Mirror, rebuild
 
     ledger = connect(storage)
-    record = ledger.study(study)
+    record = find(ledger, study, preset)
     rebuild(ledger.database, record.name)
     told = Mirror(ledger, record).sync()
     print(f"Optuna study {record.name!r} is built anew; {told} trials are told")

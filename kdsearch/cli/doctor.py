@@ -13,7 +13,10 @@ from kdsearch.errors import KdsearchError
 
 
 def doctor(data: Data = None, storage: Storage = None) -> None:
-    """Check Python packages, database, devices, data and disk; exit code 1 when something is broken."""
+    """Check Python packages, database, devices, data and disk.
+
+    The exit code is 1 when something is broken.
+    """
     checks: list[tuple[str, Callable[[], str]]] = [
         ("python", lambda: platform.python_version()),
         ("torch", _torch),
@@ -73,7 +76,11 @@ def _data() -> str:
     from kdsearch.data import available
 
     rows = available(environment.data_root())
-    return "; ".join(f"{row.name} {row.modality}: {row.clips} clips, {row.where}" for row in rows)
+    return "; ".join(f"{row.name} {row.modality}: {row.clips} {_counted(row.modality)}, {row.where}" for row in rows)
+
+
+def _counted(modality: str) -> str:
+    return "images" if modality == "images" else "clips"
 
 
 def _disk() -> str:

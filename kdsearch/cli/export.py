@@ -27,7 +27,10 @@ def runs(
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Write every run of a study, one row each: parameters, seed, pool, objective, score, curve, seconds."""
+    """Write every run of a study, one row each.
+
+    A row holds parameters, seed, pool, objective, score, curve and seconds.
+    """
     from kdsearch.report.export import runs_csv, runs_json, write_table
 
     if table is not None and table.suffix != ".npz":
@@ -58,9 +61,11 @@ def model(
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Write the winner's weights of one fresh seed: the first by default, since the best would be luck."""
+    """Write the winner's weights of one fresh seed.
+
+    It is the first seed by default: the best one would be luck.
+    """
     from kdsearch.engines.artifacts import fetch
-    from kdsearch.search.teachers import draws_of
 
     ledger = connect(storage)
     record = find(ledger, study, preset)
@@ -69,7 +74,7 @@ def model(
     found = [
         run
         for run in ledger.results(record.id).runs
-        if run.configuration_id == record.winner_id and run.seed == draws_of(record).first_confirm_seed + seed
+        if run.configuration_id == record.winner_id and run.seed == record.draws.first_confirm_seed + seed
     ]
     if not found or found[0].artifact is None:
         why = "that seed was not ordered"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
 import typer
 
@@ -26,37 +27,41 @@ def extend(
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Enlarge the budget of a study; logged, and launching it again goes on."""
+    """Enlarge the budget of a study.
+
+    The change is logged. Launching the study again goes on.
+    """
     ledger = connect(storage)
     record = find(ledger, study, preset)
-    asked = {
+    asked: dict[str, Any] = {
         name: value for name, value in (("runs", runs), ("hours", hours), ("gpu_hours", gpu_hours)) if value is not None
     }
     if not asked and confirm_seeds is None:
         raise KdsearchError("say how much: --runs, --hours, --gpu-hours or --confirm-seeds (totals, not additions)")
     if asked:
-        budget = record.settings["budget"]
+        budget = record.settings.budget
         for name, value in asked.items():
-            if budget.get(name) is None:
+            now = getattr(budget, name)
+            if now is None:
                 raise KdsearchError(f"the budget of {record.name} is {describe(budget)}; it has no limit in {name}")
-            _grow(budget[name], value, name.replace("_", " "))
+            _grow(now, value, name.replace("_", " "))
         if record.winner_id is not None:
             raise KdsearchError(
                 f"the winner of {record.name} is chosen and stays the winner, so its search cannot go on. "
                 "Give a longer search another name in the study file; --confirm-seeds can still grow."
             )
-        grown = {**budget, **asked}
-        ledger.change_settings(record.id, {"budget": grown}, f"budget extended to {describe(grown)}")
+        grown = {"budget": record.settings.budget_with(asked)}
+        ledger.change_settings(record.id, grown, f"budget extended to {describe(replace(budget, **asked))}")
     if confirm_seeds is not None:
-        confirm = record.settings["confirm"]
-        _grow(confirm["seeds"], confirm_seeds, "confirm seeds")
+        now = record.settings.confirm.seeds
+        _grow(now, confirm_seeds, "confirm seeds")
         when = " after confirm runs were ordered" if record.winner_id is not None else ""
         ledger.change_settings(
             record.id,
-            {"confirm": {**confirm, "seeds": confirm_seeds}},
-            f"confirm seeds extended from {confirm['seeds']} to {confirm_seeds}{when}",
+            {"confirm": record.settings.confirm_with(confirm_seeds)},
+            f"confirm seeds extended from {now} to {confirm_seeds}{when}",
         )
-    grown_to = [describe(record.settings["budget"] | asked)] if asked else []
+    grown_to = [describe(replace(record.settings.budget, **asked))] if asked else []
     grown_to += [f"{confirm_seeds} fresh seeds"] if confirm_seeds is not None else []
     print(f"{record.name} is extended to {' and '.join(grown_to)}; launch it again to go on.")
 

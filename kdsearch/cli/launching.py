@@ -83,7 +83,7 @@ def _say_retried(console: Console, queued: int, lost: list[int]) -> None:
 
 def _draws(study: Study, record: StudyRecord) -> str:
     """What a run draws beside its initialisation and order, and what is held for all."""
-    taught, vary = record.settings.get("teachers"), str(study.defaults.get(VARY, "split+teacher")).split("+")
+    taught, vary = record.settings.teachers, str(study.defaults.get(VARY, "split+teacher")).split("+")
     if not study.folds:
         if taught == "none":
             return "one split for all runs" if VARY in study.defaults else "what the task does with a run's seed"
@@ -116,16 +116,16 @@ def _announce(console: Console, opened: Launch) -> None:
         console.print(
             f"note      {environment.DATA}={root} holds none of these data: expected them there, a stand-in is used"
         )
-    confirm = record.settings["confirm"]
+    confirm = record.settings.confirm
     without = shares_of(record.settings).get("without")
     share = f", of which {describe(without)} without distillation" if without else ""
     first = 1 + bool(study.off) + bool(without)
-    others = len(study.baselines) + confirm["finalists"]
-    seeds, fewer = confirm["seeds"], confirm.get("others") or confirm["seeds"]
+    others = len(study.baselines) + confirm.finalists
+    seeds, fewer = confirm.seeds, confirm.others or confirm.seeds
     compared = f"{seeds} fresh seeds for each of up to {first + others} configurations"
     if fewer < seeds and others:
         compared = f"{seeds} fresh seeds for the {first} compared first, {fewer} for the up to {others} beside them"
-    budget = f"{describe(record.settings['budget'])} over {', '.join(study.space)}{share}"
+    budget = f"{describe(record.settings.budget)} over {', '.join(study.space)}{share}"
     console.print(f"budget    {budget}; then {compared}")
     console.print(f"draws     {_draws(study, record)}")
     if words := without_words(study):

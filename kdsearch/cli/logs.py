@@ -23,7 +23,7 @@ def logs(run: Annotated[int, typer.Argument(metavar="RUN", help="A run's id.")],
     configuration = results.configurations[record.configuration_id]
     print(f"run {run} of {study.name}: {study.description}")
     print(f"{configuration.kind} {configuration.name}, pool {record.pool}, seed {record.seed}")
-    if line := _drawn(record, int(study.settings.get("folds") or 0)):
+    if line := _drawn(record, study.settings.folds):
         print(line)
     print(", ".join(f"{name}={value}" for name, value in configuration.params.items()))
     print(f"{record.state}, attempt {record.attempt}, worker {record.worker or 'none yet'}")

@@ -24,7 +24,10 @@ def report(
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Print what a study found: the answer first and last, between them the tables that it rests on."""
+    """Print what a study found.
+
+    The answer stands first and last, between them the tables that it rests on.
+    """
     from kdsearch.report import build, render
 
     ledger = connect(storage)

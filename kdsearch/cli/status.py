@@ -6,7 +6,10 @@ from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find
 
 
 def status(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
-    """Show phase, runs by pool and state, the leader so far, time left, who works; of a finished study its answer."""
+    """Show how far a study is.
+
+    Phase, runs by pool and state, the leader so far, time left and who works; of a finished study its answer.
+    """
     from kdsearch.engines.devices import is_dead
     from kdsearch.report import answer_of, render_answer
     from kdsearch.report.render import render_table

@@ -10,7 +10,10 @@ _WAIT_SECONDS = 30.0
 
 
 def stop(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
-    """Stop a study on all machines; launching it again goes on from there."""
+    """Stop a study on all machines.
+
+    Launching it again goes on from there.
+    """
     ledger = connect(storage)
     record = find(ledger, study, preset)
     ledger.request_stop(record.id)

@@ -8,26 +8,29 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data, Preset, Settings, StudyFile, parse_settings
+from kdsearch.cli.common import Data, Preset, Settings, Storage, StudyName, load_named, parse_settings
 
 
 def train(
-    study_file: StudyFile,
+    study_name: StudyName,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     set_: Settings = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     preset: Preset = None,
     data: Data = None,
+    storage: Storage = None,
 ) -> None:
-    """Train one configuration with one seed, print its evaluations and result, and store nothing."""
+    """Train one configuration with one seed and store nothing.
+
+    Its evaluations and its result are printed.
+    """
     from kdsearch.engines.devices import use_slot
-    from kdsearch.engines.study_file import load
     from kdsearch.engines.teacher import draw_of
     from kdsearch.errors import StudyFileError
     from kdsearch.tasks.base import RunContext, RunRequest
 
     use_slot(device)
-    study = load(study_file, preset).study
+    study = load_named(study_name, preset, storage).study
     task = study.trained
     given = parse_settings(set_, study)
     study.check(given)

@@ -17,10 +17,11 @@ def worker(
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Train runs of a launched study in this process until it is finished. Ctrl-C hands back the run in hand.
+    """Train runs of a launched study in this process.
 
-    A study's name stands for the file and the preset that it was launched with, where that file is on this machine.
-    From another machine, name the database with --storage: the embedded server has no TCP and serves one machine.
+    It ends when the study is finished; Ctrl-C hands back the run in hand. A study's name stands for the file and the
+    preset that it was launched with, where that file is on this machine. From another machine, name the database with
+    --storage: the embedded server has no TCP and serves one machine.
     """
     from kdsearch.engines.devices import gpus, use_slot
     from kdsearch.engines.worker_process import WorkerArguments, work
@@ -32,7 +33,7 @@ def worker(
         ledger = connect(storage)
         loaded, record = load_stored(ledger, study, preset)
         ledger.database.dispose()
-        path, preset = str(loaded.path), record.settings["preset"] or "none"
+        path, preset = str(loaded.path), record.settings.preset or "none"
     work(
         WorkerArguments(
             study_file=path,

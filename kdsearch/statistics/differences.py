@@ -1,4 +1,4 @@
-"""A difference of two means with what is needed to judge it: the common result of paired and unpaired comparisons."""
+"""The difference of two configurations' means: paired over common seeds, or from different seeds (Welch)."""
 
 from __future__ import annotations
 

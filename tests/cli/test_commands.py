@@ -136,9 +136,10 @@ def test_export_runs(finished: Path, tmp_path: Path) -> None:
 def test_db_commands(finished: Path) -> None:
     code, output = run_program("db", "url", home=finished)
     assert output.startswith("postgresql+psycopg2://")
-    code, output = run_program("db", "mirror", "noisy_quadratic", home=finished)
-    assert code == 0, output
-    assert "built anew" in output
+    for study in ("noisy_quadratic", str(NOISY)):
+        code, output = run_program("db", "mirror", study, home=finished)
+        assert code == 0, output
+        assert "built anew" in output
 
 
 def test_extend_stop_and_add(own_home: Path) -> None:
@@ -181,6 +182,20 @@ def test_extend_stop_and_add(own_home: Path) -> None:
     assert "stays the winner" in output
 
 
+def test_train_takes_a_study_by_its_name_too(finished: Path) -> None:
+    by_name, by_file = (
+        run_program("train", study, "--seed", "3", "--set", "x=0.7", home=finished)
+        for study in ("noisy_quadratic", str(NOISY))
+    )
+    assert by_name[0] == 0, by_name[1]
+    assert [line.partition(", 0.")[0] for line in by_name[1].splitlines()] == [
+        line.partition(", 0.")[0] for line in by_file[1].splitlines()
+    ]
+    code, output = run_program("train", "noisy_quadratics", home=finished)
+    assert code == 1
+    assert "no study 'noisy_quadratics'" in output
+
+
 def test_train_one_run_outside_the_ledger(own_home: Path) -> None:
     code, output = run_program("train", str(NOISY), "--seed", "3", "--set", "x=0.7", home=own_home)
     assert code == 0, output
@@ -197,21 +212,32 @@ def test_train_says_where_a_number_lies_outside_the_space(own_home: Path) -> Non
     assert "train does it all the same" in output
 
 
-def test_the_dashboard_is_served_on_loopback(finished: Path) -> None:
-    server = program("dashboard", "--port", "18181", home=finished)
+def test_the_dashboard_is_served_on_loopback_with_figures_of_ones_own(finished: Path, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "import plotly.graph_objects as go\ndef figure(results):\n    return go.Figure(go.Bar(y=[len(results.runs)]))\n"
+    )
+    server = program("dashboard", "--port", "18181", "--figures", str(tmp_path), home=finished)
+
+    def page(path: str) -> str:
+        try:
+            return urllib.request.urlopen(f"http://127.0.0.1:18181/api/{path}", timeout=2).read().decode()
+        except OSError:
+            assert server.poll() is None, server.communicate()[0]
+            return ""
+
     try:
-
-        def page() -> str:
-            try:
-                return urllib.request.urlopen("http://127.0.0.1:18181/api/studies", timeout=2).read().decode()
-            except OSError:
-                assert server.poll() is None, server.communicate()[0]
-                return ""
-
-        assert "noisy_quadratic@function" in wait_for(page, what="the dashboard")
+        assert "noisy_quadratic@function" in wait_for(lambda: page("studies"), what="the dashboard")
+        (study,) = json.loads(page("studies"))["study_summaries"]
+        figures = json.loads(page(f"studies/{study['study_id']}?after=0"))["plotly_graph_objects"]
+        assert "kdsearch-own" in [figure["id"] for figure in figures]
     finally:
         server.terminate()
         server.communicate(timeout=20)
+
+
+def test_a_folder_of_figures_that_is_not_there_is_said(own_home: Path, tmp_path: Path) -> None:
+    code, output = run_program("dashboard", "--figures", str(tmp_path / "none"), home=own_home)
+    assert (code, output) == (1, f"error: expected a folder of figures, found none at {tmp_path / 'none'}\n")
 
 
 @pytest.mark.parametrize(

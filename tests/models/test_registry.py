@@ -13,7 +13,7 @@ from kdsearch.models.classifiers.cifar import Classifier
 from kdsearch.models.registry import CLASSIFIERS
 from kdsearch.training.activation_checkpointing import recompute
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.stacked import Rows
+from kdsearch.training.population.stacked import StackedParameters
 from kdsearch.training.randomness import build_seeded
 
 SMALL = {"studentnet": 4, "vgg16_bn": 16}
@@ -65,7 +65,7 @@ def test_a_seed_means_its_weights(name: str) -> None:
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_both_forms_train_it_alike(name: str) -> None:
     network = build(name)
-    rows = Rows(network, 2)
+    rows = StackedParameters(network, 2)
     with torch.no_grad():
         rows.weights[1] += 0.01 * torch.randn_like(rows.weights[1])
     assert check(network, rows.views(), rows.buffers, inputs(name, 2, 4)) is None

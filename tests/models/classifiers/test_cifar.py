@@ -10,7 +10,7 @@ from torch import nn
 
 from kdsearch.models.classifiers.cifar import CifarResNet, StudentNet
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.stacked import Rows
+from kdsearch.training.population.stacked import StackedParameters
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "student": lambda: StudentNet(width=4),
@@ -66,7 +66,7 @@ def test_every_parameter_gets_a_gradient(name: str) -> None:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_both_forms_train_it_alike(name: str) -> None:
     torch.manual_seed(0)
-    rows = Rows(NETWORKS[name](), 2)
+    rows = StackedParameters(NETWORKS[name](), 2)
     with torch.no_grad():
         rows.weights[1] += 0.01 * torch.randn_like(rows.weights[1])
     assert check(NETWORKS[name](), rows.views(), rows.buffers, torch.randn(2, 4, 3, 32, 32)) is None

@@ -9,7 +9,7 @@ import torch
 
 from kdsearch.models.encoders.nextvlad import NeXtVLAD, NeXtVLADBlock
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.stacked import Rows
+from kdsearch.training.population.stacked import StackedParameters
 
 
 def small() -> NeXtVLAD:
@@ -38,7 +38,7 @@ def test_the_aggregate_of_two_frames_by_hand() -> None:
         block.assign.weight.copy_(torch.tensor([[math.log(3.0), 0.0], [0.0, 0.0]]))
         block.centres.copy_(torch.tensor([[0.0, 0.0], [1.0, 0.0]]))
     for norm in (block.assign_norm, block.norm):
-        norm.eps = 0.0  # the identity in evaluation mode
+        norm.eps = 1e-12  # nearly the identity in evaluation mode; torch 2.11 refuses 0
     frames = torch.tensor([[[1.0], [-1.0], [7.0]]])
     mask = torch.tensor([[1.0, 1.0, 0.0]])
     # Frames (1, 2) and (-1, -2); the first assigns 3/4 and 1/4 to the clusters, the second 1/4 and 3/4.
@@ -68,7 +68,7 @@ def test_every_parameter_learns_and_both_forms_agree() -> None:
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 1e-9, name  # rounding leaves 1e-17 where the true one is 0
-    rows = Rows(network, 2)
+    rows = StackedParameters(network, 2)
     with torch.no_grad():
         rows.weights.add_(0.1 * torch.rand_like(rows.weights))
     assert check(network, rows.views(), rows.buffers, torch.rand(2, 4, 3, 10, dtype=torch.float64)) is None

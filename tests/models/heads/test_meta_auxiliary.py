@@ -12,7 +12,7 @@ from torch.func import functional_call, vmap
 from kdsearch.models.heads.meta_auxiliary import LabelGenerator, MultiTaskNetwork
 from kdsearch.models.registry import CLASSIFIERS
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.stacked import Rows
+from kdsearch.training.population.stacked import StackedParameters
 from kdsearch.training.randomness import build_seeded
 
 PSI = (2, 3, 2)
@@ -57,7 +57,7 @@ def test_every_parameter_gets_a_gradient(name: str, width: int, kind: Callable[.
 @pytest.mark.parametrize(("name", "width"), BODIES)
 def test_both_forms_train_it_alike(name: str, width: int, kind: Callable[..., nn.Module]) -> None:
     made = network(name, width, kind)
-    rows = Rows(made, 2)
+    rows = StackedParameters(made, 2)
     with torch.no_grad():
         rows.weights[1] += 0.01 * torch.randn_like(rows.weights[1])
     assert check(made, rows.views(), rows.buffers, inputs(2, 4)) is None

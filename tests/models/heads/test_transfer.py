@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from kdsearch.models.heads.transfer import TransferModule, TransferNetwork, columns
 from kdsearch.models.registry import CLASSIFIERS
 from kdsearch.training.population.forward import check
-from kdsearch.training.population.stacked import Rows
+from kdsearch.training.population.stacked import StackedParameters
 from kdsearch.training.randomness import build_seeded
 
 SOURCES = {"imagenet": 7, "places365": 4}
@@ -75,7 +75,7 @@ def test_every_parameter_gets_a_gradient(name: str, width: int, module: bool) ->
 @pytest.mark.parametrize(("name", "width"), BODIES)
 def test_both_forms_train_it_alike(name: str, width: int, module: bool) -> None:
     made = network(name, width, module)
-    rows = Rows(made, 2)
+    rows = StackedParameters(made, 2)
     with torch.no_grad():
         rows.weights[1] += 0.01 * torch.randn_like(rows.weights[1])
     assert check(made, rows.views(), rows.buffers, inputs(name, 2, 4)) is None
