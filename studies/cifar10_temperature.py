@@ -1,15 +1,15 @@
 """CIFAR-10 by soft labels: which temperature, alpha and mode help a small student, and is any of it more than luck?
 
-Seed document 004 tried 29 settings by hand, one run each, and left five cells of its grid empty. Its six cells of T = 8
-and cse span 0.7 points, where two runs of one setting, from scratch, already differ by 0.55 (85.01 by the code it is
-a fork of, 85.56 by itself). Here each setting gets seeds.
+The CIFAR-10 repository tried 29 settings by hand, one run each, and left five cells of its grid empty. Its six cells of
+T = 8 and cse span 0.7 points, where two runs of one setting, from scratch, already differ by 0.55 (85.01 by the code it
+is a fork of, 85.56 by itself). Here each setting gets seeds.
 
     kdsearch launch studies/cifar10_temperature.py                    a small student on 2,000 images, CPU cores
     kdsearch launch studies/cifar10_temperature.py --preset control   the teacher sees 8,000 images more: it helps
-    kdsearch launch studies/cifar10_temperature.py --preset grid      the seed's grid in that small form, all cells
-    kdsearch launch studies/cifar10_temperature.py --preset full      the seed's recipe on all images, GPUs
-    kdsearch launch studies/cifar10_temperature.py --preset full-grid the seed's grid by the seed's recipe, GPUs
-    kdsearch launch studies/cifar10_temperature.py --preset cifar100  seed 002's KD, ResNet-20; also --preset stl10
+    kdsearch launch studies/cifar10_temperature.py --preset grid      that repository's grid in this small form
+    kdsearch launch studies/cifar10_temperature.py --preset full      that repository's recipe on all images, GPUs
+    kdsearch launch studies/cifar10_temperature.py --preset full-grid its grid by its recipe, GPUs
+    kdsearch launch studies/cifar10_temperature.py --preset cifar100  SSKT's KD, ResNet-20; also --preset stl10
 
 ``--preset methods`` (CPU cores) and ``--preset full-methods`` (GPUs) have the images and the student of those presets
 of ``mutual_learning``, ``sskt_transfer`` and ``maxl``: ``kdsearch compare`` puts the four side by side.
@@ -18,7 +18,7 @@ of ``mutual_learning``, ``sskt_transfer`` and ``maxl``: ``kdsearch compare`` put
 import kdsearch as kd
 from kdsearch import data, tasks
 
-NOTE = "seed 004, one run"
+NOTE = "the CIFAR-10 repository, one run"
 """StudentNet of width 64 from VGG16-BN on the official images, 300 epochs; at which epoch is not said."""
 
 SEED_004 = {
@@ -121,7 +121,7 @@ METHODS = {
     "batch": 128,
     "epochs": 200,
 }
-"""Seed 002's recipe for ResNet-20, as DML and SSKT have it in their ``full-methods``; the teacher is seed 004's."""
+"""SSKT's recipe for ResNet-20, as DML and SSKT have it in ``full-methods``; the teacher is KD-pytorch's."""
 
 study = kd.Study(
     name="cifar10_temperature",
@@ -204,8 +204,8 @@ study = kd.Study(
         },
         "cifar100": {
             "published": [
-                kd.Published("KD, ResNet-20 (seed 002)", 0.6866, "± 0.0024"),
-                kd.Published("KD, ResNet-32 (seed 002)", 0.705, "± 0.0005"),
+                kd.Published("KD, ResNet-20 (SSKT repository)", 0.6866, "± 0.0024"),
+                kd.Published("KD, ResNet-32 (SSKT repository)", 0.705, "± 0.0005"),
             ],
             "task": {
                 **TEACHER,
@@ -218,8 +218,8 @@ study = kd.Study(
         },
         "stl10": {
             "published": [
-                kd.Published("KD, ResNet-20 (seed 002)", 0.7767, "± 0.0141"),
-                kd.Published("KD, ResNet-32 (seed 002)", 0.7607, "± 0.0067"),
+                kd.Published("KD, ResNet-20 (SSKT repository)", 0.7767, "± 0.0141"),
+                kd.Published("KD, ResNet-32 (SSKT repository)", 0.7607, "± 0.0067"),
             ],
             "task": {
                 **TEACHER,

@@ -1,6 +1,6 @@
 """Meta auxiliary learning (MAXL) on CIFAR-10: do labels that a second network makes up help the first?
 
-Seed document 002 compares it with transfer from a network of another task; each column is one recipe. Here the winner
+The SSKT repository compares it with transfer from a network of another task; each column is one recipe. Here the winner
 stands beside itself with ``auxiliary_weight`` 0, on common seeds. In the document the test set is scored in each epoch,
 and the number of runs behind a spread is not said.
 

@@ -1,8 +1,8 @@
 """Deep mutual learning on CIFAR-10: does a classifier learn more beside a peer than by itself?
 
-Seed document 002 reports 92.37 for a ResNet-20 that learns with a peer, and no peer-less row beside it. Here the winner
-stands beside itself with ``mutual_weight`` 0, on common seeds. In the document the test set is scored in each epoch,
-and the number of runs behind a spread is not said.
+The SSKT repository reports 92.37 for a ResNet-20 that learns with a peer, and no peer-less row beside it. Here the
+winner stands beside itself with ``mutual_weight`` 0, on common seeds. In the document the test set is scored in each
+epoch, and the number of runs behind a spread is not said.
 
     kdsearch launch studies/mutual_learning.py                  small peers on 2,000 images, CPU cores
     kdsearch launch studies/mutual_learning.py --preset full    two ResNet-20 on CIFAR-10, 200 epochs, GPUs
@@ -30,7 +30,7 @@ RECIPE = {
     "epochs": 200,
     "evaluate_every": 1,
 }
-"""The paper's: SGD 0.1 with Nesterov momentum, divided by 10 every 60 epochs, batch 64; seed 002's weight decay."""
+"""The paper's: SGD 0.1 with Nesterov momentum, divided by 10 every 60 epochs, batch 64; SSKT's weight decay."""
 
 VEHICLES = ("airplane", "automobile", "ship", "truck")
 
@@ -39,7 +39,7 @@ SPACE = {"mutual_weight": kd.log(0.05, 20), "temperature": kd.log(0.5, 8)}
 
 
 def on_clips(videos: Any) -> dict[str, Any]:
-    """Two of Hara's 3-D ResNet-18 on 16 frames of 112 pixels, as seed 002 has them."""
+    """Two of Hara's 3-D ResNet-18 on 16 frames of 112 pixels, as the SSKT repository has them."""
     return {
         "data": data.clips(videos, frames=16),
         **RECIPE,

@@ -1,6 +1,6 @@
 """Transfer by the soft labels of another task's network (SSKT): which alpha, temperature and auxiliary loss?
 
-The published figures are the first table of seed document 002, in which the test set is scored in each epoch and the
+The published figures are the first table of the SSKT repository, in which the test set is scored in each epoch and the
 number of runs behind a spread is not said. It transfers from ImageNet's and Places365's ResNet-50. Without those
 weights the small form makes its own source: a network trained on six of CIFAR-10's classes labels the images of the
 other four.

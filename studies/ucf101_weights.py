@@ -1,11 +1,11 @@
 """UCF101 retrieval by 48-bit codes: which weights, temperature, alpha and patience help a student of half the frames?
 
-Seed document 000 tuned the weights of triplet and representation loss by hand: four pairs, one run each. Its best pair
-gains 0.007 over the student, less than two runs of one setting may differ by. Here each setting gets seeds, validation
-clips are carved from train by source video, and what is reported took part in no choice.
+The JHMDB hashing repository tuned the weights of triplet and representation loss by hand: four pairs, one run each. Its
+best pair gains 0.007 over the student, less than two runs of one setting may differ by. Here each setting gets seeds,
+validation clips are carved from train by source video, and what is reported took part in no choice.
 
     kdsearch launch studies/ucf101_weights.py                 four classes, small frames, a tiny network, CPU cores
-    kdsearch launch studies/ucf101_weights.py --preset full   all of split 1, the seed's recipe, GPUs
+    kdsearch launch studies/ucf101_weights.py --preset full   all of split 1, that repository's recipe, GPUs
 
 KDSEARCH_DATA names the folder with UCF-101/<class>/<video>.avi and ucfTrainTestlist; without videos drawn figures
 stand in. The seed's networks start from Hara's resnet-18-kinetics.pth: put it into KDSEARCH_DATA too, since at a
@@ -21,7 +21,7 @@ FOUR = ("CleanAndJerk", "Fencing", "HorseRiding", "PlayingGuitar")
 """Unlike each other: a network of some thousand weights is to tell them apart on 24 pixels."""
 
 PAIRS = {"1+0.9": (1, 0.9), "1+1": (1, 1), "0.9+1": (0.9, 1), "0.8+1": (0.8, 1)}
-"""a and b of the seed's ``a * L3 + b * Lrep``. It has no classification term, and neither have these baselines."""
+"""a and b of that repository's ``a * L3 + b * Lrep``. It has no classification term, and neither have these baselines."""
 
 SPACE = {
     "representation_weight": kd.log(1e-3, 30),
@@ -33,7 +33,7 @@ SPACE = {
 
 
 def baselines() -> dict[str, dict[str, float]]:
-    """The student alone and the seed's four pairs."""
+    """The student alone and that repository's four pairs."""
     rows: dict[str, dict[str, float]] = {"student alone": {"representation_weight": 0, "alpha": 0}}
     for name, (triplet, representation) in PAIRS.items():
         rows[f"seed {name}"] = {
@@ -69,12 +69,12 @@ study = kd.Study(
     space=SPACE,
     baselines=baselines(),
     published=[
-        kd.Published("student, 16 frames (seed 000)", 0.768573, NOTE),
-        kd.Published("teacher, 32 frames (seed 000)", 0.801399, NOTE),
-        kd.Published("KD 1+0.9 (seed 000)", 0.773046, NOTE),
-        kd.Published("KD 1+1 (seed 000)", 0.773641, NOTE),
-        kd.Published("KD 0.9+1 (seed 000)", 0.775777, NOTE),
-        kd.Published("KD 0.8+1 (seed 000)", 0.769519, NOTE),
+        kd.Published("student, 16 frames (JHMDB hashing repository)", 0.768573, NOTE),
+        kd.Published("teacher, 32 frames (JHMDB hashing repository)", 0.801399, NOTE),
+        kd.Published("KD 1+0.9 (JHMDB hashing repository)", 0.773046, NOTE),
+        kd.Published("KD 1+1 (JHMDB hashing repository)", 0.773641, NOTE),
+        kd.Published("KD 0.9+1 (JHMDB hashing repository)", 0.775777, NOTE),
+        kd.Published("KD 0.8+1 (JHMDB hashing repository)", 0.769519, NOTE),
     ],
     budget=kd.Budget(runs=34),
     confirm=kd.Confirm(seeds=4, finalists=1),

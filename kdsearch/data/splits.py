@@ -14,7 +14,7 @@ from kdsearch.data.clips import TEST, TRAIN, IntArray, Table
 Protocol = Literal["split1", "split2", "split3", "seed"]
 PROTOCOLS: tuple[Protocol, ...] = ("split1", "split2", "split3", "seed")
 
-# Clips a class in the seed document's lists: train_10_210, test_10_210, db_20_420.
+# Clips a class in the JHMDB hashing repository's lists: train_10_210, test_10_210, db_20_420.
 SEED_TRAIN, SEED_QUERY, SEED_DATABASE = 10, 10, 20
 _DRAWS = 200
 _STREAMS = {"draw": 1, "carve": 2, "part": 3, "folds": 4, "films": 5}

@@ -21,7 +21,8 @@ IMAGES = (".jpg", ".jpeg", ".png")
 def read_video(path: Path, count: int | None, size: int) -> NDArray[np.uint8]:
     """``count`` frames by the uniform rule (``None``: all), ``(T, size, size, 3)`` RGB.
 
-    The shorter side is resized to 8/7 of ``size`` and the centre cut: 128 and 112 as in the seed document.
+    The shorter side is resized to 8/7 of ``size`` and the centre cut: 128 and 112 as in the JHMDB hashing
+    repository.
     """
     return _read_avi(path, count, size) if path.is_file() else _read_folder(path, count, size)
 

@@ -17,7 +17,7 @@ def focal_batchmean(logits: Tensor, targets: Tensor, gamma: float = 2.0) -> Tens
 
         ``L = -1/B sum_b sum_c y_bc (1 - p_bc)^gamma log(p_bc + 1e-20)``, ``p = softmax(logits)``
 
-    Source: ``model_fit`` of lorenmt/maxl (Liu, Davison and Johns, NeurIPS 2019) and ``f`` of SSKT's 3D code (seed 002);
+    Source: ``model_fit`` of lorenmt/maxl (Liu, Davison and Johns, NeurIPS 2019) and ``f`` of SSKT's 3D code;
     the loss is Lin et al., "Focal loss for dense object detection", ICCV 2017, whose target is a label. With soft
     targets its minimum is not at p = y. Gradient flows into soft targets, since MAXL's label generator learns through
     them; who wants a fixed teacher detaches it, as :func:`~kdsearch.distillation.transfer.transfer_loss` does.

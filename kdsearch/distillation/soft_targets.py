@@ -28,7 +28,7 @@ def binary_cross_entropy_mean(logits: Tensor, targets: Tensor) -> Tensor:
 
         ``L = -1/|K| sum_(b, c in K) (y_bc log sigmoid(z_bc) + (1 - y_bc) log(1 - sigmoid(z_bc)))``, ``K = {y != 255}``
 
-    Source: ``bce`` of SSKT (seed 002, Hong et al., WACV 2022), whose VOC labels count a difficult object as absent (0).
+    Source: ``bce`` of SSKT (Hong et al., WACV 2022), whose VOC labels count a difficult object as absent (0).
     """
     counted = (targets != IGNORED).expand(logits.shape)
     wanted = targets.to(logits.dtype).expand(logits.shape)
@@ -60,7 +60,7 @@ def soft_targets_kl_mean(student: Tensor, teacher: Tensor, temperature: float | 
 
         ``L = T^2/(B C) sum_(b, c) p_bc (log p_bc - log q_bc)``
 
-    Source: ``nn.KLDivLoss()`` with its default reduction, as in SSKT's ``kd`` (seed 002) and in peterliht's and TAKD's
+    Source: ``nn.KLDivLoss()`` with its default reduction, as in SSKT's ``kd`` and in peterliht's and TAKD's
     trainers. A weight found with it is worth C times less with the batch mean: 0.1 for 1000 classes is 0.0001 there.
     """
     return soft_targets_kl_batchmean(student, teacher, temperature) / student.shape[-1]
@@ -74,7 +74,7 @@ def soft_targets_cross_entropy_batchmean(student: Tensor, teacher: Tensor, tempe
         ``L = -T^2/B sum_b sum_c p_bc log q_bc``
 
     It is the divergence plus T^2 times the teacher's entropy: another number, the same gradient. Source: ``cse`` of
-    seed 004's ``trainer.py`` and, for soft labels, ``ce`` of SSKT (seed 002). The teacher's side carries no gradient.
+    the CIFAR-10 repository's ``trainer.py`` and, for soft labels, ``ce`` of SSKT. The teacher's side has no gradient.
     """
     log_q, log_p = _softened(student, temperature), _softened(teacher.detach(), temperature)
     return -(log_p.exp() * log_q).sum(-1).mean(-1) * temperature**2
@@ -87,9 +87,10 @@ def probabilities_mse_half_mean(student: Tensor, teacher: Tensor, temperature: f
 
         ``L = T^2/(2 B C) sum_(b, c) (q_bc - p_bc)^2``
 
-    Source: ``mse`` of seed 004's ``trainer.py``. Not the squared distance of logits that others call by this name. Its
-    gradient is q/C times that of the cross entropy where the student's prediction is even: C^2 times smaller at high T,
-    2 C times where two classes compete, and 0 for a sure student. The teacher's side carries no gradient.
+    Source: ``mse`` of the CIFAR-10 repository's ``trainer.py``. Not the squared distance of logits that others call by
+    this name. Its gradient is q/C times that of the cross entropy where the student's prediction is even: C^2 times
+    smaller at high T, 2 C times where two classes compete, and 0 for a sure student. The teacher's side carries no
+    gradient.
     """
     q, p = _softened(student, temperature).exp(), _softened(teacher.detach(), temperature).exp()
     return (q - p).square().mean((-2, -1)) * (temperature**2 / 2)

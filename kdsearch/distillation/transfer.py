@@ -26,7 +26,7 @@ def transfer_loss(name: str, logits: Tensor, source_logits: Tensor, temperature:
       (3D code) knows it at T = 1 alone.
 
     Raises ``ValueError`` for another name. Source: Hong et al., "Self-supervised knowledge transfer", WACV 2022, as
-    released (seed 002): ``total = target + alpha * (sum of these over sources)``, alpha 0.1, T 3.
+    released: ``total = target + alpha * (sum of these over sources)``, alpha 0.1, T 3.
 
     ``ce`` and ``kd`` differ by more than the source's entropy: ``kd`` is the default mean of ``nn.KLDivLoss``, so its
     gradient is 1/C of that of ``ce``, 1/1000 for ImageNet and 1/365 for Places365. At alpha 0.1 and T 3 the divergence

@@ -1,4 +1,4 @@
-"""Average precision where an image may show several classes: the official VOC rules, and the seed's per image.
+"""Average precision where an image may show several classes: the official VOC rules, and SSKT's per image.
 
 A target is 0, 1 or 255: ignored, as if the pair of image and class did not exist (an object VOC marks as difficult; the
 seed's ``encode_labels`` counts it as absent). Runs without importing torch.
@@ -58,7 +58,7 @@ def average_precision_per_image(scores: Tensor, targets: Tensor) -> Tensor:
 
         ``AP = sum_k (r_k - r_(k-1)) p_k``
 
-    Source: scikit-learn's ``average_precision_score`` a row, as in the seed's ``get_ap_score`` (SSKT, seed 002). It
+    Source: scikit-learn's ``average_precision_score`` a row, as in SSKT's ``get_ap_score``. It
     asks how well an image ranks its classes, which a prior alone answers well where one class is frequent, as VOC's
     persons are: not to be compared with official numbers.
     """

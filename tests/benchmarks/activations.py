@@ -1,8 +1,9 @@
 """What the forward of a large run keeps for its backward, by option: counted on shapes alone, without a GPU.
 
-Batch, frames and size as of seed 000 (RGB, 120 clips of 16 frames, 112 x 112). Only storages that autograd saves are
-counted, each once, without weights; a GPU needs some more for what an operation works with. Micro-batches keep that of
-their own clips. bfloat16 is counted with the whole network in it; autocast keeps norms' statistics in float32.
+Batch, frames and size as of the JHMDB hashing repository (RGB, 120 clips of 16 frames, 112 x 112). Only storages that
+autograd saves are counted, each once, without weights; a GPU needs some more for what an operation works with.
+Micro-batches keep that of their own clips. bfloat16 is counted with the whole network in it; autocast keeps norms'
+statistics in float32.
 
     python -m tests.benchmarks.activations [--encoder r3d_18] [--batch 120] [--frames 16] [--size 112] [--micro 30]
 """

@@ -91,7 +91,7 @@ def test_methods_on_the_same_images_stand_side_by_side(home: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "preset", "label", "value"),
     [
-        ("cifar10_temperature", "cifar100", "KD, ResNet-20 (seed 002)", 0.6866),
+        ("cifar10_temperature", "cifar100", "KD, ResNet-20 (SSKT repository)", 0.6866),
         ("mutual_learning", "hmdb51", "DML, 3-D ResNet-18, scratch (HMDB51)", 0.0301),
         ("sskt_transfer", "vgg16", "SSKT from ImageNet's VGG16, VGG16, CE", 0.9422),
     ],

@@ -25,7 +25,7 @@ SUBSET, WHOLE = "cifar10_subset_10k_2k.npz", "cifar10_full_jpeg.npz"
 OFFICIAL: dict[Which, str] = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
 NAMES: dict[Which, str] = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 
-# Seed 004's for CIFAR-10 and seed 002's (SSKT) for CIFAR-100.
+# The CIFAR-10 repository's for CIFAR-10 and SSKT's for CIFAR-100.
 MEAN: dict[Which, Statistics] = {"cifar10": (0.4914, 0.4822, 0.4465), "cifar100": (0.5071, 0.4867, 0.4408)}
 STD: dict[Which, Statistics] = {"cifar10": (0.2023, 0.1994, 0.2010), "cifar100": (0.2675, 0.2565, 0.2761)}
 

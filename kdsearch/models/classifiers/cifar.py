@@ -1,4 +1,4 @@
-"""What every classifier offers, and those for 32 x 32 pixels: the student of seed 004 and the CIFAR ResNets."""
+"""What every classifier offers, and those for 32 x 32 pixels: StudentNet and the CIFAR ResNets."""
 
 from __future__ import annotations
 
@@ -52,7 +52,8 @@ class StudentNet(Classifier):
     """Four blocks of 3x3 convolution, batch norm, ReLU and 2x2 max-pooling, then a linear layer.
 
     ``[B, 3, 32, 32]`` to ``[B, classes]``; 115,658 parameters at ``width`` 64 and 10 classes. Source: the student of
-    seed document 004 (peterliht/knowledge-distillation-pytorch), whose README says three layers; its code has four.
+    peterliht/knowledge-distillation-pytorch and the CIFAR-10 repository, whose README says three layers; its code has
+    four.
     """
 
     def __init__(self, classes: int = 10, width: int = 64) -> None:

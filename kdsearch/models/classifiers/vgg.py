@@ -1,4 +1,4 @@
-"""VGG-16 with batch norm: for 32 x 32 pixels the teacher of seed 004 and MAXL's network, and ImageNet's own."""
+"""VGG-16 with batch norm: for 32 x 32 pixels, as KD-pytorch's teacher and MAXL's network, and ImageNet's own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Vgg16Bn(Pretrained):
     ``[B, 3, 32, 32]`` to ``[B, classes]``; blocks of ``width``, 2, 4, 8 and 8 width channels, 14,728,266 parameters at
     ``width`` 64 and 10 classes, in torch's initialisation. Larger images leave more than one pixel, whose mean is the
     embedding. Source: Simonyan and Zisserman, arXiv 1409.1556, configuration D, with the single linear layer of
-    kuangliu/pytorch-cifar, whose VGG16 the code of seed document 004 trains as teacher. The convolutions of
+    kuangliu/pytorch-cifar, whose VGG16 the CIFAR-10 repository trains as teacher. The convolutions of
     torchvision's ``vgg16_bn`` are its own at width 64 and can be given as weights; the last layer is then drawn.
     """
 

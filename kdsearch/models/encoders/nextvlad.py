@@ -64,7 +64,7 @@ class NeXtVLAD(nn.Module):
 
     Two blocks (audio with half the clusters and groups), dropout, a linear layer to ``hidden`` numbers with batch norm,
     a gate ``h * sigmoid(W2 relu(norm(W1 h)))`` of ``hidden / reduction`` numbers, and a linear classifier. The gated
-    vector is the representation that is distilled (seed document 001). Source: as :class:`NeXtVLADBlock`.
+    vector is the representation that is distilled (the YouTube-8M repository). Source: as :class:`NeXtVLADBlock`.
     """
 
     def __init__(

@@ -1,11 +1,11 @@
-"""Image classification with a teacher's soft labels: the task of seed 004, declared without importing torch.
+"""Image classification with a teacher's soft labels: declared without importing torch.
 
     ``L = (1 - alpha) * cross_entropy_batchmean + alpha * T^2 * soft``
 
 ``alpha`` weighs the soft term. ``mode`` says which one it is: ``cse``, the cross entropy with the teacher's softened
 prediction, or ``mse``, half the squared distance of softened *probabilities*, mean over batch and classes; both with
 their T^2 (:mod:`kdsearch.distillation.soft_targets`). Sources: Hinton, Vinyals and Dean, "Distilling the knowledge in a
-neural network", 2015; JoonyoungYi/KD-pytorch, ``trainer.py``, of which seed 004 is a fork.
+neural network", 2015; JoonyoungYi/KD-pytorch, ``trainer.py``, of which the CIFAR-10 repository is a fork.
 
 The original leaves the teacher in train mode (``teacher_train_mode``) and watches the test set in each epoch; whether
 its table has the best or the last of them it does not say (``best_epoch_on_test``).

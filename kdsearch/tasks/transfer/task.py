@@ -7,7 +7,7 @@ auxiliary head of the student. No image of the source's own is needed. ``auxilia
 ``focal`` (:mod:`kdsearch.distillation.transfer`; the first two with T^2; ``kd`` divides by the source's classes, so
 that one ``alpha`` means 1000 times less there). The target's loss is cross entropy, focal loss, or binary cross entropy
 where an image shows several classes. Source: Hong, Yoon, Choi and Kim, "Self-supervised knowledge transfer via loosely
-supervised auxiliary tasks", WACV 2022, and its code (seed 002): alpha 0.1 and T 3 for images; its 3-D code has alpha 1
+supervised auxiliary tasks", WACV 2022, and its code: alpha 0.1 and T 3 for images; its 3-D code has alpha 1
 and T 1.
 
 The original leaves its sources in train mode (``teacher_train_mode``) and scores the test set in each epoch

@@ -96,10 +96,10 @@ def test_the_studys_baselines_are_the_seeds_pairs(preset: str) -> None:
 def test_the_studys_published_figures() -> None:
     published = {figure.label: figure.value for figure in load_study(STUDY, "cpu").published}
     assert published == {
-        "student, 16 frames (seed 000)": 0.768573,
-        "teacher, 32 frames (seed 000)": 0.801399,
-        "KD 1+0.9 (seed 000)": 0.773046,
-        "KD 1+1 (seed 000)": 0.773641,
-        "KD 0.9+1 (seed 000)": 0.775777,
-        "KD 0.8+1 (seed 000)": 0.769519,
+        "student, 16 frames (JHMDB hashing repository)": 0.768573,
+        "teacher, 32 frames (JHMDB hashing repository)": 0.801399,
+        "KD 1+0.9 (JHMDB hashing repository)": 0.773046,
+        "KD 1+1 (JHMDB hashing repository)": 0.773641,
+        "KD 0.9+1 (JHMDB hashing repository)": 0.775777,
+        "KD 0.8+1 (JHMDB hashing repository)": 0.769519,
     }
