@@ -21,7 +21,7 @@ FOUR = ("CleanAndJerk", "Fencing", "HorseRiding", "PlayingGuitar")
 """Unlike each other: a network of some thousand weights is to tell them apart on 24 pixels."""
 
 PAIRS = {"1+0.9": (1, 0.9), "1+1": (1, 1), "0.9+1": (0.9, 1), "0.8+1": (0.8, 1)}
-"""a and b of that repository's ``a * L3 + b * Lrep``. It has no classification term, and neither have these baselines."""
+"""a and b of its ``a * L3 + b * Lrep``. It has no classification term, and neither have these baselines."""
 
 SPACE = {
     "representation_weight": kd.log(1e-3, 30),
