@@ -113,12 +113,7 @@ class TorchTask:
     def recipe(self) -> TeacherRecipe:
         """How the study's teacher is trained; where nothing is said, nothing of it is chosen on what validates."""
         given: TeacherRecipe | None = getattr(self, "teacher_recipe", None)
-        return given or (self.usual_recipe if self.folds else "validation")
-
-    @property
-    def usual_recipe(self) -> TeacherRecipe:
-        """The recipe of a teacher where the study names none and data have folds, as measured in docs/benchmarks.md."""
-        return "last"
+        return given or ("last" if self.folds else "validation")
 
     def described(self, teacher: str | None = None) -> str:
         """The description where the study is given its teacher in a file of this name; ``None``: it trains its own."""

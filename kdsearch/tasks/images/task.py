@@ -261,7 +261,7 @@ class ImageTask(ImageRecipe, TorchTask):
     def identity(self) -> dict[str, Any]:
         """All that makes this task what it is, as JSON values."""
         own = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
-        if own.get("teacher_recipe", "") in (None, "last"):  # studies that name none were begun with the last epoch
+        if own.get("teacher_recipe", "") is None:
             del own["teacher_recipe"]
         return {"task": self.kind, **own, "parameters": dict(self.parameters)}
 

@@ -69,9 +69,8 @@ class VideoHashing(TorchTask):
 
     With ``representation_weight`` and ``alpha`` 0 it is the *student alone*: triplets and cross entropy, and no teacher
     is touched. The teacher learns by that same loss with its own frames and width; ``teacher_recipe`` says how its
-    weights come about, a name out of ``TEACHER_RECIPES``: where the data have folds ``last``, or ``averaged`` for
-    silhouettes. The original (zhongzhh8/Video-Retrieval-with-Knowledge-Distillation) has no prediction term:
-    ``classification_weight=0``, ``alpha=0``.
+    weights come about, a name out of ``TEACHER_RECIPES``: ``last`` where the data have folds. The original (zhongzhh8/
+    Video-Retrieval-with-Knowledge-Distillation) has no prediction term: ``classification_weight=0``, ``alpha=0``.
 
     ``data``: such as ``kdsearch.data.jhmdb(protocol="split1")``. ``teacher``, ``student``: options of
     :class:`NetworkOptions` as a dict; the student sees every ``teacher frames // student frames``-th of the teacher's
@@ -151,11 +150,6 @@ class VideoHashing(TorchTask):
         return name
 
     @property
-    def usual_recipe(self) -> TeacherRecipe:
-        """Averaged weights on silhouettes, where the last epoch is shown worse."""
-        return "averaged" if self.data.modality == "silhouettes" else "last"
-
-    @property
     def label(self) -> str:
         """Short name of data and protocol."""
         return self.data.label
@@ -224,10 +218,6 @@ class VideoHashing(TorchTask):
         for name, usual in _LATER.items():
             if own[name] == usual:
                 del own[name]
-        if self.folds:
-            own["teacher_recipe"] = self.recipe
-            if self.recipe == "last":  # studies that name none were begun with it
-                del own["teacher_recipe"]
         return {
             "task": "video_hashing",
             "data": self.data.identity(),
