@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -195,7 +196,8 @@ def test_a_worker_in_which_nothing_works_ends_and_fails_no_run(own_home: Path, p
     wait_for(lambda: done(own_home) >= 1, what="a run")
     code, output = run_program("worker", str(NOISY), home=own_home, NOISY_POISONED=poison)
     assert code == 1, output
-    assert "5 runs in a row raised an exception in this worker" in output
+    # Five of them, or more where all that the queue held shared a seed: the seed might be the cause then.
+    assert re.search(r"\d+ runs in a row raised an exception in this worker", output), output
     output, _ = launch.communicate(timeout=120)
     assert launch.returncode == 0, output
     check_complete(own_home)
