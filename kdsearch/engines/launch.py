@@ -52,7 +52,7 @@ class Launch:
     ledger: Ledger
     record: StudyRecord
     changes: list[str]
-    engine: EngineName
+    engine: str
     places: list[Slot]
     population: int | None
 
@@ -79,7 +79,7 @@ class Launch:
         loaded = declared.as_stored(ledger)
         record, changes = ledger.open_study(loaded.declaration())
         places = slots(1 if engine == "debug" else workers, slots_per_gpu)
-        return cls(declared, loaded, ledger, record, changes, engine, places, population)  # type: ignore[arg-type]
+        return cls(declared, loaded, ledger, record, changes, engine, places, population)
 
     def retry_failed(self) -> tuple[int, list[int]]:
         """Queue failed runs again, and teachers whose weights are gone: how many of the former, ids of the latter."""

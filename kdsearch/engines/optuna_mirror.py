@@ -1,4 +1,10 @@
-"""Feeds the Optuna projection with a study's estimates."""
+"""The Optuna study that mirrors a ledger's study: for Optuna's dashboard and importances, never read by search.
+
+A told trial is immutable, so trials are RUNNING while the study searches, with ``report(mean, step=n_seeds)``, and told
+when the winner is chosen: winner and finalists COMPLETE with their posterior mean, all others PRUNED. Baselines,
+ablations and settings of the search without teacher are trials without parameters and never COMPLETE. Which trial is
+whose stands in the trials themselves, so a process killed between two steps leaves nothing to repair.
+"""
 
 from __future__ import annotations
 

@@ -55,9 +55,9 @@ class Worker:
         self.study_id = record.id
         self.device = device
         task = loaded.study.trained
-        self.crowd: PopulationTrainer | None = None
+        self.population: PopulationTrainer | None = None
         if layout.width > 1 and isinstance(task, TrainsTogether):
-            self.crowd = PopulationTrainer(self, task, layout, device)
+            self.population = PopulationTrainer(self, task, layout, device)
         self.name = worker_name()
         self.advance = advance
         self._asked_to_stop = should_stop
@@ -105,8 +105,8 @@ class Worker:
 
         Long runs are claimed one by one; of runs that take milliseconds several at once, stored together.
         """
-        if self.crowd is not None and self.crowd.layout.width > 1:
-            return self.crowd.run()
+        if self.population is not None and self.population.layout.width > 1:
+            return self.population.run()
         limit = max(1, min(_LARGEST_CLAIM, int(_BATCH_SECONDS / max(self.run_seconds, 1e-3))))
         leases = self._claim(limit)
         self.train_in_turn(leases)
@@ -120,8 +120,8 @@ class Worker:
         """
         if self.should_stop():
             return []
-        if self.crowd is not None:
-            limit = min(limit, max(1, self.crowd.layout.width // 4))
+        if self.population is not None:
+            limit = min(limit, max(1, self.population.layout.width // 4))
         return self._claim(limit) or (self._claim(limit) if self._plan() else [])
 
     def _claim(self, limit: int) -> list[Lease]:

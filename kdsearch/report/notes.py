@@ -1,4 +1,4 @@
-"""What must be read before any number: no result, many runs lost, a seed without effect, a choice made on test."""
+"""What stands beside a report's tables: what must be read first, why searches ended, what the study took."""
 
 from __future__ import annotations
 

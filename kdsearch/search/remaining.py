@@ -1,4 +1,4 @@
-"""How much of a study is left, in runs and in time: one answer for ``kdsearch launch`` and ``kdsearch status``."""
+"""How many runs a study will have, and how much of it is left: one answer for ``launch`` and ``status``."""
 
 from __future__ import annotations
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kdsearch.errors import StudyFileError
-from kdsearch.models.registry import CLASSIFIERS
+from kdsearch.models.registry import CLASSIFIERS, ENCODERS
+from kdsearch.tasks.base import Role, Scalar
 from kdsearch.tasks.identity import is_path, named
 
 if TYPE_CHECKING:
     from kdsearch.models.classifiers.cifar import Classifier
-
-
-import difflib
-from collections.abc import Iterable, Sequence
-from typing import cast
-
-from kdsearch.models.registry import ENCODERS
-from kdsearch.tasks.base import Role, Scalar
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,9 @@
-"""The views that images are shown in: what each number of a view means, and how it is cut."""
+"""The views that images are shown in: what each number of a view means, and how it is cut.
+
+How a sample is seen is a function of the run's key, the epoch and the sample's index alone: not of the batch it stands
+in, the member's slot, the number of members or the device. Cropping is index arithmetic on the dataset where it lies,
+usually uint8; only the batch is ever copied.
+"""
 
 from __future__ import annotations
 

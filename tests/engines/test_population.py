@@ -150,8 +150,8 @@ def test_a_lost_lease_frees_its_slot_and_the_others_train_on(ledger: Ledger, mon
         return lease.run_id not in lost
 
     monkeypatch.setattr(worker.heartbeat, "holds", holds)
-    assert worker.crowd is not None
-    worker.crowd.run()
+    assert worker.population is not None
+    worker.population.run()
     runs = {run.id: run for run in ledger.results(record.id).runs}
     assert runs[lost[0]].state == "leased", "it is no longer this worker's to end"
     assert sum(run.state == "done" for run in runs.values()) >= 3

@@ -1,4 +1,4 @@
-"""How far runs of one configuration lie apart, and what picking the best of them would have claimed."""
+"""How far runs of one configuration lie apart, what picking the best would have claimed, what a seed does to all."""
 
 from __future__ import annotations
 
