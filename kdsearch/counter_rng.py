@@ -50,7 +50,7 @@ def philox(counter: tuple[Tensor, Tensor, Tensor, Tensor], key: tuple[Tensor, Te
     return torch.stack([c0, c1 & _WORD, c2, c3 & _WORD])
 
 
-def words(key: Tensor, *place: Tensor | int) -> Tensor:
+def random_bits(key: Tensor, *place: Tensor | int) -> Tensor:
     """Four random 32-bit words, int64 ``[4, ...]``, for a key and a place of up to four numbers in 0..2^32 - 1.
 
     ``key`` is int64 (see :func:`key`); key and place broadcast to ``[...]``: keys ``[M]`` of members with elements
@@ -68,12 +68,12 @@ def words(key: Tensor, *place: Tensor | int) -> Tensor:
 
 def uniform(key: Tensor, *place: Tensor | int) -> Tensor:
     """A number in [0, 1), float32 ``[...]``, for a key and a place, see :func:`words` and :func:`unit`."""
-    return unit(words(key, *place)[0])
+    return unit(random_bits(key, *place)[0])
 
 
 def integers(key: Tensor, *place: Tensor | int, high: Tensor | int) -> Tensor:
     """An integer in 0..high - 1, int64 ``[...]``, for a key and a place, see :func:`words` and :func:`below`."""
-    return below(words(key, *place)[0], high)
+    return below(random_bits(key, *place)[0], high)
 
 
 def unit(words: Tensor) -> Tensor:

@@ -140,7 +140,7 @@ def when(dimension: Range, **condition: Scalar | Sequence[Scalar]) -> Conditiona
     return Conditional(dimension, name, tuple(values) if several else (values,))  # type: ignore[arg-type]
 
 
-def plain(dimension: Dimension) -> Range:
+def unconditional(dimension: Dimension) -> Range:
     """The dimension without its condition."""
     return dimension.dimension if isinstance(dimension, Conditional) else dimension
 
@@ -156,7 +156,7 @@ def active(space: Mapping[str, Dimension], params: Mapping[str, Scalar]) -> list
     return [name for name, dimension in space.items() if holds(dimension)]
 
 
-def settled(
+def complete_params(
     space: Mapping[str, Dimension], params: Mapping[str, Scalar], defaults: Mapping[str, Scalar]
 ) -> dict[str, Scalar]:
     """All numbers of a configuration: ``defaults``, and of ``params`` those whose conditions hold.
@@ -179,9 +179,9 @@ def idle_at(space: Mapping[str, Dimension], values: Mapping[str, Scalar]) -> set
     return {name for name, dimension in space.items() if never(dimension)}
 
 
-def middle(dimension: Dimension) -> Scalar:
+def midpoint(dimension: Dimension) -> Scalar:
     """A value in the middle of the range (of its logarithm, where that is what is searched), or the first choice."""
-    inner = plain(dimension)
+    inner = unconditional(dimension)
     if isinstance(inner, Categorical):
         return inner.choices[0]
     value = math.sqrt(inner.low * inner.high) if inner.log else (inner.low + inner.high) / 2
@@ -193,9 +193,9 @@ def written(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def words(dimension: Dimension) -> str:
+def describe(dimension: Dimension) -> str:
     """What may stand there, for messages: ``a number from 0 to 1``."""
-    inner = plain(dimension)
+    inner = unconditional(dimension)
     if isinstance(inner, Categorical):
         return f"one of {', '.join(map(repr, inner.choices))}"
     return f"a {'whole ' if isinstance(inner, Integer) else ''}number from {inner.low:g} to {inner.high:g}"
@@ -206,7 +206,7 @@ def wrong_kind(dimension: Dimension | None, value: Any, default: Any = None) -> 
 
     It need not lie inside the range: a weight that is searched on a logarithm may be 0 elsewhere.
     """
-    inner = None if dimension is None else plain(dimension)
+    inner = None if dimension is None else unconditional(dimension)
     if not isinstance(value, int | float | str | bool) or (isinstance(value, float) and not math.isfinite(value)):
         return "expected a finite number, a word, True or False"
     if isinstance(inner, Categorical):
@@ -214,7 +214,7 @@ def wrong_kind(dimension: Dimension | None, value: Any, default: Any = None) -> 
         near = difflib.get_close_matches(value, known, n=1) if isinstance(value, str) else []
         if value in inner.choices or not (near or all(not _alike(value, choice) for choice in inner.choices)):
             return ""
-        return f"expected {words(inner)}" + (f"; did you mean {near[0]!r}?" if near else "")
+        return f"expected {describe(inner)}" + (f"; did you mean {near[0]!r}?" if near else "")
     if isinstance(inner, Integer):
         return "" if _is_number(value) and float(value).is_integer() else "expected a whole number"
     if isinstance(inner, Uniform):
@@ -247,7 +247,7 @@ def dimension_from(identity: Mapping[str, Any]) -> Dimension:
     """The dimension whose ``identity()`` these JSON values are."""
     if identity["kind"] == "when":
         inner = dimension_from(identity["dimension"])
-        return Conditional(plain(inner), identity["on"], tuple(identity["values"]))
+        return Conditional(unconditional(inner), identity["on"], tuple(identity["values"]))
     if identity["kind"] == "categorical":
         return Categorical(tuple(identity["choices"]))
     if identity["kind"] == "integer":

@@ -18,7 +18,7 @@ import kdsearch as kd
 from kdsearch.data.folds import Fold
 from kdsearch.errors import RunInterrupted
 from kdsearch.ledger.settings import StudySettings
-from kdsearch.ledger.studies import Declaration, plain
+from kdsearch.ledger.studies import Declaration, to_json
 from kdsearch.tasks import RunContext, RunRequest, RunResult
 from kdsearch.tasks.base import Job, Jobs, Layout
 
@@ -215,12 +215,12 @@ def toy_study(**changes: Any) -> kd.Study:
 
 def settings_of(study: kd.Study) -> StudySettings:
     """The settings of a study as the ledger has them."""
-    return StudySettings.from_json(plain(study.settings()))
+    return StudySettings.from_json(to_json(study.settings()))
 
 
 def declaration(study: kd.Study, code_hash: str = "code0") -> Declaration:
     """The study in the ledger's words, without a file."""
-    task = study.trained
+    task = study.task
     return Declaration(
         name=study.stored_name,
         identity=study.identity(),

@@ -37,7 +37,7 @@ def test_philox_gives_the_known_answers_of_random123(
     got = counter_rng.philox(words32(*place), words32(*key))  # type: ignore[arg-type]
     assert tuple(got.tolist()) == want
     whole = torch.tensor(int(np.uint64(key[0] | key[1] << 32).astype(np.int64)))
-    assert tuple(counter_rng.words(whole, *place).tolist()) == want
+    assert tuple(counter_rng.random_bits(whole, *place).tolist()) == want
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_key_is_the_first_number_of_its_stream() -> None:
 
 @pytest.mark.parametrize("word", range(4))
 def test_words_are_uniform_and_fill_the_interval(word: int) -> None:
-    numbers = counter_rng.unit(counter_rng.words(KEY, PLACES)[word])
+    numbers = counter_rng.unit(counter_rng.random_bits(KEY, PLACES)[word])
     assert numbers.dtype == torch.float32
     assert 0 <= float(numbers.min()) < 1e-4
     assert 1 - 1e-4 < float(numbers.max()) < 1
@@ -98,7 +98,7 @@ def test_integers_reach_both_ends_and_take_a_bound_each() -> None:
 def test_every_number_of_a_place_counts(axis: int) -> None:
     place: list[Tensor | int] = [5, 5, 5, 5]
     place[axis] = PLACES
-    numbers = counter_rng.words(KEY, *place)
+    numbers = counter_rng.random_bits(KEY, *place)
     assert len(torch.unique(numbers[0] << 31 ^ numbers[1])) == len(PLACES)
     following = np.corrcoef(numbers[0, 1:].double(), numbers[0, :-1].double())[0, 1]
     assert abs(following) < 0.01
@@ -113,9 +113,11 @@ def test_keys_that_differ_in_either_half_give_unrelated_numbers() -> None:
 
 
 def test_numbers_left_out_are_0_and_a_fifth_is_refused() -> None:
-    assert torch.equal(counter_rng.words(KEY, PLACES, 4), counter_rng.words(KEY, PLACES, torch.tensor(4), 0, 0))
+    assert torch.equal(
+        counter_rng.random_bits(KEY, PLACES, 4), counter_rng.random_bits(KEY, PLACES, torch.tensor(4), 0, 0)
+    )
     with pytest.raises(ValueError, match="at most 4 numbers, got 5"):
-        counter_rng.words(KEY, 1, 2, 3, 4, 5)
+        counter_rng.random_bits(KEY, 1, 2, 3, 4, 5)
 
 
 def test_a_member_gets_the_same_numbers_alone_in_any_slot_and_under_vmap() -> None:
@@ -146,7 +148,9 @@ def test_both_devices_give_the_same_bits() -> None:
     keys = torch.tensor([counter_rng.key(stream(seed, 7)) for seed in range(5)])[:, None]
     states = keys + PLACES * counter_rng.GOLDEN
     assert torch.equal(counter_rng.splitmix64(states.cuda()).cpu(), counter_rng.splitmix64(states))
-    assert torch.equal(counter_rng.words(keys.cuda(), PLACES.cuda(), 3).cpu(), counter_rng.words(keys, PLACES, 3))
+    assert torch.equal(
+        counter_rng.random_bits(keys.cuda(), PLACES.cuda(), 3).cpu(), counter_rng.random_bits(keys, PLACES, 3)
+    )
     numbers = counter_rng.uniform(keys.cuda(), PLACES.cuda(), 3)
     assert torch.equal(numbers.cpu(), counter_rng.uniform(keys, PLACES, 3))
     whole = counter_rng.integers(keys.cuda(), PLACES.cuda(), high=9)

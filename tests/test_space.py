@@ -10,7 +10,7 @@ import pytest
 import kdsearch as kd
 from kdsearch.engines.optuna_mirror import distributions
 from kdsearch.errors import StudyFileError
-from kdsearch.space import Categorical, Dimension, active, dimension_from, settled
+from kdsearch.space import Categorical, Dimension, active, complete_params, dimension_from
 from kdsearch.tasks.base import Scalar
 
 SPACE: dict[str, Dimension] = {
@@ -54,9 +54,9 @@ def test_conditions_hold_through_conditions() -> None:
 
 def test_idle_numbers_are_the_defaults() -> None:
     defaults = {"mode": "cse", "temperature": 4.0, "schedule": "flat", "step": 1, "rate": 0.1}
-    one = settled(SPACE, {"mode": "none", "temperature": 9.0, "rate": 0.2}, defaults)
+    one = complete_params(SPACE, {"mode": "none", "temperature": 9.0, "rate": 0.2}, defaults)
     assert one == {"mode": "none", "temperature": 4.0, "schedule": "flat", "step": 1, "rate": 0.2}
-    assert one == settled(SPACE, {"mode": "none", "temperature": 2.0, "rate": 0.2}, defaults)
+    assert one == complete_params(SPACE, {"mode": "none", "temperature": 2.0, "rate": 0.2}, defaults)
 
 
 def test_identities_lead_back() -> None:

@@ -178,9 +178,9 @@ def parse_settings(pairs: list[str] | None, study: Study) -> dict[str, Scalar]:
     """
     import difflib
 
-    from kdsearch.space import Categorical, plain, written
+    from kdsearch.space import Categorical, unconditional, written
 
-    parameters = study.trained.parameters
+    parameters = study.task.parameters
     known = list(parameters)
     values: dict[str, Scalar] = {}
     for pair in pairs or []:
@@ -191,7 +191,7 @@ def parse_settings(pairs: list[str] | None, study: Study) -> dict[str, Scalar]:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise KdsearchError(f"unknown parameter {name!r}; {hint}Known: {', '.join(known)}")
-        dimension = plain(study.space[name]) if name in study.space else None
+        dimension = unconditional(study.space[name]) if name in study.space else None
         choices = dimension.choices if isinstance(dimension, Categorical) else ()
         chosen = [choice for choice in choices if written(choice) == text]
         word = not choices and isinstance(parameters[name], str)

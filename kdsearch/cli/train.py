@@ -31,7 +31,7 @@ def train(
 
     use_slot(device)
     study = load_named(study_name, preset, storage).study
-    task = study.trained
+    task = study.task
     given = parse_settings(set_, study)
     study.check(given)
     params = study.explicit(given)

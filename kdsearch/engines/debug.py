@@ -35,7 +35,7 @@ class DebugEngine:
                 observe(coordinator.tick())
             return coordinator.advance()
 
-        layout = layout_for(self.loaded.study.trained, self.device, self.population)
+        layout = layout_for(self.loaded.study.task, self.device, self.population)
         Worker(
             coordinator.ledger, self.loaded, coordinator.record, device=self.device, layout=layout, advance=advance
         ).run_until_finished(plan_every_batch=True)

@@ -116,7 +116,7 @@ class Launch:
         return Ran(results, before, self.ledger.ended_runs(self.record.id), *took)
 
     def _coordinator(self) -> Coordinator:
-        task = self.loaded.study.trained
+        task = self.loaded.study.task
         together = isinstance(task, TrainsTogether) and task.together(RunRequest("student", {}, 0))
         width = self.population if self.population and together else 1
         capacity = max(2, len(self.places) * width)

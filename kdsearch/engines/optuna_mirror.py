@@ -23,7 +23,7 @@ from kdsearch.ledger.database import Database
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ENDED, ConfigurationRecord, RunRecord, StudyRecord, StudyResults, runs_before_choice
 from kdsearch.search.ranking import standings
-from kdsearch.space import Categorical, Dimension, Integer, Range, active, dimension_from, plain
+from kdsearch.space import Categorical, Dimension, Integer, Range, active, dimension_from, unconditional
 from kdsearch.statistics.summaries import summarize
 
 _PATIENCE_SECONDS = 10.0
@@ -232,7 +232,7 @@ def optuna_storage(database: Database) -> RDBStorage:
 
 def distributions(space: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
     """Each dimension as the Optuna distribution of the same values; conditions are for the caller to keep."""
-    return {name: _translate(plain(dimension)) for name, dimension in space.items()}
+    return {name: _translate(unconditional(dimension)) for name, dimension in space.items()}
 
 
 def _translate(dimension: Range) -> BaseDistribution:

@@ -17,7 +17,7 @@ from kdsearch.errors import DataError, KdsearchError, StudyFileError, StudyMisma
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.settings import StudySettings
-from kdsearch.ledger.studies import Declaration, difference, plain
+from kdsearch.ledger.studies import Declaration, difference, to_json
 from kdsearch.search.searches import without_space
 from kdsearch.study import files
 from kdsearch.study.budget import Budget, Confirm
@@ -34,7 +34,7 @@ class LoadedStudy:
     @cached_property
     def code_hash(self) -> str:
         """Hash of the trainer's source."""
-        return code_hash(self.study.trained.sources(), self.path)
+        return code_hash(self.study.task.sources(), self.path)
 
     def as_stored(self, ledger: Ledger) -> LoadedStudy:
         """The study as the ledger has it: one that was stored before runs drew folds goes on under its older recipe.
@@ -48,7 +48,7 @@ class LoadedStudy:
         if row is None or row.version > 1 or self.study.stored_name in stored:
             return self
         before = self.study.older(_share(row)) or self.study
-        lines = list(difference(row.identity, plain(before.identity())))
+        lines = list(difference(row.identity, to_json(before.identity())))
         lines += [
             f"{name}: nothing in the ledger, {value!r} in the study file"
             for name, value in self.study.asked_since_draws().items()
@@ -60,7 +60,7 @@ class LoadedStudy:
 
     def declaration(self) -> Declaration:
         """The study in the ledger's words; reads the data's fingerprint."""
-        study, task = self.study, self.study.trained
+        study, task = self.study, self.study.task
         identity = study.identity()
         _check_teacher(study)
         if study.teacher is not None:
@@ -68,7 +68,7 @@ class LoadedStudy:
         return Declaration(
             name=study.stored_name,
             identity=identity,
-            settings=StudySettings.from_json(plain(study.settings()), f"the study {study.stored_name}"),
+            settings=StudySettings.from_json(to_json(study.settings()), f"the study {study.stored_name}"),
             description=study.description,
             metric=task.metric,
             chance=task.chance,

@@ -81,8 +81,8 @@ def _train(study: Study, draw: Draw, folder: Path, chosen: Path, device: str) ->
         workspace = folder / str(replaced)
         workspace.mkdir(exist_ok=True)
         seed = draws.training_seed("teacher", draws.teacher_seed(draw, replaced))
-        request = RunRequest("teacher", dict(study.trained.parameters), seed, fold=draw.fold)
-        result = study.trained.train(request, RunContext(workspace, device, keep_weights=True))
+        request = RunRequest("teacher", dict(study.task.parameters), seed, fold=draw.fold)
+        result = study.task.train(request, RunContext(workspace, device, keep_weights=True))
         if result.state == "done" and result.weights is not None:
             content = {"artifact": artifacts.store(result.weights), "objective": result.objective}
             temporary = chosen.with_suffix(".tmp")
@@ -93,7 +93,7 @@ def _train(study: Study, draw: Draw, folder: Path, chosen: Path, device: str) ->
 
 
 def _key(study: Study, draw: Draw) -> str:
-    task = study.trained
+    task = study.task
     place = [draw.fold.partition, draw.fold.number, draw.teacher]
     text = json.dumps([task.identity(), task.fingerprint(), code_hash(task.sources()), place], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]

@@ -54,14 +54,14 @@ class Worker:
         self.record = record
         self.study_id = record.id
         self.device = device
-        task = loaded.study.trained
+        task = loaded.study.task
         self.population: PopulationTrainer | None = None
         if layout.width > 1 and isinstance(task, TrainsTogether):
             self.population = PopulationTrainer(self, task, layout, device)
         self.name = worker_name()
         self.advance = advance
         self._asked_to_stop = should_stop
-        self.data_hash = loaded.study.trained.fingerprint()
+        self.data_hash = loaded.study.task.fingerprint()
         self.run_seconds = _BATCH_SECONDS
         self.heartbeat = Heartbeat(ledger, record.id)
         self._failed_here: set[int] = set()
@@ -191,7 +191,7 @@ class Worker:
             return None
         try:
             job = self.job(lease)
-            outcome = self._outcome(lease, self.loaded.study.trained.train(job.request, job.context))
+            outcome = self._outcome(lease, self.loaded.study.task.train(job.request, job.context))
         except RunInterrupted:
             return None  # released by close(), or lost already; the checkpoint stays
         except (Exception, SystemExit) as error:

@@ -55,7 +55,7 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
         coordinator.recover()
         return coordinator.advance()
 
-    layout = layout_for(loaded.study.trained, arguments.device, arguments.population)
+    layout = layout_for(loaded.study.task, arguments.device, arguments.population)
     worker = Worker(ledger, loaded, record, device=arguments.device, layout=layout, advance=advance, should_stop=stop)
     say(f"working on {record.name} as {worker.name}, {layout}")
     if layout.width > 1:
@@ -76,10 +76,10 @@ def main() -> None:
 
 
 def _same_study(loaded: LoadedStudy, ledger: Ledger, name: str) -> None:
-    from kdsearch.ledger.studies import difference, plain
+    from kdsearch.ledger.studies import difference, to_json
 
     stored = ledger.study(name).identity
-    lines = list(difference(stored, plain(loaded.study.identity())))
+    lines = list(difference(stored, to_json(loaded.study.identity())))
     if lines:
         raise KdsearchError(f"{loaded.path} is not the study {name!r} of the ledger any more:\n  " + "\n  ".join(lines))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kdsearch import environment
 from kdsearch.engines.code_hash import code_hash
 from kdsearch.engines.teacher import draw_of
-from kdsearch.space import Categorical, Integer, active, plain
+from kdsearch.space import Categorical, Integer, active, unconditional
 from kdsearch.statistics.summaries import Summary, summarize
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import RunContext, RunRequest, Scalar
@@ -56,16 +56,16 @@ def evaluate(
     """Objectives of one configuration on the first ``seeds`` search seeds; ``report`` sees the list as it grows."""
     complete = study.complete(params)
     objectives: list[float] = []
-    code = code_hash(study.trained.sources())
+    code = code_hash(study.task.sources())
     for seed in range(seeds):
         fold, teacher = draw_of(study, complete, seed, device)
-        key = [study.trained.identity(), study.trained.fingerprint(), code, complete, seed]
+        key = [study.task.identity(), study.task.fingerprint(), code, complete, seed]
         key += [] if study.teacher is None else [study.teacher_content]
         text = json.dumps(key, sort_keys=True)
         workspace = environment.home() / "trials" / hashlib.sha256(text.encode()).hexdigest()[:20]
         workspace.mkdir(parents=True, exist_ok=True)
         request = RunRequest("student", complete, seed, teacher, fold)
-        result = study.trained.train(request, RunContext(workspace, device))
+        result = study.task.train(request, RunContext(workspace, device))
         shutil.rmtree(workspace, ignore_errors=True)
         objectives.append(result.objective)
         report(objectives)
@@ -77,7 +77,7 @@ def _suggest(study: Study, trial: Trial) -> dict[str, Scalar]:
     for name, conditional in study.space.items():
         if name not in active(study.space, params):
             continue  # its condition names an earlier dimension
-        dimension = plain(conditional)
+        dimension = unconditional(conditional)
         if isinstance(dimension, Categorical):
             chosen = trial.suggest_categorical(name, dimension.choices)
             assert chosen is not None

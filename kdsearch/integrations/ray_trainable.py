@@ -11,7 +11,7 @@ from typing import Any
 from kdsearch import environment
 from kdsearch.engines.teacher import draw_of
 from kdsearch.integrations.optuna_objective import evaluate
-from kdsearch.space import Categorical, Integer, plain
+from kdsearch.space import Categorical, Integer, unconditional
 from kdsearch.statistics.summaries import summarize
 from kdsearch.study.declaration import Study
 
@@ -30,12 +30,12 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
 
     if interpreter_environment() and not ray.is_initialized():
         ray.init(runtime_env=interpreter_environment())
-    if study.trained.has_teacher:
-        taught = {**study.defaults, **dict.fromkeys(study.trained.teacher_parameters, 1.0)}
+    if study.task.has_teacher:
+        taught = {**study.defaults, **dict.fromkeys(study.task.teacher_parameters, 1.0)}
         for seed in range(seeds):
             draw_of(study, taught, seed, device)
     # A study file is no importable module: its functions travel to the actors by value.
-    for module in {type(study.trained).__module__, getattr(getattr(study.task, "function", None), "__module__", "")}:
+    for module in {type(study.task).__module__, getattr(getattr(study.task, "function", None), "__module__", "")}:
         if module in sys.modules and not module.startswith("kdsearch."):
             cloudpickle.register_pickle_by_value(sys.modules[module])
     passed = {name: os.path.abspath(os.environ[name]) for name in _PASSED_ON if os.environ.get(name)}
@@ -80,7 +80,7 @@ def ray_space(study: Study) -> Mapping[str, Any]:
 
     space: dict[str, Any] = {}
     for name, conditional in study.space.items():
-        dimension = plain(conditional)
+        dimension = unconditional(conditional)
         if isinstance(dimension, Categorical):
             space[name] = tune.choice(list(dimension.choices))
         elif isinstance(dimension, Integer):

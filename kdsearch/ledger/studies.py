@@ -45,7 +45,7 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
         return _create(connection, declared), []
     if row["version"] == 1:
         declared = replace(declared, settings=declared.settings.before_draws())
-    differences = list(difference(row["identity"], plain(declared.identity)))
+    differences = list(difference(row["identity"], to_json(declared.identity)))
     if differences:
         raise StudyMismatch(
             f"the ledger holds another study named {declared.name!r}:\n  "
@@ -128,7 +128,7 @@ def _create(connection: Connection, declared: Declaration) -> StudyRecord:
     values = {
         "name": declared.name,
         "phase": "teacher",
-        "identity": plain(declared.identity),
+        "identity": to_json(declared.identity),
         "settings": declared.settings.to_json(),
         "description": declared.description,
         "metric": declared.metric,
@@ -141,7 +141,7 @@ def _create(connection: Connection, declared: Declaration) -> StudyRecord:
     }
     study_id = connection.execute(schema.study.insert().values(values).returning(schema.study.c.id)).scalar_one()
     rows = [
-        {"study_id": study_id, "kind": "baseline", "name": name, "params": plain(params), "origin": "study file"}
+        {"study_id": study_id, "kind": "baseline", "name": name, "params": to_json(params), "origin": "study file"}
         for name, params in declared.baselines.items()
     ]
     if rows:
@@ -157,7 +157,7 @@ def _settings_changes(stored: StudySettings, kept: StudySettings) -> list[str]:
     ]
 
 
-def plain(value: Any) -> Any:
+def to_json(value: Any) -> Any:
     """JSON values as Postgres gives them back, so that a stored and a declared identity compare equal."""
     import json
 

@@ -9,7 +9,7 @@ from kdsearch.report.answered import Edge
 from kdsearch.report.compared import best_without_id, label_of, name_of, taken_away
 from kdsearch.report.selection import Selection
 from kdsearch.search.searches import without_space
-from kdsearch.space import Categorical, Dimension, Integer, active, plain
+from kdsearch.space import Categorical, Dimension, Integer, active, unconditional
 from kdsearch.tasks.base import Scalar
 
 NEAR = 0.02
@@ -41,7 +41,7 @@ def edges_of(
     """
     found = []
     for name in active(space, params):
-        value, inner = params.get(name), plain(space[name])
+        value, inner = params.get(name), unconditional(space[name])
         if name not in names or value is None or isinstance(inner, Categorical):
             continue
         if (side := edge_side(inner, value)) is not None:
@@ -54,7 +54,7 @@ def edge_side(dimension: Dimension, value: Scalar) -> str | None:
 
     A choice between two whole numbers has nothing but ends, and so none to speak of.
     """
-    inner = plain(dimension)
+    inner = unconditional(dimension)
     if isinstance(inner, Categorical) or not inner.contains(value):
         return None
     if isinstance(inner, Integer) and inner.high == inner.low + 1:

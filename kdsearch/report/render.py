@@ -41,11 +41,11 @@ def render_answer(answer: Answer, *, width: int = 100) -> str:
 
     from kdsearch.report.formats import terminal
 
-    return terminal.plain(Group(*terminal.answer_parts(answer, answer.lines)), width)
+    return terminal.render_text(Group(*terminal.answer_parts(answer, answer.lines)), width)
 
 
 def render_table(table: Table, *, width: int = 100) -> str:
     """Write one table for a terminal, such as ``status`` gives."""
     from kdsearch.report.formats import terminal
 
-    return terminal.plain(terminal.TableView(table), width)
+    return terminal.render_text(terminal.TableView(table), width)

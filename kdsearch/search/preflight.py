@@ -29,7 +29,7 @@ def orders(study: Study, state: SearchState) -> list[Order]:
     A study with one teacher has it chosen here. Of version 1 it is the best of three candidates by objective; since
     then nothing of a teacher is chosen on the clips that validate its students.
     """
-    if not study.trained.has_teacher or state.study.settings.teachers in UNTRAINED:
+    if not study.task.has_teacher or state.study.settings.teachers in UNTRAINED:
         return [ChooseTeacher(None)]
     pools = by_pool(state)
     if state.study.version == 1:
@@ -51,7 +51,7 @@ def orders(study: Study, state: SearchState) -> list[Order]:
 
 def _first(study: Study, ordered: Sequence[Order], teachers: Teachers) -> list[Order]:
     """The teachers that are ``ordered``, and the student alone on seeds that take the folds in turn."""
-    placed = [NewConfiguration(*TEACHER, dict(study.trained.parameters), "kdsearch"), *ordered]
+    placed = [NewConfiguration(*TEACHER, dict(study.task.parameters), "kdsearch"), *ordered]
     alone = study.without_teacher(study.defaults)
     if study.preflight_seeds:
         placed.append(NewConfiguration(*STUDENT_ALONE, alone, "kdsearch"))
@@ -106,7 +106,7 @@ def _finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[Sea
         f"pre-flight on the objective: teacher {_mean(teacher)}, student alone {_mean(student)}, "
         f"gap {gap.mean:+.4f}{interval}"
     )
-    if getattr(study.trained, "recipe", "") == "last":
+    if getattr(study.task, "recipe", "") == "last":
         message += "; it is understated, for the student stands at its best epoch and the teacher at its last"
     if warning:
         message += (

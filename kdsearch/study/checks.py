@@ -28,7 +28,7 @@ def check(study: Study) -> None:
     where = f"study {study.name!r}"
     if not _NAME.fullmatch(study.name):
         raise StudyFileError(f"{where}: a name has letters, digits, '_', '.' and '-' and begins with a letter or digit")
-    task = study.trained
+    task = study.task
     if not study.space:
         raise StudyFileError(f"{where}: the space is empty; search at least one of: {', '.join(task.parameters)}")
     for name, dimension in study.space.items():
@@ -73,7 +73,7 @@ def _check_teachers(study: Study, where: str) -> None:
         )
     if not number and given not in (None, "several", "one", "per-seed"):
         raise StudyFileError(f"{where}: teachers is 'several', a number or 'one', got {given!r}")
-    named = VARY in study.trained.parameters
+    named = VARY in study.task.parameters
     if named and not study.folds and (number or given == "several"):
         raise StudyFileError(
             f"{where}: teachers={given!r} trains each of them outside a fold, and these data have one fixed split: "
@@ -83,7 +83,7 @@ def _check_teachers(study: Study, where: str) -> None:
         if saw is not None:
             raise StudyFileError(f"{where}: teacher_saw is of a teacher that is given, teacher=FILE; leave it out")
         return
-    if not study.trained.has_teacher:
+    if not study.task.has_teacher:
         raise StudyFileError(f"{where}: this task listens to no teacher; leave teacher={str(study.teacher)!r} out")
     if given is not None:
         raise StudyFileError(f"{where}: teacher=FILE and teachers={given!r} contradict each other; drop one of them")
@@ -106,7 +106,7 @@ def _check_teachers(study: Study, where: str) -> None:
 def _check_without(study: Study, where: str) -> None:
     """Refuse names and values that a configuration cannot have, and what would be so of every run."""
     named: Any = study.without
-    weights = study.trained.teacher_parameters
+    weights = study.task.teacher_parameters
     if named is None:
         return
     if not isinstance(named, Mapping) or not named:
@@ -116,9 +116,9 @@ def _check_without(study: Study, where: str) -> None:
             f"{where}: of this task 'without distillation' is {dict.fromkeys(weights, 0)}, every teacher weight 0, and "
             f"is not given otherwise; got without={dict(named)}. Leave it out"
         )
-    known(named, study.trained.parameters, f"{where}, without")
+    known(named, study.task.parameters, f"{where}, without")
     for name, value in named.items():
-        if wrong := wrong_kind(study.space.get(name), value, study.trained.parameters[name]):
+        if wrong := wrong_kind(study.space.get(name), value, study.task.parameters[name]):
             raise StudyFileError(f"{where}, without: {name}={value!r} cannot be used: {wrong}")
     if not study.may_distil:
         raise StudyFileError(
@@ -129,7 +129,7 @@ def _check_without(study: Study, where: str) -> None:
 
 def _check_fold_stream(study: Study, where: str) -> None:
     """A function that names its random streams names the fold among them, or no run would draw one."""
-    streams = str(study.trained.parameters.get(VARY, "split")).split("+")
+    streams = str(study.task.parameters.get(VARY, "split")).split("+")
     if isinstance(study.task, FunctionTask) and study.folds and "split" not in streams:
         raise StudyFileError(
             f"{where}: with folds the split follows a run's seed too, and the streams that the function names do not "

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from kdsearch.data.files import digest
 from kdsearch.errors import StudyFileError
-from kdsearch.space import Categorical, Dimension, plain, settled, words
+from kdsearch.space import Categorical, Dimension, complete_params, describe, unconditional
 from kdsearch.study import files as given_file
 from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, Published
 from kdsearch.study.checks import check, check_held, check_streams, known
-from kdsearch.study.functions import check_all_set, check_defaults, function_task, with_folds
+from kdsearch.study.functions import DeclaredTask, check_all_set, check_defaults, function_task, with_folds
 from kdsearch.study.without import NAMED, effective
 from kdsearch.tasks.base import VARY, Scalar, Task
 from kdsearch.tasks.function import FunctionTask
@@ -52,8 +52,8 @@ class Study:
     """
 
     name: str
-    task: Task | Callable[..., Any]
-    space: Mapping[str, Dimension]
+    task: DeclaredTask = DeclaredTask()  # noqa: RUF009 - a descriptor, not a default
+    space: Mapping[str, Dimension] = field(default_factory=dict)
     baselines: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     published: Sequence[Published] = ()
     budget: Budget = field(default_factory=Budget)
@@ -91,10 +91,10 @@ class Study:
             object.__setattr__(self, "task", made)
         else:
             _said_by_task(where, chance, given)
-        object.__setattr__(self, "task", with_folds(self.trained, self.folds, where))
+        object.__setattr__(self, "task", with_folds(self.task, self.folds, where))
         if isinstance(self.vary, str):  # one name is what people write
             object.__setattr__(self, "vary", (self.vary,))
-        if self.without == dict.fromkeys(self.trained.teacher_parameters, 0):
+        if self.without == dict.fromkeys(self.task.teacher_parameters, 0):
             object.__setattr__(self, "without", None)  # what it is anyway
         self._take_over()
         check(self)
@@ -107,38 +107,33 @@ class Study:
     def _take_over(self) -> None:
         """Folds and defaults as the task has them."""
         object.__setattr__(self, "folds", int(getattr(self.task, "folds", 0)))
-        defaults = _AsTheTaskHasThem(self.trained.parameters)
+        defaults = _AsTheTaskHasThem(self.task.parameters)
         if VARY in defaults:
             vary = self._streams if self.vary is None else list(self.vary)
             defaults[VARY] = "+".join(name for name in vary if name not in self.held) or "nothing"
         object.__setattr__(self, "defaults", defaults)
 
     @property
-    def trained(self) -> Task:
-        """The task, typed."""
-        return cast("Task", self.task)
-
-    @property
     def stored_name(self) -> str:
         """Name in the ledger: study, data and protocol, preset."""
-        return f"{self.name}@{self.trained.label}" + (f"+{self.preset}" if self.preset else "")
+        return f"{self.name}@{self.task.label}" + (f"+{self.preset}" if self.preset else "")
 
     @property
     def description(self) -> str:
         """Data, networks and quirks in one line, with the name of the file where the teacher is given."""
         described = getattr(self.task, "described", None)
         if self.teacher is None or described is None:
-            return self.trained.description
+            return self.task.description
         return str(described(self.teacher_file.name))
 
     def complete(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """All parameters of the task: its defaults, then those of ``params`` whose conditions hold."""
-        complete = settled(self.space, params, self.defaults)
+        complete = complete_params(self.space, params, self.defaults)
         return {**complete, **self._vary(complete)}
 
     def _vary(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """The streams that vary in one order, so that equal sets are equal configurations."""
-        if VARY not in params or VARY not in self.trained.parameters:
+        if VARY not in params or VARY not in self.task.parameters:
             return {}
         named = str(params[VARY]).split("+")
         return {VARY: "+".join(name for name in self._streams if name in named) or "nothing"}
@@ -146,7 +141,7 @@ class Study:
     @property
     def taught(self) -> str | int:
         """Where the teachers come from: the words of ``teachers``, ``given`` by file, or ``none``."""
-        if not self.trained.has_teacher:
+        if not self.task.has_teacher:
             return "none"
         if self.teacher is not None:
             return "given"
@@ -158,7 +153,7 @@ class Study:
     def off(self) -> dict[str, Scalar]:
         """The values of a run without distillation; empty where nothing says what that is."""
         if self.without is None:
-            return dict.fromkeys(self.trained.teacher_parameters, 0)
+            return dict.fromkeys(self.task.teacher_parameters, 0)
         return effective(self.space, self.without)
 
     @property
@@ -173,23 +168,23 @@ class Study:
 
     @property
     def _streams(self) -> list[str]:
-        return str(self.trained.parameters[VARY]).split("+")
+        return str(self.task.parameters[VARY]).split("+")
 
     def check(self, params: Mapping[str, Scalar], *, inside: bool = False) -> None:
         """Raise ``StudyFileError`` for a value that cannot be trained or, with ``inside``, lies outside the space."""
         for name, value in params.items():
-            if name == VARY and VARY in self.trained.parameters:
+            if name == VARY and VARY in self.task.parameters:
                 streams = [] if value == "nothing" else str(value).split("+")
-                check_streams(streams, self.trained, "vary")
+                check_streams(streams, self.task, "vary")
                 check_held(self, streams, "vary")
-            dimension, default = self.space.get(name), self.trained.parameters[name]
+            dimension, default = self.space.get(name), self.task.parameters[name]
             numeric = isinstance(default, int | float) and not isinstance(default, bool)
             number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            if dimension is not None and isinstance(plain(dimension), Categorical):
+            if dimension is not None and isinstance(unconditional(dimension), Categorical):
                 numeric = False
-            bound = inside or (dimension is not None and isinstance(plain(dimension), Categorical))
+            bound = inside or (dimension is not None and isinstance(unconditional(dimension), Categorical))
             if (numeric and not number) or (bound and dimension is not None and not dimension.contains(value)):
-                wanted = words(dimension) if dimension is not None else "a finite number"
+                wanted = describe(dimension) if dimension is not None else "a finite number"
                 raise StudyFileError(f"{name}={value!r} cannot be used: expected {wanted}")
 
     def explicit(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -211,19 +206,19 @@ class Study:
     @property
     def idle_without_teacher(self) -> tuple[str, ...]:
         """Parameters that matter to no run whose teacher weights are 0."""
-        return tuple(getattr(self.trained, "idle_without_teacher", ())) if self.folds else ()
+        return tuple(getattr(self.task, "idle_without_teacher", ())) if self.folds else ()
 
     def uses_teacher(self, params: Mapping[str, Scalar]) -> bool:
         """Whether any teacher weight is not 0."""
-        return self.trained.has_teacher and any(params[name] != 0 for name in self.trained.teacher_parameters)
+        return self.task.has_teacher and any(params[name] != 0 for name in self.task.teacher_parameters)
 
     def identity(self) -> dict[str, Any]:
         """JSON values that make this study what it is; a change of any is another study."""
         return {
-            "task": self.trained.identity(),
+            "task": self.task.identity(),
             "space": {name: dimension.identity() for name, dimension in self.space.items()},
             "baselines": {name: dict(values) for name, values in self.baselines.items()},
-            "data": self.trained.fingerprint(),
+            "data": self.task.fingerprint(),
             "teachers": self._given() if self.teacher is not None else self.taught,
             "preset": self.preset,
             "seed": self.seed,
@@ -252,12 +247,12 @@ class Study:
             "min_effect": self.min_effect,
             "published": [dataclasses.asdict(figure) for figure in self.published],
             "preset": self.preset,
-            "measured_on": getattr(self.task, "measured_on", self.trained.fingerprint)(),
+            "measured_on": getattr(self.task, "measured_on", self.task.fingerprint)(),
             "teachers": self.taught,
             "teacher_saw": "some" if isinstance(self.teacher_saw, tuple) else self.teacher_saw,
             "folds": self.folds,
             "question": self.question,
-            "query_groups": getattr(self.trained, "query_groups", lambda: None)(),
+            "query_groups": getattr(self.task, "query_groups", lambda: None)(),
             **self.searched,
         }
 
@@ -313,14 +308,14 @@ class Study:
 
     def older(self, validation: float | None = None) -> Study | None:
         """As ``before_draws``, without what it could not say then; ``None`` for tasks and data that have no folds."""
-        if not self.folds or not hasattr(self.trained, "before_folds"):
+        if not self.folds or not hasattr(self.task, "before_folds"):
             return None
         asked = self.asked_since_draws()
         teachers = self.teachers if self.teachers in ("one", "per-seed") else "one"
         changes: dict[str, Any] = {"teachers": teachers, "teacher": None, "teacher_saw": None, "question": "itself"}
         if "vary" in asked:
             changes["vary"] = None
-        return self._replaced(task=self.trained.before_folds(validation), **changes)
+        return self._replaced(task=self.task.before_folds(validation), **changes)
 
     def _replaced(self, **changes: Any) -> Study:
         if "task" in changes:
@@ -337,7 +332,7 @@ class Study:
                 f"study {self.name!r} has no preset {name!r}; it has: {', '.join(self.presets) or 'none'}"
             )
         changes = dict(self.presets[name])
-        task = self.trained.with_options(**changes.pop("task", {}))
+        task = self.task.with_options(**changes.pop("task", {}))
         if isinstance(task, FunctionTask):
             task = _of_function(self, task, changes)
         allowed = {item.name for item in dataclasses.fields(self)} - {"name", "presets", "preset", "folder"}
@@ -368,7 +363,7 @@ def _of_function(study: Study, task: FunctionTask, changes: dict[str, Any]) -> F
 
 def _with_teachers(study: Study) -> Task:
     """The task with data that fit its teachers: one part held out for the one that is kept; what a given one saw."""
-    task = study.trained
+    task = study.task
     data: Any = getattr(task, "data", None)
     if study.taught == "one" and study.folds > 1 and hasattr(data, "with_folds"):
         return task.with_options(data=data.with_folds(1))

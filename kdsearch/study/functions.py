@@ -8,9 +8,22 @@ from numbers import Integral
 from typing import Any
 
 from kdsearch.errors import StudyFileError
-from kdsearch.space import Dimension, active, middle, wrong_kind
+from kdsearch.space import Dimension, active, midpoint, wrong_kind
 from kdsearch.tasks.base import Scalar, Task
 from kdsearch.tasks.function import FunctionTask
+
+
+class DeclaredTask:
+    """The field ``task`` of a study: it takes a task or a function, and reads as the task that this has become."""
+
+    def __get__(self, study: object | None, owner: type) -> Task:
+        if study is None:
+            raise AttributeError("task")  # how dataclasses learn that the field has no default
+        task: Task = vars(study)["task"]
+        return task
+
+    def __set__(self, study: object, value: Task | Callable[..., Any]) -> None:
+        vars(study)["task"] = value
 
 
 def function_task(
@@ -27,7 +40,7 @@ def function_task(
     missing = [name for name in named if name not in defaults]
     for label, values in baselines.items():
         check_all_set(space, missing, {**defaults, **values}, f"{where}, baseline {label!r}")
-    middles = {name: middle(space[name]) if name in space else 0.0 for name in missing}
+    middles = {name: midpoint(space[name]) if name in space else 0.0 for name in missing}
     return FunctionTask(
         function,
         parameters={name: defaults[name] if name in defaults else middles[name] for name in named},

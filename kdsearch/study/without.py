@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from kdsearch.space import Categorical, Dimension, active, idle_at, plain
+from kdsearch.space import Categorical, Dimension, active, idle_at, unconditional
 from kdsearch.tasks.base import Scalar
 
 if TYPE_CHECKING:
@@ -46,6 +46,6 @@ def without_words(study: Study) -> str:
 def _named(study: Study, name: str, value: Scalar) -> str:
     """A value in words; one that is no choice of its dimension is said to be none, for it may be a slip."""
     dimension = study.space.get(name)
-    inner = None if dimension is None else plain(dimension)
+    inner = None if dimension is None else unconditional(dimension)
     foreign = isinstance(inner, Categorical) and not inner.contains(value)
     return f"{name}={value}" + (" (none of the choices that are searched)" if foreign else "")

@@ -116,10 +116,10 @@ class ClassifierOptions:
         """A new network, drawn from torch's default generator; without its ``weights`` where others will be loaded."""
         network = CLASSIFIERS[self.network].build(classes, self.width, self.weights if pretrained else None)
         if self.tune_from is not None:
-            from kdsearch.models.classifiers.pretrained import Pretrained, hold
+            from kdsearch.models.classifiers.pretrained import Pretrained, freeze
 
             assert isinstance(network, Pretrained)
-            hold(network.parts_before(self.tune_from))
+            freeze(network.parts_before(self.tune_from))
         return network
 
 

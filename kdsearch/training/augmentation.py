@@ -85,7 +85,7 @@ class ResizedCrop:
 
     def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor, size: Sequence[int]) -> Tensor:
         """See :class:`ImageViews`."""
-        return counter_rng.words(keys[:, None], clips, epochs[:, None], 0, _RESIZED)[0]
+        return counter_rng.random_bits(keys[:, None], clips, epochs[:, None], 0, _RESIZED)[0]
 
     def cut(self, pixels: Tensor, view: Tensor) -> Tensor:
         """See :class:`ImageViews`; float32, in 0 to 255."""
@@ -107,7 +107,7 @@ class ResizedCrop:
 def boxes(view: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """Top, height, left, width ``[4, n]`` int64 and flip ``[n]`` of the views ``[n]`` of :class:`ResizedCrop`."""
     attempt = torch.arange(ATTEMPTS, device=view.device)
-    random = counter_rng.words(view.unsqueeze(1), attempt)
+    random = counter_rng.random_bits(view.unsqueeze(1), attempt)
     share = AREAS[0] + (AREAS[1] - AREAS[0]) * counter_rng.unit(random[0]).double()
     low, high = math.log(RATIOS[0]), math.log(RATIOS[1])
     ratio = torch.exp(low + (high - low) * counter_rng.unit(random[1]).double())
@@ -122,7 +122,7 @@ def boxes(view: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     w = torch.where(some, w.gather(1, first)[:, 0], wide)
     top = torch.where(some, counter_rng.below(random[2].gather(1, first)[:, 0], height - h + 1), (height - tall) // 2)
     left = torch.where(some, counter_rng.below(random[3].gather(1, first)[:, 0], width - w + 1), (width - wide) // 2)
-    flip = counter_rng.below(counter_rng.words(view, ATTEMPTS)[0], 2).bool()
+    flip = counter_rng.below(counter_rng.random_bits(view, ATTEMPTS)[0], 2).bool()
     return torch.stack([top, h, left, w]), flip
 
 
@@ -158,7 +158,7 @@ def views(
     room = [side + 2 * padding - cut for side, cut in zip(size, crop or size, strict=True)]
     if min(room) < 0:
         raise ValueError(f"a crop of {crop} does not fit images of {tuple(size)} padded by {padding}")
-    random = counter_rng.words(key[:, None], rows, epoch[:, None], 0, _VIEW)
+    random = counter_rng.random_bits(key[:, None], rows, epoch[:, None], 0, _VIEW)
     return Views(
         dx=counter_rng.below(random[0], room[1] + 1),
         dy=counter_rng.below(random[1], room[0] + 1),

@@ -11,7 +11,7 @@ from torch.func import functional_call
 
 from kdsearch.distillation.focal import focal_batchmean
 from kdsearch.distillation.meta_auxiliary import collapse_entropy, masked_softmax, primary_after_step
-from kdsearch.models.classifiers.pretrained import moving
+from kdsearch.models.classifiers.pretrained import trainable
 from kdsearch.models.heads.meta_auxiliary import LabelGenerator, MultiTaskNetwork, MultiTaskOutput
 from kdsearch.training.feeds import Feed
 from kdsearch.training.steppers import Outputs, Views, draw, forward_all
@@ -83,7 +83,7 @@ class MetaAuxiliaryStepper:
         samples = draw(self.feed, clips, self.views)[0]
         images, classes = self._batch(samples)
         loss = self._loss(self.pair.network(images), classes, self._fixed(images, classes))
-        _descend(moving(self.pair.network).values(), loss, self.rate, self.numbers.weight_decay)
+        _descend(trainable(self.pair.network).values(), loss, self.rate, self.numbers.weight_decay)
         if self.numbers.auxiliary_weight:
             self.seen.append(samples)
         return loss.detach().unsqueeze(0)
@@ -96,7 +96,7 @@ class MetaAuxiliaryStepper:
         for samples in self.seen:
             images, classes = self._batch(samples)
             _descend(
-                moving(self.pair.generator).values(),
+                trainable(self.pair.generator).values(),
                 self.generator_loss(images, classes),
                 rate,
                 self.numbers.generator_weight_decay,
@@ -107,7 +107,7 @@ class MetaAuxiliaryStepper:
         """``L_2`` of the module :mod:`kdsearch.tasks.meta_auxiliary.task`, with its graph to the generator alone."""
         network = self.pair.network
         made = masked_softmax(self.pair.generator(images).logits, classes, self.subclasses)
-        parameters = {name: value.detach() for name, value in moving(network).items()}
+        parameters = {name: value.detach() for name, value in trainable(network).items()}
 
         def run(weights: dict[str, Tensor]) -> MultiTaskOutput:
             # Copies: a step that never happens must not move what batch norm has seen.

@@ -212,7 +212,7 @@ def test_the_recorder_fills_its_table_and_goes_on(ledger: Ledger, tmp_path: Path
 def test_the_design_grows_by_adding() -> None:
     study = record_jhmdb.declared(4, 2).study
     assert study.budget.runs == 10
-    few, many = (record_jhmdb.design(dict(study.space), dict(study.trained.parameters), count) for count in (3, 128))
+    few, many = (record_jhmdb.design(dict(study.space), dict(study.task.parameters), count) for count in (3, 128))
     assert len(many) == 129
     assert all(many[name] == params for name, params in few.items())
     for params in many.values():

@@ -10,7 +10,7 @@ from support import run_program
 from kdsearch.cli.data import table_of
 from kdsearch.data.findings import Available
 from kdsearch.ledger import embedded
-from kdsearch.report.formats.terminal import plain
+from kdsearch.report.formats.terminal import render_text
 
 ROW = Available("jhmdb", "silhouettes", "/a/folder/of/many/words/" + "x" * 90, 928, 21, "9c3b25148c22e0ac")
 
@@ -28,7 +28,7 @@ def test_other_programs_read_whole_places(home: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120, 200])
 def test_a_terminal_breaks_places_and_cuts_none(width: int) -> None:
-    lines = plain(table_of([ROW]), width).splitlines()
+    lines = render_text(table_of([ROW]), width).splitlines()
     assert all(len(line) <= width for line in lines)
     place = lines[0].index("where")
     assert "".join(line[place:].strip() for line in lines[1:]) == ROW.where

@@ -108,7 +108,7 @@ def test_methods_presets_measure_the_same() -> None:
         loaded = [kd.load(STUDIES / f"{name}.py", preset=preset) for name in NAMES]
         assert len({study.settings()["measured_on"] for study in loaded}) == 1
         assert len({study.confirm.seeds for study in loaded}) == 1
-        assert len({str(study.trained.identity()["student"]) for study in loaded}) == 1
+        assert len({str(study.task.identity()["student"]) for study in loaded}) == 1
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ def test_a_gpu_without_the_full_presets_data_gets_the_small_one(
     monkeypatch.setenv("KDSEARCH_DATA", str(tmp_path))
     monkeypatch.setattr(study_file, "gpus", lambda: [object()])
     transfer = study_file.load(STUDIES / "sskt_transfer.py").study
-    assert (transfer.preset, transfer.trained.label) == ("cpu", "standin-cifar10-4classes-n1200-3folds")
+    assert (transfer.preset, transfer.task.label) == ("cpu", "standin-cifar10-4classes-n1200-3folds")
     assert study_file.load(STUDIES / "cifar10_temperature.py").study.preset == "cpu", "drawn shapes are not worth a GPU"
     with pytest.raises(DataError, match="STL10"):
         study_file.load(STUDIES / "sskt_transfer.py", "full").declaration()

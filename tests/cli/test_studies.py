@@ -16,7 +16,7 @@ from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.settings import StudySettings
-from kdsearch.report.formats.terminal import plain
+from kdsearch.report.formats.terminal import render_text
 
 NAME = "a_study_with_a_long_name_for_a_narrow_terminal@poses-split1+silhouettes"
 DATA = "JHMDB poses, 609 clips of 14 of 21 classes, official split 1: 433 train (database), 176 test"
@@ -29,7 +29,7 @@ def record(name: str) -> StudyRecord:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 104, 105, 139, 141, 200])
 def test_nothing_is_cut(width: int) -> None:
-    lines = plain(table_of([record(NAME), record("short@toy")], width), width).splitlines()
+    lines = render_text(table_of([record(NAME), record("short@toy")], width), width).splitlines()
     assert all(len(line) <= width for line in lines)
     text = "".join(lines)
     assert "…" not in text

@@ -64,7 +64,7 @@ def check_complete(home: Path) -> StudyResults:
     compared = 1 + 2 + len(found.study.finalist_ids)  # winner, two baselines, finalists; no teacher, so no ablation
     assert counts == {"search": RUNS, "confirm": compared * CONFIRM}
     assert len({(run.configuration_id, run.seed) for run in found.runs}) == len(found.runs)
-    train = load(NOISY).study.trained.function  # type: ignore[attr-defined]
+    train = load(NOISY).study.task.function  # type: ignore[attr-defined]
     train.__globals__["SECONDS"] = 0.0
     for run in found.runs:
         alone = train(found.configurations[run.configuration_id].params, run.seed, lambda epoch, value: None)

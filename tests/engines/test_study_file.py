@@ -177,7 +177,7 @@ def test_a_launch_keeps_the_file_and_names_it_in_the_description(home: Path, tmp
     file, root = tmp_path / "given.pt", tmp_path / "data"
     root.mkdir()
     own = hashing(root)
-    task = own.trained
+    task = own.task
     assert isinstance(task, VideoHashing)
     torch.save({"state": build_network(task, "teacher", task.data.num_classes).state_dict()}, file)
     path = tmp_path / "codes.py"

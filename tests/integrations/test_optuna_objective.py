@@ -106,7 +106,7 @@ def test_ray_tune_gets_the_mean_over_seeds(home: Path, tmp_path: Path, monkeypat
     finally:
         ray.shutdown()
     assert len(results) == 4
-    train = study.trained.function  # type: ignore[attr-defined]
+    train = study.task.function  # type: ignore[attr-defined]
     for result in results:
         assert result.error is None
         assert result.metrics is not None

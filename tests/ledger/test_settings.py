@@ -14,7 +14,7 @@ import kdsearch as kd
 from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.settings import NOT_STORED, FreshSeeds, Limits, StudySettings
-from kdsearch.ledger.studies import plain
+from kdsearch.ledger.studies import to_json
 
 
 def train(params: dict[str, Any], seed: int, report: Any) -> float:
@@ -58,7 +58,7 @@ OLD: Mapping[str, Any] = {
 
 def test_the_settings_of_a_task_are_typed_and_come_back_as_they_were() -> None:
     found = settings_of(TASK)
-    assert found.to_json() == plain(TASK.settings())
+    assert found.to_json() == to_json(TASK.settings())
     assert StudySettings.from_json(found.to_json()) == found
     assert (found.title, found.preset, found.teacher_saw, found.measured_on) == ("toy", None, None, "toydata")
     assert (found.budget, found.without) == (Limits(40, 2.0, None), 0.2)
@@ -72,7 +72,7 @@ def test_the_settings_of_a_task_are_typed_and_come_back_as_they_were() -> None:
 
 def test_the_settings_of_a_function_are_typed_and_come_back_as_they_were() -> None:
     found = settings_of(FUNCTION)
-    assert found.to_json() == plain(FUNCTION.settings())
+    assert found.to_json() == to_json(FUNCTION.settings())
     assert (found.budget, found.without, found.confirm) == (Limits(200), 0.1, FreshSeeds(10, 3, None))
     assert (found.search, found.teachers, found.folds, found.measured_on) == (kd.Fixed(seeds=3), "none", 0, None)
     assert (found.without_values, found.off) == ({"kind": "none"}, {"kind": "none"})

@@ -13,7 +13,7 @@ from support import ToyTask, settings_of
 import kdsearch as kd
 from kdsearch.draws import FIRST_CONFIRM_SEED
 from kdsearch.ledger.records import ConfigurationRecord, RunRecord, StudyRecord, StudyResults
-from kdsearch.ledger.studies import plain
+from kdsearch.ledger.studies import to_json
 
 TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 20
 CHANCE = 0.05
@@ -42,10 +42,10 @@ def study(phase: str, **changes: Any) -> StudyRecord:
         id=1,
         name=DECLARED.stored_name,
         phase=phase,
-        identity=plain(DECLARED.identity()),
+        identity=to_json(DECLARED.identity()),
         settings=settings_of(DECLARED),
-        description=DECLARED.trained.description,
-        metric=DECLARED.trained.metric,
+        description=DECLARED.task.description,
+        metric=DECLARED.task.metric,
         chance=CHANCE,
         data_hash="data",
         created_at=datetime(2026, 11, 1, tzinfo=UTC),

@@ -12,7 +12,7 @@ import pytest
 import kdsearch as kd
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.records import StudyResults
-from kdsearch.ledger.studies import plain
+from kdsearch.ledger.studies import to_json
 from kdsearch.report import FORMATS, Estimate, build_beside, render
 from kdsearch.report.splits import differ_in_split, split_of
 
@@ -161,7 +161,7 @@ def test_presets_of_the_jhmdb_study_are_its_official_splits(monkeypatch: pytest.
     ]
     assert len({(str(study.budget), str(study.confirm)) for study in studies}) == 1
     found = [
-        drawing.without(on_split(1 + place), identity=plain(study.identity())) for place, study in enumerate(studies)
+        drawing.without(on_split(1 + place), identity=to_json(study.identity())) for place, study in enumerate(studies)
     ]
     assert [split_of(result.study) for result in found] == ["split1", "split2", "split3"]
     assert differ_in_split(found)

@@ -123,7 +123,7 @@ def test_clips_that_a_given_teacher_saw_validate_no_run(tmp_path: Path) -> None:
     data = jhmdb(root=root)
     seen = [data.load(1).names[row] for row in data.parts(Fold(0, 2)).validation[:3]]
     study = hashing(root, teacher=file, teacher_saw=seen)
-    parts = [study.trained.data.parts(Fold(0, number)) for number in range(5)]  # type: ignore[attr-defined]
+    parts = [study.task.data.parts(Fold(0, number)) for number in range(5)]  # type: ignore[attr-defined]
     validating = {data.load(1).names[row] for part in parts for row in part.validation}
     assert validating.isdisjoint(seen)
     assert study.settings()["teacher_saw"] == "some"

@@ -11,7 +11,7 @@ from support import ToyTask, settings_of, toy_study
 
 import kdsearch as kd
 from kdsearch.errors import StudyFileError
-from kdsearch.ledger.studies import plain
+from kdsearch.ledger.studies import to_json
 from kdsearch.search.searches import shares_of, without_space
 from kdsearch.space import Dimension
 from kdsearch.study.without import without_words
@@ -217,7 +217,7 @@ def test_a_fold_is_given_where_the_study_has_folds() -> None:
 
     for folds in (0, 4):
         made = study(task=anything, folds=folds)
-        made.trained.train(kd.tasks.RunRequest("student", {}, 0), kd.tasks.RunContext(None))  # type: ignore[arg-type]
+        made.task.train(kd.tasks.RunRequest("student", {}, 0), kd.tasks.RunContext(None))  # type: ignore[arg-type]
     assert seen == [{}, {"fold": kd.Fold(0, 0, 4)}]
 
 
@@ -266,7 +266,7 @@ def test_a_function_that_names_its_streams_names_the_fold() -> None:
 def test_a_function_study_that_says_nothing_new_is_the_one_it_was() -> None:
     space: dict[str, Dimension] = {"x": kd.uniform(0, 1)}
     bare = kd.Study("s", train, space, baselines={"b": {"x": 0.25}}, chance=-2.0)
-    assert plain(bare.identity()) == {
+    assert to_json(bare.identity()) == {
         "task": {
             "task": "function", "function": "train", "defaults": {"x": 0.5}, "metric": "objective", "chance": -2.0,
         },

@@ -42,7 +42,7 @@ def test_a_run_that_diverges_counts_as_what_was_said(tmp_path: Path) -> None:
     study = kd.Study("s", lambda params, seed, report: math.inf, SPACE, chance=-7)
     assert trained(study.task, tmp_path).objective == -7.0
     lower = kd.Study("s", negative, SPACE, presets={"lower": {"task": {"chance": -5.0}}}).with_preset("lower")
-    assert (lower.trained.chance, trained(lower.task, tmp_path).objective) == (-5.0, -1.5)
+    assert (lower.task.chance, trained(lower.task, tmp_path).objective) == (-5.0, -1.5)
 
 
 def test_chance_is_part_of_what_a_study_is_and_belongs_to_the_task() -> None:

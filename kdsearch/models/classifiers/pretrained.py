@@ -60,7 +60,7 @@ class Pretrained(Classifier):
 Filled = TypeVar("Filled", bound=Pretrained)
 
 
-def hold(parts: Iterable[nn.Module]) -> None:
+def freeze(parts: Iterable[nn.Module]) -> None:
     """Hold the parameters of ``parts``: they take no gradient, and no optimizer moves them (see ``moving``).
 
     A population has one copy of them for all members, which begin with the same weights. Batch norms among them go on
@@ -70,7 +70,7 @@ def hold(parts: Iterable[nn.Module]) -> None:
         part.requires_grad_(False)
 
 
-def moving(network: nn.Module) -> dict[str, nn.Parameter]:
+def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that learn, by name: all but those that are held."""
     return {name: value for name, value in network.named_parameters() if value.requires_grad}
 

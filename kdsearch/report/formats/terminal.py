@@ -144,10 +144,10 @@ def _longest_word(table: Table) -> int:
 
 def render(report: Report, width: int = 100) -> str:
     """Return the report as plain text of at most ``width`` columns."""
-    return plain(renderable(report), width)
+    return render_text(renderable(report), width)
 
 
-def plain(what: RenderableType, width: int = 100) -> str:
+def render_text(what: RenderableType, width: int = 100) -> str:
     """Return anything rich can print as plain text without trailing blanks."""
     out = StringIO()
     Console(file=out, width=width, color_system=None, legacy_windows=False).print(what, crop=False)

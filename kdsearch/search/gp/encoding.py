@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kdsearch.space import Categorical, Conditional, Dimension, Integer, Range, active, plain
+from kdsearch.space import Categorical, Conditional, Dimension, Integer, Range, active, unconditional
 from kdsearch.tasks.base import Scalar
 
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ class Encoding:
     def __init__(self, space: Mapping[str, Dimension]) -> None:
         self.space = dict(space)
         self.names = tuple(space)
-        self.ranges = tuple(plain(row) for row in space.values())
+        self.ranges = tuple(unconditional(row) for row in space.values())
         self.categorical = np.array([isinstance(row, Categorical) for row in self.ranges], dtype=bool)
         self.conditional = any(isinstance(row, Conditional) for row in space.values())
 

@@ -13,7 +13,7 @@ import numpy as np
 from kdsearch import environment
 from kdsearch.errors import KdsearchError
 from kdsearch.search.replay.table import Row, Table, assemble
-from kdsearch.space import Categorical, Dimension, Integer, Uniform, dimension_from, plain
+from kdsearch.space import Categorical, Dimension, Integer, Uniform, dimension_from, unconditional
 from kdsearch.tasks.base import Scalar
 
 Space = Mapping[str, Dimension]
@@ -133,7 +133,7 @@ def _typed(space: Space, params: Mapping[str, Any]) -> dict[str, Scalar]:
 
 
 def _scalar(declared: Dimension, value: Any) -> Scalar:
-    dimension = plain(declared)
+    dimension = unconditional(declared)
     if isinstance(dimension, Categorical):
         return next((choice for choice in dimension.choices if str(choice) == str(value)), str(value))
     number = float(value)

@@ -9,7 +9,7 @@ import numpy as np
 from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.replay import surfaces
 from kdsearch.search.replay.world import World
-from kdsearch.space import plain
+from kdsearch.space import unconditional
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.function import FunctionTask
 
@@ -31,10 +31,11 @@ def task(world: World) -> FunctionTask:
         return objective
 
     encoding = Encoding(world.space)
-    middle = {name: Encoding({name: plain(row)}).params(np.array([0.5]))[name] for name, row in world.space.items()}
+    ranges = {name: unconditional(row) for name, row in world.space.items()}
+    midpoint = {name: Encoding({name: row}).params(np.array([0.5]))[name] for name, row in ranges.items()}
     return FunctionTask(
         replayed,
-        parameters=middle,
+        parameters=midpoint,
         chance=world.best - 10 * (world.tau + world.sigma),
         label="replay",
         description=f"replay of {world.name}, no training",

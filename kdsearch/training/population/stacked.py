@@ -9,7 +9,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from kdsearch.models.classifiers.pretrained import moving
+from kdsearch.models.classifiers.pretrained import trainable
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class RowLayout:
     @staticmethod
     def of(module: nn.Module) -> RowLayout:
         """The layout of ``module``'s parameters, without those that are held."""
-        named = list(moving(module).items())
+        named = list(trainable(module).items())
         return RowLayout(tuple(name for name, _ in named), tuple(tuple(value.shape) for _, value in named))
 
     @property
@@ -50,7 +50,7 @@ class StackedParameters:
         """Room for ``members`` networks like ``module``, with its dtype, on its device; every row begins as it."""
         self.members = members
         self.layout = RowLayout.of(module)
-        parameters = moving(module)
+        parameters = trainable(module)
         row = torch.cat([parameters[name].detach().flatten() for name in self.layout.names])
         self.weights = row.repeat(members, 1).requires_grad_()
         self.weights.grad = torch.zeros_like(self.weights)

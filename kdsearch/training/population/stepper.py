@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from kdsearch.models.classifiers.pretrained import moving
+from kdsearch.models.classifiers.pretrained import trainable
 from kdsearch.training.feeds import Feed, as_feed
 from kdsearch.training.population.forward import Forward
 from kdsearch.training.population.optimizers import RowOptimizer
@@ -212,7 +212,7 @@ class PopulationStepper:
 
 def _reach(skeleton: nn.Module, inputs: Tensor) -> dict[str, Tensor]:
     """By output: which of a row's numbers ``[P]`` it depends on, bool. The skeleton's buffers stay as they were."""
-    parameters = list(moving(skeleton).values())
+    parameters = list(trainable(skeleton).values())
     skeleton.eval()
     found = {}
     for name, output in skeleton(inputs)._asdict().items():

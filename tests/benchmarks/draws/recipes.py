@@ -83,7 +83,7 @@ def measure(unit: work.Unit) -> dict[str, Any]:
     """One recipe in one draw: the teacher's and the students' metric on the outer fold, and the CPU seconds."""
     data, recipe, draw, seeds = unit
     study, preset, numbers = DATA[data]
-    base = load_study(REPOSITORY / "studies" / f"{study}.py", preset).trained
+    base = load_study(REPOSITORY / "studies" / f"{study}.py", preset).task
     task = base.with_options(data=Outer(base.data.with_folds(5), draw), teacher_recipe="last")
     fold, folder = Fold(1, draw % 5), Path(tempfile.mkdtemp())
     try:

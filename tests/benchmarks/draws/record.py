@@ -64,10 +64,10 @@ def train_teacher(unit: work.Unit) -> dict[str, Any]:
     """One teacher; its weights lie where students find them."""
     _, kind, number = unit
     study, fold = _study(kind), place_of(kind, number)
-    request = RunRequest("teacher", dict(study.trained.parameters), 2_000_000 + number, fold=fold)
+    request = RunRequest("teacher", dict(study.task.parameters), 2_000_000 + number, fold=fold)
     with tempfile.TemporaryDirectory() as folder:
         begin = time.process_time()
-        result = study.trained.train(request, RunContext(Path(folder), keep_weights=True))
+        result = study.task.train(request, RunContext(Path(folder), keep_weights=True))
         assert result.weights is not None, "a teacher diverged: take another seed"
         _file(kind, number).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(result.weights, _file(kind, number))
@@ -86,12 +86,12 @@ def train_student(unit: work.Unit) -> dict[str, Any]:
     request = RunRequest("student", params, seed, teacher=file, fold=place_of(kind, place))
     with tempfile.TemporaryDirectory() as folder:
         begin = time.process_time()
-        return _values(study.trained.train(request, RunContext(Path(folder))), begin)
+        return _values(study.task.train(request, RunContext(Path(folder))), begin)
 
 
 def numbers(study: Study, row: int) -> dict[str, Scalar]:
     """All parameters of a setting; a larger design begins with the settings of a smaller one."""
-    return study.complete(design(dict(study.space), dict(study.trained.parameters), 64)[f"s{row}"])
+    return study.complete(design(dict(study.space), dict(study.task.parameters), 64)[f"s{row}"])
 
 
 def place_of(kind: str, number: int) -> Fold:
@@ -139,8 +139,8 @@ def _keep(arguments: argparse.Namespace, trained: dict[work.Unit, Any], found: d
     arrays["space"] = np.array(space)
     rows = [numbers(study, row) for row in range(arguments.settings)]
     arrays["settings"] = np.array([[float(row[name]) for name in space] for row in rows])
-    words = f"torch {version('torch')}, numpy {version('numpy')}, trainer {code_hash(study.trained.sources())}"
-    arrays["provenance"] = np.array([study.trained.description, words, datetime.now(UTC).date().isoformat()])
+    words = f"torch {version('torch')}, numpy {version('numpy')}, trainer {code_hash(study.task.sources())}"
+    arrays["provenance"] = np.array([study.task.description, words, datetime.now(UTC).date().isoformat()])
     np.savez_compressed(arguments.output, **arrays)
     print(f"{arguments.output}: {sum(arrays[f'{k}_score'].size for k in ('drawn', 'fixed'))} runs")
 

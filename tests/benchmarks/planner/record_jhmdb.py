@@ -115,7 +115,7 @@ class TablePlanner:
 
     def __init__(self, study: kd.Study, configurations: int, seeds: int) -> None:
         self.study = study
-        self.rows = design(dict(study.space), dict(study.trained.parameters), configurations)
+        self.rows = design(dict(study.space), dict(study.task.parameters), configurations)
         self.seeds = seeds
 
     def plan(self, state: SearchState) -> Sequence[Order]:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from kdsearch.models.classifiers.pretrained import Pretrained, hold, moving
+from kdsearch.models.classifiers.pretrained import Pretrained, freeze, trainable
 from kdsearch.models.registry import CLASSIFIERS
 from kdsearch.torchvision_compat import import_torchvision
 from kdsearch.training.optimizers import make_optimizer
@@ -75,7 +75,7 @@ def test_a_vgg_for_small_images_takes_imagenets_convolutions(tmp_path: Path) -> 
 @pytest.mark.parametrize("name", ["resnet18", "vgg16_bn", "imagenet_vgg16_bn", "hara_resnet18", "r3d_18"])
 def test_held_layers_keep_their_values_and_all_others_learn(name: str) -> None:
     entry, network = CLASSIFIERS[name], build(name, 3, 4)
-    hold(network.parts_before(entry.stages))
+    freeze(network.parts_before(entry.stages))
     before = {key: value.clone() for key, value in network.state_dict().items()}
     x = torch.randn(2, 3, 4, 32, 32) if entry.kind == "clips" else torch.randn(2, 3, 64, 64)
     network(x).logits.square().sum().backward()
@@ -84,9 +84,9 @@ def test_held_layers_keep_their_values_and_all_others_learn(name: str) -> None:
     optimizer.step()
     moved = {key for key, value in network.state_dict().items() if not torch.equal(value, before[key])}
     statistics = {key for key in before if key.split(".")[-1] in _STATISTICS}
-    assert moved == set(moving(network)) | statistics
-    hold(network.parts_before(entry.stages + 1))
-    assert set(moving(network)) == {"classify.weight", "classify.bias"}
+    assert moved == set(trainable(network)) | statistics
+    freeze(network.parts_before(entry.stages + 1))
+    assert set(trainable(network)) == {"classify.weight", "classify.bias"}
 
 
 _STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

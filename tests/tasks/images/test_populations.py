@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from kdsearch.data.folds import FIRST, Fold
-from kdsearch.models.classifiers.pretrained import Pretrained, hold
+from kdsearch.models.classifiers.pretrained import Pretrained, freeze
 from kdsearch.models.registry import CLASSIFIERS
 from kdsearch.tasks.base import Layout, RunContext, RunRequest
 from kdsearch.tasks.images.task import ImageTask
@@ -244,7 +244,7 @@ def test_a_member_that_begins_anew_from_its_best_epoch_equals_alone(
 
 def test_held_layers_are_checked_exactly_and_shared_by_all(tmp_path: Path) -> None:
     network = CLASSIFIERS["resnet18"].build(3, 4)
-    hold(cast("Pretrained", network).parts_before(4))
+    freeze(cast("Pretrained", network).parts_before(4))
     rows = StackedParameters(network, 2)
     with torch.no_grad():
         rows.weights[1] += 0.01 * torch.randn_like(rows.weights[1])

@@ -13,7 +13,7 @@ def asked(setting: Setting) -> int:
     return len(setting.objectives) + len(setting.pending) + len(setting.failed)
 
 
-def settled(setting: Setting) -> int:
+def complete_params(setting: Setting) -> int:
     """Seeds that came to an end, with or without a value."""
     return len(setting.objectives) + len(setting.failed)
 

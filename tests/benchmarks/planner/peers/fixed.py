@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 
-from .counts import asked, highest_mean, settled
+from .counts import asked, complete_params, highest_mean
 from .sources import Source
 
 
@@ -38,5 +38,5 @@ class Fixed:
     def leader(self, settings: Sequence[Setting]) -> Leader:
         """The highest raw mean among settings with all their seeds."""
         return highest_mean(
-            settings, [position for position, setting in enumerate(settings) if settled(setting) >= self.seeds]
+            settings, [position for position, setting in enumerate(settings) if complete_params(setting) >= self.seeds]
         )

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 
-from .counts import asked, highest_mean, settled
+from .counts import asked, complete_params, highest_mean
 from .sources import Source
 
 LAST = 3
@@ -49,17 +49,17 @@ class Halving:
     def leader(self, settings: Sequence[Setting]) -> Leader:
         """The highest raw mean among members of the current rung; in the first, among those with all its seeds."""
         members, _ = self.rung(settings)
-        return highest_mean(settings, [index for index in members if settled(settings[index]) >= self.start])
+        return highest_mean(settings, [index for index in members if complete_params(settings[index]) >= self.start])
 
     def rung(self, settings: Sequence[Setting]) -> tuple[list[int], int]:
         """Positions in the rung that is under way and the seeds each of them shall have."""
         members, seeds = list(range(len(settings))), self.start
         if self._filling(settings):
             return members, seeds
-        while len(members) > LAST and all(settled(settings[index]) >= seeds for index in members):
+        while len(members) > LAST and all(complete_params(settings[index]) >= seeds for index in members):
             members = survivors(settings, members, seeds)
             seeds *= 2
-        least = min(settled(settings[index]) for index in members)
+        least = min(complete_params(settings[index]) for index in members)
         return members, seeds if least < seeds else least + 1  # only the last rung can be through: seeds in turn
 
     def _filling(self, settings: Sequence[Setting]) -> bool:

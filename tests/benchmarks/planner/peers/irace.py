@@ -11,7 +11,7 @@ from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 from kdsearch.space import Range
 from kdsearch.tasks.base import Scalar
 
-from .counts import asked, highest_mean, raw_mean, settled
+from .counts import asked, complete_params, highest_mean, raw_mean
 from .cube import Floats, from_unit
 from .elites import Elites
 from .friedman import rank_sums, survivors
@@ -89,10 +89,10 @@ class Irace:
         """Test and open races until there is something to wait for."""
         if self._race == 0:
             self._open(settings, [])
-        while not self._planned and all(settled(settings[position]) >= self._seeds for position in self._alive):
+        while not self._planned and all(complete_params(settings[position]) >= self._seeds for position in self._alive):
             results = common_results(settings, self._alive, self._seeds)
             stays = survivors(results)
-            shielded = [settled(settings[position]) > self._seeds for position in self._alive]
+            shielded = [complete_params(settings[position]) > self._seeds for position in self._alive]
             order = np.argsort(rank_sums(results), kind="stable")
             before = len(self._alive)
             ranked = [self._alive[index] for index in order]
@@ -108,7 +108,7 @@ class Irace:
     def _over(self, settings: Sequence[Setting]) -> bool:
         if self._seeds <= self._protected:
             return False
-        missing = sum(settled(settings[position]) <= self._seeds for position in self._alive)
+        missing = sum(complete_params(settings[position]) <= self._seeds for position in self._alive)
         spent = sum(map(asked, settings))
         return len(self._alive) <= self.least or spent + missing > self._limit or self._stale >= STALE_TESTS
 
@@ -119,7 +119,7 @@ class Irace:
         left = (self.budget - spent) / max(self.races - self._race + 1, 1)
         share = left if left > 0 else self.budget / self.races
         self._limit = spent + share
-        self._protected = max((settled(settings[position]) for position in elites), default=0)
+        self._protected = max((complete_params(settings[position]) for position in elites), default=0)
         shared = len(elites) * self._protected
         size = int((share + shared) / max(FIRST_TEST + min(5, self._race), self._protected + 1))
         new = max(size - len(elites), 1 if elites else self.least + 1)

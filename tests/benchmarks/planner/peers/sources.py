@@ -16,7 +16,7 @@ from kdsearch.search.policies.base import Pick, Setting
 from kdsearch.space import Range
 from kdsearch.tasks.base import Scalar
 
-from .counts import raw_mean, settled
+from .counts import complete_params, raw_mean
 from .cube import Floats, from_unit
 from .memory import Memory
 
@@ -93,7 +93,7 @@ class Optuna:
     def learn(self, settings: Sequence[Setting], seeds: int) -> None:
         """Tell what has ended since the last call."""
         for run in self._memory.running(settings):
-            if settled(settings[run.position]) >= seeds and run.seed not in settings[run.position].pending:
+            if complete_params(settings[run.position]) >= seeds and run.seed not in settings[run.position].pending:
                 self._memory.tell(run, raw_mean(settings[run.position]))
 
     def sent(self, settings: Sequence[Setting], picks: Sequence[Pick]) -> None:

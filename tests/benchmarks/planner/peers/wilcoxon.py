@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
 from kdsearch.space import Range
 
-from .counts import asked, highest_mean, raw_mean, settled
+from .counts import asked, complete_params, highest_mean, raw_mean
 from .memory import Memory
 
 
@@ -57,5 +57,5 @@ class Wilcoxon:
             news = {index: setting.objectives[index] for index in fresh}
             reported.update(news)
             pruned = bool(news) and self._memory.report(run, news)
-            if pruned or (settled(setting) >= self.seeds and run.seed not in setting.pending):
+            if pruned or (complete_params(setting) >= self.seeds and run.seed not in setting.pending):
                 self._memory.tell(run, raw_mean(setting))
