@@ -1,4 +1,4 @@
-# Two commands do all set-up: `make launch` and `make test`. Both work again and from a folder of any name.
+# Two commands do all set-up: `make launch` and `make test`. Both can be repeated, in a folder with any name.
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python

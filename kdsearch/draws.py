@@ -1,6 +1,6 @@
-"""What a run draws beside its initialisation and order: the fold that validates it and the teacher that it listens to.
+"""What a run draws beside its initialisation and order: the fold that validates it and its teacher.
 
-Both follow from the run's pool and seed, so that their luck averages out over seeds as that of the initialisation does.
+Both follow from the run's pool and seed, so that their effects average out over seeds, as the initialisation's does.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ANEW = 16  # teachers of a search whose split is held
 
 @dataclass(frozen=True)
 class Draw:
-    """The fold that validates a run, and which of that fold's teachers it listens to."""
+    """The fold that validates a run, and which of that fold's teachers teaches it."""
 
     fold: Fold = FIRST
     teacher: int = HELD
@@ -94,10 +94,6 @@ class Draws:
         if seed >= self.first_confirm_seed:
             raise KdsearchError(f"fold {draw.fold} lies beyond the seeds of teachers; ask for fewer confirm seeds")
         return seed
-
-    def teacher_fold(self, seed: int) -> Fold:
-        """The fold without which the teacher of this seed is trained."""
-        return Fold(*divmod((seed - FIRST_TEACHER_SEED) // _NUMBERS, max(1, self.folds)))
 
     def training_seed(self, pool: str, seed: int) -> int:
         """What a run's initialisation and order follow from: of a teacher its number alone, so that it can be held."""

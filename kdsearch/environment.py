@@ -1,4 +1,4 @@
-"""Where things live: three environment variables and their defaults, read at the moment of use."""
+"""kdsearch's environment variables and their defaults, read at the moment of use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEFAULT_LEASE_SECONDS = 30.0
 
 
 def home() -> Path:
-    """The folder of the embedded database, artifacts, caches and logs (``KDSEARCH_HOME``), made if absent."""
+    """The folder of the embedded database, artifacts, caches and logs (``KDSEARCH_HOME``); it is created if missing."""
     path = Path(os.environ.get(HOME) or platformdirs.user_data_dir("kdsearch")).expanduser().resolve()
     try:
         path.mkdir(parents=True, exist_ok=True)

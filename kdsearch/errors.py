@@ -1,10 +1,13 @@
-"""Errors that a user is meant to read: what was expected, what came, what to do next."""
+"""Errors that a user reads: what was expected, what was found, and what to do next."""
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class KdsearchError(Exception):
-    """Base of every error that the command line prints as a message instead of a traceback."""
+    """Base class of the errors that the command line prints as a message without a traceback."""
 
 
 class StudyFileError(KdsearchError):
@@ -24,7 +27,14 @@ class LedgerError(KdsearchError):
 
 
 class RunInterrupted(Exception):
-    """Raised inside a training run whose lease is gone or whose worker is asked to stop.
+    """Raised inside a training run whose lease is lost or whose worker is asked to stop.
 
-    Not an error of the run: the checkpoint stays and the run is trained on by its next holder.
+    It is no failure of the run: the checkpoint stays, and the next worker resumes the run.
     """
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """``did you mean 'alpha'? Known: alpha, rate`` for an unknown name; only what is known where none resembles it."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return (f"did you mean {near[0]!r}? Known: " if near else "known: ") + ", ".join(names)

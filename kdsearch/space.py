@@ -179,6 +179,21 @@ def idle_at(space: Mapping[str, Dimension], values: Mapping[str, Scalar]) -> set
     return {name for name, dimension in space.items() if never(dimension)}
 
 
+def possible_values(space: Mapping[str, Dimension], values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Of these values those whose conditions can hold beside the others; for the rest a default is read."""
+    idle = idle_at(space, values)
+    return {name: value for name, value in values.items() if name not in idle}
+
+
+def active_values(space: Mapping[str, Dimension], params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The numbers of a configuration whose conditions hold: of a function, two that differ in the others are one.
+
+    Trainers of kdsearch's tasks read their teacher weights whatever the condition.
+    """
+    idle = set(space) - set(active(space, params))
+    return {name: value for name, value in params.items() if name not in idle}
+
+
 def midpoint(dimension: Dimension) -> Scalar:
     """A value in the middle of the range (of its logarithm, where that is what is searched), or the first choice."""
     inner = unconditional(dimension)

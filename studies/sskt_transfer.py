@@ -28,9 +28,11 @@ from kdsearch import data, environment, tasks
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 VEHICLES = ("airplane", "automobile", "ship", "truck")
 
-IMAGENET = tasks.Source("imagenet", {"network": "resnet50", "weights": "IMAGENET1K_V1"}, classes=1000, enlarge=224)
+IMAGENET = tasks.SourceNetwork(
+    "imagenet", {"network": "resnet50", "weights": "IMAGENET1K_V1"}, classes=1000, enlarge=224
+)
 
-IMAGENET_VGG = tasks.Source(
+IMAGENET_VGG = tasks.SourceNetwork(
     "imagenet", {"network": "imagenet_vgg16_bn", "weights": "IMAGENET1K_V1"}, classes=1000, enlarge=224
 )
 """The source of the document's second table, beside MAXL."""
@@ -39,13 +41,13 @@ PLACES_FILE = "resnet50_places365.pth.tar"
 """CSAILVision's weights, which torchvision has not: put the file into KDSEARCH_DATA to transfer from both."""
 
 
-def places() -> tuple[tasks.Source, ...]:
+def places() -> tuple[tasks.SourceNetwork, ...]:
     """Places365's ResNet-50, where its file is."""
     root = environment.data_root()
     if root is None or not (root / PLACES_FILE).is_file():
         return ()
     network = {"network": "resnet50", "weights": str(root / PLACES_FILE)}
-    return (tasks.Source("places365", network, classes=365, enlarge=224),)
+    return (tasks.SourceNetwork("places365", network, classes=365, enlarge=224),)
 
 
 RECIPE = {
@@ -94,7 +96,7 @@ study = kd.Study(
     task=tasks.Transfer(
         data=data.cifar10(train=1200, test=800, folds=3, classes=VEHICLES),
         transfer_from=(
-            tasks.Source(
+            tasks.SourceNetwork(
                 "animals",
                 {"network": "studentnet", "width": 32, "epochs": 12},
                 data=data.cifar10(train=2400, test=1200, validation=1 / 6, classes=ANIMALS),
@@ -161,7 +163,7 @@ study = kd.Study(
             "task": {
                 "data": data.cifar10(train=240, test=200, folds=3, classes=VEHICLES),
                 "transfer_from": (
-                    tasks.Source(
+                    tasks.SourceNetwork(
                         "animals",
                         {"network": "studentnet", "width": 8, "epochs": 2},
                         data=data.cifar10(train=300, test=120, validation=0.1, classes=ANIMALS),

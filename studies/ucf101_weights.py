@@ -2,7 +2,7 @@
 
 The JHMDB hashing repository tuned the weights of triplet and representation loss by hand: four pairs, one run each. Its
 best pair gains 0.007 over the student, less than two runs of one setting may differ by. Here each setting gets seeds,
-validation clips are carved from train by source video, and what is reported took part in no choice.
+validation clips are held out of train by source video, and what is reported took part in no choice.
 
     kdsearch launch studies/ucf101_weights.py                 four classes, small frames, a tiny network, CPU cores
     kdsearch launch studies/ucf101_weights.py --preset full   all of split 1, that repository's recipe, GPUs

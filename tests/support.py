@@ -140,7 +140,7 @@ class PopulationTask(ToyTask):
     ages: list[set[int]] = field(default_factory=list, compare=False)
     measured: list[int] = field(default_factory=list, compare=False)
 
-    def together(self, request: RunRequest) -> bool:
+    def trains_together(self, request: RunRequest) -> bool:
         return request.role == "student"
 
     def layouts(self, device: str) -> list[Layout]:

@@ -1,4 +1,4 @@
-"""No module of kdsearch imports another that imports it in turn, neither when it is loaded nor later in a function.
+"""No module of kdsearch imports another that imports it in turn: when it is loaded, later in a function, or for types.
 
 A workload that a task names by an entry point, as text, may import its task: nothing is loaded by the name.
 """
@@ -22,19 +22,9 @@ def modules(root: Path) -> dict[str, Path]:
 
 
 def imported(path: Path, known: dict[str, Path]) -> set[str]:
-    """What the file imports anywhere in it, but for the type checker alone."""
-    tree = ast.parse(path.read_text())
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
-        for statement in node.body
-        for inner in ast.walk(statement)
-    }
+    """What the file imports anywhere in it."""
     found = set()
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, f"{path}: no relative imports, which are not followed here"
             assert node.module is not None
@@ -66,7 +56,7 @@ def test_a_circle_is_found() -> None:
     assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
 
 
-def test_imports_in_functions_count_and_those_of_the_type_checker_do_not(tmp_path: Path) -> None:
+def test_imports_in_functions_and_for_type_checkers_count(tmp_path: Path) -> None:
     file = tmp_path / "x.py"
     file.write_text(
         "from typing import TYPE_CHECKING\n"
@@ -74,7 +64,9 @@ def test_imports_in_functions_count_and_those_of_the_type_checker_do_not(tmp_pat
         "else:\n    from kdsearch.ledger import ledger\n"
         "def later():\n    from kdsearch.search import planner\n"
     )
-    assert imported(file, modules(ROOT)) == {"kdsearch.search.planner", "kdsearch.ledger.ledger"}
+    assert imported(file, modules(ROOT)) == {
+        "kdsearch.study.declaration", "kdsearch.ledger.ledger", "kdsearch.search.planner"
+    }  # fmt: skip
 
 
 def test_relative_imports_are_refused(tmp_path: Path) -> None:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
 from kdsearch.cli import (
-    add,
-    compare,
     dashboard,
     data,
     db,
     doctor,
     examples,
     export,
-    extend,
     launch,
     logs,
+    more,
     report,
-    status,
-    stop,
     studies,
     train,
-    worker,
+    workers,
 )
 from kdsearch.errors import KdsearchError
 
@@ -34,8 +31,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Search the weights, temperature, alpha and patience of knowledge distillation, with seeds where they decide "
-    "something and results that are not luck.",
+    help="Search the loss weights, temperature, alpha and patience of knowledge distillation, and report a result that "
+    "does not depend on a lucky seed.",
 )
 
 
@@ -54,39 +51,36 @@ def _options(
     pass
 
 
-# A summary of its own: the docstring's first sentence is longer than a line of --help, which would cut it.
-app.command("launch", short_help="Run a study: search, choose a winner, confirm it, report.")(launch.launch)
-app.command("worker")(worker.worker)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("status")(status.status)
-app.command("list")(studies.list_studies)
-app.command("stop")(stop.stop)
-app.command("extend")(extend.extend)
-app.command("add")(add.add)
-app.command("train")(train.train)
-app.command("logs")(logs.logs)
-app.add_typer(export.app, name="export")
-app.command("dashboard")(dashboard.dashboard)
-app.add_typer(examples.app, name="studies")
-app.add_typer(db.app, name="db")
-app.add_typer(data.app, name="data")
-app.command("doctor")(doctor.doctor)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "launch": launch.launch,
+    "worker": workers.worker,
+    "report": report.report,
+    "compare": report.compare,
+    "status": report.status,
+    "list": studies.list_studies,
+    "stop": workers.stop,
+    "extend": more.extend,
+    "add": more.add,
+    "train": train.train,
+    "logs": logs.logs,
+    "dashboard": dashboard.dashboard,
+    "doctor": doctor.doctor,
+}
+for name, command in _COMMANDS.items():
+    app.command(name)(command)
+for name, group in {"export": export.app, "studies": examples.app, "db": db.app, "data": data.app}.items():
+    app.add_typer(group, name=name)
 
 
 def main() -> None:
     """Run the program; a ``KdsearchError`` is a message on standard error and exit code 1."""
     try:
-        app()
-    except KdsearchError as error:
+        app(prog_name="kdsearch")
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output (head, less) has seen enough
+        sys.exit(0)
+    except (KdsearchError, OSError) as error:  # OSError: a file that cannot be read or written
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output (head, less) has seen enough
-        sys.exit(0)
-    except OSError as error:
-        # A file that cannot be read or written; everything of the database arrives as a KdsearchError.
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdsearch import environment
-from kdsearch.errors import KdsearchError, StudyFileError
+from kdsearch.errors import KdsearchError, LedgerError, StudyFileError, suggestion
 from kdsearch.tasks.base import Scalar
 
 if TYPE_CHECKING:
@@ -40,14 +41,17 @@ def _existing(file: Path) -> Path:
 
 
 def _file_of(name: str) -> str:
-    """In words, the file that someone who typed this instead of a file may mean."""
+    """A sentence that says which file to give in place of ``name``."""
     from kdsearch.cli.examples import examples
 
     if Path(f"{name}.py").is_file():
         return f"Did you mean {name}.py?"
     rows = [row for row in _stored() if name in (row.name, row.name.split("@")[0], row.name.split("+")[0])]
     if rows:
-        lines = [f"{row.name}: kdsearch launch {quote(row.source_file)} --preset {_preset_of(row)}" for row in rows]
+        lines = [
+            f"{row.name}: kdsearch launch {quote(row.source_file)} --preset {row.settings.preset or 'none'}"
+            for row in rows
+        ]
         if not all(Path(row.source_file).is_file() for row in rows):
             lines.append("Where the file is not on this machine, give the path of a copy.")
         return "\n  ".join(["A stored study has this name. Give the file that it was launched from:", *lines])
@@ -68,43 +72,41 @@ def _stored() -> list[StudyRecord]:
         return []
 
 
-def _preset_of(record: StudyRecord) -> str:
-    return record.settings.preset or "none"
-
-
 Storage = Annotated[
     str | None,
     typer.Option(
         "--storage",
         metavar="URL",
         callback=_set_storage,
-        is_eager=True,  # before a look-up for an argument's sake asks which database
-        help=f"Postgres to use, postgresql+psycopg2://user@host/database; default {environment.STORAGE}, "
+        is_eager=True,  # the callback of STUDY_FILE may read the database
+        help=f"Postgres to use, postgresql+psycopg2://user@host/database; default: {environment.STORAGE}, "
         "else the embedded server.",
     ),
 ]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", metavar="FOLDER", callback=_set_data, help=f"Where data lies; default {environment.DATA}."),
+    typer.Option(
+        "--data", metavar="FOLDER", callback=_set_data, help=f"Folder of the data; default: {environment.DATA}."
+    ),
 ]
 Preset = Annotated[
     str | None,
-    typer.Option("--preset", help="Preset of the study file, or 'none'; default by hardware (full on GPU, else cpu)."),
+    typer.Option("--preset", help="Preset of the study file, or none; default: full on a GPU, else cpu."),
 ]
 Population = Annotated[
     int | None,
     typer.Option(
         "--population",
         min=1,
-        help="Runs that each worker trains at once; default: as many as are fastest here, measured once.",
+        help="Runs that a worker trains at once; default: the fastest number, measured once per machine.",
     ),
 ]
 StudyFile = Annotated[
-    Path, typer.Argument(metavar="STUDY_FILE", callback=_existing, help="A study file: Python that makes a Study.")
+    Path, typer.Argument(metavar="STUDY_FILE", callback=_existing, help="A Python file that makes a kdsearch.Study.")
 ]
-StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="A study's name, or its study file.")]
+StudyName = Annotated[str, typer.Argument(metavar="STUDY", help="Name of a study, or its file.")]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter; give it several times.")
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Value of a parameter; may be repeated.")
 ]
 
 
@@ -115,13 +117,29 @@ def connect(storage: str | None = None, *, patience: float = 10.0) -> Ledger:
     return Ledger.connect(storage, patience=patience)
 
 
+def open_named(study: str, preset: str | None = None, storage: str | None = None) -> tuple[Ledger, StudyRecord]:
+    """The ledger, and the stored study of a name or of a study file."""
+    ledger = connect(storage)
+    return ledger, find(ledger, study, preset)
+
+
 def find(ledger: Ledger, study: str, preset: str | None = None) -> StudyRecord:
     """The stored study of a name or of a study file."""
-    if is_file(study):
-        from kdsearch.engines.study_file import load
+    return load_stored(ledger, study, preset)[1] if is_file(study) else ledger.study(study)
 
-        return ledger.study(load(Path(study), preset).as_stored(ledger).study.stored_name)
-    return ledger.study(study)
+
+def _launched(ledger: Ledger, study: Study, file: str) -> StudyRecord:
+    """The stored study of a study file; ``LedgerError`` where none was launched, with those of the same name."""
+    stored = {row.name: row for row in ledger.studies()}
+    if study.stored_name in stored:
+        return stored[study.stored_name]
+    others = ", ".join(name for name in stored if name.split("@")[0] == study.name)
+    raise LedgerError(
+        f"the study {study.stored_name!r} has not been launched. "
+        + (f"Launched with other data or another preset: {others}. " if others else "")
+        + f"To launch it: kdsearch launch {quote(file)}"
+        + (f" --preset {study.preset}" if study.preset else "")
+    )
 
 
 def is_file(study: str) -> bool:
@@ -129,26 +147,23 @@ def is_file(study: str) -> bool:
     return Path(study).suffix == ".py" or Path(study).is_file()
 
 
-def launched_from(record: StudyRecord) -> tuple[Path, str]:
-    """The file and the preset that a stored study was launched with; ``StudyFileError`` where the file is not here."""
-    source, preset = Path(record.source_file), _preset_of(record)
-    if not source.is_file():
-        raise StudyFileError(
-            f"expected the file that the study {record.name} was launched from, {source}, but there is none on this "
-            f"machine. Give the path of a copy in place of the name, with --preset {preset}"
-        )
-    return source, preset
-
-
 def load_stored(ledger: Ledger, study: str, preset: str | None = None) -> tuple[LoadedStudy, StudyRecord]:
-    """A stored study with its study file: the one named, or the one that it was launched from."""
+    """A stored study with its study file: the one named, or the one that it was launched from.
+
+    Raises ``StudyFileError`` where that file is not on this machine, or makes another study now.
+    """
     from kdsearch.engines.study_file import load
 
     if is_file(study):
         loaded = load(Path(study), preset).as_stored(ledger)
-        return loaded, ledger.study(loaded.study.stored_name)
+        return loaded, _launched(ledger, loaded.study, study)
     record = ledger.study(study)
-    source, stored = launched_from(record)
+    source, stored = Path(record.source_file), record.settings.preset or "none"
+    if not source.is_file():
+        raise StudyFileError(
+            f"expected the file that the study {record.name} was launched from, {source}, but there is none on this "
+            f"machine. Give the path of a copy in place of the name, with --preset {stored}"
+        )
     loaded = load(source, preset or stored).as_stored(ledger)
     if loaded.study.stored_name != record.name:
         raise StudyFileError(
@@ -171,26 +186,31 @@ def load_named(study: str, preset: str | None = None, storage: str | None = None
         ledger.database.dispose()
 
 
+def folded(text: str, width: int | None, indent: int = 0) -> str:
+    """The text in lines of at most ``width`` characters, broken between words where that can be; ``None``: one line.
+
+    All lines but the first are indented. A word that is longer than a line is broken, so that nothing is cut.
+    """
+    if width is None:
+        return text
+    return textwrap.fill(text, max(width, indent + 20), subsequent_indent=" " * indent, break_on_hyphens=False)
+
+
 def parse_settings(pairs: list[str] | None, study: Study) -> dict[str, Scalar]:
     """``name=value`` pairs as numbers where they are numbers; unknown names are refused with the nearest known one.
 
     A choice, or a word by default, keeps its type: ``07`` is a word where it is one of the words to choose from.
     """
-    import difflib
-
     from kdsearch.space import Categorical, unconditional, written
 
     parameters = study.task.parameters
-    known = list(parameters)
     values: dict[str, Scalar] = {}
     for pair in pairs or []:
         name, equals, text = pair.partition("=")
         if not equals or not text:
-            raise KdsearchError(f"--set takes name=value, got {pair!r}")
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            raise KdsearchError(f"unknown parameter {name!r}; {hint}Known: {', '.join(known)}")
+            raise KdsearchError(f"expected --set NAME=VALUE, got {pair!r}")
+        if name not in parameters:
+            raise KdsearchError(f"unknown parameter {name!r}; {suggestion(name, parameters)}")
         dimension = unconditional(study.space[name]) if name in study.space else None
         choices = dimension.choices if isinstance(dimension, Categorical) else ()
         chosen = [choice for choice in choices if written(choice) == text]

@@ -11,19 +11,19 @@ from kdsearch.cli.common import Storage
 
 
 def dashboard(
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 8080,
     figures: Annotated[
         Path | None,
         typer.Option(
             metavar="FOLDER",
-            help="Figures of your own, one figure(results) a file; default: those that come with kdsearch.",
+            help="Your own figures, one file with figure(results) each; default: the figures of kdsearch.",
         ),
     ] = None,
     storage: Storage = None,
 ) -> None:
-    """Serve Optuna's dashboard with all studies until Ctrl-C.
+    """Serve Optuna's dashboard of all studies until Ctrl-C.
 
-    It listens on 127.0.0.1 alone: from another machine, reach it through ssh.
+    It listens on 127.0.0.1 only. From another machine, reach it through an ssh tunnel.
     """
     from kdsearch.cli.common import connect
     from kdsearch.cli.examples import shipped
@@ -31,5 +31,5 @@ def dashboard(
     from kdsearch.errors import KdsearchError
 
     if figures is not None and not figures.is_dir():
-        raise KdsearchError(f"expected a folder of figures, found none at {figures}")
+        raise KdsearchError(f"expected a folder of figures, found no folder {figures}")
     serve(connect(storage), port=port, folder=figures or shipped("dashboards", "dashboards"))

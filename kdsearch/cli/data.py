@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from kdsearch.data.clips import Modality
-    from kdsearch.data.findings import Available
+    from kdsearch.data.inventory import Available
 
 app = typer.Typer(no_args_is_help=True, help="Data: list, verify, pack.")
 _UNLIMITED = 100_000
@@ -27,9 +27,9 @@ _UNLIMITED = 100_000
 
 @app.command("list")
 def list_data(data: Data = None) -> None:
-    """Show the data sets that studies can find.
+    """List the data sets that studies can use.
 
-    For those that are missing it shows what stands in.
+    The column "where" says which of them are synthetic.
     """
     from rich.console import Console
 
@@ -40,9 +40,8 @@ def list_data(data: Data = None) -> None:
         console.width = _UNLIMITED
     console.print(table_of(available(environment.data_root())))
     if environment.data_root() is None:
-        print(
-            f"{environment.DATA} is not set: studies run on stand-ins. Name a folder with --data or {environment.DATA}."
-        )
+        name = environment.DATA
+        print(f"{name} is not set: studies run on synthetic data. Name a folder with --data or {name}.")
 
 
 def table_of(rows: Iterable[Available]) -> Table:

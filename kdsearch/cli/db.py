@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from kdsearch import environment
-from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, open_named
 
 app = typer.Typer(no_args_is_help=True, help="The database: its URL, the embedded server, the Optuna mirror.")
 
@@ -14,7 +14,7 @@ app = typer.Typer(no_args_is_help=True, help="The database: its URL, the embedde
 def url(storage: Storage = None) -> None:
     """Print the database URL, for Optuna and psql.
 
-    The embedded server is started where no other database is named.
+    This starts the embedded server, unless another database is named.
     """
     print(connect(storage).database.rendered_url(hide_password=False))
 
@@ -26,27 +26,27 @@ def start() -> None:
 
     embedded.start()
     found = embedded.status()
-    print(f"embedded PostgreSQL runs in {found.folder} (process {found.pid}); kdsearch db stop ends it")
+    print(f"The embedded PostgreSQL runs in {found.folder} (process {found.pid}); kdsearch db stop stops it.")
 
 
 @app.command("stop")
 def stop() -> None:
     """Stop the embedded server.
 
-    Running launches start it again.
+    A launch that is running starts it again.
     """
     from kdsearch.ledger import embedded
 
-    print("stopped" if embedded.stop() else f"no embedded server runs in {environment.home()}")
+    stopped = embedded.stop()
+    print("The embedded server is stopped." if stopped else f"No embedded server runs in {environment.home()}.")
 
 
 @app.command("mirror")
 def mirror(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
-    """Build the Optuna study of a study anew from the ledger."""
+    """Rebuild a study's Optuna study from the ledger."""
     from kdsearch.engines.optuna_mirror import Mirror, rebuild
 
-    ledger = connect(storage)
-    record = find(ledger, study, preset)
+    ledger, record = open_named(study, preset, storage)
     rebuild(ledger.database, record.name)
-    told = Mirror(ledger, record).sync()
-    print(f"Optuna study {record.name!r} is built anew; {told} trials are told")
+    trials = Mirror(ledger, record).sync()
+    print(f"The Optuna study {record.name!r} is rebuilt with {trials} trials.")

@@ -1,4 +1,4 @@
-"""``kdsearch doctor``: does everything that a study needs work here?"""
+"""``kdsearch doctor``: checks that everything that a study needs works on this machine."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import platform
 import shutil
 from collections.abc import Callable
+from functools import partial
 
 from kdsearch import environment
 from kdsearch.cli.common import Data, Storage
@@ -15,28 +16,27 @@ from kdsearch.errors import KdsearchError
 def doctor(data: Data = None, storage: Storage = None) -> None:
     """Check Python packages, database, devices, data and disk.
 
-    The exit code is 1 when something is broken.
+    The exit code is 1 if something is broken.
     """
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("python", lambda: platform.python_version()),
-        ("torch", _torch),
-        ("torchvision", _torchvision),
-        ("optuna", lambda: _version("optuna")),
-        ("ray", lambda: _version("ray")),
-        ("database", lambda: _database(storage)),
-        ("devices", _devices),
-        ("data", _data),
-        ("disk", _disk),
-    ]
-    broken = 0
-    for name, check in checks:
+    checks: dict[str, Callable[[], str]] = {
+        "python": platform.python_version,
+        "torch": _torch,
+        "torchvision": _torchvision,
+        "optuna": partial(_version, "optuna"),
+        "ray": partial(_version, "ray"),
+        "database": partial(_database, storage),
+        "devices": _devices,
+        "data": _data,
+        "disk": _disk,
+    }
+    broken = False
+    for name, check in checks.items():
         try:
             print(f"ok      {name}: {check()}")
         except Exception as error:
-            broken += 1
+            broken = True
             print(f"BROKEN  {name}: {error}")
-    if broken:
-        raise SystemExit(1)
+    raise SystemExit(int(broken))
 
 
 def _version(module: str) -> str:
@@ -75,16 +75,14 @@ def _devices() -> str:
 def _data() -> str:
     from kdsearch.data import available
 
-    rows = available(environment.data_root())
-    return "; ".join(f"{row.name} {row.modality}: {row.clips} {_counted(row.modality)}, {row.where}" for row in rows)
-
-
-def _counted(modality: str) -> str:
-    return "images" if modality == "images" else "clips"
+    return "; ".join(
+        f"{row.name} {row.modality}: {row.clips} {'images' if row.modality == 'images' else 'clips'}, {row.where}"
+        for row in available(environment.data_root())
+    )
 
 
 def _disk() -> str:
     free = shutil.disk_usage(environment.home()).free
     if free < 2**30:
-        raise KdsearchError(f"{free / 2**20:.0f} MiB free below {environment.home()}; a study wants 1 GiB")
-    return f"{free / 2**30:.0f} GiB free below {environment.home()}"
+        raise KdsearchError(f"{free / 2**20:.0f} MiB free in {environment.home()}; a study needs 1 GiB")
+    return f"{free / 2**30:.0f} GiB free in {environment.home()}"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, open_named
 from kdsearch.errors import KdsearchError
 
 app = typer.Typer(no_args_is_help=True, help="Write runs or weights to files.")
@@ -21,24 +21,24 @@ def runs(
     form: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
     output: Output = None,
     table: Annotated[
-        Path | None, typer.Option("--table", help="Also write a compact .npz of all runs, which replay reads.")
+        Path | None, typer.Option("--table", help="Write all runs to a compact .npz file too, for replay.")
     ] = None,
     preset: Preset = None,
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Write every run of a study, one row each.
+    """Write every run of a study, one row per run.
 
     A row holds parameters, seed, pool, objective, score, curve and seconds.
     """
     from kdsearch.report.export import runs_csv, runs_json, write_table
 
     if table is not None and table.suffix != ".npz":
-        raise KdsearchError(f"--table writes a numpy archive: expected a name that ends in .npz, got {table}")
+        raise KdsearchError(f"expected --table FILE.npz, since it writes a numpy archive, got {table}")
     if form not in ("csv", "json"):
         raise KdsearchError(f"expected --format csv or json, got {form!r}")
-    ledger = connect(storage)
-    results = ledger.results(find(ledger, study, preset).id)
+    ledger, record = open_named(study, preset, storage)
+    results = ledger.results(record.id)
     if table is not None:
         write_table(results, table)
         if output is None:
@@ -56,19 +56,18 @@ def runs(
 def model(
     study: StudyName,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("model.pt"),
-    seed: Annotated[int, typer.Option(min=0, help="Which fresh seed, counted from 0.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Number of the fresh seed, from 0.")] = 0,
     preset: Preset = None,
     data: Data = None,
     storage: Storage = None,
 ) -> None:
     """Write the winner's weights of one fresh seed.
 
-    It is the first seed by default: the best one would be luck.
+    The default is the first seed, since the best seed is the best by luck.
     """
     from kdsearch.engines.artifacts import fetch
 
-    ledger = connect(storage)
-    record = find(ledger, study, preset)
+    ledger, record = open_named(study, preset, storage)
     if record.winner_id is None:
         raise KdsearchError(f"{record.name} has no winner yet (phase {record.phase}); launch it to its end")
     found = [
@@ -77,7 +76,7 @@ def model(
         if run.configuration_id == record.winner_id and run.seed == record.draws.first_confirm_seed + seed
     ]
     if not found or found[0].artifact is None:
-        why = "that seed was not ordered"
+        why = "the study has no such seed"
         if found:
             why = "its task keeps no weights" if found[0].state == "done" else f"its run is {found[0].state}"
         raise KdsearchError(f"no weights of the winner's fresh seed {seed}: {why}")

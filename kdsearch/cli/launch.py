@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kdsearch.cli.common import Data, Population, Preset, Storage, StudyFile
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from kdsearch.engines.launch import Launch, Ran
 
 
 def launch(
@@ -14,26 +19,86 @@ def launch(
     preset: Preset = None,
     engine: Annotated[str, typer.Option(help="local (worker processes) or debug (in this process).")] = "local",
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Worker processes; default one a CPU core, or one a GPU slot.")
+        int | None, typer.Option(min=0, help="Worker processes; default: one per CPU core, or one per GPU slot.")
     ] = None,
     slots_per_gpu: Annotated[int, typer.Option(min=1, help="Worker processes that share a GPU.")] = 1,
     population: Population = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Queue failed runs again first.")] = False,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Queue failed runs again.")] = False,
     data: Data = None,
     storage: Storage = None,
 ) -> None:
-    """Run a study: search, choose a winner, confirm it on fresh seeds, report.
+    """Run a study: search, choose a winner, confirm it, report.
 
-    Call it again after any interruption and it goes on; call it twice at once and the second joins.
+    The winner is confirmed on fresh seeds. A second call resumes an interrupted launch, or joins one that is running.
     """
-    from kdsearch.cli import launching
+    from rich.console import Console
 
-    launching.launch(
+    from kdsearch.cli.launch_header import print_header
+    from kdsearch.engines.launch import Launch
+
+    console = Console(highlight=False, markup=False, emoji=False)
+    console.soft_wrap = not console.is_terminal
+    opened = Launch.open(
         study_file,
         preset=preset,
         engine=engine,
         workers=workers,
         slots_per_gpu=slots_per_gpu,
         population=population,
-        retry_failed=retry_failed,
+        say=console.print,
     )
+    print_header(console, opened)
+    try:
+        if retry_failed:
+            _retry(console, opened)
+        finished = _run(console, opened)
+    except KeyboardInterrupt:
+        console.print(_interrupted(opened))
+        raise SystemExit(130) from None
+    raise SystemExit(0 if finished else 1)
+
+
+def _run(console: Console, opened: Launch) -> bool:
+    """Train to the end and print the report; whether the winner has a result on fresh seeds, or the study stopped."""
+    from kdsearch.cli.progress import View
+    from kdsearch.ledger.records import ENDED
+    from kdsearch.report import build, render
+
+    with View(console, opened.ledger, opened.record.id) as view:
+        ran = opened.run(view.show)
+    if not ran.finished:
+        console.print("The study was asked to stop. The same command resumes it.")
+        return True
+    console.print(_ending(ran))
+    if opened.ledger.database.embedded:
+        console.print("The embedded database keeps running for report and dashboard; kdsearch db stop stops it.\n")
+    # The report comes last, so that a terminal ends on the answer.
+    print(render(build(ran.results), "table", width=console.width if console.is_terminal else 100))
+    winner = ran.results.study.winner_id
+    return any(
+        run.pool == "confirm" and run.configuration_id == winner and run.state in ENDED for run in ran.results.runs
+    )
+
+
+def _ending(ran: Ran) -> str:
+    if ran.ended == ran.before:
+        return f"Nothing was left to do: all {ran.ended} runs had ended before this launch.\n"
+    return (
+        f"Finished {ran.ended - ran.before} runs in {ran.seconds / 60:.1f} minutes and {ran.cpu_seconds:,.0f} CPU "
+        "seconds of launcher and workers.\n"
+    )
+
+
+def _retry(console: Console, opened: Launch) -> None:
+    queued, lost = opened.retry_failed()
+    if queued:
+        console.print(f"Failed runs that are queued again: {queued}.")
+    if lost:
+        console.print(f"Teachers that train again because their weights are missing: {len(lost)}.")
+
+
+def _interrupted(opened: Launch) -> str:
+    record = opened.ledger.study_by_id(opened.record.id)
+    if record.phase == "finished":
+        return f"Interrupted; the study is finished. To see its results: kdsearch report {record.name}"
+    return "Interrupted; nothing is lost. The same command resumes the study."

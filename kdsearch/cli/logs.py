@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def logs(run: Annotated[int, typer.Argument(metavar="RUN", help="A run's id.")], storage: Storage = None) -> None:
-    """Show a run: configuration, state, attempts, curve, traceback."""
+    """Show one run: configuration, state, attempts, curve, traceback."""
     ledger = connect(storage)
     study, record = ledger.run(run)
     results = ledger.results(study.id)
     configuration = results.configurations[record.configuration_id]
     print(f"run {run} of {study.name}: {study.description}")
     print(f"{configuration.kind} {configuration.name}, pool {record.pool}, seed {record.seed}")
-    if line := _drawn(record, study.settings.folds):
+    if line := describe_draw(record, study.settings.folds):
         print(line)
     print(", ".join(f"{name}={value}" for name, value in configuration.params.items()))
     print(f"{record.state}, attempt {record.attempt}, worker {record.worker or 'none yet'}")
@@ -36,12 +36,12 @@ def logs(run: Annotated[int, typer.Argument(metavar="RUN", help="A run's id.")],
         print(record.error)
 
 
-def _drawn(run: RunRecord, folds: int) -> str:
-    """The fold that validates a run, or outside which a teacher is trained, and the teacher it listens to."""
+def describe_draw(run: RunRecord, folds: int) -> str:
+    """The fold that validates a run, or that a teacher is trained without, and the run's teacher."""
     words = []
     if folds:
         place = f"fold {run.fold.number} of {folds}, partition {run.fold.partition}"
-        words.append(f"trained outside {place}" if run.pool == "teacher" else f"validated by {place}")
+        words.append(f"trained without {place}" if run.pool == "teacher" else f"validated on {place}")
     if run.needs is not None:
         words.append(f"teacher: run {run.needs}")
     return ", ".join(words)
@@ -68,39 +68,18 @@ def _curve(run: RunRecord) -> list[str]:
 
 
 def event_lines(events: Sequence[EventRecord]) -> list[str]:
-    """One line an event, each traceback once: below the first attempt that ended with it, saying which others did."""
-    attempts: dict[str, list[str]] = {}
-    for event in events:
-        if "traceback" in event.data:
-            attempts.setdefault(_alike(event), []).append(_attempt(event))
+    """One line per event, with its traceback below it unless the same one is printed already."""
     lines: list[str] = []
-    told: set[str] = set()
+    printed: set[str] = set()
     for event in events:
-        lines.append(f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind}: {event.message}")
-        if "traceback" in event.data and (key := _alike(event)) not in told:
-            told.add(key)
-            if len(attempts[key]) > 1:
-                lines.append(f"attempts {_ranges(attempts[key])}: the same")
-            lines.append(event.data["traceback"])
-    return lines
-
-
-def _alike(event: EventRecord) -> str:
-    """The traceback without addresses of objects, which differ from process to process."""
-    return re.sub(r"0x[0-9a-f]+", "0x", event.data["traceback"])
-
-
-def _attempt(event: EventRecord) -> str:
-    found = re.search(r"attempt (\d+)", event.message)
-    return found[1] if found else "?"
-
-
-def _ranges(numbers: Sequence[str]) -> str:
-    """``1 to 3, 5`` for 1, 2, 3 and 5."""
-    spans: list[list[str]] = []
-    for number in numbers:
-        if spans and number.isdigit() and spans[-1][-1].isdigit() and int(number) == int(spans[-1][-1]) + 1:
-            spans[-1].append(number)
+        traceback = event.data.get("traceback", "")
+        alike = re.sub(r"0x[0-9a-f]+", "0x", traceback)  # addresses of objects differ from process to process
+        line = f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind}: {event.message}"
+        if alike in printed:
+            lines.append(f"{line} (traceback as above)")
+        elif traceback:
+            printed.add(alike)
+            lines += [line, traceback]
         else:
-            spans.append([number])
-    return ", ".join(span[0] if len(span) == 1 else f"{span[0]} to {span[-1]}" for span in spans)
+            lines.append(line)
+    return lines

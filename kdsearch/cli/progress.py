@@ -1,15 +1,17 @@
-"""Live progress of a launch: a bar in a terminal, lines elsewhere."""
+"""Live progress of a launch: a bar in a terminal, a line every 15 seconds elsewhere."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+from typing_extensions import override
 
-from kdsearch.engines.coordinator import Progress
+from kdsearch.engines import coordinator
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.report.status import duration
 from kdsearch.search.remaining import Remaining, remaining
@@ -30,6 +32,17 @@ _SHOWN_EVENTS = (
 )
 
 
+class _Bar(Progress):
+    """A bar with a note below it, where a narrow terminal has room for it."""
+
+    note = ""
+
+    @override
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield from super().get_renderables()
+        yield Text(self.note)
+
+
 class View:
     """Shows how far a study is, and each event worth a line, as long as the block lasts."""
 
@@ -39,17 +52,10 @@ class View:
         self._study_id = study_id
         self._last_event = max((event.id for event in ledger.events_after(study_id, 0)), default=0)
         self._events_read = self._line_printed = time.monotonic()
-        self._bar = Bar(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f} runs"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._task = self._bar.add_task("teacher", total=1, note="")
-        self._last: Progress | None = None
+        runs = TextColumn("{task.completed:.0f}/{task.total:.0f} runs")
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), runs, TimeElapsedColumn())
+        self._bar = _Bar(*columns, console=console, disable=not console.is_terminal)
+        self._task = self._bar.add_task("teacher", total=1)
 
     def __enter__(self) -> View:
         self._bar.start()
@@ -63,7 +69,7 @@ class View:
         self._events()
         self._bar.stop()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: coordinator.Progress) -> None:
         """Show the state of now."""
         now = time.monotonic()
         if now - self._events_read > _EVENT_SECONDS:
@@ -72,7 +78,8 @@ class View:
         state = progress.state
         left = remaining(state.study, state.configurations, state.runs)
         note, total = _note(progress, left), progress.ended + left.runs
-        self._bar.update(self._task, description=progress.phase, completed=progress.ended, total=total, note=note)
+        self._bar.note = note
+        self._bar.update(self._task, description=progress.phase, completed=progress.ended, total=total)
         if not self._console.is_terminal and now - self._line_printed > _LINE_SECONDS:
             self._line_printed = now
             line = f"{progress.phase}: {progress.ended}/{total} runs"
@@ -85,7 +92,7 @@ class View:
                 self._console.print(event.message)
 
 
-def _note(progress: Progress, left: Remaining) -> str:
+def _note(progress: coordinator.Progress, left: Remaining) -> str:
     parts = []
     if progress.leader is not None:
         name, _, summary = progress.leader

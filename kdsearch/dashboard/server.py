@@ -6,6 +6,8 @@ from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+from typing_extensions import override
+
 from kdsearch.dashboard.figures import publish
 from kdsearch.engines.optuna_mirror import Mirror, optuna_storage
 from kdsearch.errors import KdsearchError
@@ -15,6 +17,7 @@ HOST = "127.0.0.1"  # Optuna's dashboard has no login: other machines reach it t
 
 
 class _Quiet(WSGIRequestHandler):
+    @override
     def log_message(self, format: str, *args: object) -> None:
         return
 

@@ -1,18 +1,19 @@
-"""Data that studies train on: clips and images under honest protocols, or a stand-in that says it is one."""
+"""Data that studies train on: clips and images under honest protocols, or synthetic data that say what they are."""
 
 from __future__ import annotations
 
 from kdsearch.data.action.declaration import ActionVideos, hmdb51, ucf101
 from kdsearch.data.clips import Clips, sample_uniform
-from kdsearch.data.extraction import safe_extract
-from kdsearch.data.findings import Available, Finding
+from kdsearch.data.files import safe_extract
 from kdsearch.data.folds import Fold
 from kdsearch.data.images.base import ImageParts, Images
 from kdsearch.data.images.cifar import cifar10, cifar100
 from kdsearch.data.images.clips import clips
 from kdsearch.data.images.declaration import ImageDeclaration
-from kdsearch.data.images.sets import image_folder, stl10, voc
-from kdsearch.data.inventory import available, verify
+from kdsearch.data.images.folders import image_folder
+from kdsearch.data.images.stl10 import stl10
+from kdsearch.data.images.voc import voc
+from kdsearch.data.inventory import Available, Finding, available, verify
 from kdsearch.data.jhmdb.declaration import Jhmdb, jhmdb
 from kdsearch.data.jhmdb.locate import Location
 from kdsearch.data.jhmdb.packing import pack

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -31,22 +32,38 @@ class Fold:
 FIRST = Fold()
 
 
+def describe_folds(sizes: Sequence[int], items: str, split_seed: int, by: str = "") -> str:
+    """How the train list is cut, for descriptions; ``sizes`` are those of the folds of the first partition."""
+    fewest, most = min(sizes), max(sizes)
+    if len(sizes) == 1:
+        return f"one part of {fewest} {items} held out of train{by} (split seed {split_seed})"
+    count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
+    cut = f"{len(sizes)} folds cut from train{by} (split seed {split_seed})"
+    return f"{cut}, each validates in turn ({count} {items})"
+
+
 def checked_recipe(folds: Any, validation: Any) -> tuple[int | None, float | None]:
-    """``folds`` and ``validation`` as a declaration holds them: one is None, and nothing stands in for what is missing.
+    """``folds`` and ``validation`` as a declaration holds them: one of them is None, and nothing replaces the other.
 
     ``DataError`` for both, for neither, and for what is no number of folds or no fraction.
     """
     if folds is not None and validation is not None:
         raise DataError(
-            f"folds={folds}, validation={validation}: expected one of them, and folds=None with validation=, the older "
-            "recipe of one fixed split. Drop validation=, or give folds=None."
+            f"folds={folds}, validation={validation}: expected one of them. Drop validation=, or give folds=None with "
+            "it: that is the older recipe of one fixed split, for studies that were begun so."
         )
     if folds is None and validation is None:
         raise DataError(
             "folds=None is the older recipe of one fixed split, which needs validation=, a fraction of the train list "
             "such as 0.2; came none. Give it, or a number of folds."
         )
-    return checked_folds(folds, validation, 1)
+    if folds is None:
+        if not isinstance(validation, float) or not 0 < validation < 1:
+            raise DataError(f"validation={validation}: expected a fraction between 0 and 1, such as 0.2.")
+        return None, validation
+    if isinstance(folds, bool) or not isinstance(folds, Integral) or folds < 1:
+        raise DataError(f"folds={folds!r}: expected a whole number of folds, 1 or more.")
+    return int(folds), None
 
 
 def checked_split_seed(split_seed: Any) -> int:
@@ -54,23 +71,3 @@ def checked_split_seed(split_seed: Any) -> int:
     if isinstance(split_seed, bool) or not isinstance(split_seed, Integral) or split_seed < 0:
         raise DataError(f"split_seed={split_seed!r}: expected 0 or more, a whole number.")
     return int(split_seed)
-
-
-def checked_folds(folds: Any, validation: Any, default: int) -> tuple[int | None, float | None]:
-    """``folds`` and ``validation`` of a declaration, one of them None; ``default`` folds where neither is given.
-
-    ``DataError`` where both are given, or one is not what it should be.
-    """
-    if folds is not None and validation is not None:
-        raise DataError(
-            f"folds={folds}, validation={validation}: expected one of them. Drop validation=, the older recipe of one "
-            "fixed split; to go on with a study that was begun with it, drop folds=."
-        )
-    if validation is not None:
-        if not isinstance(validation, float) or not 0 < validation < 1:
-            raise DataError(f"validation={validation}: expected a fraction between 0 and 1, such as 0.2.")
-        return None, validation
-    wanted = default if folds is None else folds
-    if isinstance(wanted, bool) or not isinstance(wanted, Integral) or wanted < 1:
-        raise DataError(f"folds={folds!r}: expected a whole number of folds, 1 or more.")
-    return int(wanted), None

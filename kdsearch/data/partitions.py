@@ -5,15 +5,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kdsearch.data.clips import IntArray, Table
-from kdsearch.data.folds import Fold
+from kdsearch.data.clips import ClipTable, IntArray, few
+from kdsearch.data.folds import Fold, describe_folds
 from kdsearch.data.jhmdb.names import film_of
-from kdsearch.data.splits import carve, stream_of
+from kdsearch.data.splits import hold_out, stream_of
 from kdsearch.errors import DataError
 
 Holdout = Literal["video", "film"]
@@ -40,17 +40,17 @@ class Cutting:
     always_train: tuple[str, ...] = ()
     share: float = 0.2
 
-    def validating(self, table: Table, listed: IntArray, fold: Fold, films: IntArray | None = None) -> IntArray:
+    def validating(self, table: ClipTable, listed: IntArray, fold: Fold, sources: IntArray | None = None) -> IntArray:
         """Rows of ``listed`` that validate in a fold, ascending.
 
-        ``films`` ``(N,)`` number the films of all clips (default: each source video is one). ``DataError`` for a fold
+        ``sources`` ``(N,)`` number what is never on two sides (default: the source videos). ``DataError`` for a fold
         that there is not, for names that are no clips of ``table``, and where the fold has no clip.
         """
         fold.check(self.folds)
-        sources = self._sources(table, films)
+        sources = table.groups if sources is None else sources
         always = self._always(table, listed, sources)
         if self.folds == 1 and self.holdout == "video":
-            rows = carve(table, listed, self.share, self.split_seed, fold.partition, always)
+            rows = hold_out(table, listed, self.share, self.split_seed, fold.partition, always)
         else:
             # One part of films is a fold of as many as the share says.
             parts = self.folds if self.folds > 1 else max(2, round(1 / self.share))
@@ -66,49 +66,23 @@ class Cutting:
             )
         return rows
 
-    def sizes(self, table: Table, listed: IntArray, films: IntArray | None = None) -> tuple[int, int]:
-        """Clips of the smallest and of the largest fold of the first partition."""
-        counts = [len(self.validating(table, listed, Fold(0, number), films)) for number in range(self.folds)]
-        return min(counts), max(counts)
-
-    def label_words(self, seed: int) -> list[str]:
-        """Words of a stored label, such as ``5folds``; ``seed`` names the partitions where it is not 0."""
-        words = [f"{self.folds}fold{'s' if self.folds > 1 else ''}"]
-        if self.holdout == "film":
-            words.append("film")
-        return [*words, f"partition{seed}"] if seed else words
-
-    def identity(self) -> dict[str, Any]:
-        """All that makes the cut what it is, beside the split seed, as JSON values."""
-        film = {"holdout": self.holdout} if self.holdout == "film" else {}
-        always = {"always_train": list(self.always_train)} if self.always_train else {}
-        return {"folds": self.folds, **film, **always}
-
-    def words(self, table: Table, listed: IntArray, films: IntArray | None = None) -> str:
+    def describe(self, table: ClipTable, listed: IntArray, sources: IntArray) -> str:
         """How the list is cut, for descriptions."""
-        fewest, most = self.sizes(table, listed, films)
-        by = "source video" if self.holdout == "video" else "whole film"
-        seed = f"(split seed {self.split_seed})"
-        if self.folds == 1:
-            words = f"one part of {fewest} clips held out of train by {by} {seed}"
-        else:
-            count = f"{fewest}" if fewest == most else f"{fewest} to {most}"
-            words = f"{self.folds} folds cut from train by {by} {seed}, each validates in turn ({count} clips)"
+        sizes = [len(self.validating(table, listed, Fold(0, number), sources)) for number in range(self.folds)]
+        by = " by source video" if self.holdout == "video" else " by whole film"
+        words = describe_folds(sizes, "clips", self.split_seed, by)
         if self.always_train:
-            held = self._always(table, listed, self._sources(table, films))
+            held = self._always(table, listed, sources)
             words += f"; {held[listed].sum()} clips, among them {len(self.always_train)} named ones, validate no run"
         return words
 
-    def _sources(self, table: Table, films: IntArray | None) -> IntArray:
-        return table.groups if self.holdout == "video" or films is None else films
-
-    def _always(self, table: Table, listed: IntArray, sources: IntArray) -> BoolArray:
+    def _always(self, table: ClipTable, listed: IntArray, sources: IntArray) -> BoolArray:
         """Of every clip whether its source is one of those that always train."""
         row = {name: i for i, name in enumerate(table.names)}
         unknown = [name for name in self.always_train if name not in row]
         if unknown:
             raise DataError(
-                f"always_train: expected names of clips such as {table.names[0]}; came {_few(unknown)}. Correct them."
+                f"always_train: expected names of clips such as {table.names[0]}; came {few(unknown)}. Correct them."
             )
         named = np.array([row[name] for name in self.always_train], dtype=np.int64)
         always: BoolArray = np.isin(sources, sources[named])
@@ -119,18 +93,14 @@ class Cutting:
             )
         return always
 
-    def check_query(self, table: Table, query: IntArray) -> None:
+    def check_query(self, table: ClipTable, query: IntArray) -> None:
         """Raise ``DataError`` where clips that always train are test clips."""
         tested = {table.names[row] for row in query}.intersection(self.always_train)
         if tested:
             raise DataError(
                 f"always_train: expected clips that train; came {len(tested)} of the test list: "
-                f"{_few(sorted(tested))}. A teacher that saw them would be tested on what it knows."
+                f"{few(sorted(tested))}. A teacher that saw them would be tested on what it knows."
             )
-
-
-def _few(names: Sequence[str]) -> str:
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def checked_sources(holdout: str, always_train: Sequence[str], folds: int | None) -> tuple[Holdout, tuple[str, ...]]:
@@ -157,7 +127,7 @@ def checked_classes(classes: Sequence[str] | None) -> tuple[str, ...] | None:
     return None if classes is None else tuple(sorted(set(classes)))
 
 
-def films_of(table: Table) -> IntArray:
+def films_of(table: ClipTable) -> IntArray:
     """Number of each clip's film ``(N,)``, alike in all classes; the names must be official ones."""
     films = [film_of(name, table.classes[label]) for name, label in zip(table.names, table.labels, strict=True)]
     return np.unique(films, return_inverse=True)[1].astype(np.int64)

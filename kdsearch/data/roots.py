@@ -1,4 +1,4 @@
-"""The folder below which all data are looked for."""
+"""The folder below which all data are looked for, and the folders in it that may hold a set."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ def data_root(root: Path | None) -> Path | None:
     if not folder.is_dir():
         whose = f"{VARIABLE}={named}" if root is None else str(root)
         raise DataError(
-            f"{whose}: expected a folder that holds JHMDB (such as jhmdb_poses.npz); there is none. "
-            f"Correct the path, or name none (neither --data nor {VARIABLE}) to train on the stand-in."
+            f"{whose}: expected a folder that holds the data (such as jhmdb_pose.npz); there is none. "
+            f"Correct the path, or name none (neither --data nor {VARIABLE}) to train on synthetic data."
         )
     return folder
+
+
+def search_path(root: Path | None, *names: str) -> list[Path]:
+    """The folders in which a set is looked for, in order: the root, then those of its names; none without a root."""
+    folder = data_root(root)
+    return [] if folder is None else list(dict.fromkeys([folder, *(folder / name for name in names)]))

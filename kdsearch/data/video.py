@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,47 +17,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 IMAGES = (".jpg", ".jpeg", ".png")
-
-
-def read_video(path: Path, count: int | None, size: int) -> NDArray[np.uint8]:
-    """``count`` frames by the uniform rule (``None``: all), ``(T, size, size, 3)`` RGB.
-
-    The shorter side is resized to 8/7 of ``size`` and the centre cut: 128 and 112 as in the JHMDB hashing
-    repository.
-    """
-    return _read_avi(path, count, size) if path.is_file() else _read_folder(path, count, size)
-
-
-def _read_folder(folder: Path, count: int | None, size: int) -> NDArray[np.uint8]:
-    from PIL import Image, UnidentifiedImageError
-
-    paths = sorted(folder.glob("*.png"))
-    if not paths:
-        raise DataError(f"{folder}: expected PNG frames; came none. Unpack Rename_Images again.")
-    wanted = range(len(paths)) if count is None else sample_uniform(len(paths), count)
-    frames = list[NDArray[np.uint8]]()
-    for i in wanted:
-        try:
-            with Image.open(paths[i]) as image:
-                frames.append(centre_square(image.convert("RGB"), size))
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
-            raise DataError(f"{paths[i]}: expected a PNG image; came: {error}. Unpack Rename_Images again.") from error
-    return np.stack(frames)
-
-
-def _read_avi(path: Path, count: int | None, size: int) -> NDArray[np.uint8]:
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            # Containers often state a wrong number of frames, so the clip (40 frames at most) is decoded whole.
-            images = [frame.to_image() for frame in container.decode(video=0)]
-    except (av.FFmpegError, IndexError) as error:
-        raise DataError(f"{path}: expected a video; came: {error}. Unpack the official videos again.") from error
-    if not images:
-        raise DataError(f"{path}: expected a video with frames; came one without. Unpack the official videos again.")
-    wanted = range(len(images)) if count is None else sample_uniform(len(images), count)
-    return np.stack([centre_square(images[i], size) for i in wanted])
 
 
 def centre_square(image: Image, size: int) -> NDArray[np.uint8]:
@@ -71,8 +31,8 @@ def centre_square(image: Image, size: int) -> NDArray[np.uint8]:
     return np.asarray(resized.crop((left, top, left + size, top + size)), dtype=np.uint8)
 
 
-def read_clip(path: Path, count: int, size: int) -> NDArray[np.uint8]:
-    """``count`` frames by the uniform rule, ``(count, size, size, 3)`` RGB, resized and cut as JHMDB's.
+def read_clip(path: Path, count: int | None, size: int) -> NDArray[np.uint8]:
+    """``count`` frames of a video or a folder of images by the uniform rule, or all: ``(T, size, size, 3)`` RGB.
 
     The shorter side becomes 8/7 of ``size`` and the centre is cut: at 112 it is the original's Resize(128, 171) and
     CenterCrop(112) for 320 x 240 pixels. ``DataError`` names a file that cannot be decoded.
@@ -101,28 +61,32 @@ def frames_in(folder: Path) -> list[Path]:
     return sorted(found, key=order)
 
 
-def _frames_of_folder(folder: Path, count: int) -> list[Image]:
-    from PIL import Image, UnidentifiedImageError
+def open_image(file: Path | IO[bytes], what: object) -> Image:
+    """An image file as RGB; ``DataError`` names ``what`` where it is none."""
+    from PIL import Image
 
+    try:
+        with Image.open(file) as image:
+            return image.convert("RGB")
+    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{what}: expected an image; came: {error}. Get it again.") from error
+
+
+def _frames_of_folder(folder: Path, count: int | None) -> list[Image]:
     paths = frames_in(folder)
     if not paths:
-        raise DataError(f"{folder}: expected frames as .jpg; came none. Extract this video's frames again.")
-    images = list[Image.Image]()
-    for i in sample_uniform(len(paths), count):
-        try:
-            with Image.open(paths[i]) as image:
-                images.append(image.convert("RGB"))
-        except (UnidentifiedImageError, OSError, SyntaxError) as error:
-            raise DataError(
-                f"{paths[i]}: expected an image; came: {error}. Extract this video's frames again."
-            ) from error
-    return images
+        raise DataError(f"{folder}: expected frames as .jpg or .png; came none. Extract this video's frames again.")
+    return [open_image(paths[i], paths[i]) for i in _chosen(len(paths), count)]
 
 
-def _frames_of_video(path: Path, count: int) -> list[Image]:
+def _frames_of_video(path: Path, count: int | None) -> list[Image]:
     frames = _decoded(path)
     # A frame that is taken twice is converted twice: clips shorter than the count are few.
-    return [frames[i].to_image() for i in sample_uniform(len(frames), count)]
+    return [frames[i].to_image() for i in _chosen(len(frames), count)]
+
+
+def _chosen(length: int, count: int | None) -> Sequence[int]:
+    return range(length) if count is None else sample_uniform(length, count)
 
 
 def _decoded(path: Path) -> list[Any]:

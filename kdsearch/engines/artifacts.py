@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from kdsearch import environment
+from kdsearch.data.files import write_whole
 from kdsearch.errors import KdsearchError
 
 
@@ -18,22 +17,13 @@ def store(source: Path) -> str:
     name = digest[:32] + source.suffix
     target = folder() / name
     if not target.exists():
-        with tempfile.NamedTemporaryFile(dir=folder(), prefix=".", delete=False) as file:
-            try:
-                with source.open("rb") as content:
-                    shutil.copyfileobj(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-                os.replace(file.name, target)
-                _sync_folder(target.parent)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
+        with source.open("rb") as content:
+            write_whole(target, lambda file: shutil.copyfileobj(content, file))
     return name
 
 
 class MissingArtifact(KdsearchError):
-    """Weights that the ledger names are not here, or not whole: a fault of the place, not of the run."""
+    """Weights that the ledger names are not here, or not whole: an infrastructure error, not the fault of a run."""
 
 
 def fetch(name: str) -> Path:
@@ -51,15 +41,6 @@ def fetch(name: str) -> Path:
             "kdsearch launch --retry-failed trains a lost teacher again."
         )
     return path
-
-
-def _sync_folder(path: Path) -> None:
-    # Without it a crash of the machine may forget the new name after the ledger has been told of it.
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def folder() -> Path:

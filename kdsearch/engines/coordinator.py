@@ -13,7 +13,7 @@ from optuna.exceptions import OptunaError
 
 from kdsearch.engines.devices import is_dead
 from kdsearch.engines.optuna_mirror import Mirror
-from kdsearch.engines.queue_depth import Depth
+from kdsearch.engines.queue_depth import QueueDepth
 from kdsearch.errors import LedgerError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.queries import Memory, SearchState
@@ -26,11 +26,11 @@ from kdsearch.study.declaration import Study
 _PLANNING_SECONDS = 2.0
 _MIRROR_SECONDS = 3.0
 _LEADER_SECONDS = 0.0
-_ASIDE_SHARE = 10.0
+_PAUSE_SHARE = 10.0
 _LAST_MIRRORS = 10
 
-
-_Led = tuple[tuple[int, int | None], tuple[str, float, Summary] | None]
+Leader = tuple[str, float, Summary]
+"""Name, posterior mean and summary of a configuration."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Progress:
 
     phase: str
     counts: Mapping[str, int]
-    leader: tuple[str, float, Summary] | None
+    leader: Leader | None
     state: SearchState
 
     @property
@@ -48,7 +48,7 @@ class Progress:
         return sum(self.counts.get(state, 0) for state in ("done", "diverged", "failed"))
 
 
-class Aside:
+class BackgroundTask:
     """Work beside planning: one call at a time, in a thread, and the next only after ten times as long a pause.
 
     An exception in it is printed with its traceback and ends nothing.
@@ -71,7 +71,7 @@ class Aside:
                 work()
             finally:
                 now = time.monotonic()
-                self._next = now + max(self._least, _ASIDE_SHARE * (now - begin))
+                self._next = now + max(self._least, _PAUSE_SHARE * (now - begin))
 
         self._thread = threading.Thread(target=timed, name=f"kdsearch-{self._name}", daemon=True)
         self._thread.start()
@@ -87,7 +87,7 @@ class Coordinator:
     """One per launcher; several may serve one study, since every decision is made under the study's lock.
 
     ``capacity``: search runs to keep queued at least. ``ahead``: workers take runs while this one decides, so that as
-    many wait as ``Depth`` says. ``after``: decide only where no launcher has done so for so many seconds.
+    many wait as ``QueueDepth`` says. ``after``: decide only where no launcher has done so for so many seconds.
     """
 
     def __init__(
@@ -104,14 +104,17 @@ class Coordinator:
         self.study = study
         self.record = record
         self.planner = StudyPlanner(study, capacity)
-        self.mirror = Mirror(ledger, record, apart=True)
-        self._depth = Depth(capacity) if ahead else None
+        self.mirror = Mirror(ledger, record, own_connection=True)
+        self._depth = QueueDepth(capacity) if ahead else None
         self._after = after
-        self._memory = Memory()
+        self.memory = Memory()
         self._state: SearchState | None = None
-        self._led_by: _Led = (0, None), None
-        self._leading = Aside("leader", _LEADER_SECONDS)
-        self._mirroring = Aside("mirror", _MIRROR_SECONDS)
+        self._leader: tuple[tuple[int, int | None], Leader | None] = (
+            (0, None),
+            None,
+        )  # as of how many runs, which winner
+        self._leading = BackgroundTask("leader", _LEADER_SECONDS)
+        self.mirroring = BackgroundTask("mirror", _MIRROR_SECONDS)
 
     def tick(self) -> Progress:
         """Recover leases and plan until the plan has nothing to add; mirror every few seconds, beside that.
@@ -122,7 +125,7 @@ class Coordinator:
         until = time.monotonic() + _PLANNING_SECONDS
         while self.advance() and time.monotonic() < until:
             pass
-        self._mirroring.start(self._mirror_now)
+        self.mirroring.start(self._mirror_now)
         assert self._state is not None
         return self._progress(self._state)
 
@@ -136,7 +139,7 @@ class Coordinator:
             self._state = state
             return list(self.planner.plan(state))
 
-        return len(self.ledger.decide(self.record.id, plan, self._memory, after=self._after))  # type: ignore[arg-type]
+        return len(self.ledger.decide(self.record.id, plan, self.memory, after=self._after))  # type: ignore[arg-type]
 
     def recover(self) -> list[int]:
         """Queue again what dead workers held, and what nobody has renewed; returns the run ids."""
@@ -145,7 +148,7 @@ class Coordinator:
 
     def finish(self) -> None:
         """Mirror the last state, and try again for a while should the database be away just now."""
-        self._mirroring.wait()
+        self.mirroring.wait()
         for _ in range(_LAST_MIRRORS):
             if self._mirror_now():
                 return
@@ -161,15 +164,15 @@ class Coordinator:
         known = ended, state.study.winner_id
 
         def find() -> None:
-            self._led_by = known, leader(state)
+            self._leader = known, leader(state)
 
-        if known != self._led_by[0]:
+        if known != self._leader[0]:
             if state.study.winner_id is None:
                 self._leading.start(find)
             else:
                 self._leading.wait()
                 find()
-        return Progress(phase=state.study.phase, counts=dict(counts), leader=self._led_by[1], state=state)
+        return Progress(phase=state.study.phase, counts=dict(counts), leader=self._leader[1], state=state)
 
     def _mirror_now(self) -> bool:
         """One pass of the mirror. It is a picture of the ledger and can be drawn anew: it never ends a study."""
@@ -184,7 +187,7 @@ class Coordinator:
         return True
 
 
-def leader(state: SearchState) -> tuple[str, float, Summary] | None:
+def leader(state: SearchState) -> Leader | None:
     """Name, posterior mean and summary of the best configuration with two seeds or more, from objectives alone."""
     rows = [row for row in standings(state.study, state.configurations, state.runs) if row.n > 1]
     if not rows:

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from kdsearch.engines.coordinator import Coordinator, Progress
 from kdsearch.engines.layouts import layout_for
+from kdsearch.engines.population import make_worker
 from kdsearch.engines.study_file import LoadedStudy
-from kdsearch.engines.worker import Worker
 
 _SHOWN_EVERY = 0.5
 
@@ -36,8 +36,9 @@ class DebugEngine:
             return coordinator.advance()
 
         layout = layout_for(self.loaded.study.task, self.device, self.population)
-        Worker(
-            coordinator.ledger, self.loaded, coordinator.record, device=self.device, layout=layout, advance=advance
-        ).run_until_finished(plan_every_batch=True)
+        worker = make_worker(
+            coordinator.ledger, self.loaded, coordinator.record, layout, device=self.device, advance=advance
+        )
+        worker.run_until_finished(plan_every_batch=True)
         observe(coordinator.tick())
         coordinator.finish()

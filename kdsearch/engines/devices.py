@@ -14,7 +14,14 @@ from pathlib import Path
 
 import psutil
 
-from kdsearch.engines.allocator import ALLOCATOR
+# glibc returns blocks above its mmap threshold to the kernel after each operation, and page faults then cost much of
+# the time of 2-D and 3-D convolutions.
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": "4000000000",
+    "MALLOC_TRIM_THRESHOLD_": "8000000000",
+    "MALLOC_TOP_PAD_": "268435456",
+}
+"""Environment variables of a worker."""
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 

@@ -19,13 +19,13 @@ class NothingWorks(KdsearchError):
     """Run after run raises in this worker: its process is broken, or the task is."""
 
 
-OF_THE_PLACE = (LedgerError, MissingArtifact, StudyFileError, DiskFull, NothingWorks)
+INFRASTRUCTURE = (LedgerError, MissingArtifact, StudyFileError, DiskFull, NothingWorks)
 """Faults of the database, of files or of this process."""
 
 
-def raise_if_of_the_place(error: BaseException) -> None:
-    """Raise what is no run's fault; a full disk as :class:`DiskFull`."""
-    if isinstance(error, OF_THE_PLACE):
+def raise_if_infrastructure(error: BaseException) -> None:
+    """Raise an infrastructure error, which is no fault of a run; a full disk as :class:`DiskFull`."""
+    if isinstance(error, INFRASTRUCTURE):
         raise error
     if isinstance(error, OSError) and error.errno in _DISK_FULL:
         raise DiskFull(

@@ -43,11 +43,10 @@ class Ran:
 class Launch:
     """A study that is open in the ledger, and the engine that is to run it.
 
-    ``declared``: the study as its file has it; ``loaded``: as it goes on, which differs where it was stored before runs
-    drew folds. ``changes``: what its file changed of the stored settings, in words.
+    ``loaded``: the study as it goes on; one that was stored before runs drew folds keeps its older recipe.
+    ``changes``: what its file changed of the stored settings, in words.
     """
 
-    declared: LoadedStudy
     loaded: LoadedStudy
     ledger: Ledger
     record: StudyRecord
@@ -66,20 +65,27 @@ class Launch:
         workers: int | None = None,
         slots_per_gpu: int = 1,
         population: int | None = None,
+        say: Callable[[str], None] = lambda line: None,
     ) -> Launch:
         """Read the file and write the study down, or find it in the ledger as it was written.
 
-        Raises :class:`~kdsearch.errors.KdsearchError` for a file that cannot be used, another study under the name, or
-        an unknown engine.
+        ``say`` is told of an older recipe before anything can refuse the study. Raises
+        :class:`~kdsearch.errors.KdsearchError` for a file that cannot be used, another study under the name, or an
+        unknown engine.
         """
         if engine not in ("local", "debug"):
             raise KdsearchError(f"expected the engine local or debug, got {engine!r}")
         declared = load(study_file, preset)
         ledger = Ledger.connect()
         loaded = declared.as_stored(ledger)
+        if loaded is not declared:
+            say(
+                f"{loaded.study.stored_name} began with one validation split and one teacher, and continues with them. "
+                f"To use {declared.study.folds} folds and several teachers, give the study another name in its file."
+            )
         record, changes = ledger.open_study(loaded.declaration())
         places = slots(1 if engine == "debug" else workers, slots_per_gpu)
-        return cls(declared, loaded, ledger, record, changes, engine, places, population)
+        return cls(loaded, ledger, record, changes, engine, places, population)
 
     def retry_failed(self) -> tuple[int, list[int]]:
         """Queue failed runs again, and teachers whose weights are gone: how many of the former, ids of the latter."""
@@ -117,7 +123,7 @@ class Launch:
 
     def _coordinator(self) -> Coordinator:
         task = self.loaded.study.task
-        together = isinstance(task, TrainsTogether) and task.together(RunRequest("student", {}, 0))
+        together = isinstance(task, TrainsTogether) and task.trains_together(RunRequest("student", {}, 0))
         width = self.population if self.population and together else 1
         capacity = max(2, len(self.places) * width)
         return Coordinator(self.ledger, self.loaded.study, self.record, capacity, ahead=self.engine == "local")

@@ -9,6 +9,7 @@ from pathlib import Path
 from fasteners import InterProcessLock
 
 from kdsearch import environment
+from kdsearch.data.files import write_bytes
 from kdsearch.engines.code_hash import code_hash
 from kdsearch.tasks.base import Layout, Task, TrainsTogether
 
@@ -42,7 +43,7 @@ def layout_for(task: Task, device: str, width: int | None = None) -> Layout:
         if key not in known:
             chosen = measured(task, candidates, device)
             known[key] = {"width": chosen.width, "form": chosen.form}
-            _write(path, known)
+            write_bytes(path, json.dumps(known, indent=1).encode())
         return Layout(int(str(known[key]["width"])), str(known[key]["form"]))
 
 
@@ -82,9 +83,3 @@ def _read(path: Path) -> dict[str, dict[str, object]]:
     except (OSError, ValueError):
         return {}  # a cache: measured again
     return content if isinstance(content, dict) else {}
-
-
-def _write(path: Path, known: dict[str, dict[str, object]]) -> None:
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(known, indent=1))
-    partial.replace(path)

@@ -32,13 +32,14 @@ _PATIENCE_SECONDS = 10.0
 class Mirror:
     """Keeps the Optuna study of one study up to date, from whichever launcher holds the projection.
 
-    ``apart``: read the ledger over connections of its own, so that it may be used from a thread beside ``ledger``.
+    ``own_connection``: read the ledger over connections of its own, so that it may be used from a thread beside
+    ``ledger``.
     """
 
-    def __init__(self, ledger: Ledger, study: StudyRecord, *, apart: bool = False) -> None:
+    def __init__(self, ledger: Ledger, study: StudyRecord, *, own_connection: bool = False) -> None:
         self._ledger = ledger
         self._own: Ledger | None = None
-        self._apart = apart
+        self._own_connection = own_connection
         self._study = study
         self._projection: Projection | None = None
 
@@ -60,7 +61,7 @@ class Mirror:
         return self._projection.sync(results, estimates(results))
 
     def _connected(self) -> Ledger:
-        if not self._apart:
+        if not self._own_connection:
             return self._ledger
         if self._own is None:
             database = self._ledger.database

@@ -16,8 +16,8 @@ _LEAST_WINDOW = 1.0  # seconds: runs that end together are no rate
 _LONGEST = 15.0
 # What waits was decided without the latest results.
 _SHARE = 0.25
-# Each run is a choice, and each setting in flight makes every choice longer; workers that are faster than any planner
-# must not make a decision endless.
+# Each run is a choice, and each configuration in flight makes every choice longer; workers that are faster than any
+# planner must not make a decision endless.
 _MOST = 5000
 
 
@@ -28,7 +28,7 @@ class _Reading:
     wait: float = 0.0
 
 
-class Depth:
+class QueueDepth:
     """At least ``least`` runs: three times what is taken in the longest wait from one reading of the study to the next.
 
     At most 5,000, and a quarter of all claims so far. A wait is remembered until claims have grown by half.

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kdsearch.data.synthetic import says_synthetic
 from kdsearch.engines.code_hash import code_hash
 from kdsearch.engines.devices import gpus
 from kdsearch.engines.teacher import given_weights
@@ -98,7 +99,7 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
 
 
 def _check_question(study: Study) -> None:
-    """Refuse a comparison with the best setting without distillation where there is nothing to search for one."""
+    """Refuse a comparison with the best configuration without distillation where there is nothing to search for one."""
     if study.question == "best without" and not without_space(StudySettings.from_json(study.searched)):
         off = f"every teacher weight ({', '.join(study.off)}) is 0"
         if study.without is not None:
@@ -140,7 +141,7 @@ def _check_teacher(study: Study) -> None:
 
 
 def _fitting_preset(study: Study) -> str:
-    """``full`` on a GPU, unless its data are not there: nobody wants to train a large network on a stand-in."""
+    """``full`` on a GPU, unless its data are not there: nobody wants to train a large network on synthetic data."""
     if gpus() and "full" in study.presets and _has_data(study.with_preset("full")):
         return "full"
     return "cpu" if "cpu" in study.presets else "none"
@@ -148,8 +149,8 @@ def _fitting_preset(study: Study) -> str:
 
 def _has_data(study: Study) -> bool:
     try:
-        return "stand-in" not in study.description
-    except DataError:  # some data have no stand-in; who names the preset is told what is missing
+        return not says_synthetic(study.description)
+    except DataError:  # some data have no synthetic form; who names the preset is told what is missing
         return False
 
 

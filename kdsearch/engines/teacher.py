@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import fasteners
 
 from kdsearch import environment
-from kdsearch.data.files import digest, write_whole
+from kdsearch.data.files import digest, write_bytes
 from kdsearch.data.folds import Fold
 from kdsearch.draws import Draw, Draws
 from kdsearch.engines import artifacts
@@ -24,7 +23,7 @@ from kdsearch.tasks.base import RunContext, RunRequest, Scalar
 
 
 def draw_of(study: Study, params: Mapping[str, Scalar], seed: int, device: str = "cpu") -> tuple[Fold, Path | None]:
-    """The fold of a run on this seed of the search, and its teacher's weights where it listens to one.
+    """The fold of a run on this seed of the search, and its teacher's weights where it has one.
 
     They are those that a launch of the study gives to the same seed.
     """
@@ -53,11 +52,7 @@ def given_weights(study: Study, identity: Mapping[str, Any] | None = None) -> Pa
             f"teacher={study.teacher_file} is not the file that study {study.name!r} was begun with: expected content "
             f"{wanted}, came {found}. Put the file back that it was, or give a study with this one another name"
         )
-
-    def write(file: IO[bytes]) -> None:
-        file.write(content)
-
-    return write_whole(copy, write)
+    return write_bytes(copy, content)
 
 
 def trained_teacher(study: Study, draw: Draw = Draw(), device: str = "cpu") -> Path:  # noqa: B008
@@ -84,10 +79,8 @@ def _train(study: Study, draw: Draw, folder: Path, chosen: Path, device: str) ->
         request = RunRequest("teacher", dict(study.task.parameters), seed, fold=draw.fold)
         result = study.task.train(request, RunContext(workspace, device, keep_weights=True))
         if result.state == "done" and result.weights is not None:
-            content = {"artifact": artifacts.store(result.weights), "objective": result.objective}
-            temporary = chosen.with_suffix(".tmp")
-            temporary.write_text(json.dumps(content))
-            os.replace(temporary, chosen)
+            content = json.dumps({"artifact": artifacts.store(result.weights), "objective": result.objective})
+            write_bytes(chosen, content.encode())
             return
     raise KdsearchError(f"none of {REPLACED + 1} teachers of study {study.name!r} trained without diverging")
 

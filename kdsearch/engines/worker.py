@@ -8,16 +8,14 @@ from collections.abc import Callable, Sequence
 
 from kdsearch.engines.devices import worker_name
 from kdsearch.engines.execution import clear_workspace, job_of, outcome_of
-from kdsearch.engines.failures import NothingWorks, raise_if_of_the_place
+from kdsearch.engines.failures import NothingWorks, raise_if_infrastructure
 from kdsearch.engines.heartbeat import Heartbeat
-from kdsearch.engines.layouts import ALONE
-from kdsearch.engines.population import PopulationTrainer
 from kdsearch.engines.study_file import LoadedStudy
 from kdsearch.errors import KdsearchError, RunInterrupted
 from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
-from kdsearch.tasks.base import Job, Layout, RunResult, TrainsTogether
+from kdsearch.tasks.base import Job, RunResult
 
 _BATCH_SECONDS = 0.5
 _LARGEST_CLAIM = 32
@@ -31,11 +29,10 @@ _SEEDS = 3
 
 
 class Worker:
-    """Trains runs of one study until it is finished or ``should_stop`` says so.
+    """Trains runs of one study, one after the other, until it is finished or ``should_stop`` says so.
 
-    ``layout``: how many runs train at once, where the task trains several together. ``advance``: called when there is
-    nothing to claim; lets the planner decide, so that a study goes on whoever lives, and returns how many orders it
-    gave.
+    ``advance``: called when there is nothing to claim; lets the planner decide, so that a study goes on whoever lives,
+    and returns how many orders it gave.
     """
 
     def __init__(
@@ -45,7 +42,6 @@ class Worker:
         record: StudyRecord,
         *,
         device: str = "cpu",
-        layout: Layout = ALONE,
         advance: Callable[[], int] = lambda: 0,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -54,10 +50,6 @@ class Worker:
         self.record = record
         self.study_id = record.id
         self.device = device
-        task = loaded.study.task
-        self.population: PopulationTrainer | None = None
-        if layout.width > 1 and isinstance(task, TrainsTogether):
-            self.population = PopulationTrainer(self, task, layout, device)
         self.name = worker_name()
         self.advance = advance
         self._asked_to_stop = should_stop
@@ -82,7 +74,7 @@ class Worker:
                     if plan_every_batch:
                         self.advance()
                     continue
-                orders = self._plan()
+                orders = self.plan()
                 state = self.ledger.study_by_id(self.study_id)
                 if state.phase == "finished" or state.stop_requested:
                     return
@@ -105,42 +97,23 @@ class Worker:
 
         Long runs are claimed one by one; of runs that take milliseconds several at once, stored together.
         """
-        if self.population is not None and self.population.layout.width > 1:
-            return self.population.run()
         limit = max(1, min(_LARGEST_CLAIM, int(_BATCH_SECONDS / max(self.run_seconds, 1e-3))))
-        leases = self._claim(limit)
+        leases = self.claim(limit)
         self.train_in_turn(leases)
         return len(leases)
 
-    def take(self, limit: int) -> list[Lease]:
-        """Runs for free slots of a population, see ``Holder``.
-
-        A quarter of the width at a boundary, so that other workers get their share of a short queue. Where there are
-        none, the planner is asked as an idle worker asks it.
-        """
-        if self.should_stop():
-            return []
-        if self.population is not None:
-            limit = min(limit, max(1, self.population.layout.width // 4))
-        return self._claim(limit) or (self._claim(limit) if self._plan() else [])
-
-    def _claim(self, limit: int) -> list[Lease]:
+    def claim(self, limit: int) -> list[Lease]:
+        """Lease up to ``limit`` runs and keep their leases alive."""
         leases = self.ledger.claim(self.study_id, self.name, limit, sorted(self._failed_here))
         self.heartbeat.hold(leases)
         return leases
 
-    def _plan(self) -> int:
+    def plan(self) -> int:
         """Let the planner decide, at most once a second where somebody else does too; how many orders it gave."""
         if not self._plans_itself and time.monotonic() - self._planned < _PLAN_SECONDS:
             return 0
         orders, self._planned = self.advance(), time.monotonic()
         return orders
-
-    def hand_back(self, leases: Sequence[Lease], reason: str, details: str) -> None:
-        """Queue runs of a population again, see ``Holder``."""
-        self.ledger.release(leases)
-        self.heartbeat.drop(leases)
-        self.ledger.log_event(self.study_id, "population", reason, data={"traceback": details})
 
     def train_in_turn(self, leases: Sequence[Lease]) -> None:
         """Train runs one by one; of short ones several results are stored together."""
@@ -165,7 +138,7 @@ class Worker:
             self.ledger.release(held)
 
     def job(self, lease: Lease) -> Job:
-        """The run as its task sees it, see ``Holder``."""
+        """A leased run as its task sees it."""
 
         def report(epoch: int, objective: float) -> None:
             if self.should_stop() or not self.heartbeat.holds(lease):
@@ -175,13 +148,13 @@ class Worker:
         return job_of(study, self.record, lease, code_hash=code_hash, device=self.device, report=report)
 
     def store(self, results: Sequence[tuple[Lease, RunResult]]) -> None:
-        """Results of a population, see ``Holder``."""
+        """Store the results of runs that ended together, in one transaction."""
         self._failing.clear()
         self._store([self._outcome(lease, result) for lease, result in results])
 
     def fail(self, lease: Lease, error: BaseException) -> None:
-        """Record an exception of one run, or raise it: faults of the place or of the file end this worker."""
-        raise_if_of_the_place(error)
+        """Record an exception of one run, or raise it: infrastructure errors end this worker."""
+        raise_if_infrastructure(error)
         known = isinstance(error, KdsearchError)
         self._fail(lease, str(error) if known else "".join(traceback.format_exception(error)))
 

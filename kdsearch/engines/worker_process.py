@@ -13,10 +13,11 @@ from pathlib import Path
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.failures import NothingWorks
 from kdsearch.engines.layouts import layout_for
+from kdsearch.engines.population import make_worker
 from kdsearch.engines.study_file import LoadedStudy, load
-from kdsearch.engines.worker import Worker
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.studies import difference, to_json
 
 QUEUED = 2
 LAUNCHER_SECONDS = 5.0  # without a decision of a launcher, until workers plan by themselves
@@ -56,7 +57,7 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
         return coordinator.advance()
 
     layout = layout_for(loaded.study.task, arguments.device, arguments.population)
-    worker = Worker(ledger, loaded, record, device=arguments.device, layout=layout, advance=advance, should_stop=stop)
+    worker = make_worker(ledger, loaded, record, layout, device=arguments.device, advance=advance, should_stop=stop)
     say(f"working on {record.name} as {worker.name}, {layout}")
     if layout.width > 1:
         ledger.log_event(record.id, "population", f"worker {worker.name} trains {layout}")
@@ -76,8 +77,6 @@ def main() -> None:
 
 
 def _same_study(loaded: LoadedStudy, ledger: Ledger, name: str) -> None:
-    from kdsearch.ledger.studies import difference, to_json
-
     stored = ledger.study(name).identity
     lines = list(difference(stored, to_json(loaded.study.identity())))
     if lines:

@@ -1,4 +1,4 @@
-"""A configuration's mean over its seeds, for a user's own Optuna study: ``optimize(kdsearch.objective(mine))``."""
+"""The mean of a configuration over its seeds, for your own Optuna study: ``optimize(kdsearch.objective(mine))``."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 def objective(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[[Trial], float]:
     """A function for ``optuna.Study.optimize`` (direction maximize).
 
-    Each trial trains its configuration with the study's first ``seeds`` search seeds, reports the mean so far at step
-    = seeds done (for pruners), and returns the mean; ``n``, ``sd``, ``low``, ``high`` and ``objectives`` are user
-    attributes. Each seed has its fold and its teacher, which is trained once per machine. Scores on test are not read.
+    Each trial trains its configuration with the study's first ``seeds`` search seeds and returns the mean. After each
+    seed it reports the mean so far to pruners, with the number of seeds as the step. ``n``, ``sd``, ``low``, ``high``
+    and ``objectives`` are user attributes. Each seed has its own fold and teacher; a teacher is trained once per
+    machine. Test scores are not read.
     """
 
     def train(trial: Trial) -> float:
@@ -53,7 +54,7 @@ def evaluate(
     device: str = "cpu",
     report: Callable[[list[float]], None] = lambda objectives: None,
 ) -> list[float]:
-    """Objectives of one configuration on the first ``seeds`` search seeds; ``report`` sees the list as it grows."""
+    """Objectives of one configuration on the first ``seeds`` search seeds; ``report`` gets the list after each seed."""
     complete = study.complete(params)
     objectives: list[float] = []
     code = code_hash(study.task.sources())
@@ -91,10 +92,7 @@ def _suggest(study: Study, trial: Trial) -> dict[str, Scalar]:
 
 def _describe(trial: Trial, objectives: list[float]) -> Summary:
     summary = summarize(objectives)
-    trial.set_user_attr("n", summary.n)
     trial.set_user_attr("objectives", objectives)
-    if summary.n > 1:
-        trial.set_user_attr("sd", summary.sd)
-        trial.set_user_attr("low", summary.low)
-        trial.set_user_attr("high", summary.high)
+    for name in ("n", "sd", "low", "high") if summary.n > 1 else ("n",):
+        trial.set_user_attr(name, getattr(summary, name))
     return summary

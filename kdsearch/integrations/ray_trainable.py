@@ -1,4 +1,4 @@
-"""A configuration's mean over its seeds, for a user's own Ray Tune script: ``Tuner(kdsearch.trainable(mine))``."""
+"""The mean of a configuration over its seeds, for your own Ray Tune script: ``Tuner(kdsearch.trainable(mine))``."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PASSED_ON = (environment.HOME, environment.DATA)
 def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[[dict[str, Any]], None]:
     """A function trainable for ``ray.tune.Tuner``.
 
-    A trial trains its configuration with the study's first ``seeds`` search seeds and reports once, when all have
-    ended: ``objective`` (their mean), ``sd``, ``low``, ``high``, ``n``. So no rule of Ray can take one lucky seed for
-    the result. The teachers are trained here, before the trials start. Scores on test are not read.
+    A trial trains its configuration with the study's first ``seeds`` search seeds and reports once, after the last one:
+    ``objective`` (the mean), ``sd``, ``low``, ``high``, ``n``. So no scheduler of Ray sees the value of a single seed.
+    This function trains the teachers, before the trials start. Test scores are not read.
     """
     import ray
     from ray import cloudpickle
@@ -34,7 +34,7 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
         taught = {**study.defaults, **dict.fromkeys(study.task.teacher_parameters, 1.0)}
         for seed in range(seeds):
             draw_of(study, taught, seed, device)
-    # A study file is no importable module: its functions travel to the actors by value.
+    # A study file is no importable module, so that its functions have to be pickled by value.
     for module in {type(study.task).__module__, getattr(getattr(study.task, "function", None), "__module__", "")}:
         if module in sys.modules and not module.startswith("kdsearch."):
             cloudpickle.register_pickle_by_value(sys.modules[module])
@@ -49,21 +49,14 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
         restored: Study = cloudpickle.loads(packed)
         objectives = evaluate(restored, {name: config[name] for name in restored.space}, seeds=seeds, device=device)
         summary = summarize(objectives)
-        tune.report(
-            {
-                "objective": summary.mean,
-                "sd": summary.sd,
-                "low": summary.low,
-                "high": summary.high,
-                "n": summary.n,
-            }
-        )
+        spread = {name: getattr(summary, name) for name in ("sd", "low", "high", "n")}
+        tune.report({"objective": summary.mean, **spread})
 
     return train
 
 
 def interpreter_environment() -> dict[str, str]:
-    """The ``runtime_env`` that Ray needs where the interpreter lies in a folder of an odd name; usually empty.
+    """The ``runtime_env`` that Ray needs if the interpreter's path has to be quoted in a shell; usually empty.
 
     Ray starts its workers through a shell and quotes their arguments, but not the path of the interpreter.
     """
@@ -72,9 +65,10 @@ def interpreter_environment() -> dict[str, str]:
 
 
 def ray_space(study: Study) -> Mapping[str, Any]:
-    """The study's space in Ray Tune's words, for ``param_space`` (Ray's whole numbers exclude their upper end).
+    """The study's space as a ``param_space`` of Ray Tune.
 
-    Ray's spaces have no conditions: every dimension is drawn, and what is idle keeps its default when trained.
+    Ray's spaces have no conditions: every dimension is drawn, and training uses the default of a parameter whose
+    condition does not hold.
     """
     from ray import tune
 
@@ -85,7 +79,7 @@ def ray_space(study: Study) -> Mapping[str, Any]:
             space[name] = tune.choice(list(dimension.choices))
         elif isinstance(dimension, Integer):
             draw = tune.lograndint if dimension.log else tune.randint
-            space[name] = draw(dimension.low, dimension.high + 1)
+            space[name] = draw(dimension.low, dimension.high + 1)  # Ray excludes the upper end
         else:
             space[name] = (tune.loguniform if dimension.log else tune.uniform)(dimension.low, dimension.high)
     return space

@@ -145,7 +145,7 @@ class _Applier:
             phase="confirm",
         )
         name = self.state.configurations[order.winner].name
-        studies.log_event(self.connection, self.study_id, "winner", f"winner chosen: {name}", order.evidence)
+        studies.log_event(self.connection, self.study_id, "winner", f"winner chosen: {name}", order.observations)
 
     def _end(self, run_id: int, **values: str) -> None:
         """End a run that nobody has claimed meanwhile."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from kdsearch.data.folds import FIRST, Fold
-from kdsearch.ledger import schema
+from kdsearch.ledger import queries, schema, studies
 from kdsearch.ledger.records import Kind, Pool
 from kdsearch.tasks.base import Scalar
 
@@ -23,7 +23,9 @@ MAX_FAILURES = 3
 
 @dataclass(frozen=True)
 class Lease:
-    """A run held by a worker until its lease runs out. ``token`` proves it; ``needs`` is its teacher run.
+    """The right to train a run until the lease runs out, and what its row says of how. ``needs`` is its teacher run.
+
+    ``token`` is the right: what renews, stores or gives back a run shows it.
 
     ``fold``: which clips validate it; of a teacher, those that validate its students.
     """
@@ -92,7 +94,6 @@ _HELD = sa.text(
 def claim(
     connection: Connection,
     study_id: int,
-    *,
     token: uuid.UUID,
     worker: str,
     limit: int,
@@ -115,8 +116,11 @@ def _lease(row: RowMapping) -> Lease:
     return Lease(**columns, fold=fold)
 
 
-def renew(connection: Connection, leases: Sequence[Lease], seconds: float) -> set[int]:
-    """Renew all leases in one statement; returns the ids still held, the others are lost."""
+def renew(connection: Connection, study_id: int, leases: Sequence[Lease], seconds: float) -> tuple[set[int], bool]:
+    """Renew all leases in one statement.
+
+    Returns the ids still held, the others are lost; and whether somebody asked the study to stop.
+    """
     rows = connection.execute(
         sa.text(
             """
@@ -128,7 +132,7 @@ def renew(connection: Connection, leases: Sequence[Lease], seconds: float) -> se
         ),
         {"seconds": seconds, "ids": _ids(leases), "tokens": _tokens(leases)},
     )
-    return {row.id for row in rows}
+    return {row.id for row in rows}, queries.study_by_id(connection, study_id).stop_requested
 
 
 def finish(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
@@ -174,9 +178,13 @@ def finish(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
     return {row.id for row in rows}
 
 
-def fail(connection: Connection, lease: Lease, error: str) -> str | None:
-    """Record an exception: the run is queued again, or ``failed`` after three; ``None`` when the lease was lost."""
-    return connection.execute(
+def fail(connection: Connection, study_id: int, lease: Lease, error: str) -> str | None:
+    """Record an exception and its event: the run is queued again, or ``failed`` after three.
+
+    Returns the run's state, ``None`` when the lease was lost.
+    """
+    text = studies.storable(error)
+    state: str | None = connection.execute(
         sa.text(
             """
             UPDATE kdsearch.run
@@ -187,8 +195,13 @@ def fail(connection: Connection, lease: Lease, error: str) -> str | None:
             RETURNING state
             """
         ),
-        {"error": error, "most": MAX_FAILURES, "id": lease.run_id, "token": lease.token},
+        {"error": text, "most": MAX_FAILURES, "id": lease.run_id, "token": lease.token},
     ).scalar()
+    if state is not None:
+        last = (text.strip().splitlines() or ["no message"])[-1]
+        message = f"run {lease.run_id} attempt {lease.attempt}: {last}"
+        studies.log_event(connection, study_id, "exception", message, {"traceback": text}, lease.run_id)
+    return state
 
 
 def release(connection: Connection, leases: Sequence[Lease]) -> None:

@@ -23,7 +23,9 @@ class NewConfiguration:
 
 @dataclass(frozen=True)
 class NewRun:
-    """Queue one run, also one that was taken back: it keeps its priority, and has the teacher that is named now.
+    """Queue one run: a ``Pick`` with all that the ledger stores of it before it is trained.
+
+    One that was taken back is queued again: it keeps its priority, and has the teacher that is named now.
 
     ``configuration`` is an id, or the ``(kind, name)`` of an order of the same plan.
     ``needs``: the teacher run it waits for (an id, or the seed of a teacher run of the same plan as ``("seed", n)``).
@@ -50,14 +52,14 @@ class ChooseTeacher:
 class ChooseWinner:
     """Fix winner, its ablation and the finalists, and go to the confirm phase: once, before any confirm run.
 
-    ``ablation``: an id, or the ``(kind, name)`` of an order of the same plan. ``best_without``: the best setting of the
-    search with all teacher weights 0, where there was one.
+    ``ablation``: an id, or the ``(kind, name)`` of an order of the same plan. ``best_without``: the best configuration
+    of the search with all teacher weights 0, where there was one.
     """
 
     winner: int
     ablation: int | tuple[Kind, str]
     finalists: tuple[int, ...]
-    evidence: Mapping[str, Any] = field(default_factory=dict)
+    observations: Mapping[str, Any] = field(default_factory=dict)
     best_without: int | None = None
 
 

@@ -23,7 +23,7 @@ ENDED: frozenset[str] = frozenset({"done", "diverged"})
 class ConfigurationRecord:
     """A full set of numbers. ``origin`` says who proposed it (``sampler``, ``user``, ``study file``, ``kdsearch``).
 
-    ``kind`` ``without``: a setting of the search that has every teacher weight 0.
+    ``kind`` ``without``: a configuration of the search that has every teacher weight 0.
     """
 
     id: int
@@ -174,7 +174,7 @@ def runs_before_choice(results: StudyResults) -> tuple[RunRecord, ...]:
     """Return the runs without ``runs_after_choice``, in their order; all runs where no winner has been chosen.
 
     Runs of the other pools stay in, so that this stands wherever ``results.runs`` stood: it takes away no more than
-    what would rewrite the search's evidence.
+    what would change what the search has observed.
     """
     late = {run.id for run in runs_after_choice(results)}
     return tuple(run for run in results.runs if run.id not in late)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from kdsearch.ledger import studies
+
 MAX_LOSSES = 10
 
 
-def expire(
-    connection: Connection, study_id: int, seconds: float, dead_workers: Sequence[str] = ()
-) -> list[tuple[int, str]]:
-    """Queue again the runs whose lease ran out, or whose worker is known to be dead; returns ids and new states.
+def expire(connection: Connection, study_id: int, seconds: float, dead_workers: Sequence[str] = ()) -> list[int]:
+    """Queue again the runs whose lease ran out, or whose worker is known to be dead, and log each; returns the ids.
 
     A run that lost ten workers is ``failed``: it may be what kills them. Runs handed back do not count. Leases stand
     while the server has been up for less than a lease: no worker could renew while it was down.
@@ -41,7 +41,11 @@ def expire(
         ),
         {"most": MAX_LOSSES, "study": study_id, "seconds": seconds, "dead": list(dead_workers)},
     )
-    return [(row.id, row.state) for row in rows]
+    lost = [(row.id, row.state) for row in rows]
+    for run_id, state in lost:
+        message = f"run {run_id} lost its worker and is {state}" + (" again" if state == "queued" else "")
+        studies.log_event(connection, study_id, "lease lost", message, run_id=run_id)
+    return [run_id for run_id, _ in lost]
 
 
 def retry_failed(connection: Connection, study_id: int) -> int:
@@ -66,7 +70,7 @@ def requeue_teachers(connection: Connection, run_ids: Sequence[int]) -> None:
     )
 
 
-def holders(connection: Connection, study_id: int) -> list[str]:
+def lease_holders(connection: Connection, study_id: int) -> list[str]:
     """Names of the workers that hold leases of a study."""
     rows = connection.execute(
         sa.text("SELECT DISTINCT worker FROM kdsearch.run WHERE study_id = :study AND state = 'leased'"),

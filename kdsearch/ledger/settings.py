@@ -9,7 +9,7 @@ from typing import Any
 from kdsearch.errors import LedgerError
 from kdsearch.space import Dimension, dimension_from
 from kdsearch.study.budget import Adaptive, Fixed, Published
-from kdsearch.study.without import NAMED
+from kdsearch.study.fields import WITHOUT_VALUES
 from kdsearch.tasks.base import Scalar
 
 NOT_STORED = ""
@@ -105,7 +105,7 @@ class StudySettings:
             query_groups=read.list("query_groups"),
             idle_without_teacher=read.names("idle_without_teacher"),
             teacher_parameters=read.names("teacher_parameters"),
-            without_values=read.mapping(NAMED),
+            without_values=read.mapping(WITHOUT_VALUES),
             space_json=read.mapping("space"),
             dimensions=read.names("dimensions"),
         )

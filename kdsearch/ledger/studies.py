@@ -100,17 +100,26 @@ def log_event(
     data: Mapping[str, Any] | None = None,
     run_id: int | None = None,
 ) -> None:
-    """Store an event, at the time of now: a transaction's own time is that of its start, before it had its locks."""
+    """Store an event; ``data`` holds texts and numbers.
+
+    Its time is that of now: a transaction's own time is that of its start, before it had its locks.
+    """
+    values = {name: storable(value) if isinstance(value, str) else value for name, value in (data or {}).items()}
     connection.execute(
         schema.event.insert().values(
             study_id=study_id,
             kind=kind,
-            message=message,
-            data=dict(data or {}),
+            message=storable(message),
+            data=values,
             run_id=run_id,
             at=sa.func.clock_timestamp(),
         )
     )
+
+
+def storable(text: str) -> str:
+    """The text as Postgres takes it, which takes neither NUL nor half a surrogate pair; an exception may hold both."""
+    return text.replace("\x00", "\\x00").encode("utf-8", "backslashreplace").decode()
 
 
 def difference(stored: Any, declared: Any, path: str = "") -> Iterator[str]:

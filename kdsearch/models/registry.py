@@ -82,57 +82,57 @@ Kind = Literal["images", "clips"]
 class ClassifierEntry:
     """Where a classifier lives and what can be set.
 
-    ``builder`` is a callable in ``module``, called with ``classes``, ``width`` (channels of the first stage) and, where
-    ``has_weights``, with ``weights``: the name of one of torchvision's weights or a file's path. ``kind`` is what it
-    sees: ``images`` ``[B, 3, H, W]`` or ``clips`` ``[B, 3, T, H, W]``, normalised floats. ``known_weights``: the names
-    that torchvision has. ``stages``: how many there are for a run that tunes the last ones alone.
+    ``builder`` is the name of a class in ``module``, called with ``classes``, ``width`` (channels of the first stage)
+    and, where given, ``depth``. ``kind`` is what it sees: ``images`` ``[B, 3, H, W]`` or ``clips`` ``[B, 3, T, H, W]``,
+    normalised floats. ``has_weights``: it can be filled from a file, or where ``torchvision`` names a model of
+    torchvision's from its weights of the names ``known_weights``. ``stages``: how many there are for a run that tunes
+    the last ones alone.
     """
 
     module: str
     builder: str
     kind: Kind
     default_width: int
+    depth: int | None = None
     has_weights: bool = False
+    torchvision: str | None = None
     known_weights: tuple[str, ...] = ()
     stages: int = 4
 
     def build(self, classes: int, width: int | None = None, weights: str | None = None) -> Classifier:
         """A new classifier, drawn from torch's default generator (see ``training.randomness.build_seeded``).
 
-        Raises ``ValueError`` for a number below 1, and for weights where none can be given.
+        ``weights``: the name of one of torchvision's weights or a file's path. Raises ``ValueError`` for a number below
+        1, and for weights where none can be given.
         """
         width = self.default_width if width is None else width
         if classes < 1 or width < 1:
             raise ValueError(f"classifier {self.builder} needs classes and width of at least 1, got {classes}, {width}")
-        options: dict[str, int | str] = {"classes": classes, "width": width}
+        if weights is not None and not self.has_weights:
+            raise ValueError(f"classifier {self.builder} takes no weights, got {weights}")
+        options = {} if self.depth is None else {"depth": self.depth}
+        network = getattr(import_module(self.module), self.builder)(classes=classes, width=width, **options)
         if weights is not None:
-            if not self.has_weights:
-                raise ValueError(f"classifier {self.builder} takes no weights, got {weights}")
-            options["weights"] = weights
-        return cast("Classifier", getattr(import_module(self.module), self.builder)(**options))
+            network.fill(weights, self.torchvision, width)
+        return cast("Classifier", network)
 
 
 _CIFAR = "kdsearch.models.classifiers.cifar"
 _RESNET = "kdsearch.models.classifiers.resnet"
 _VGG = "kdsearch.models.classifiers.vgg"
 _FIRST = ("IMAGENET1K_V1", "DEFAULT")
-
-
-def _pretrained(
-    module: str, builder: str, kind: Kind, known_weights: tuple[str, ...], stages: int = 4
-) -> ClassifierEntry:
-    return ClassifierEntry(module, builder, kind, 64, True, known_weights, stages)
-
+_SECOND = (*_FIRST, "IMAGENET1K_V2")
+_KINETICS = ("KINETICS400_V1", "DEFAULT")
 
 CLASSIFIERS: dict[str, ClassifierEntry] = {
     "studentnet": ClassifierEntry(_CIFAR, "StudentNet", "images", 64),
-    "resnet20": ClassifierEntry(_CIFAR, "resnet20", "images", 16),
-    "resnet32": ClassifierEntry(_CIFAR, "resnet32", "images", 16),
-    "vgg16_bn": _pretrained(_VGG, "vgg16_bn", "images", _FIRST, stages=5),
-    "imagenet_vgg16_bn": _pretrained(_VGG, "imagenet_vgg16_bn", "images", _FIRST, stages=5),
-    "resnet18": _pretrained(_RESNET, "resnet18", "images", _FIRST),
-    "resnet34": _pretrained(_RESNET, "resnet34", "images", _FIRST),
-    "resnet50": _pretrained(_RESNET, "resnet50", "images", (*_FIRST, "IMAGENET1K_V2")),
-    "r3d_18": _pretrained(_RESNET, "r3d_18", "clips", ("KINETICS400_V1", "DEFAULT")),
-    "hara_resnet18": _pretrained(_RESNET, "hara_resnet18", "clips", ()),
+    "resnet20": ClassifierEntry(_CIFAR, "CifarResNet", "images", 16, 20),
+    "resnet32": ClassifierEntry(_CIFAR, "CifarResNet", "images", 16, 32),
+    "vgg16_bn": ClassifierEntry(_VGG, "Vgg16Bn", "images", 64, None, True, "vgg16_bn", _FIRST, 5),
+    "imagenet_vgg16_bn": ClassifierEntry(_VGG, "ImageNetVgg16Bn", "images", 64, None, True, "vgg16_bn", _FIRST, 5),
+    "resnet18": ClassifierEntry(_RESNET, "ImageResNet", "images", 64, 18, True, "resnet18", _FIRST),
+    "resnet34": ClassifierEntry(_RESNET, "ImageResNet", "images", 64, 34, True, "resnet34", _FIRST),
+    "resnet50": ClassifierEntry(_RESNET, "ImageResNet", "images", 64, 50, True, "resnet50", _SECOND),
+    "r3d_18": ClassifierEntry(_RESNET, "ClipR3D18", "clips", 64, None, True, "r3d_18", _KINETICS),
+    "hara_resnet18": ClassifierEntry(_RESNET, "ClipHaraResNet18", "clips", 64, None, True),
 }

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from kdsearch.report.across_studies.table import build_beside
-from kdsearch.report.answered import Answer
+from kdsearch.report.across_studies.table import build_across_studies
 from kdsearch.report.build import answer_of, build
 from kdsearch.report.export import runs_csv, runs_json
 from kdsearch.report.render import FORMATS, render, render_answer, render_table
 from kdsearch.report.status import status
-from kdsearch.report.tables import Column, Estimate, Report, Row, Table
+from kdsearch.report.tables import Answer, Column, Estimate, Report, Row, Table
 
 __all__ = [
     "FORMATS",
@@ -20,7 +19,7 @@ __all__ = [
     "Table",
     "answer_of",
     "build",
-    "build_beside",
+    "build_across_studies",
     "render",
     "render_answer",
     "render_table",

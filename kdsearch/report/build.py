@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-from kdsearch.ledger.records import StudyRecord, StudyResults, searched
+from kdsearch.ledger.records import StudyRecord, StudyResults
 from kdsearch.report.answer import answer
-from kdsearch.report.answered import Answer
-from kdsearch.report.captions import data_line, min_effect, plural
+from kdsearch.report.captions import data_line
 from kdsearch.report.estimand import estimand_sentences, video_sentences
-from kdsearch.report.notes import alarms, cost_line, ended_sentences
-from kdsearch.report.primary import primary_sentence, second_sentences
-from kdsearch.report.ranges import cut_table
-from kdsearch.report.sections.added import TITLE as ADDED
-from kdsearch.report.sections.added import added
-from kdsearch.report.sections.comparison import comparison
-from kdsearch.report.sections.curves import curves
-from kdsearch.report.sections.inflation import inflation
-from kdsearch.report.sections.instability import instability
-from kdsearch.report.sections.leading import leading
-from kdsearch.report.sections.preflight import preflight
-from kdsearch.report.sections.published import published
-from kdsearch.report.sections.transfer import gain_transfer
-from kdsearch.report.sections.variance_components import sources
-from kdsearch.report.sections.winner import winner
+from kdsearch.report.finding import primary_sentence, second_sentences
+from kdsearch.report.notes import alarms, cost_line, ended_sentences, search_progress
+from kdsearch.report.sections import sections
+from kdsearch.report.sections.post_hoc import TITLE as POST_HOC
 from kdsearch.report.selection import Selection, select
-from kdsearch.report.tables import Report
+from kdsearch.report.tables import Answer, Report
+from kdsearch.report.wording import plural
 from kdsearch.search.orphans import LOST_PAIR, REPLACED
-from kdsearch.search.searches import shares_of
-
-AFTER_CHOICE = (
-    comparison, winner, inflation, gain_transfer, published, preflight, instability, sources, curves, added,
-)  # fmt: skip
-DURING_SEARCH = (leading, preflight)
 
 
 def build(results: StudyResults, *, mix_code: bool = False) -> Report:
@@ -41,15 +24,14 @@ def build(results: StudyResults, *, mix_code: bool = False) -> Report:
     """
     selection = select(results, mix_code=mix_code)
     study = results.study
-    sections = DURING_SEARCH if selection.searching else AFTER_CHOICE
-    tables = tuple(cut_table(selection, table) for section in sections if (table := section(selection)) is not None)
+    found = [section(selection) for section in sections(searching=selection.searching)]
     title = study.settings.title or study.name
     return Report(
         title=f"{title} ({study.name})" if title != study.name else title,
         study=study.name,
         description=data_line(study),
         notes=(*alarms(selection), f"{data_line(study)}.", *_state(selection, results), *warnings(selection, results)),
-        tables=tables,
+        tables=tuple(table.cut(study.metric, selection.metric_range) for table in found if table is not None),
         closing=(cost_line(results),),
         answer=answer(selection),
     )
@@ -62,16 +44,16 @@ def answer_of(results: StudyResults) -> Answer | None:
 
 def _state(selection: Selection, results: StudyResults) -> list[str]:
     study = selection.study
-    notes = []
-    if study.settings.preset:
-        notes.append(f"Preset {study.settings.preset}.")
+    notes = [f"Preset {study.settings.preset}."] if study.settings.preset else []
     notes += ended_sentences(results)
-    searched = selection.searched()
+    going = f"The study was stopped in phase {study.phase}" if study.stop_requested else ""
+    going = going or f"The study still runs (phase {study.phase})"
     if study.phase == "teacher":
-        notes.append(f"{_going(study)}: nothing is searched yet, there is no result.{_go_on(study)}")
+        notes.append(f"{going}: nothing is searched yet, there is no result.{_go_on(study)}")
     elif study.phase == "search":
         unseen = ": test scores are not shown before the winner is chosen" if selection.has_scores else ""
-        notes.append(f"{_going(study)}: {_ended(selection)} have ended. No result yet{unseen}.{_go_on(study)}")
+        ended = search_progress(study, selection.configurations, selection.runs)
+        notes.append(f"{going}: {ended} have ended. No result yet{unseen}.{_go_on(study)}")
     elif study.winner_id is None:
         look = f"; see why with kdsearch logs {selection.failures[-1].id}" if selection.failures else ""
         notes.append(
@@ -79,35 +61,13 @@ def _state(selection: Selection, results: StudyResults) -> list[str]:
         )
     else:
         notes += _confirmed(selection, results)
-    if selection.searching and study.phase != "teacher" and not searched:
+    if selection.searching and study.phase != "teacher" and not selection.searched():
         notes.append("No search run has finished yet: nothing to show.")
     return notes
 
 
-def _going(study: StudyRecord) -> str:
-    """Whether a study that has not ended goes on, and in which phase."""
-    if study.stop_requested:
-        return f"The study was stopped in phase {study.phase}"
-    return f"The study still runs (phase {study.phase})"
-
-
 def _go_on(study: StudyRecord) -> str:
     return " Launch it again to go on." if study.stop_requested else ""
-
-
-def _ended(selection: Selection) -> str:
-    """How many runs of each search have ended, of how many."""
-    parts = shares_of(selection.study.settings)
-    search = [run for run in selection.runs if run.pool == "search"]
-    if len(parts) == 1:
-        most = parts["searched"].runs
-        return f"{len(search)}{f' of {most}' if most else ''} search runs"
-    words = []
-    for kind, budget in parts.items():
-        count = sum(searched(selection.configurations, run, kind) for run in search)
-        of = f" of {budget.runs}" if budget.runs else ""
-        words.append(f"{count}{of} {'search runs' if kind == 'searched' else 'without distillation'}")
-    return " and ".join(words)
 
 
 def _confirmed(selection: Selection, results: StudyResults) -> list[str]:
@@ -119,56 +79,49 @@ def _confirmed(selection: Selection, results: StudyResults) -> list[str]:
     notes = [primary_sentence(selection), *second_sentences(selection), *estimand_sentences(selection)]
     notes += video_sentences(selection, results.queries)
     if not selection.finished:
-        ended = sum(run.pool == "confirm" for run in selection.runs)
-        going = (
-            "The study was stopped before all confirm runs ended"
-            if study.stop_requested
-            else "Confirm runs are still going"
-        )
-        notes.append(
-            f"{going} ({plural(ended, 'run')} ended): all numbers below may change, verdicts are open.{_go_on(study)}"
-        )
+        ended = plural(sum(run.pool == "confirm" for run in selection.runs), "run")
+        stopped = "The study was stopped before all confirm runs ended" if study.stop_requested else ""
+        going = stopped or "Confirm runs are still going"
+        notes.append(f"{going} ({ended} ended): all numbers below may change, verdicts are open.{_go_on(study)}")
     return notes
 
 
 def warnings(selection: Selection, results: StudyResults) -> list[str]:
     """Return what is to be known of the runs that are counted: failures, a changed margin, late runs, code, data."""
-    notes = [*failed_runs(selection), *changed_margin(selection)]
-    notes += late_runs(selection)
-    notes += [*replaced_teachers(selection, results), *lost_pairs(selection)]
-    return [*notes, *other_runs(selection, results)]
+    notes = [*failed_runs(selection), *changed_margin(selection), *late_runs(selection)]
+    return [*notes, *replaced_teachers(selection, results), *lost_pairs(selection), *other_runs(selection, results)]
 
 
 def late_runs(selection: Selection) -> list[str]:
     """Say how many search runs ended after the choice, and how many that were added are still to come."""
-    ended, waiting = selection.late, selection.late_waiting
-    if ended:
-        more = f" {waiting:,} more of them {'has' if waiting == 1 else 'have'} not ended yet." if waiting else ""
-        return [f"{plural(ended, 'search run')} came after the choice: shown under '{ADDED}', in no other table.{more}"]
-    if not waiting:
-        return []
+    ended, waiting = selection.post_hoc_searched(ended=True), selection.post_hoc_searched(ended=False)
     have = "has" if waiting == 1 else "have"
-    return [f"{plural(waiting, 'search run')} added after the choice {have} not ended yet: see '{ADDED}'."]
+    if ended:
+        came = f"{plural(ended, 'search run')} came after the choice: shown under '{POST_HOC}', in no other table."
+        return [f"{came} {waiting:,} more of them {have} not ended yet." if waiting else came]
+    if waiting:
+        return [f"{plural(waiting, 'search run')} added after the choice {have} not ended yet: see '{POST_HOC}'."]
+    return []
 
 
 def replaced_teachers(selection: Selection, results: StudyResults) -> list[str]:
     """Say how many teachers of fresh seeds were lost and gave way to another: results are of those that trained."""
-    told = [event.data for event in selection.events if event.kind == REPLACED and event.data.get("pool") == "confirm"]
-    lost = {data["teacher"] for data in told}
+    events = [event.data for event in selection.events if event.kind == REPLACED]
+    lost = {data["teacher"] for data in events if data.get("pool") == "confirm"}
     if not lost:
         return []
     every = lost | {run.needs for run in results.runs if run.pool == "confirm" and run.needs is not None}
     return [
         f"{len(lost)} of {plural(len(every), 'teacher')} of fresh seeds diverged or failed, and another was trained in "
-        "its place before any student listened to it."
+        "its place before it taught any student."
     ]
 
 
 def lost_pairs(selection: Selection) -> list[str]:
     """Say which fresh seeds have no pair because their teacher was lost: what is left is of teachers that trained."""
     lost = {run.needs for run in selection.failures if run.pool == "confirm" and run.needs is not None}
-    told = {event.data.get("teacher"): event.message for event in selection.events if event.kind == LOST_PAIR}
-    return [f"{message[:1].upper()}{message[1:]}." for teacher, message in told.items() if teacher in lost]
+    messages = {event.data.get("teacher"): event.message for event in selection.events if event.kind == LOST_PAIR}
+    return [f"{message[:1].upper()}{message[1:]}." for teacher, message in messages.items() if teacher in lost]
 
 
 def failed_runs(selection: Selection) -> list[str]:
@@ -181,13 +134,10 @@ def failed_runs(selection: Selection) -> list[str]:
 
 def changed_margin(selection: Selection) -> list[str]:
     """Say that the margin of the verdicts is another now."""
-    now = selection.study.settings.min_effect
-    if now == min_effect(selection):
+    now, was = selection.study.settings.min_effect, selection.min_effect
+    if now == was:
         return []
-    return [
-        f"min_effect was {min_effect(selection):g} when the winner was chosen and is {now:g} now: verdicts go by "
-        "what it was."
-    ]
+    return [f"min_effect was {was:g} when the winner was chosen and is {now:g} now: verdicts go by what it was."]
 
 
 def other_runs(selection: Selection, results: StudyResults) -> list[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+from kdsearch.data.synthetic import OLDER_WORDS, WORDS, not_real
 from kdsearch.ledger.records import Pool, StudyRecord
-from kdsearch.report.drawn import Drawn, drawn
-from kdsearch.report.selection import Selection, of_function
+from kdsearch.report.selection import Selection, task_of
+from kdsearch.report.units import RandomFactors, random_factors
+from kdsearch.report.wording import listed
 
 SPREADS = {
     "one": "sd over student seeds with one teacher for all",
@@ -24,31 +26,28 @@ SAW = {
 }
 """Of a given teacher, by what its user says that it saw."""
 
-MEAN_INTERVAL = "Interval of a mean: 95 %, Student's t below n = 20, BCa bootstrap from there on."
-TEACHER_MEAN_INTERVAL = (
-    "Interval of a mean: 95 %, over the teachers' means, Student's t below 20 teachers, BCa bootstrap from there on."
-)
-
 
 def data_line(study: StudyRecord) -> str:
-    """Return data and protocol; a stand-in is named as such in the first words."""
+    """Return data and protocol; synthetic data are named as such in the first words.
+
+    Descriptions in older ledgers call them a stand-in.
+    """
     text = study.description.strip().rstrip(".")
-    if "stand-in" in text.lower() and not re.search(r"stand-in,? not \w", text, re.IGNORECASE):
-        return f"stand-in, not JHMDB: {text}"
-    return text
+    text = re.sub(rf"{OLDER_WORDS}(,? not \w)", rf"{WORDS}\1", text, flags=re.IGNORECASE)
+    return f"{not_real('JHMDB')}: {text}" if OLDER_WORDS in text.lower() else text
 
 
 def short_data(study: StudyRecord) -> str:
-    """Name the data in a few words; what is a stand-in or not the official pixels is named as such.
+    """Name the data in a few words; synthetic data and re-encoded pixels are named as such.
 
     The whole line stands once in a report.
     """
     words = data_line(study)
-    stand_in = words.startswith("stand-in") and ": " in words
-    first, rest = words.split(": ", 1) if stand_in else ("", words)
+    synthetic = words.startswith(WORDS) and ": " in words
+    first, rest = words.split(": ", 1) if synthetic else ("", words)
     foreign = re.match(r".*?\(not the official pixels\)", rest)
     named = foreign[0] if foreign else re.split(r"[,;]", rest, maxsplit=1)[0].strip()
-    return f"{first}: {named}" if stand_in else named
+    return f"{first}: {named}" if synthetic else named
 
 
 def caption(
@@ -63,22 +62,23 @@ def caption(
 
     ``pool``: whose runs the table is of, which draw alike or not.
     """
-    words = [short_data(selection.study), measure, spread or spread_words(selection, pool), *recipe_words(selection)]
-    return f"{'; '.join([*words, *saw_words(selection), counts])}."
+    words = [short_data(selection.study), measure, spread or describe_spread(selection, pool)]
+    words += [*describe_recipe(selection), *describe_teacher_data(selection), counts]
+    return f"{'; '.join(words)}."
 
 
-def spread_words(selection: Selection, pool: Pool = "confirm") -> str:
+def describe_spread(selection: Selection, pool: Pool = "confirm") -> str:
     """Say what an sd over the runs of a pool is over, and which of split and teacher they hold."""
     study, teachers = selection.study, str(selection.study.settings.teachers)
     if study.version == 1 or (not study.settings.folds and teachers in SPREADS):
         words = SPREADS.get(teachers, SPREADS["one"])
     else:
-        words = _drawn_words(drawn(selection), pool)
+        words = _describe_factors(random_factors(selection), pool)
     # Of a function nobody knows whether it has a teacher.
     return words.replace(", no teacher", "") if selection.is_function else words
 
 
-def _drawn_words(found: Drawn, pool: Pool) -> str:
+def _describe_factors(found: RandomFactors, pool: Pool) -> str:
     folds = found.folds(pool)
     partitions = found.split and pool == "confirm"
     over = ["student seeds"] if found.trains else []
@@ -98,11 +98,9 @@ def _drawn_words(found: Drawn, pool: Pool) -> str:
     return ", ".join([f"sd over {listed(over) or 'runs of one seed'}", *held])
 
 
-def recipe_words(selection: Selection) -> list[str]:
-    """Name the recipe of data that are split once for all runs, a share of train being carved away to validate."""
-    study = selection.study
-    task = study.identity.get("task")
-    data = task.get("data") if isinstance(task, Mapping) else None
+def describe_recipe(selection: Selection) -> list[str]:
+    """Name the recipe of data that are split once for all runs, a share of train being held out to validate."""
+    study, data = selection.study, task_of(selection.study).get("data")
     if not isinstance(data, Mapping) or data.get("validation") is None or not selection.has_scores:
         return []
     epochs = [] if epoch_on_test(study) else ["epochs"]
@@ -111,7 +109,7 @@ def recipe_words(selection: Selection) -> list[str]:
     return [f"{chosen} chosen on validation, one split" if chosen else "one split"]
 
 
-def saw_words(selection: Selection) -> list[str]:
+def describe_teacher_data(selection: Selection) -> list[str]:
     """Say what a given teacher saw of what validates; nothing where the study trains its teachers."""
     words = SAW.get(str(selection.study.settings.teacher_saw))
     return [] if words is None else [words.format(items=items(selection.study))]
@@ -123,55 +121,44 @@ def items(study: StudyRecord) -> str:
     return next((word for word in ("clips", "images") if word in words), "data")
 
 
-def listed(words: Sequence[str]) -> str:
-    """Return ``a``, ``a and b`` or ``a, b and c``."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def test_measure(study: StudyRecord, has_scores: bool) -> str:
+def test_measure(selection: Selection) -> str:
     """Say what the results on confirm seeds are."""
-    if not has_scores:
-        return f"this task has no test part: {objective_words(study, has_scores)} on fresh seeds"
+    study = selection.study
+    if not selection.has_scores:
+        return f"this task has no test part: {objective_name(selection)} on fresh seeds"
     epoch = "at the best epoch on test (optimistic)" if epoch_on_test(study) else "at the epoch chosen on validation"
-    if of_function(study):
+    if selection.is_function:
         epoch = "as the function returns it"
     return f"test {study.metric} {epoch}, fresh confirm seeds"
 
 
-def metric_words(selection: Selection) -> str:
+def metric_name(selection: Selection) -> str:
     """``test mAP``, or the metric's own name where the task has no test part, said so that it is not taken for one."""
     metric = selection.study.metric
     return f"test {metric}" if selection.has_scores else f"{metric} (no test part)"
 
 
-def objective_words(study: StudyRecord, has_scores: bool) -> str:
+def objective_name(selection: Selection) -> str:
     """Name the objective: ``objective (validation mAP)``; without a test part there is no validation to tell apart."""
-    if study.metric == "objective":
-        return "objective"
-    return f"objective ({'validation ' if has_scores else ''}{study.metric})"
+    metric = selection.study.metric
+    if metric == "objective":
+        return metric
+    return f"objective ({'validation ' if selection.has_scores else ''}{metric})"
 
 
-def objective_title(study: StudyRecord, has_scores: bool) -> str:
+def objective_heading(selection: Selection) -> str:
     """Return the objective's heading of a column: ``validation mAP``, or ``objective mAP`` without a test part."""
-    if study.metric == "objective":
-        return "objective"
-    return f"{'validation' if has_scores else 'objective'} {study.metric}"
+    metric = selection.study.metric
+    if metric == "objective":
+        return metric
+    return f"{'validation' if selection.has_scores else 'objective'} {metric}"
+
+
+def result_heading(selection: Selection) -> str:
+    """Return the heading of results on confirm seeds: ``test mAP``, or the objective's."""
+    return f"test {selection.study.metric}" if selection.has_scores else objective_heading(selection)
 
 
 def epoch_on_test(study: StudyRecord) -> bool:
     """Say whether scores stand at the best epoch on test: a quirk that the description names."""
     return "best epoch on test" in study.description.lower()
-
-
-def min_effect(selection: Selection) -> float:
-    """Return the smallest difference worth acting upon, as it was when the winner was chosen.
-
-    A margin that is set after the fresh seeds were seen would make any verdict.
-    """
-    now = selection.study.settings.min_effect
-    return now if selection.choice is None else float(selection.choice.data.get("min_effect", now))
-
-
-def plural(n: int, word: str) -> str:
-    """Return ``1 run`` or ``3 runs``."""
-    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"

@@ -1,19 +1,42 @@
-"""The winner against each compared configuration: difference, chance to win, verdict, all as its look may claim."""
+"""The winner against each compared configuration on fresh seeds: difference, chance to win and verdict.
+
+Fresh seeds may be looked at more than once (group-sequential tests): what each look may claim depends on all of them.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal, TypeVar
 
-from kdsearch.report.captions import min_effect
-from kdsearch.report.compared import Part, compared
-from kdsearch.report.looks import at_look, confidence_at, looks_at, looks_of_row
+from kdsearch.ledger.records import EventRecord
+from kdsearch.report.configurations import Part, compared
 from kdsearch.report.selection import Selection
-from kdsearch.report.units import Units
-from kdsearch.statistics import Difference, Probability, family_verdicts, paired_difference, paired_probability, verdict
+from kdsearch.report.units import FEWEST_TEACHERS, Units
+from kdsearch.report.wording import percent, plural
+from kdsearch.statistics import (
+    Difference,
+    Probability,
+    family_verdicts,
+    look_level,
+    look_p,
+    paired_difference,
+    paired_probability,
+    seeds_needed,
+    verdict,
+)
 from kdsearch.statistics.differences import FEWEST_FLIPS
+from kdsearch.statistics.power import MOST
 from kdsearch.statistics.verdicts import equal_needed
+
+ALPHA = 0.05
+"""What all looks at one comparison may err in together."""
+
+FEWEST_DIFFERENCES = 4
+"""The sd of fewer differences is itself hardly known, and the seeds that it asks for go by its square."""
 
 OPEN = "open"
 """Verdict while confirm runs are still going: a test that is read at every look has no error rate."""
@@ -21,57 +44,109 @@ OPEN = "open"
 NONE = "no verdict"
 """Verdict where the units are teachers and there are too few of them, on one seed, and of a few equal differences."""
 
+UNTESTED = frozenset({OPEN, NONE, "context"})
+
 EQUAL_FEW = (
     f"Fewer than {FEWEST_FLIPS} differences that are all equal do not tell how far others lie apart: no interval and "
     "no verdict."
 )
 """Of a table that has such a row."""
 
-EXACT = "where all differences of a row are equal, the exact test of sign flips instead of t"
-"""Of the p of such a row."""
+# The words of ``kdsearch extend``, and those of a study file that asks for more.
+_EXTENDED = re.compile(r"confirm seeds extended from (\d+) to (\d+)|confirm\.seeds: (\d+) before, (\d+) now")
 
-UNTESTED = frozenset({OPEN, NONE, "context"})
+Role = Literal["primary", "family", "context"]
+ROLES: Mapping[Part, Role] = {"primary": "primary", "context": "context"}
+"""Of a row's part; the second comparison and the baselines are the family."""
+
+Key = TypeVar("Key", int, str)
 
 
 @dataclass(frozen=True)
-class Judged:
-    """One comparison, winner minus row, over the ``seeds`` that both have.
+class Pair:
+    """Values of two configurations on the ``seeds`` that both have: one mean a unit, aligned.
 
-    Intervals and p values are those that the row's own ``looks`` may claim. ``wins`` and ``ties`` count units, as the
-    difference's ``n`` does. ``holm`` is ``None`` outside the family.
+    ``looks``: the numbers of seeds at which the pair was looked at, the present one last. A ``primary`` pair is tested
+    by itself, those of the ``family`` share an error rate, ``context`` has no verdict.
     """
 
+    first: Sequence[float]
+    second: Sequence[float]
+    seeds: int
+    looks: tuple[int, ...]
+    units: Units
+    role: Role = "family"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison, first minus second.
+
+    Intervals and p values are those that the pair's own ``looks`` may claim. ``holm`` is ``None`` outside the family;
+    ``family``: how many comparisons share its error rate.
+    """
+
+    pair: Pair
     difference: Difference
     probability: Probability
-    wins: int
-    ties: int
     verdict: str
     holm: float | None = None
-    seeds: int = 0
-    looks: tuple[int, ...] = ()
+    family: int = 1
 
     @property
     def confidence(self) -> float:
-        """Confidence of this row's intervals."""
-        return confidence_at(self.looks)
+        """Confidence of its intervals."""
+        return confidence_at(self.pair.looks)
 
     @property
     def equal(self) -> bool:
         """Whether all differences are equal and not 0, enough of them for an exact p, which is the p of this row."""
         return self.difference.error == 0 and self.difference.mean != 0 and not self.difference.equal_few
 
+    def counts(self, seed: str = "common fresh seed") -> str:
+        """Say how many seeds it has, and of how many teachers where these are the units."""
+        seeds = plural(self.pair.seeds, seed)
+        return f"{seeds} of {plural(self.difference.n, 'teacher')}" if self.pair.units.shared else seeds
+
+    def why_no_verdict(self) -> str:
+        """Say why it has no verdict."""
+        if self.pair.units.shared:
+            return (
+                f"seeds that share a teacher count once, and {plural(self.difference.n, 'teacher')} of the "
+                f"{FEWEST_TEACHERS} that are needed say too little of others"
+            )
+        if self.difference.n == 1:
+            return "one seed does not tell how far others lie apart"
+        return f"fewer than {FEWEST_FLIPS} differences that are all equal do not tell how far others lie apart"
+
+    def equal_undecided(self) -> str:
+        """Say what an undecided comparison of equal differences would take; empty of any other.
+
+        Nothing but the number of units holds its verdict back: ``the same difference on each of 6 seeds: 8 seeds in all
+        would decide``. Where teachers are the units, more of them are another study, whose first look it is.
+        """
+        if self.verdict != "undecided" or not self.equal:
+            return ""
+        units = self.pair.units
+        same = f"the same difference {'with' if units.shared else 'on'} each of {self.difference.n} {units.word}s"
+        if units.shared:
+            return f"{same}: a study of {equal_needed((), family=self.family)} teachers would decide"
+        return f"{same}: {equal_needed(self.pair.looks, family=self.family)} seeds in all would decide"
+
+    def to_resolve(self, effect: float) -> str:
+        """Say what it would take to find a true difference of ``effect``, or nothing (see ``resolving``)."""
+        return resolving(self.difference, effect, self.pair.looks, self.family, self.pair.units)
+
 
 @dataclass(frozen=True)
-class Outcome:
-    """All comparisons, by configuration.
+class Comparisons:
+    """All comparisons with the winner, by configuration.
 
-    ``looks``: seeds at each look at the row with the most of them, the present one last; ``family``: how many
-    comparisons share an error rate, the baselines and the second comparison; ``units``: what the rows count.
+    ``looks``: seeds at each look at the row with the most of them, the present one last; ``units``: what they count.
     """
 
-    rows: Mapping[int, Judged] = field(default_factory=dict)
+    rows: Mapping[int, Comparison] = field(default_factory=dict)
     looks: tuple[int, ...] = ()
-    family: int = 0
     units: Units = field(default_factory=Units)
 
     @property
@@ -80,89 +155,198 @@ class Outcome:
         return confidence_at(self.looks)
 
 
-def equal_words(judged: Judged, outcome: Outcome) -> str:
-    """Say what an undecided comparison of equal differences would take; empty of any other.
-
-    Nothing but the number of units holds its verdict back: ``the same difference on each of 6 seeds: 8 seeds in all
-    would decide``. Where teachers are the units, more of them are another study, whose first look it is.
-    """
-    if judged.verdict != "undecided" or not judged.equal:
-        return ""
-    family = 1 if judged.holm is None else outcome.family
-    units = outcome.units
-    same = f"the same difference {'with' if units.shared else 'on'} each of {judged.difference.n} {units.word}s"
-    if units.shared:
-        return f"{same}: a study of {equal_needed((), family=family)} teachers would decide"
-    return f"{same}: {equal_needed(judged.looks, family=family)} seeds in all would decide"
-
-
-def judge(selection: Selection) -> Outcome:
+def compare(selection: Selection) -> Comparisons:
     """Compare the winner with each row that shares confirm seeds with it, at the row's own looks.
 
-    Each difference is over the seeds that both have, and judged by their number. The primary comparison stands alone;
+    Each difference is over the seeds that both have, and tested by their number. The primary comparison stands alone;
     the baselines and the second comparison are one family.
     """
-    units = Units.of(selection)
-    seeds = _common_seeds(selection)
+    units, winner = Units.of(selection), selection.results(selection.study.winner_id or -1)
+    rows = [row for row in compared(selection) if row.part != "winner"]
+    seeds = {row.id: sorted(winner.keys() & selection.results(row.id).keys()) for row in rows}
     most = looks_at(selection, max(map(len, seeds.values()), default=0))
-    # Rows of version 1 have all seeds, and one that lacks a seed or two is judged as the others are.
-    looks = {id_: most if selection.study.version == 1 else looks_of_row(selection, id_, seeds[id_]) for id_ in seeds}
-    winner = selection.results(selection.study.winner_id or -1)
-    pairs = {
-        id_: units.pairs({seed: winner[seed] for seed in common}, selection.results(id_))
-        for id_, common in seeds.items()
+    pairs = {}
+    for row in rows:
+        if not seeds[row.id]:
+            continue
+        # Rows of version 1 have all seeds, and one that lacks a seed or two is compared as the others are.
+        looks = most if selection.study.version == 1 else looks_of_row(selection, row.id, seeds[row.id])
+        values = units.pairs({seed: winner[seed] for seed in seeds[row.id]}, selection.results(row.id))
+        pairs[row.id] = Pair(*values, len(seeds[row.id]), looks, units, ROLES.get(row.part, "family"))
+    found = compare_pairs(pairs, selection.min_effect)
+    if not selection.finished:
+        found = {id_: row if row.verdict == "context" else replace(row, verdict=OPEN) for id_, row in found.items()}
+    longest = max((pair.looks for pair in pairs.values()), key=lambda own: (own[-1:], own), default=())
+    return Comparisons(found, longest, units)
+
+
+def compare_pairs(pairs: Mapping[Key, Pair], effect: float) -> dict[Key, Comparison]:
+    """Compare pairs, with verdicts of what is worth acting upon from ``effect`` on."""
+    differences = {key: paired_difference(pair.first, pair.second) for key, pair in pairs.items()}
+    testable = {
+        key: pair
+        for key, pair in pairs.items()
+        if pair.units.allow_verdict(differences[key].n) and not math.isnan(differences[key].p)
     }
-    differences = {id_: paired_difference(*values) for id_, values in pairs.items()}
-    words, holm = _verdicts(selection, differences, looks, units)
-    rows = {
-        id_: Judged(
-            at_look(differences[id_], looks[id_]),
-            paired_probability(ours, theirs, confidence_at(looks[id_])),
-            sum(a > b for a, b in zip(ours, theirs, strict=True)),
-            sum(a == b for a, b in zip(ours, theirs, strict=True)),
-            words[id_],
-            holm.get(id_),
-            len(seeds[id_]),
-            looks[id_],
-        )
-        for id_, (ours, theirs) in pairs.items()
-    }
-    longest = max((looks[id_] for id_ in rows), key=lambda own: (own[-1:], own), default=())
-    return Outcome(rows, longest, len(holm), units)
-
-
-def _common_seeds(selection: Selection) -> dict[int, list[int]]:
-    """Return the confirm seeds that the winner and the row have, by configuration."""
-    winner_id = selection.study.winner_id
-    if winner_id is None:
-        return {}
-    winner = selection.results(winner_id)
-    found = {
-        row.id: sorted(winner.keys() & selection.results(row.id).keys())
-        for row in compared(selection)
-        if row.part != "winner"
-    }
-    return {id_: seeds for id_, seeds in found.items() if seeds}
-
-
-def _verdicts(
-    selection: Selection, differences: Mapping[int, Difference], looks: Mapping[int, tuple[int, ...]], units: Units
-) -> tuple[dict[int, str], dict[int, float]]:
-    """Return the word of each row, and Holm's p of the family."""
-    effect = min_effect(selection)
-    parts: dict[int, Part] = {row.id: row.part for row in compared(selection) if row.id in differences}
-    judged = {id_ for id_ in parts if units.judges(differences[id_].n) and not math.isnan(differences[id_].p)}
-    family = [id_ for id_, part in parts.items() if part in ("second", "baseline") and id_ in judged]
+    family = [key for key, pair in testable.items() if pair.role == "family"]
     verdicts, adjusted = family_verdicts(
-        [differences[id_] for id_ in family], effect, looks=[looks[id_] for id_ in family]
+        [differences[key] for key in family], effect, looks=[pairs[key].looks for key in family]
     )
-    words: dict[int, str] = {id_: "context" if part == "context" else NONE for id_, part in parts.items()}
+    words: dict[Key, str] = {key: "context" if pair.role == "context" else NONE for key, pair in pairs.items()}
     words |= {
-        id_: verdict(differences[id_], effect, looks=looks[id_])
-        for id_, part in parts.items()
-        if part == "primary" and id_ in judged
+        key: verdict(differences[key], effect, looks=pair.looks)
+        for key, pair in testable.items()
+        if pair.role == "primary"
     }
     words |= dict(zip(family, verdicts, strict=True))
+    holm = dict(zip(family, adjusted, strict=True))
+    return {
+        key: Comparison(
+            pair,
+            at_look(differences[key], pair.looks),
+            paired_probability(pair.first, pair.second, confidence_at(pair.looks)),
+            words[key],
+            holm.get(key),
+            len(family) if key in holm else 1,
+        )
+        for key, pair in pairs.items()
+    }
+
+
+def earlier_looks(selection: Selection) -> tuple[int, ...]:
+    """Return the numbers of confirm seeds at which the study could be read, rising: each was a look.
+
+    The planner notes one whenever all confirm runs have ended. An extension after the choice counts as one too, also
+    where it came before that: the tables could be read then, though without verdicts.
+    """
+    return tuple(sorted({seeds for _, seeds in _events(selection)}))
+
+
+def _events(selection: Selection) -> list[tuple[EventRecord, int]]:
+    """Return the events after which the study could be read, with the confirm seeds that they name."""
+    if selection.choice is None:
+        return []
+    found: list[tuple[EventRecord, int]] = []
+    for event in selection.events:
+        match = _EXTENDED.match(event.message)
+        if event.kind == "look":
+            found.append((event, int(event.data["seeds"])))
+        elif event.kind == "changed" and event.at > selection.choice.at and match:
+            found.append((event, int(match.group(1) or match.group(3))))
+    return found
+
+
+def looks_of_row(selection: Selection, id_: int, seeds: Sequence[int]) -> tuple[int, ...]:
+    """Return the looks at the winner and one configuration up to the present one, with ``seeds`` in common.
+
+    Baselines may have fewer seeds than the primary comparison, and get more of them at other times: at each look it is
+    counted how many of their common seeds had ended by then. A run without a time counts as there.
+    """
+    n = len(seeds)
+    if n < 2:
+        return ()
+    ends: list[dict[int, datetime | None]] = [
+        {run.seed: run.finished_at for run in selection.of(configuration, "confirm")}
+        for configuration in (selection.study.winner_id or -1, id_)
+    ]
+    latest = [[end[seed] for end in ends] for seed in seeds]
+    counts = {
+        sum(all(end is None or end <= event.at for end in both) for both in latest) for event, _ in _events(selection)
+    }
+    return (*sorted(look for look in counts if 2 <= look < n), n)
+
+
+def looks_at(selection: Selection, n: int) -> tuple[int, ...]:
+    """Return all looks up to the present one with ``n`` seeds; none where ``n`` is too small for a test."""
+    if n < 2:
+        return ()
+    return (*(look for look in earlier_looks(selection) if 2 <= look < n), n)
+
+
+def confidence_at(looks: tuple[int, ...]) -> float:
+    """Return the confidence of the intervals that the present look may show; 95 % where nothing is tested."""
+    return 1 - (look_level(looks, ALPHA) if looks else ALPHA)
+
+
+def at_look(difference: Difference, looks: tuple[int, ...]) -> Difference:
+    """Return the difference as the present look may state it: wider interval, larger p values, the same mean.
+
+    Both ways say the same: ``p`` falls below 0.05 where the interval excludes 0. It is to be shown; verdicts are made
+    of the difference as it came, for they adjust by themselves.
+    """
+    if not looks:
+        return difference
+    low, high = difference.interval(confidence_at(looks))
+    flips = None if difference.sign_flip_p is None else look_p(difference.sign_flip_p, looks)
+    return replace(difference, low=low, high=high, p=look_p(difference.p, looks), sign_flip_p=flips)
+
+
+def seeds_for_next_look(difference: Difference, effect: float, looks: tuple[int, ...], family: int = 1) -> int:
+    """Return the fresh seeds in total with which a true difference of ``effect`` is found with power 0.8.
+
+    ``difference.n`` or fewer where the present look has them already, else those of one more look. ``family``: how
+    many comparisons share the error rate (Bonferroni: Holm needs no more seeds than this).
+    """
+    alpha = ALPHA / family
+    seeds = seeds_needed(difference.sd, effect, alpha=look_level(looks, alpha))
+    if seeds <= difference.n:
+        return seeds
+    for _ in range(4):  # the level of a look depends on its seeds, and hardly so
+        seeds = max(difference.n + 1, seeds_needed(difference.sd, effect, alpha=look_level((*looks, seeds), alpha)))
+    return seeds
+
+
+def resolving(
+    difference: Difference, effect: float, looks: tuple[int, ...], family: int = 1, units: Units | None = None
+) -> str:
+    """Say what an undecided comparison would take: ``to resolve 0.01, about 48 seeds in all (power 0.8)``.
+
+    No number from fewer differences than ``FEWEST_DIFFERENCES``. Where teachers are the ``units`` their number is the
+    study's: more of them are another study, whose first look has the same level at any number of seeds.
+    """
+    if effect <= 0 or not difference.sd > 0 or not looks:
+        return ""
+    shared, word = units is not None and units.shared > 0, "seed" if units is None else units.word
+    if difference.n < FEWEST_DIFFERENCES:
+        return f"{difference.n} {word}s are too few to tell how many resolve {effect:g}"
+    if shared:
+        needed = seeds_needed(difference.sd, effect, alpha=look_level(looks, ALPHA / family))
+    else:
+        needed = seeds_for_next_look(difference, effect, looks, family)
+    if not shared and needed >= MOST:
+        return f"no number of seeds that anyone runs resolves {effect:g}, the study's min_effect"
+    if needed <= difference.n:
+        return f"{difference.n} {word}s find a true difference of {effect:g} with power 0.8, so it may well be smaller"
+    if shared:
+        needed = seeds_needed(difference.sd, effect, alpha=look_level(looks[:1], ALPHA / family))
+        return f"to resolve {effect:g}, a study of about {needed:,} teachers with as many seeds each (power 0.8)"
+    return f"to resolve {effect:g}, about {needed:,} seeds in all (power 0.8)"
+
+
+def nothing_to_compare(selection: Selection) -> bool:
+    """Whether there is no configuration but the winner."""
+    return all(row.part == "winner" for row in compared(selection))
+
+
+def looks_sentence(selection: Selection, looks: tuple[int, ...]) -> str:
+    """Say which look this is and what its intervals and p values hold.
+
+    Looks are given by seeds, also where teachers are the units: new seeds of the same teachers are one more look.
+    """
+    if nothing_to_compare(selection):
+        return "There is nothing to compare the winner with: no baseline, nothing without distillation, no finalist."
+    if not looks:
+        return "Differences have no interval: fewer than two common fresh seeds have ended."
+    share, before = percent(confidence_at(looks)), ""
+    if len(looks) > 1:
+        before = f" after {plural(len(looks) - 1, 'look')} at {', '.join(map(str, looks[:-1]))} seeds"
     if not selection.finished:
-        words = {id_: word if word == "context" else OPEN for id_, word in words.items()}
-    return words, dict(zip(family, adjusted, strict=True))
+        return (
+            f"Confirm runs are still going{before}, so this is no look yet: intervals of winner - row and of "
+            f"P(winner > row) are {share}, and will change."
+        )
+    return (
+        f"Look {len(looks)} at fresh seeds{before}: intervals of winner - row and of P(winner > row) are {share} and "
+        "this table's p values are adjusted, so that all looks together, also later ones after kdsearch extend, err "
+        f"in at most {100 * ALPHA:g} % where differences are about normal, as the t test assumes."
+    )

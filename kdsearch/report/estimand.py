@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdsearch.report.captions import items, listed, plural
-from kdsearch.report.compared import primary_id, spoken, taken_away
-from kdsearch.report.drawn import Drawn, drawn
-from kdsearch.report.formats.cells import fixed
-from kdsearch.report.looks import alone
+from kdsearch.report.captions import describe_recipe, describe_spread, items
+from kdsearch.report.comparisons import nothing_to_compare
+from kdsearch.report.configurations import name_in_sentence, primary_id
 from kdsearch.report.selection import Selection
-from kdsearch.report.units import Units
+from kdsearch.report.units import RandomFactors, Units, random_factors
+from kdsearch.report.wording import fixed, interval, listed, percent, plural
 from kdsearch.statistics import clustered_mean
 from kdsearch.statistics.summaries import Floats
 
@@ -25,73 +24,73 @@ def estimand_sentences(selection: Selection) -> list[str]:
     """Say what the comparison is a mean over and what it holds; nothing of studies of version 1."""
     if selection.study.version == 1:
         return []
-    found = drawn(selection)
-    where = ", on this test list" if selection.has_scores else ""
-    covered = f" Other test {items(selection.study)} are not covered." if selection.has_scores else ""
-    return [f"Estimand: the mean, over {_over(found)}, of {_what(selection, found)}{where}.{covered}{_held(found)}"]
+    factors = random_factors(selection)
+    held = _held(factors)
+    sentences = [f"Estimand: the mean, over {_over(factors)}, of {_what(selection, factors)}"]
+    if selection.has_scores:
+        sentences = [f"{sentences[0]}, on this test list", f"Other test {items(selection.study)} are not covered"]
+    sentences += [f"Held: {held}"] if held else []
+    return [f"{'. '.join(sentences)}."]
 
 
-def held_words(selection: Selection) -> str:
-    """Name what is the same for all seeds, or nothing."""
-    return _held(drawn(selection)).removeprefix(" Held: ").removesuffix(".")
+def average_sentence(selection: Selection) -> str:
+    """The estimand in short: what varies, what is held, what is not covered."""
+    covered = [f"other test {items(selection.study)} are not covered"] if selection.has_scores else []
+    if selection.study.version == 1:
+        parts = [describe_spread(selection).removeprefix("sd over "), *describe_recipe(selection)]
+    else:
+        factors = random_factors(selection)
+        held = _held(factors)
+        parts = [_over(factors), *([f"held: {held}"] if held else [])]
+    return f"Averages over {'; '.join([*parts, *covered])}."
 
 
-def _over(found: Drawn) -> str:
-    over = ["student seeds" if found.draws.folds or found.teachers != "none" else "seeds"] if found.trains else []
-    over += ["partitions of this train list"] if found.split else []
-    over += ["teachers trained so"] if found.teacher or found.teachers == "per-seed" else []
+def _over(factors: RandomFactors) -> str:
+    seeds = "student seeds" if factors.draws.folds or factors.teachers != "none" else "seeds"
+    over = [seeds] if factors.trains else []
+    over += ["new validation splits of the train list"] if factors.split else []
+    over += ["newly trained teachers"] if factors.teacher or factors.teachers == "per-seed" else []
     return listed(over) or "runs of one seed"
 
 
-def _what(selection: Selection, found: Drawn) -> str:
-    metric = f"the test {selection.study.metric}" if selection.has_scores else f"the {selection.study.metric}"
+def _what(selection: Selection, factors: RandomFactors) -> str:
+    metric = f"the {'test ' if selection.has_scores else ''}{selection.study.metric}"
     if selection.study.metric == "objective":
         metric = "the objective"
-    primary = primary_id(selection)
-    teacher = _one_teacher(found)
-    if alone(selection):
-        return f"{metric} of the winner{teacher}"
-    if primary is None:
-        return f"{metric} of the winner minus the row{teacher}"
-    if primary == selection.study.ablation_id:
-        off = _off(selection)
-        return f"{metric} of the winner minus itself with {off} and all else equal{teacher}"
-    return f"{metric} of the winner minus the {spoken(selection, primary)}{teacher}"
+    primary, settings = primary_id(selection), selection.study.settings
+    if nothing_to_compare(selection):
+        minus = ""
+    elif primary is None:
+        minus = " minus the row"
+    elif primary == selection.study.ablation_id:
+        off = listed([f"{name} = {value}" for name, value in settings.off.items()])
+        minus = f" minus itself with {off if settings.without_values else 'teacher weights 0'} and all else equal"
+    else:
+        minus = f" minus the {name_in_sentence(selection, primary)}"
+    one = _one_teacher(factors)
+    return f"{metric} of the winner{minus}{f', for {one}' if one else ''}"
 
 
-def _off(selection: Selection) -> str:
-    """What is taken away, where all else stays."""
-    if not selection.study.settings.without_values:
-        return "teacher weights 0"
-    return listed([f"{name} = {value}" for name, value in taken_away(selection).items()])
-
-
-def _one_teacher(found: Drawn) -> str:
-    """Whose teacher it is about, where teachers are not drawn."""
-    if found.teacher or found.teachers in ("none", "per-seed"):
+def _one_teacher(factors: RandomFactors) -> str:
+    """Whose teacher it is about, where teachers are not randomised."""
+    if factors.teacher or factors.teachers in ("none", "per-seed"):
         return ""
-    if found.teachers == "several" and found.split:
-        return ", for one teacher a fold"
-    return ", for this teacher"
+    return "one teacher a fold" if factors.teachers == "several" and factors.split else "this teacher"
 
 
-def _held_streams(found: Drawn) -> list[str]:
-    """What of a run's own training does not follow its seed."""
-    if not found.trains:
-        return ["initialisation and order"]
-    return [f"the {name}" for name in ("initialisation", "order") if name not in found.streams]
-
-
-def _held(found: Drawn) -> str:
-    """Name what is the same for all seeds."""
-    held = _held_streams(found)
+def _held(factors: RandomFactors) -> str:
+    """Name what is the same for all seeds, or nothing."""
+    held = ["initialisation and order"]
+    if factors.trains:
+        held = [f"the {name}" for name in ("initialisation", "order") if name not in factors.streams]
     # A function may do anything with its seed.
-    if not found.draws.folds and found.teachers == "none":
-        return f" Held: {listed([*held, 'all that does not follow from the seed'])}."
-    held += [] if found.split else ["the split"]
-    held += ["the teacher"] if _one_teacher(found) == ", for this teacher" else []
-    held += ["the teacher's own seed"] if _one_teacher(found) == ", for one teacher a fold" else []
-    return f" Held: {listed(held)}." if held else ""
+    if not factors.draws.folds and factors.teachers == "none":
+        return listed([*held, "all that does not follow from the seed"])
+    held += [] if factors.split else ["the split"]
+    held += {"this teacher": ["the teacher"], "one teacher a fold": ["the teacher's own seed"]}.get(
+        _one_teacher(factors), []
+    )
+    return listed(held)
 
 
 def video_sentences(selection: Selection, queries: Mapping[int, Sequence[float]]) -> list[str]:
@@ -116,23 +115,20 @@ def video_sentences(selection: Selection, queries: Mapping[int, Sequence[float]]
         return []
     found = clustered_mean(each, groups, QUERY_CONFIDENCE)
     sources = "queries" if given is None else f"source {'videos' if items(study) == 'clips' else 'groups'}"
-    digits = selection.digits
-    low, high = fixed(found.low, digits, signed=True), fixed(found.high, digits, signed=True)
+    mean = fixed(found.mean, selection.digits, signed=True)
+    bounds = interval(found.low, found.high, selection.digits, signed=True)
     return [
         f"Context, no verdict: over the {found.groups:,} {sources} of the test list the same difference, averaged over "
-        f"{plural(len(seeds), 'seed')}, is {fixed(found.mean, digits, signed=True)} [{low}, {high}] "
-        f"({100 * QUERY_CONFIDENCE:.3g} % interval, these seeds and teachers given)."
+        f"{plural(len(seeds), 'seed')}, is {mean} {bounds} ({percent(QUERY_CONFIDENCE)} interval, these seeds and "
+        "teachers given)."
     ]
 
 
 def _by_seed(selection: Selection, queries: Mapping[int, Sequence[float]], id_: int) -> dict[int, Floats]:
     """Values of single queries by seed, of runs whose score is their mean."""
     runs = [run for run in selection.of(id_, "confirm") if run.state == "done" and queries.get(run.id)]
-    values = {run.seed: np.asarray(queries[run.id], dtype=np.float64) for run in runs}
-    scores = {run.seed: run.score for run in runs}
-    return {
-        seed: own for seed, own in values.items() if abs(float(own.mean()) - (scores[seed] or 0.0)) < QUERY_TOLERANCE
-    }
+    values = {run.seed: (np.asarray(queries[run.id], dtype=np.float64), run.score or 0.0) for run in runs}
+    return {seed: own for seed, (own, score) in values.items() if abs(float(own.mean()) - score) < QUERY_TOLERANCE}
 
 
 def _over_units(units: Units, gains: Mapping[int, Floats]) -> Floats:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from kdsearch.ledger.records import Pool, State, StudyResults, searched
-from kdsearch.report.captions import epoch_on_test, listed, min_effect, objective_title, plural
-from kdsearch.report.compared import Compared, compared, primary_id, spoken
-from kdsearch.report.formats.cells import fixed
-from kdsearch.report.gap import Gap
-from kdsearch.report.ranges import cut, metric_range, named
-from kdsearch.report.selection import Selection, code_of, decided_runs, present
+from kdsearch.ledger.records import (
+    ConfigurationRecord,
+    Pool,
+    RunRecord,
+    State,
+    StudyRecord,
+    StudyResults,
+    runs_before_choice,
+)
+from kdsearch.report.captions import epoch_on_test
+from kdsearch.report.configurations import Compared, compared, name_in_sentence, primary_id
+from kdsearch.report.sections.preflight import gap_alarm
+from kdsearch.report.selection import Selection, code_of, present, search_runs
+from kdsearch.report.tables import named
 from kdsearch.report.units import Units
+from kdsearch.report.wording import listed, plural
 from kdsearch.search.policies import subset
 from kdsearch.search.ranking import Standing
 from kdsearch.search.searches import SearchKind, shares_of
@@ -35,7 +43,7 @@ def alarms(selection: Selection) -> list[str]:
         *_many_diverged(selection),
         *_same_values(selection),
         *_chosen_on_test(selection),
-        *_no_gap(selection),
+        *gap_alarm(selection),
         *_beyond_range(selection),
     ]
 
@@ -48,7 +56,7 @@ def _no_result(selection: Selection) -> list[str]:
         return [f"No result: {_missing(selection, study.winner_id, 'the winner')}."]
     primary = primary_id(selection)
     if primary is not None and not selection.results(primary):
-        why = _missing(selection, primary, f"the {spoken(selection, primary)}")
+        why = _missing(selection, primary, f"the {name_in_sentence(selection, primary)}")
         return [f"No result of the primary comparison: {why}."]
     return []
 
@@ -67,54 +75,45 @@ def _missing(selection: Selection, configuration_id: int, name: str) -> str:
 
 def _many_failed(selection: Selection) -> list[str]:
     pools: tuple[Pool, ...] = ("search", "confirm")
-    parts, example = [], 0
+    parts, failures = [], list[int]()
     for pool in pools:
-        failures = [run.id for run in selection.failures if run.pool == pool]
-        failed = len(failures)
-        ended = sum(run.pool == pool for run in (*selection.runs, *selection.left_out))
-        if failed > MANY_FAILED * (failed + ended):
-            parts.append(f"{failed:,} of {failed + ended:,} {pool} runs")
-            example = example or failures[0]
+        failed = [run.id for run in selection.failures if run.pool == pool]
+        every = len(failed) + sum(run.pool == pool for run in (*selection.runs, *selection.left_out))
+        if len(failed) > MANY_FAILED * every:
+            parts.append(f"{len(failed):,} of {every:,} {pool} runs")
+            failures += failed
     if not parts:
         return []
     return [
         f"Many runs failed: {' and '.join(parts)}. What is left may not stand for the rest; see kdsearch logs "
-        f"{example}."
+        f"{failures[0]}."
     ]
 
 
 def _all_diverged(selection: Selection) -> list[str]:
     """Say which rows rest on diverged runs alone: their mean is chance level, and no finding."""
     fresh = _fresh(selection)
-    lost = [row for row in fresh if _every_diverged(selection, row)]
+    lost = [(row, n) for row, n, diverged in fresh if diverged == n]
     if not lost:
         return []
-    runs = [f"all {plural(len(selection.of(row.id, 'confirm')), 'fresh run')} of {_the(row)}" for row in lost]
+    runs = listed([f"all {plural(n, 'fresh run')} of {_the(row)}" for row, n in lost])
     level = f"They count at chance level ({selection.study.chance:.4g})"
-    if lost[0].part != "winner":
-        return [f"Runs of one kind all diverged: {listed(runs)}. {level}, so that the winner is compared with chance."]
+    if lost[0][0].part != "winner":
+        return [f"Runs of one kind all diverged: {runs}. {level}, so that the winner is compared with chance."]
     which = "Every fresh run" if len(lost) == len(fresh) else "Every fresh run of the winner"
     nothing = "Nothing was found" if selection.finished else "Nothing is found yet"
-    return [f"{which} diverged: {listed(runs)}. {nothing}. {level}, so that differences and verdicts say nothing."]
-
-
-def _every_diverged(selection: Selection, row: Compared) -> bool:
-    return all(run.state == "diverged" for run in selection.of(row.id, "confirm"))
+    return [f"{which} diverged: {runs}. {nothing}. {level}, so that differences and verdicts say nothing."]
 
 
 def _many_diverged(selection: Selection) -> list[str]:
-    parts = []
-    for row in _fresh(selection):
-        if _every_diverged(selection, row):
-            continue
-        runs = selection.of(row.id, "confirm")
-        diverged = sum(run.state == "diverged" for run in runs)
-        if diverged > MANY_DIVERGED["confirm"] * len(runs):
-            parts.append(f"{diverged:,} of {len(runs):,} fresh runs of {_the(row)}")
-    search = [run for run in selection.runs if run.pool == "search"]
-    diverged = sum(run.state == "diverged" for run in search)
-    if diverged > MANY_DIVERGED["search"] * len(search):
-        parts.append(f"{diverged:,} of {len(search):,} search runs")
+    parts = [
+        f"{diverged:,} of {n:,} fresh runs of {_the(row)}"
+        for row, n, diverged in _fresh(selection)
+        if MANY_DIVERGED["confirm"] * n < diverged < n
+    ]
+    search = [run.state == "diverged" for run in selection.runs if run.pool == "search"]
+    if sum(search) > MANY_DIVERGED["search"] * len(search):
+        parts.append(f"{sum(search):,} of {len(search):,} search runs")
     if not parts:
         return []
     chance = selection.study.chance
@@ -127,7 +126,7 @@ def _many_diverged(selection: Selection) -> list[str]:
 def _same_values(selection: Selection) -> list[str]:
     """A configuration whose fresh seeds all give one value: training may not read its seed."""
     same = []
-    for row in _fresh(selection):
+    for row, _, _ in _fresh(selection):
         runs = [run for run in selection.of(row.id, "confirm") if run.state == "done"]
         summary = summarize(present([selection.result(run) for run in runs]))
         if summary.n >= SAME_FROM and summary.sd == 0:
@@ -147,26 +146,12 @@ def _chosen_on_test(selection: Selection) -> list[str]:
     ]
 
 
-def _no_gap(selection: Selection) -> list[str]:
-    """The pre-flight's own finding, where it saw too little to distil."""
-    event = next((event for event in selection.events if event.kind == "preflight"), None)
-    if event is None or not event.data.get("warning"):
-        return []
-    found = Gap.stored(event.data, min_effect(selection))
-    numbers = found.numbers(selection.digits) if found else fixed(float(event.data["difference"]), selection.digits)
-    what = objective_title(selection.study, selection.has_scores)
-    return [
-        f"The pre-flight found hardly a gap to distil: teacher minus student alone is {numbers} {what}. Without a "
-        "better teacher there is little to gain."
-    ]
-
-
 def _beyond_range(selection: Selection) -> list[str]:
     """Of the means on fresh seeds: an interval beyond the metric's range is too wide to say much."""
-    bounds, units = metric_range(selection), Units.of(selection)
+    bounds, units = selection.metric_range, Units.of(selection)
     fresh = [row for row in compared(selection) if selection.results(row.id)]
     rows = [(row, units.estimate(selection.results(row.id))) for row in fresh]
-    wide = [_the(row) for row, estimate in rows if estimate is not None and cut(bounds, estimate) != estimate]
+    wide = [_the(row) for row, estimate in rows if estimate is not None and estimate.cut(bounds) != estimate]
     if not wide or bounds is None:
         return []
     one, several = ("interval of the mean of {} reaches", "is"), ("intervals of the means of {} reach", "are")
@@ -177,9 +162,10 @@ def _beyond_range(selection: Selection) -> list[str]:
     ]
 
 
-def _fresh(selection: Selection) -> list[Compared]:
-    """Compared configurations that statements are made of, with results on fresh seeds."""
-    return [row for row in compared(selection) if row.part != "context" and selection.results(row.id)]
+def _fresh(selection: Selection) -> list[tuple[Compared, int, int]]:
+    """Configurations that statements are made of, with results on fresh seeds: how many runs, how many diverged."""
+    rows = [row for row in compared(selection) if row.part != "context" and selection.results(row.id)]
+    return [(row, len(selection.of(row.id, "confirm")), selection.diverged(row.id)) for row in rows]
 
 
 def _the(row: Compared) -> str:
@@ -191,33 +177,41 @@ EVENTS: dict[SearchKind, str] = {"searched": "search ended", "without": "search 
 TITLES: dict[SearchKind, str] = {"searched": "Search", "without": "Search without distillation"}
 
 
-def search_runs(results: StudyResults) -> int:
-    """Return how many runs the search made before the winner was chosen, those without distillation among them."""
-    return _runs(results, "searched") + _runs(results, "without")
+def count_search_runs(results: StudyResults, kinds: Sequence[SearchKind] = ("searched", "without")) -> int:
+    """Return how many runs the searches made before the winner was chosen."""
+    runs = [run for run in runs_before_choice(results) if run.state != "cancelled"]
+    return sum(len(search_runs(results.configurations, runs, kind)) for kind in kinds)
 
 
-def _runs(results: StudyResults, kind: SearchKind) -> int:
-    return sum(
-        run.pool == "search" and run.state != "cancelled" and searched(results.configurations, run, kind)
-        for run in decided_runs(results)
-    )
+def search_progress(
+    study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Iterable[RunRecord]
+) -> str:
+    """Say how many of these ``runs`` are of each search, of how many."""
+    shares = shares_of(study.settings)
+    own = [run for run in runs if run.pool == "search"]
+    parts = []
+    for kind, budget in shares.items():
+        count = len(search_runs(configurations, own, kind) if len(shares) > 1 else own)
+        of = f" of {budget.runs:,}" if budget.runs else ""
+        parts.append(f"{count:,}{of} {'search runs' if kind == 'searched' else 'without distillation'}")
+    return " and ".join(parts)
 
 
 def ended_sentences(results: StudyResults) -> list[str]:
     """Say ``Search: 15 of 300 runs; stopped early, ...`` of each search that has ended and whose event tells why."""
     said = []
     for kind, budget in shares_of(results.study.settings).items():
-        told = [event.message for event in results.events if event.kind == EVENTS[kind]]
-        if told:
-            spent, runs = _runs(results, kind), budget.runs
+        messages = [event.message for event in results.events if event.kind == EVENTS[kind]]
+        if messages:
+            spent, runs = count_search_runs(results, (kind,)), budget.runs
             count = plural(spent, "run") if runs is None else f"{spent:,} of {plural(int(runs), 'run')}"
-            why = told[-1].removeprefix(f"{EVENTS[kind]}: ").replace("without teacher", "without distillation")
+            why = messages[-1].removeprefix(f"{EVENTS[kind]}: ").replace("without teacher", "without distillation")
             said.append(f"{TITLES[kind]}: {count}; {why}.")
     return said
 
 
 def modelled_sentences(selection: Selection, standings: Sequence[Standing]) -> list[str]:
-    """Say how many of the configurations with results the beliefs leave out; nothing where they leave out none."""
+    """Say how many of the configurations with results the model leaves out; nothing where it leaves out none."""
     known = sum(selection.configurations[id_].kind == "searched" for id_ in selection.searched())
     if len(standings) >= known:
         return []

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, get_args
+from collections.abc import Mapping
+from importlib import import_module
 
 from kdsearch.errors import KdsearchError
-from kdsearch.report.answered import Answer
-from kdsearch.report.tables import Report, Table
+from kdsearch.report.tables import Answer, Report, Table
 
-Format = Literal["table", "md", "latex", "csv", "json"]
-FORMATS: tuple[Format, ...] = get_args(Format)
+FORMATS: Mapping[str, str] = {
+    "table": "terminal",
+    "md": "markdown",
+    "latex": "latex",
+    "csv": "csv_format",
+    "json": "json_format",
+}
+"""Name to module; each is imported where it is asked for, since the terminal's needs rich."""
 
 
 def render(report: Report, form: str = "table", *, width: int = 100) -> str:
@@ -19,20 +24,10 @@ def render(report: Report, form: str = "table", *, width: int = 100) -> str:
     ``width`` is the terminal's, in characters. For colours print ``formats.terminal.renderable(report)`` by rich
     instead. Raises ``KdsearchError`` on another format.
     """
-    if form == "table":
-        from kdsearch.report.formats import terminal  # rich is not needed for the others
-
-        return terminal.render(report, width)
-    return _writer(form)(report)
-
-
-def _writer(form: str) -> Callable[[Report], str]:
-    from kdsearch.report.formats import csv_format, json_format, latex, markdown
-
-    writers = {"md": markdown.render, "latex": latex.render, "csv": csv_format.render, "json": json_format.render}
-    if form not in writers:
+    if form not in FORMATS:
         raise KdsearchError(f"no report format {form!r}: use one of {', '.join(FORMATS)}")
-    return writers[form]
+    module = import_module(f"kdsearch.report.formats.{FORMATS[form]}")
+    return str(module.render(report, width) if form == "table" else module.render(report))
 
 
 def render_answer(answer: Answer, *, width: int = 100) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from kdsearch.ledger.records import (
     ENDED,
@@ -20,19 +21,23 @@ from kdsearch.ledger.records import (
     runs_before_choice,
     searched,
 )
-from kdsearch.report.digits import places
+from kdsearch.report.wording import decimals
 from kdsearch.search.ranking import Standing, standings
+from kdsearch.search.searches import SearchKind
 from kdsearch.statistics import summarize
 
 UNKNOWN = "unknown"
+
+SHARES = ("map", "accuracy", "average precision")
+"""Words of the names of metrics that lie between 0 and 1."""
 
 
 @dataclass(frozen=True)
 class Selection:
     """What the tables are made from. ``runs`` have ended, and search runs among them before the winner was chosen.
 
-    ``left_out``: ended runs of other code hashes; ``failures``: failed runs; ``added``: runs on search seeds that came
-    after the choice, ended or not, of any code; ``mixed``: whether runs of all code hashes count; ``confirming``:
+    ``left_out``: ended runs of other code hashes; ``failures``: failed runs; ``post_hoc``: runs on search seeds that
+    came after the choice, ended or not, of any code; ``mixed``: whether runs of all code hashes count; ``confirming``:
     whether confirm runs are queued or train; ``choice``: the event that chose the winner, with what it rested on.
     """
 
@@ -42,22 +47,36 @@ class Selection:
     hashes: tuple[str, ...]
     left_out: tuple[RunRecord, ...] = ()
     failures: tuple[RunRecord, ...] = ()
-    added: tuple[RunRecord, ...] = ()
+    post_hoc: tuple[RunRecord, ...] = ()
     mixed: bool = False
     confirming: bool = False
     choice: EventRecord | None = None
     events: tuple[EventRecord, ...] = ()
 
     @property
+    def winner(self) -> ConfigurationRecord | None:
+        """The chosen configuration, ``None`` before the choice."""
+        return self.configurations.get(self.study.winner_id or -1)
+
+    @property
     def is_function(self) -> bool:
         """Whether the study trains a user's own function."""
-        return of_function(self.study)
+        return task_of(self.study).get("task") == "function"
+
+    @property
+    def min_effect(self) -> float:
+        """The smallest difference worth acting upon, as it was when the winner was chosen.
+
+        A margin that is set after the fresh seeds were seen would make any verdict.
+        """
+        now = self.study.settings.min_effect
+        return now if self.choice is None else float(self.choice.data.get("min_effect", now))
 
     @cached_property
     def digits(self) -> int:
         """Decimals of the metric in sentences, by the spread of results on fresh seeds, before there are any of search.
 
-        See ``kdsearch.report.digits.places``; tables have their own, by what stands in them.
+        Tables have their own, by what stands in them.
         """
         pools: tuple[Pool, ...] = ("confirm", "search")
         for pool in pools:
@@ -68,28 +87,30 @@ class Selection:
                     groups.setdefault(run.configuration_id, []).append(value)
             if groups:
                 every = [value for group in groups.values() for value in group]
-                return places([summarize(group).sd for group in groups.values()], every)
-        return places([], [])
+                return decimals([summarize(group).sd for group in groups.values()], every)
+        return decimals([], [])
+
+    @cached_property
+    def metric_range(self) -> tuple[float, float] | None:
+        """The least and the largest value that the metric can have; ``None`` where it is not known.
+
+        A user's function may call anything by any name. A value outside of the range says that it is another one.
+        """
+        if self.is_function or not any(word in self.study.metric.lower() for word in SHARES):
+            return None
+        values = present([value for run in self.runs for value in (self.objective(run), self.result(run))])
+        return (0.0, 1.0) if all(0 <= value <= 1 for value in values) else None
 
     @property
     def searching(self) -> bool:
         """Whether the winner is still to be chosen: no test score may be shown."""
         return self.study.phase in ("teacher", "search") or self.study.winner_id is None
 
-    @property
-    def late(self) -> int:
-        """How many runs of either search ended after the choice: they are in none of the others but ``added``."""
-        return len(self._late(waiting=False))
-
-    @property
-    def late_waiting(self) -> int:
-        """How many runs of either search were added after the choice and have not ended."""
-        return len(self._late(waiting=True))
-
-    def _late(self, waiting: bool) -> list[RunRecord]:
-        late = [run for run in self.added if waiting == (run.state in ("queued", "leased"))]
+    def post_hoc_searched(self, *, ended: bool) -> int:
+        """Count the post hoc runs of either search that have ended, or those that have not."""
+        late = [run for run in self.post_hoc if ended != (run.state in ("queued", "leased"))]
         rows = self.configurations
-        return [run for run in late if searched(rows, run) or searched(rows, run, "without")]
+        return sum(searched(rows, run) or searched(rows, run, "without") for run in late)
 
     @property
     def finished(self) -> bool:
@@ -110,6 +131,11 @@ class Selection:
         done = [run for run in students if run.state == "done"]
         confirmed = [run for run in done if run.pool == "confirm"]
         return any(run.score is not None for run in confirmed or done or students)
+
+    def name(self, configuration_id: int) -> str:
+        """Return a configuration's name, or its number where it has none."""
+        record = self.configurations.get(configuration_id)
+        return record.name if record is not None and record.name else f"#{configuration_id}"
 
     def of(self, configuration_id: int, pool: Pool) -> list[RunRecord]:
         """Return the runs of a configuration in a pool, by seed."""
@@ -135,32 +161,39 @@ class Selection:
         pairs = [(run.seed, self.result(run)) for run in self.of(configuration_id, "confirm")]
         return {seed: value for seed, value in pairs if value is not None}
 
-    def diverged(self, configuration_id: int, pool: Pool) -> str:
+    def diverged(self, configuration_id: int, pool: Pool = "confirm") -> int:
+        """Return how many runs of a configuration in a pool diverged."""
+        return sum(run.state == "diverged" for run in self.of(configuration_id, pool))
+
+    def diverged_note(self, configuration_id: int, pool: Pool = "confirm") -> str:
         """Return ``2/8 diverged``, or nothing when none has."""
-        runs = self.of(configuration_id, pool)
-        count = sum(run.state == "diverged" for run in runs)
-        return f"{count}/{len(runs)} diverged" if count else ""
+        count = self.diverged(configuration_id, pool)
+        return f"{count}/{len(self.of(configuration_id, pool))} diverged" if count else ""
+
+    @property
+    def chance_note(self) -> str:
+        """Say how diverged runs are counted."""
+        return f"Diverged runs count at chance level ({self.study.chance:.4g})."
+
+    def of_search(self) -> list[RunRecord]:
+        """Return the search runs of the configurations that the search proposed, and of the winner, by seed."""
+        rows, winner = self.configurations, self.study.winner_id
+        own = {id_ for id_, record in rows.items() if record.kind == "searched" or id_ == winner}
+        return sorted(
+            (run for run in self.runs if run.pool == "search" and run.configuration_id in own), key=lambda run: run.seed
+        )
 
     def searched(self) -> dict[int, list[float]]:
         """Return the objectives on search seeds of each configuration proposed by the search, by configuration."""
-        kinds = {id_: record.kind for id_, record in self.configurations.items()}
         found: dict[int, list[float]] = {}
-        for run in sorted(self.runs, key=lambda run: run.seed):
-            id_, value = run.configuration_id, self.objective(run)
-            proposed = kinds.get(id_) == "searched" or id_ == self.study.winner_id
-            if run.pool == "search" and proposed and value is not None:
-                found.setdefault(id_, []).append(value)
+        for run in self.of_search():
+            if (value := self.objective(run)) is not None:
+                found.setdefault(run.configuration_id, []).append(value)
         return found
 
     def standings(self) -> list[Standing]:
-        """Return what the search believes of each searched configuration, from the runs counted here; best first."""
+        """Return what the search estimates of each searched configuration, from the runs counted here; best first."""
         return standings(self.study, self.configurations, self.runs)
-
-
-def of_function(study: StudyRecord) -> bool:
-    """Whether a study trains a user's own function."""
-    task = study.identity.get("task")
-    return isinstance(task, Mapping) and task.get("task") == "function"
 
 
 def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
@@ -169,7 +202,7 @@ def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
     Before confirmation, and where hashes tie, the one with the most runs is kept. Search runs that came after the
     winner was chosen are never counted.
     """
-    decided = decided_runs(results)
+    decided = runs_before_choice(results)
     ended = [run for run in decided if run.state in ENDED]
     confirm = Counter(code_of(run) for run in ended if run.pool == "confirm")
     every = Counter(code_of(run) for run in ended)
@@ -183,7 +216,7 @@ def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
         hashes=kept,
         left_out=tuple(run for run in ended if code_of(run) not in kept),
         failures=tuple(run for run in decided if run.state == "failed"),
-        added=runs_added_after_choice(results),
+        post_hoc=runs_added_after_choice(results),
         mixed=mix_code,
         confirming=any(run.pool == "confirm" and run.state in ("queued", "leased") for run in results.runs),
         choice=choice_of(results),
@@ -191,9 +224,17 @@ def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
     )
 
 
-def decided_runs(results: StudyResults) -> tuple[RunRecord, ...]:
-    """Return all runs but search runs that came after the winner was chosen (see ``kdsearch.ledger.records``)."""
-    return runs_before_choice(results)
+def search_runs(
+    configurations: Mapping[int, ConfigurationRecord], runs: Iterable[RunRecord], kind: SearchKind
+) -> list[RunRecord]:
+    """Return the runs of one search among ``runs``: of that for the winner, or of that ``without`` distillation."""
+    return [run for run in runs if run.pool == "search" and searched(configurations, run, kind)]
+
+
+def task_of(study: StudyRecord) -> Mapping[str, Any]:
+    """Return what a study's identity says of its task; empty where it says nothing."""
+    task = study.identity.get("task")
+    return task if isinstance(task, Mapping) else {}
 
 
 def code_of(run: RunRecord) -> str:

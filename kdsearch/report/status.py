@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from typing import get_args
 
-from kdsearch.ledger.records import ENDED, RunRecord, State, StudyResults, searched
-from kdsearch.report.captions import data_line, objective_words, plural
-from kdsearch.report.compared import name_of
-from kdsearch.report.formats.cells import fixed
-from kdsearch.report.notes import ended_sentences, modelled_sentences
-from kdsearch.report.selection import Selection, select
+from kdsearch.ledger.records import ENDED, State, StudyResults
+from kdsearch.report.captions import data_line, objective_name
+from kdsearch.report.notes import ended_sentences, modelled_sentences, search_progress
+from kdsearch.report.selection import Selection, search_runs, select
 from kdsearch.report.tables import Column, Row, Table
+from kdsearch.report.wording import fixed, plural
 from kdsearch.search.budget import describe
-from kdsearch.search.ranking import Standing
 from kdsearch.search.remaining import remaining
 from kdsearch.search.searches import shares_of
 from kdsearch.statistics import summarize
@@ -31,7 +28,8 @@ def status(results: StudyResults, *, working: bool = True) -> Table:
     ``working``: whether any worker holds a run; else what is left takes nobody knows how long. No test score is read.
     """
     study = results.study
-    counts = Counter((_row(results, run), run.state) for run in results.runs)
+    without = {run.id for run in search_runs(results.configurations, results.runs, "without")}
+    counts = Counter((WITHOUT if run.id in without else run.pool, run.state) for run in results.runs)
     # Nothing cancels runs today: the column appears with the first one.
     states = [state for state in STATES if state != "cancelled" or any(run.state == state for run in results.runs)]
     rows = tuple(
@@ -41,9 +39,13 @@ def status(results: StudyResults, *, working: bool = True) -> Table:
     )
     selection = select(results)
     stop = ", asked to stop" if study.stop_requested else ""
-    notes = [f"Phase: {study.phase}{stop}.", *_searches(results), *ended_sentences(results)]
+    notes = [f"Phase: {study.phase}{stop}."]
+    if len(shares_of(study.settings)) > 1 and study.phase == "search":
+        ended = [run for run in results.runs if run.state in ENDED]
+        notes.append(f"Ended: {search_progress(study, results.configurations, ended)}.")
     extended = _extended(results)
-    notes += [*extended, *_best(selection), *_time(results, working=working, launched=not extended)]
+    notes += [*ended_sentences(results), *extended, *_best(selection)]
+    notes += _time(results, working=working, launched=not extended)
     return Table(
         key="status",
         title=study.name,
@@ -51,27 +53,8 @@ def status(results: StudyResults, *, working: bool = True) -> Table:
         columns=tuple(Column(state, state, "count") for state in states),
         rows=rows,
         notes=tuple(notes),
-        stub="pool",
+        row_header="pool",
     )
-
-
-def _row(results: StudyResults, run: RunRecord) -> str:
-    """The row that a run is counted in: its pool, the search without a teacher by itself."""
-    apart = run.pool == "search" and searched(results.configurations, run, "without")
-    return WITHOUT if apart else run.pool
-
-
-def _searches(results: StudyResults) -> list[str]:
-    """Say how far both searches are, where there are two and they go on."""
-    parts = shares_of(results.study.settings)
-    if len(parts) < 2 or results.study.phase != "search":
-        return []
-    words = []
-    for kind, budget in parts.items():
-        runs = [run for run in results.runs if run.pool == "search" and searched(results.configurations, run, kind)]
-        of = f" of {budget.runs:,}" if budget.runs else ""
-        words.append(f"{sum(run.state in ENDED for run in runs):,}{of}")
-    return [f"Ended: search {words[0]}, {WITHOUT} {words[1]}."]
 
 
 def _best(selection: Selection) -> list[str]:
@@ -81,17 +64,18 @@ def _best(selection: Selection) -> list[str]:
     # A winner that was chosen on one seed, where none had two, is the winner all the same.
     shown = rows[:1] if winner_id is None else [row for row in standings if row.id == winner_id]
     if not shown and winner_id is not None:
-        return [f"Winner: {name_of(selection, winner_id)}; none of its search runs is among those counted here."]
+        return [f"Winner: {selection.name(winner_id)}; none of its search runs is among those counted here."]
     if not shown:
         return ["No configuration has two search runs yet: none is ranked."]
     best = shown[0]
     summary = summarize(best.objectives)
-    words, digits = objective_words(selection.study, selection.has_scores), selection.digits
+    words, digits = objective_name(selection), selection.digits
     role = "Leading" if winner_id is None else "Winner"
     sd = "" if best.n < 2 else f" ± {fixed(summary.sd, digits)}"
+    posterior_sd = "not known" if math.isnan(best.sd) else fixed(best.sd, digits)
     sentence = (
-        f"{role}: {name_of(selection, best.id)}, search {words}, not a result: "
-        f"estimate {fixed(best.estimate, digits)} ({_uncertainty(best, digits)}), "
+        f"{role}: {selection.name(best.id)}, search {words}, not a result: "
+        f"estimate {fixed(best.estimate, digits)} (posterior sd {posterior_sd}), "
         f"raw {fixed(summary.mean, digits)}{sd}, n = {summary.n}."
     )
     out = sum(row.out for row in rows)
@@ -99,10 +83,6 @@ def _best(selection: Selection) -> list[str]:
     if winner_id is not None and best.n < 2 and selection.choice is not None and "rule" in selection.choice.data:
         sentence += f" Chosen by the {selection.choice.data['rule']}."
     return [sentence, *modelled_sentences(selection, standings)]
-
-
-def _uncertainty(row: Standing, digits: int) -> str:
-    return "posterior sd not known" if math.isnan(row.sd) else f"posterior sd {fixed(row.sd, digits)}"
 
 
 def _extended(results: StudyResults) -> list[str]:
@@ -119,9 +99,10 @@ def _extended(results: StudyResults) -> list[str]:
 
 
 def _time(results: StudyResults, *, working: bool, launched: bool) -> list[str]:
-    seconds = _seconds([run for run in results.runs if run.state in ENDED])
+    ended = [run for run in results.runs if run.state in ENDED and run.pool != "teacher"]
+    seconds = [run.seconds for run in ended if run.seconds is not None]
     left = remaining(results.study, results.configurations, results.runs)
-    notes = [] if seconds is None else [f"Seconds per run: {seconds:.3g} (mean of ended student runs)."]
+    notes = [f"Seconds per run: {summarize(seconds).mean:.3g} (mean of ended student runs)."] if seconds else []
     if not launched:
         return notes
     if left.runs and left.seconds is not None and not working:
@@ -136,11 +117,6 @@ def _time(results: StudyResults, *, working: bool, launched: bool) -> list[str]:
         pace = "at the pace of the runs that ended last"
         notes.append(f"Left: about {plural(left.runs, 'run')}, {duration(left.seconds)} {pace}.")
     return notes
-
-
-def _seconds(ended: Sequence[RunRecord]) -> float | None:
-    student = [run.seconds for run in ended if run.seconds is not None and run.pool != "teacher"]
-    return summarize(student).mean if student else None
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ GAIN = 0.25
 """The search may end when more runs are expected to add less than this part of ``min_effect`` to the winner."""
 
 FEWEST = 4
-"""Runs of the search without a teacher, at least: two settings with two seeds each."""
+"""Runs of the search without a teacher, at least: two configurations with two seeds each."""
 
 
 @dataclass(frozen=True)

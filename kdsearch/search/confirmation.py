@@ -12,8 +12,8 @@ from kdsearch.ledger.records import ENDED, ConfigurationRecord, Kind, SearchRun,
 from kdsearch.search.observations import by_pool, pending
 from kdsearch.search.ranking import Standing
 from kdsearch.search.teachers import Teachers
+from kdsearch.space import active_values
 from kdsearch.study.declaration import Study
-from kdsearch.study.without import read
 from kdsearch.tasks.base import Scalar
 
 ABLATION = "winner without distillation"
@@ -22,7 +22,8 @@ FIRST_PRIORITY = 1_000_000
 
 
 def choose(study: Study, state: SearchState, ranking: list[Standing], without: list[Standing]) -> list[Order]:
-    """Fix winner, ablation, best setting without teacher and finalists; the confirm runs follow in the next decision.
+    """Fix winner, ablation, best configuration without teacher and finalists; the confirm runs follow in the next
+    decision.
 
     ``ranking`` and ``without``: of the two searches, best first.
     """
@@ -35,7 +36,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
     best = without[0] if without else None
     made, ablation = _ablation(study, state, winner, best)
     same = best is not None and _alike(study, best.configuration.params, winner.configuration.params)
-    evidence: dict[str, Any] = {
+    observations: dict[str, Any] = {
         "rule": f"highest posterior mean of the objective over search seeds{_among(winner)}",
         "estimate": winner.estimate,
         "estimate_sd": winner.sd,
@@ -44,7 +45,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
         "min_effect": state.study.settings.min_effect,
     }
     if best is not None:
-        evidence["without"] = {
+        observations["without"] = {
             "name": best.configuration.name,
             "rule": f"highest posterior mean of the objective over search seeds{_among(best)}",
             "estimate": best.estimate,
@@ -58,7 +59,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
             winner=winner.id,
             ablation=ablation,
             finalists=tuple(row.id for row in others if row.n > 1)[: state.study.settings.confirm.finalists],
-            evidence=evidence,
+            observations=observations,
             best_without=None if best is None else winner.id if same else best.id,
         ),
     ]
@@ -72,7 +73,7 @@ def _among(winner: Standing) -> str:
 def _alike(study: Study, one: Mapping[str, Scalar], other: Mapping[str, Scalar]) -> bool:
     if study.without is None:
         return dict(one) == dict(other)
-    return read(study.space, one) == read(study.space, other)
+    return active_values(study.space, one) == active_values(study.space, other)
 
 
 def _ablation(

@@ -38,7 +38,7 @@ def add_configuration(ledger: Ledger, study: Study, study_id: int, params: Mappi
             name = same.name
         teachers = Teachers(state, study.uses_teacher)
         known = [run.seed for run in state.runs if same and run.configuration_id == same.id and run.pool == "search"]
-        first = min(known, default=0)  # a setting of the search has seeds of its own
+        first = min(known, default=0)  # a configuration of the search has seeds of its own
         for seed in range(first, first + seeds):
             place = teachers.for_run(params, "search", seed)
             run = NewRun((kind, name), "search", seed, needs=place.needs, priority=seed - first, fold=place.fold)

@@ -1,4 +1,4 @@
-"""The ledger's runs as a policy sees them: one setting a searched configuration."""
+"""The ledger's runs as a policy sees them: one configuration a searched configuration."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Literal
 
 from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import ENDED, ConfigurationRecord, SearchRun
-from kdsearch.search.policies.base import Setting
+from kdsearch.search.policies.base import Configuration
 
 
-def settings_of(
+def observed(
     configurations: Mapping[int, ConfigurationRecord],
     runs: Iterable[SearchRun],
     kind: Literal["searched", "without"] = "searched",
-) -> tuple[list[ConfigurationRecord], list[Setting]]:
+) -> tuple[list[ConfigurationRecord], list[Configuration]]:
     """Configurations of one search, of ``kind``, in the order in which they were proposed, each with its search runs.
 
     A diverged run counts with its objective, the chance level; a failed one has spent its seed. One that was taken
@@ -36,11 +36,13 @@ def settings_of(
             pending[id_].add(run.seed)
         elif run.state == "failed":
             failed[id_].add(run.seed)
-    settings = [
-        Setting(row.params, objectives[row.id], frozenset(pending.get(row.id, ())), frozenset(failed.get(row.id, ())))
+    tried = [
+        Configuration(
+            row.params, objectives[row.id], frozenset(pending.get(row.id, ())), frozenset(failed.get(row.id, ()))
+        )
         for row in searched
     ]
-    return searched, settings
+    return searched, tried
 
 
 def by_pool(state: SearchState) -> dict[str, list[SearchRun]]:

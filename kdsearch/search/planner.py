@@ -25,7 +25,7 @@ from kdsearch.tasks.base import Scalar
 HOPELESS = 6
 HOPELESS_SHARE = 0.5
 DIVERGED = 16
-_BEST = {"searched": "winner", "without": "best setting"}
+_BEST = {"searched": "winner", "without": "best configuration"}
 ASKED_AGAIN = 1.01  # whether the search may end is asked anew when so many times as many runs have ended
 
 
@@ -57,7 +57,7 @@ class StudyPlanner:
             return confirmation.orders(self.study, state)
         return self._search(state)
 
-    def _policy(self, state: SearchState, kind: SearchKind) -> Search:
+    def policy(self, state: SearchState, kind: SearchKind) -> Search:
         """A search's policy, kept between decisions for what it has computed."""
         if kind not in self._policies:
             self._policies[kind] = policy_of(state.study, without=kind == "without")
@@ -77,7 +77,7 @@ class StudyPlanner:
         over = {part.kind: self._over(state, part) for part in parts}
         while going := [part for part in parts if not over[part.kind]]:
             orders, exhausted = self._filled(state, going, wanted)
-            over |= dict.fromkeys(exhausted, "the space holds no further setting")
+            over |= dict.fromkeys(exhausted, "the space holds no further configuration")
             if orders or not exhausted:
                 return orders
         return [] if any(pending(part.runs) for part in parts) else self._choice(state, parts, over)
@@ -98,10 +98,10 @@ class StudyPlanner:
         return orders, exhausted
 
     def _picks(self, state: SearchState, part: Part, wanted: int) -> Sequence[Pick]:
-        """What the policy chooses; first of all those settings again of which every run was taken back."""
-        rows = enumerate(part.settings)
+        """What the policy chooses; first of all those configurations again of which every run was taken back."""
+        rows = enumerate(part.tried)
         empty = [Further(place) for place, row in rows if not (row.objectives or row.pending or row.failed)]
-        return empty[:wanted] or self._policy(state, part.kind).choose(part.settings, wanted)
+        return empty[:wanted] or self.policy(state, part.kind).choose(part.tried, wanted)
 
     def _choice(self, state: SearchState, parts: Sequence[Part], over: Mapping[SearchKind, str]) -> list[Order]:
         """Why each search has ended, and what is chosen of it.
@@ -109,7 +109,7 @@ class StudyPlanner:
         By fresh policies: the choice must follow from the ledger alone, not from what this process has cached.
         """
         rankings = {
-            part.kind: ranked(part.records, part.settings, policy_of(state.study, without=part.kind == "without"))
+            part.kind: ranked(part.records, part.tried, policy_of(state.study, without=part.kind == "without"))
             for part in parts
         }
         titles = {part.kind: TITLES[part.kind] for part in parts}
@@ -127,7 +127,7 @@ class StudyPlanner:
         before = self._asked.get(part.kind, _Asked())
         if now == before or (not before.reason and now.ended < ASKED_AGAIN * before.ended):
             return before.reason
-        gain = self._policy(state, part.kind).gain_left(part.settings)
+        gain = self.policy(state, part.kind).gain_left(part.tried)
         effect, reason = state.study.settings.min_effect, ""
         if gain is not None and gain < GAIN * effect:
             reason = (
@@ -138,12 +138,12 @@ class StudyPlanner:
         return reason
 
     def _orders(self, part: Part, picks: Sequence[Pick], teachers: Teachers) -> list[Order]:
-        """The picks as orders. A new setting with the numbers of a known one is a further seed of that."""
+        """The picks as orders. A new configuration with the numbers of a known one is a further seed of that."""
         known = {_key(row.params): position for position, row in enumerate(part.records)}
         targets: list[tuple[int | tuple[Kind, str], Mapping[str, Scalar]]] = [
             (row.id, row.params) for row in part.records
         ]
-        used = [{*row.objectives, *row.pending, *row.failed} for row in part.settings]
+        used = [{*row.objectives, *row.pending, *row.failed} for row in part.tried]
         begins = [part.first_seeds.get(row.id) for row in part.records]
         places = list(range(len(part.records)))  # of a policy's positions among ours: new ones may turn out as known
         following = part.following
@@ -161,7 +161,7 @@ class StudyPlanner:
                     used.append(set())
                     begins.append(None)
             else:
-                place = places[pick.setting]
+                place = places[pick.position]
             target, params = targets[place]
             begin = begins[place]
             if begin is None:
@@ -187,7 +187,7 @@ class _Asked:
 
     @classmethod
     def of(cls, part: Part) -> _Asked:
-        return cls(sum(len(row.objectives) for row in part.settings), pending(part.runs))
+        return cls(sum(len(row.objectives) for row in part.tried), pending(part.runs))
 
 
 def _late(state: SearchState, search: Sequence[SearchRun]) -> list[CancelRun]:

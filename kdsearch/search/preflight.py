@@ -46,7 +46,7 @@ def orders(study: Study, state: SearchState) -> list[Order]:
     serving = [run for run in pools["teacher"] if run.state == "done"]
     chosen = places[0].needs if state.study.settings.teachers == "one" else None
     assert chosen is None or isinstance(chosen, int)
-    return [_finding(study, serving, pools["preflight"]), ChooseTeacher(chosen)]
+    return [finding(study, serving, pools["preflight"]), ChooseTeacher(chosen)]
 
 
 def _first(study: Study, ordered: Sequence[Order], teachers: Teachers) -> list[Order]:
@@ -80,10 +80,11 @@ def _best_of_candidates(
             f"See why with: kdsearch logs {teachers[0].id}; then launch with --retry-failed."
         )
     best = max(done, key=lambda run: (run.objective or 0.0, -run.id))
-    return [_finding(study, teachers, students), ChooseTeacher(best.id)]
+    return [finding(study, teachers, students), ChooseTeacher(best.id)]
 
 
-def _finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[SearchRun]) -> Note:
+def finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[SearchRun]) -> Note:
+    """The event that says how far the teachers lie above the student alone, and warns where there is hardly a gap."""
     teacher, student = _objectives(teachers), _objectives(students)
     if not study.preflight_seeds and teacher:
         message = f"teacher on its objective: {_mean(teacher)}; no student was asked for beside it (preflight_seeds=0)"

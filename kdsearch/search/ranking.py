@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from kdsearch.ledger.records import ConfigurationRecord, SearchRun, StudyRecord
 from kdsearch.search.gp.threads import one_thread
-from kdsearch.search.observations import settings_of
-from kdsearch.search.policies.adaptive import Pooled
-from kdsearch.search.policies.base import Search, Setting
+from kdsearch.search.observations import observed
+from kdsearch.search.policies.adaptive import AdaptivePolicy
+from kdsearch.search.policies.base import Configuration, Search
 from kdsearch.search.policies.fixed import FixedSeeds
 from kdsearch.search.searches import shares_of, without_space
 from kdsearch.study.budget import Fixed
@@ -26,7 +26,7 @@ class Standing:
     """One configuration: seeds ``n``, posterior ``estimate`` and ``sd`` of its true objective, and its chance.
 
     ``better``: probability that it is truly better than the leader. ``out``: so improbable that it is shown as out;
-    it stays in the model, and may return. ``drops``: whether the search leaves settings at all.
+    it stays in the model, and may return. ``prunes``: whether the search leaves configurations at all.
     """
 
     configuration: ConfigurationRecord
@@ -34,7 +34,7 @@ class Standing:
     estimate: float
     sd: float
     better: float
-    drops: bool = True
+    prunes: bool = True
 
     @property
     def id(self) -> int:
@@ -49,11 +49,11 @@ class Standing:
     @property
     def out(self) -> bool:
         """Whether it is shown as out."""
-        return self.drops and self.n >= OUT_SEEDS and self.better < OUT
+        return self.prunes and self.n >= OUT_SEEDS and self.better < OUT
 
 
 def policy_of(study: StudyRecord, *, without: bool = False) -> Search:
-    """The policy that a stored study is searched with; ``without``: that of its settings without a teacher.
+    """The policy that a stored study is searched with; ``without``: that of its configurations without a teacher.
 
     Raises ``ValueError`` where the study has no such search.
     """
@@ -65,14 +65,14 @@ def policy_of(study: StudyRecord, *, without: bool = False) -> Search:
     seed = int(study.identity["seed"]) + int(without)
     if isinstance(search, Fixed):
         return FixedSeeds(space, seed, search.seeds)
-    # A teacher a seed is trained for every seed that occurs: then settings share them.
+    # A teacher a seed is trained for every seed that occurs: then configurations share them.
     common = study.settings.teachers == "per-seed"
     runs = budgets["without" if without else "searched"].runs
-    return Pooled(space, seed, runs, common_seeds=common, folds=_cycle(study, without))
+    return AdaptivePolicy(space, seed, runs, common_seeds=common, folds=_cycle(study, without))
 
 
 def _cycle(study: StudyRecord, without: bool) -> int:
-    """How many draws the seeds of the search take in turn, each of which does the same to all settings."""
+    """How many draws the seeds of the search take in turn, each of which does the same to all configurations."""
     vary, teachers = study.identity.get("vary"), study.settings.teachers
     streams = frozenset(("split", "teacher") if vary is None else vary)
     shared = study.version > 1 and (teachers == "several" or isinstance(teachers, int))
@@ -89,22 +89,22 @@ def standings(
 
     One seed is not a result: whatever it promises, it leads nobody.
     """
-    records, settings = settings_of(configurations, runs)
-    return ranked(records, settings, policy or policy_of(study))
+    records, tried = observed(configurations, runs)
+    return ranked(records, tried, policy or policy_of(study))
 
 
-def ranked(records: list[ConfigurationRecord], settings: list[Setting], policy: Search) -> list[Standing]:
-    """See ``standings``: policies rank settings with one seed last."""
+def ranked(records: list[ConfigurationRecord], tried: list[Configuration], policy: Search) -> list[Standing]:
+    """The standings that this policy gives: configurations with one seed come last."""
     one_thread()
-    beliefs = policy.beliefs(settings)
+    summaries = policy.summaries(tried)
     return [
         Standing(
-            records[belief.setting],
-            tuple(settings[belief.setting].objectives.values()),
-            belief.estimate,
-            belief.sd,
-            belief.better,
-            policy.drops,
+            records[summary.position],
+            tuple(tried[summary.position].objectives.values()),
+            summary.estimate,
+            summary.sd,
+            summary.better,
+            policy.prunes,
         )
-        for belief in beliefs
+        for summary in summaries
     ]

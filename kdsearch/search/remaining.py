@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from kdsearch.ledger.records import ENDED, ConfigurationRecord, SearchRun, StudyRecord
 from kdsearch.ledger.settings import Limits
@@ -35,20 +35,20 @@ def remaining(
 ) -> Remaining:
     """Return what is left from the ledger alone, at the pace of the runs that ended last, whoever trained them.
 
-    A limit in hours is a time, and only divided by the pace to count runs; of several limits the first to be reached
-    counts. A search may end before its budget: this is the most that it takes.
+    Counted are the runs that wait or train, and what the planner orders from here on: teachers and pre-flight, the rest
+    of both budgets, fresh seeds and their teachers. Failed runs are spent. A limit in hours is a time, and only divided
+    by the pace to count runs; of several limits the first to be reached counts. A search may end before its budget:
+    this is the most that it takes. Before the winner is chosen, the ablation, the best configuration without teacher
+    and the finalists count as configurations of their own.
     """
-    parts = list(spent(study.settings, configurations, runs).values())
-    waiting = sum(_waiting(part.runs) for part in parts)
-    # All but the search, by a budget that has nothing left.
-    nothing = replace(study, settings=study.settings.changed(budget={"runs": 0}))
-    ended = sum(run.state in ENDED or run.state == "failed" for run in runs)
-    others = runs_expected(nothing, configurations, runs) - ended - waiting
     seconds = pace(_students(study, runs))
-    to_come = float(waiting)
+    left = float(_waiting(runs))
     if study.winner_id is None and study.phase != "finished":
-        to_come = sum(_to_come(part, seconds) for part in parts)
-    left = max(0.0, others + to_come)
+        parts = spent(study.settings, configurations, runs).values()
+        left += sum(_to_come(part, seconds) - _waiting(part.runs) for part in parts)
+    if study.winner_id is not None or study.phase != "finished":
+        there = [run for run in runs if run.state != "cancelled"]
+        left += _before_search(study, configurations, there) + _confirm(study, configurations, there)
     return Remaining(math.ceil(left - 1e-9), None if seconds is None else left * seconds)
 
 
@@ -114,56 +114,19 @@ TEACHER_CANDIDATES = 3
 """For the one teacher of a study of version 1, as ``kdsearch.search.preflight`` orders them."""
 
 
-def runs_expected(
-    study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]
-) -> int:
-    """Return the total number of runs of the study when it is finished, as far as known.
-
-    It counts the runs in the ledger, failed ones too (they are spent) but no cancelled ones, and what the planner
-    orders from here on: teachers and pre-flight, the rest of both budgets, fresh seeds and their teachers. Before the
-    winner is chosen it takes the ablation, the best setting without teacher and the finalists for configurations of
-    their own. Teachers of search seeds that no run has asked for yet are not known, and not counted.
-    """
-    there = [run for run in runs if run.state != "cancelled"]
-    if study.phase == "finished" and study.winner_id is None:
-        return len(there)
-    to_come = _before_search(study, configurations, there) + _search(study, configurations, there)
-    return len(there) + to_come + _confirm(study, configurations, there)
-
-
 def _before_search(
     study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]
 ) -> int:
-    if study.phase != "teacher" or not _trains_teachers(study) or any(run.pool == "teacher" for run in runs):
+    """Teachers and pre-flight runs that the planner orders from here on.
+
+    Teachers of search seeds that no run has asked for yet are not known, and not counted.
+    """
+    if study.phase != "teacher" or study.settings.teachers in UNTRAINED or any(run.pool == "teacher" for run in runs):
         return 0
     students = study.settings.preflight_seeds or 0
     if study.version == 1:
         return TEACHER_CANDIDATES + students
     return len(search_draws(study, _streams(study, configurations))) + students
-
-
-def _search(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
-    if study.winner_id is not None:
-        return 0
-    return sum(map(_part, spent(study.settings, configurations, runs).values()))
-
-
-def _part(part: Spent) -> int:
-    """What one of the searches orders from here on, while the other trains on the same machines."""
-    budget, search, beside = part.budget, part.runs, part.beside
-    left = runs_left(budget, search, beside)
-    timed = [run.seconds for run in search if run.seconds]
-    if left == 0 or not timed:
-        return left or 0
-    # Limits in hours become runs at the present pace.
-    at_once = max(1, sum(run.state == "leased" for run in (*search, *beside)))
-    mean = sum(timed) / len(timed)
-    limits = [] if left is None else [left]
-    if budget.hours is not None:
-        limits.append(math.ceil((3600 * budget.hours - busy_seconds(search, beside)) * at_once / mean))
-    if budget.gpu_hours is not None:
-        limits.append(math.ceil((3600 * budget.gpu_hours - own_seconds(search)) / mean))
-    return max(0, min(limits))
 
 
 def _confirm(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]) -> int:
@@ -201,10 +164,6 @@ def _streams(study: StudyRecord, configurations: Mapping[int, ConfigurationRecor
     """The streams that vary in the study, as its baselines say; without any, all."""
     rows = [row.params for row in configurations.values() if row.kind == "baseline"]
     return streams_in(study, rows[0] if rows else {})
-
-
-def _trains_teachers(study: StudyRecord) -> bool:
-    return study.settings.teachers not in UNTRAINED
 
 
 def _uses_teacher(study: StudyRecord, configuration: ConfigurationRecord | None) -> bool:

@@ -1,4 +1,4 @@
-"""The two searches of a study: the one for its winner, and a small one for the best setting without teacher."""
+"""The two searches of a study: the one for its winner, and a small one for the best configuration without teacher."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import ConfigurationRecord, SearchRun, searched
 from kdsearch.ledger.settings import Limits, StudySettings
 from kdsearch.search.budget import Use, runs_left, shares, time_is_over, uses
-from kdsearch.search.observations import settings_of
-from kdsearch.search.policies.base import Setting
+from kdsearch.search.observations import observed
+from kdsearch.search.policies.base import Configuration
 from kdsearch.space import Conditional, Dimension
 from kdsearch.tasks.base import Scalar
 
@@ -24,7 +24,7 @@ _LETTERS: Mapping[SearchKind, str] = {"searched": "c", "without": "w"}
 
 @dataclass(frozen=True)
 class Part:
-    """One of the searches as far as it is: the ``budget`` that is its own, its runs, and its settings in order.
+    """One of the searches as far as it is: the ``budget`` that is its own, its runs, and its configurations in order.
 
     ``beside``: runs of the other search, which trains on the same machines by the same clock; ``None`` where there is
     no other. ``time_over``: whether the hours of the whole study are over, however both have shared them.
@@ -34,7 +34,7 @@ class Part:
     budget: Limits
     runs: list[SearchRun]
     records: list[ConfigurationRecord]
-    settings: list[Setting]
+    tried: list[Configuration]
     beside: list[SearchRun] | None = None
     time_over: bool = False
 
@@ -73,11 +73,11 @@ class Part:
 
     @property
     def following(self) -> int:
-        """The number of its next setting."""
+        """The number of its next configuration."""
         return 1 + max((int(row.name[1:]) for row in self.records if row.origin == "sampler"), default=-1)
 
     def name(self, number: int) -> str:
-        """The name of its n-th setting: ``c0``, ``w0``."""
+        """The name of its n-th configuration: ``c0``, ``w0``."""
         return f"{_LETTERS[self.kind]}{number}"
 
 
@@ -87,7 +87,7 @@ def has_without(settings: StudySettings) -> bool:
 
 
 def shares_of(settings: StudySettings) -> dict[SearchKind, Limits]:
-    """The budget of each search that a study of these settings has."""
+    """The budget of each search that a study of these configurations has."""
     if not has_without(settings):
         return {"searched": settings.budget}
     main, without = shares(settings.budget, settings.without)
@@ -137,7 +137,7 @@ class Spent:
 def spent(
     settings: StudySettings, configurations: Mapping[int, ConfigurationRecord], runs: Iterable[SearchRun]
 ) -> dict[SearchKind, Spent]:
-    """The budget and the runs of each search that a study of these settings has."""
+    """The budget and the runs of each search that a study of these configurations has."""
     search = [run for run in runs if run.pool == "search"]
     budgets = shares_of(settings)
     own = {kind: [run for run in search if searched(configurations, run, kind)] for kind in budgets}
@@ -157,7 +157,7 @@ def searches(state: SearchState) -> list[Part]:
             kind,
             own.budget,
             own.runs,
-            *settings_of(state.configurations, own.runs, kind),
+            *observed(state.configurations, own.runs, kind),
             beside=own.beside if len(found) > 1 else None,
             time_over=over,
         )

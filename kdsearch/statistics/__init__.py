@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from kdsearch.statistics.bootstrap import bca_interval
-from kdsearch.statistics.clusters import Clustered, clustered_mean
-from kdsearch.statistics.differences import Difference, paired_difference, sign_flip_p, unpaired_difference
-from kdsearch.statistics.equal_variance import Spread, spread
+from kdsearch.statistics.differences import (
+    Difference,
+    Probability,
+    paired_difference,
+    paired_probability,
+    sign_flip_p,
+    unpaired_difference,
+)
+from kdsearch.statistics.equal_variance import EqualVariance, equal_variance_test
 from kdsearch.statistics.group_sequential import look_level, look_p
-from kdsearch.statistics.order_statistics import expected_best
 from kdsearch.statistics.power import paired_power, seeds_needed
 from kdsearch.statistics.seed_effects import SeedEffect, seed_effect, seed_table
 from kdsearch.statistics.shrinkage import Shrinkage, paule_mandel, shrink
-from kdsearch.statistics.summaries import Summary, mean_interval, sd_interval, summarize
-from kdsearch.statistics.superiority import Probability, paired_probability
-from kdsearch.statistics.variance_components import Source, Sources, variance_sources
+from kdsearch.statistics.summaries import (
+    Clustered,
+    Summary,
+    bca_interval,
+    clustered_mean,
+    expected_best,
+    mean_interval,
+    sd_interval,
+    summarize,
+)
+from kdsearch.statistics.variance_components import VarianceComponent, VarianceComponents, split_variance
 from kdsearch.statistics.verdicts import Verdict, equivalence_p, family_verdicts, holm, verdict
 
 __all__ = [
     "Clustered",
     "Difference",
+    "EqualVariance",
     "Probability",
     "SeedEffect",
     "Shrinkage",
-    "Source",
-    "Sources",
-    "Spread",
     "Summary",
+    "VarianceComponent",
+    "VarianceComponents",
     "Verdict",
     "bca_interval",
     "clustered_mean",
+    "equal_variance_test",
     "equivalence_p",
     "expected_best",
     "family_verdicts",
@@ -46,9 +59,8 @@ __all__ = [
     "seeds_needed",
     "shrink",
     "sign_flip_p",
-    "spread",
+    "split_variance",
     "summarize",
     "unpaired_difference",
-    "variance_sources",
     "verdict",
 ]

@@ -1,18 +1,24 @@
-"""The difference of two configurations' means: paired over common seeds, or from different seeds (Welch)."""
+"""The difference of two configurations: of their means, paired over common seeds or not, and how often one wins."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import special
 
-from kdsearch.statistics.summaries import Floats, values_of
+from kdsearch.statistics.summaries import Floats, aligned, values_of
 
 FEWEST_FLIPS = 6
 """With 5 pairs the smallest two-sided p of sign flips is 2 / 2**5 = 0.0625: no evidence could reach 0.05."""
+
+MOST_EXACT = 36
+"""Two halves of 2**18 sums each; beyond, flips are drawn."""
+
+ROUNDING = 1e-12
+"""Share of the values' size below which a spread or a mean of differences is rounding."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Difference:
         return self.mean - half, self.mean + half
 
 
-def judged(  # one place that turns an estimate and its error into interval and p
+def _difference(
     n: int,
     mean: float,
     sd: float,
@@ -60,31 +66,16 @@ def judged(  # one place that turns an estimate and its error into interval and 
     sign_flip_p: float | None = None,
     correlation: float = math.nan,
 ) -> Difference:
-    """Build a ``Difference`` from an estimate, its standard error and degrees of freedom."""
-    if math.isnan(error) or (error == 0 and n < FEWEST_FLIPS):
-        low = high = p = math.nan
-    else:
-        half = float(special.stdtrit(df, (1 + confidence) / 2)) * error
-        low, high = mean - half, mean + half
-        p = tail_p(mean, error, df)
-        if error == 0 and mean != 0:
-            p = math.nan if sign_flip_p is None else sign_flip_p
-    return Difference(n, mean, sd, low, high, p, error, df, sign_flip_p, correlation)
-
-
-def tail_p(mean: float, error: float, df: float) -> float:
-    """Return the two-sided p of ``mean / error`` under Student's t; an error of 0 gives 0, or 1 for a mean of 0."""
+    """Turn an estimate, its standard error and degrees of freedom into interval and p."""
+    found = Difference(n, mean, sd, math.nan, math.nan, math.nan, error, df, sign_flip_p, correlation)
+    low, high = found.interval(confidence)
+    if math.isnan(low):
+        return found
     if error == 0:
-        return 1.0 if mean == 0 else 0.0
-    return float(2 * special.stdtr(df, -abs(mean) / error))
-
-
-MOST_EXACT = 36
-"""Two halves of 2**18 sums each; beyond, flips are drawn."""
-
-
-ROUNDING = 1e-12
-"""Share of the values' size below which a spread or a mean of differences is rounding."""
+        p = 1.0 if mean == 0 else math.nan if sign_flip_p is None else sign_flip_p
+    else:
+        p = float(2 * special.stdtr(df, -abs(mean) / error))
+    return replace(found, low=low, high=high, p=p)
 
 
 def paired_difference(
@@ -102,12 +93,7 @@ def paired_difference(
 
     Raises ``ValueError`` on unequal lengths, no values, or values that are not finite.
     """
-    first, second = values_of(a), values_of(b)
-    if first.shape != second.shape or first.size == 0:
-        raise ValueError(
-            f"expected two aligned lists of the same seeds; got {first.size} and {second.size} values: "
-            "keep the seeds that both have"
-        )
+    first, second = aligned(a, b)
     difference = first - second
     n = difference.size
     mean = float(difference.mean())
@@ -118,9 +104,9 @@ def paired_difference(
     if abs(mean) <= rounding and not sd > 0:
         mean, difference = 0.0, np.zeros(n)
     if n == 1:
-        return judged(1, mean, math.nan, math.nan, math.nan, confidence)
+        return _difference(1, mean, math.nan, math.nan, math.nan, confidence)
     flips = sign_flip_p(difference) if n >= FEWEST_FLIPS else None
-    return judged(n, mean, sd, sd / math.sqrt(n), n - 1, confidence, flips, _correlation(first, second))
+    return _difference(n, mean, sd, sd / math.sqrt(n), n - 1, confidence, flips, _correlation(first, second))
 
 
 def sign_flip_p(differences: Sequence[float] | Floats) -> float:
@@ -172,11 +158,45 @@ def unpaired_difference(
     mean = float(first.mean() - second.mean())
     n = min(first.size, second.size)
     if n < 2:
-        return judged(n, mean, math.nan, math.nan, math.nan, confidence)
+        return _difference(n, mean, math.nan, math.nan, math.nan, confidence)
     share_a = float(first.var(ddof=1)) / first.size
     share_b = float(second.var(ddof=1)) / second.size
     error = math.sqrt(share_a + share_b)
     if error == 0:
-        return judged(n, mean, math.nan, 0.0, first.size + second.size - 2, confidence)
+        return _difference(n, mean, math.nan, 0.0, first.size + second.size - 2, confidence)
     df = error**4 / (share_a**2 / (first.size - 1) + share_b**2 / (second.size - 1))
-    return judged(n, mean, math.nan, error, df, confidence)
+    return _difference(n, mean, math.nan, error, df, confidence)
+
+
+@dataclass(frozen=True)
+class Probability:
+    """``value`` is P(A > B) + P(A = B) / 2 with its interval; ``n`` counts pairs.
+
+    Source: Bouthillier et al. 2021, "Accounting for variance in machine learning benchmarks", section 4.
+    """
+
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+def paired_probability(
+    a: Sequence[float] | Floats, b: Sequence[float] | Floats, confidence: float = 0.95
+) -> Probability:
+    """Return how often ``a`` beats ``b``, both ``[n]`` and aligned by seed: on the same seed, a tie counting half.
+
+    ``x = wins + ties / 2``; the interval is Clopper and Pearson's (1934) at that ``x``: quantiles ``(1 -+ confidence) /
+    2`` of ``Beta(x, n - x + 1)`` and ``Beta(x + 1, n - x)``. Without ties it is the exact sign test inverted: it lies
+    above one half from 6 wins of 6 on, never with 5. With ties the score varies less than a coin of the same mean, so
+    coverage only grows. Never below 95 % (enumerated at n = 5, 10, 20; tests), where a percentile bootstrap covers
+    nothing after 5 wins of 5: its interval is the point 1. Raises ``ValueError`` on unequal lengths, no values, or
+    values not finite.
+    """
+    first, second = aligned(a, b)
+    n = first.size
+    score = float(np.count_nonzero(first > second)) + np.count_nonzero(first == second) / 2
+    tail = (1 - confidence) / 2
+    low = 0.0 if score == 0 else float(special.betaincinv(score, n - score + 1, tail))
+    high = 1.0 if score == n else float(special.betaincinv(score + 1, n - score, 1 - tail))
+    return Probability(n, score / n, low, high)

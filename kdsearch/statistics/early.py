@@ -91,7 +91,7 @@ class Components:
     @property
     def repeated(self) -> list[Sample]:
         """Samples of two runs or more."""
-        return _repeated(self.samples)
+        return [sample for sample in self.samples if len(sample) > 1]
 
 
 def components(levelled: Levelled) -> Components:
@@ -348,16 +348,12 @@ def _interval(samples: Sequence[Sample], correlations: Floats, confidence: float
     value, resampled = float(correlations[0]), correlations[1:]
     k, runs = len(samples), sum(len(sample) for sample in samples)
     if math.isnan(value):
-        return Correlation(math.nan, math.nan, math.nan, k, runs)
+        return _nothing(samples)
     t = float(special.stdtrit(k - 1, (1 + confidence) / 2))
     tail = 100 * float(special.ndtr(-t * math.sqrt(k / (k - 1))))
     low = float(np.percentile(np.nan_to_num(resampled, nan=-1.0), tail))
     high = float(np.percentile(np.nan_to_num(resampled, nan=1.0), 100 - tail))
     return Correlation(value, low, high, k, runs)
-
-
-def _repeated(samples: Sequence[Sample]) -> list[Sample]:
-    return [sample for sample in samples if len(sample) > 1]
 
 
 def _better(samples: Sequence[Sample]) -> list[Sample]:

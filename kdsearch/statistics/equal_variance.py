@@ -10,57 +10,41 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from kdsearch.statistics.summaries import Floats, sd_interval, values_of
+from kdsearch.statistics.summaries import Floats, values_of
 
 FEWEST = 3
 """Two values lie equally far from their median whatever they are: they say nothing about the test's own error."""
 
 
 @dataclass(frozen=True)
-class Spread:
+class EqualVariance:
     """Standard deviations over seeds of ``k`` configurations, in the order given, and the test that they are equal.
 
-    ``n``, ``sd`` with its interval ``low`` to ``high``, and ``share`` are ``[k]``. ``share`` is what a configuration
-    adds to the pooled sum of squares, ``due`` what it would add if all spread alike; both sum to 1. ``pooled`` is the
-    common sd. ``statistic`` follows F with ``df`` degrees of freedom where all spread alike; ``p`` is small where they
-    do not.
+    ``n`` and ``sd`` are ``[k]``. ``statistic`` follows F with ``df`` degrees of freedom where all spread alike; ``p``
+    is small where they do not.
     """
 
     n: NDArray[np.intp]
     sd: Floats
-    low: Floats
-    high: Floats
-    share: Floats
-    due: Floats
-    pooled: float
     statistic: float
     df: tuple[int, int]
     p: float
 
 
-def spread(samples: Sequence[Sequence[float]], confidence: float = 0.95) -> Spread:
+def equal_variance_test(samples: Sequence[Sequence[float]]) -> EqualVariance:
     """Compare the spreads of configurations; ``samples[i]`` holds the runs of configuration i.
 
-    The sd of each has its chi-square interval (``sd_interval``). The test is Brown and Forsythe's (1974): the analysis
-    of variance of ``z_ij = |y_ij - median_i|``, ``F = sum n_i (zbar_i - zbar)^2 / (k - 1) / (sum (z_ij - zbar_i)^2 / (N
-    - k))``. It holds for skewed values too, and is careful: where all spread alike it rejects at 5 % in 0.0, 0.2 and
-    3.1 % of cases with 3, 5 and 10 runs each of 6 configurations (measured): below 10 runs it finds little.
-    Configurations with fewer than 3 runs take no part in it, with fewer than 2 in nothing (``sd`` is ``nan``). ``p`` is
-    ``nan`` for fewer than two configurations or where no value leaves its median. Raises ``ValueError`` on a value that
-    is not finite.
+    The test is Brown and Forsythe's (1974): the analysis of variance of ``z_ij = |y_ij - median_i|``, ``F = sum n_i
+    (zbar_i - zbar)^2 / (k - 1) / (sum (z_ij - zbar_i)^2 / (N - k))``. It holds for skewed values too, and is careful:
+    where all spread alike it rejects at 5 % in 0.0, 0.2 and 3.1 % of cases with 3, 5 and 10 runs each of 6
+    configurations (measured): below 10 runs it finds little. Configurations with fewer than 3 runs take no part in it,
+    with fewer than 2 in nothing (``sd`` is ``nan``). ``p`` is ``nan`` for fewer than two configurations or where no
+    value leaves its median. Raises ``ValueError`` on a value that is not finite.
     """
     groups = [values_of(sample) for sample in samples]
     n = np.array([group.size for group in groups], dtype=np.intp)
     sd = np.array([math.nan if group.size < 2 else group.std(ddof=1) if np.ptp(group) else 0.0 for group in groups])
-    low, high = np.full(n.size, math.nan), np.full(n.size, math.nan)
-    low[n > 1], high[n > 1] = sd_interval(sd[n > 1], n[n > 1], confidence)
-    free = np.maximum(n - 1, 0)
-    squares = np.where(n > 1, free * np.nan_to_num(sd) ** 2, 0.0)
-    total, df = float(squares.sum()), int(free.sum())
-    share = squares / total if total > 0 else np.full(n.size, math.nan)
-    due = free / df if df else np.full(n.size, math.nan)
-    pooled = math.sqrt(total / df) if df else math.nan
-    return Spread(n, sd, low, high, share, due, pooled, *_brown_forsythe(groups))
+    return EqualVariance(n, sd, *_brown_forsythe(groups))
 
 
 def _brown_forsythe(groups: Sequence[Floats]) -> tuple[float, tuple[int, int], float]:

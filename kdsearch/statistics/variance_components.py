@@ -17,12 +17,12 @@ MARGIN = 0.25
 
 
 @dataclass(frozen=True)
-class Source:
+class VarianceComponent:
     """The spread of ``n`` runs in which only the streams ``vary`` differ, all others held at one seed.
 
     ``sd`` has its chi-square interval; ``share`` is its variance over that of runs in which all streams differ, with
     the F interval ``low`` to ``high``. It may exceed 1. An empty ``vary`` is one seed run again and again: what kernels
-    that are not deterministic add, and a part of every other source. ``nan`` below two runs.
+    that are not deterministic add, and a part of every other component. ``nan`` below two runs.
     """
 
     vary: frozenset[str]
@@ -36,15 +36,15 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Sources:
+class VarianceComponents:
     """``whole`` is all streams together, ``parts`` the other groups in the order given.
 
     ``remainder`` is 1 minus the shares of the single streams, each without the repeats' variance, and minus the
     repeats' share; it is ``nan`` unless every stream has a group of its own (``missing`` names those that have none).
     """
 
-    whole: Source
-    parts: tuple[Source, ...]
+    whole: VarianceComponent
+    parts: tuple[VarianceComponent, ...]
     remainder: float
     low: float
     high: float
@@ -67,8 +67,8 @@ class Sources:
         return f"These runs cannot tell whether the shares add up to 1: {interval}."
 
 
-def variance_sources(groups: Mapping[frozenset[str], Sequence[float]], confidence: float = 0.95) -> Sources:
-    """Split the variance over seeds by its sources; ``groups`` maps the streams that vary to the values of its runs.
+def split_variance(groups: Mapping[frozenset[str], Sequence[float]], confidence: float = 0.95) -> VarianceComponents:
+    """Split the variance over seeds into components; ``groups`` maps the streams that vary to the values of its runs.
 
     One group must vary all streams that any group names: its variance ``V`` is the whole. ``share = V_i / V`` with the
     interval ``share / F[(1 + confidence) / 2, n_i - 1, n - 1]`` to ``share / F[(1 - confidence) / 2, ...]`` (Snedecor
@@ -90,27 +90,27 @@ def variance_sources(groups: Mapping[frozenset[str], Sequence[float]], confidenc
             f"got {[sorted(vary) for vary in arrays]}"
         )
     whole = arrays[streams]
-    parts = tuple(_source(vary, values, whole, confidence) for vary, values in arrays.items() if vary != streams)
+    parts = tuple(_component(vary, values, whole, confidence) for vary, values in arrays.items() if vary != streams)
     missing = tuple(sorted(stream for stream in streams if frozenset((stream,)) not in arrays))
     remainder = low = high = math.nan
     if not missing:
         remainder, low, high = _remainder(arrays, streams, confidence)
-    return Sources(_source(streams, whole, whole, confidence), parts, remainder, low, high, missing)
+    return VarianceComponents(_component(streams, whole, whole, confidence), parts, remainder, low, high, missing)
 
 
-def _source(vary: frozenset[str], values: Floats, whole: Floats, confidence: float) -> Source:
+def _component(vary: frozenset[str], values: Floats, whole: Floats, confidence: float) -> VarianceComponent:
     n, nan = values.size, math.nan
     if n < 2:
-        return Source(vary, n, nan, nan, nan, nan, nan, nan)
+        return VarianceComponent(vary, n, nan, nan, nan, nan, nan, nan)
     sd = math.sqrt(_variance(values))
     sd_low, sd_high = (float(bound) for bound in sd_interval(sd, n, confidence))
     of = _variance(whole) if whole.size > 1 else 0.0
     if values is whole or of == 0:
         share = 1.0 if values is whole and of > 0 else nan
-        return Source(vary, n, sd, sd_low, sd_high, share, share, share)
+        return VarianceComponent(vary, n, sd, sd_low, sd_high, share, share, share)
     share, df = sd**2 / of, (n - 1, whole.size - 1)
     low, high = (share / float(special.fdtri(*df, level)) for level in ((1 + confidence) / 2, (1 - confidence) / 2))
-    return Source(vary, n, sd, sd_low, sd_high, share, low, high)
+    return VarianceComponent(vary, n, sd, sd_low, sd_high, share, low, high)
 
 
 def _variance(values: Floats) -> float:

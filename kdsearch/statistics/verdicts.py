@@ -24,7 +24,7 @@ def verdict(
     equivalence: float | None = None,
     looks: Sequence[int] = (),
 ) -> Verdict:
-    """Judge a difference (first minus second, higher is better) from the first one's point of view.
+    """Return the verdict of a difference (first minus second, higher is better) from the first one's point of view.
 
     ``equivalent``: two one-sided tests reject a difference as large as ``min_effect`` (Schuirmann 1987), that is, the
     ``1 - 2 alpha`` interval lies inside ``-+min_effect``. Else ``better`` or ``worse``: the two-sided test rejects 0,
@@ -86,21 +86,16 @@ def family_verdicts(
     *,
     looks: Sequence[Sequence[int]] = (),
 ) -> tuple[list[Verdict], list[float]]:
-    """Judge several comparisons together; return their verdicts and Holm-adjusted two-sided p values.
+    """Compare several differences together; return their verdicts and Holm-adjusted two-sided p values.
 
     At most ``alpha`` of all families hold a false better or worse, and at most ``alpha`` a false equivalent: Holm is
     applied to the tests of difference and to the tests of equivalence. With ``looks``, those of each comparison (see
     ``verdict``), each p value is adjusted for them first, so that this holds over all looks together. Comparisons
     without a standard error are no tests and take no part: undecided, p ``nan``.
     """
-    each = looks or [()] * len(differences)
-    adjusted = holm([_looked(difference.p, own) for difference, own in zip(differences, each, strict=True)])
-    inside = holm(
-        [
-            _looked(equivalence_p(difference, min_effect), own, 1)
-            for difference, own in zip(differences, each, strict=True)
-        ]
-    )
+    pairs = list(zip(differences, looks or [()] * len(differences), strict=True))
+    adjusted = holm([_looked(difference.p, own) for difference, own in pairs])
+    inside = holm([_looked(equivalence_p(difference, min_effect), own, 1) for difference, own in pairs])
     verdicts = [
         verdict(difference, min_effect, alpha, p=p, equivalence=equivalence)
         for difference, p, equivalence in zip(differences, adjusted, inside, strict=True)

@@ -8,22 +8,20 @@ import re
 from collections.abc import Iterable, Mapping
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kdsearch.errors import StudyFileError
 from kdsearch.space import Dimension, check_conditions, wrong_kind
 from kdsearch.study import files as given_file
 from kdsearch.study.budget import Adaptive, Fixed
+from kdsearch.study.fields import StudyFields
 from kdsearch.tasks.base import VARY, Task
 from kdsearch.tasks.function import FunctionTask
-
-if TYPE_CHECKING:
-    from kdsearch.study.declaration import Study
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
-def check(study: Study) -> None:
+def check(study: StudyFields) -> None:
     """Raise ``StudyFileError`` for what cannot be launched."""
     where = f"study {study.name!r}"
     if not _NAME.fullmatch(study.name):
@@ -63,7 +61,7 @@ def check(study: Study) -> None:
         )
 
 
-def _check_teachers(study: Study, where: str) -> None:
+def _check_teachers(study: StudyFields, where: str) -> None:
     given: Any = study.teachers
     saw = study.teacher_saw
     number = isinstance(given, Integral) and not isinstance(given, bool)
@@ -84,7 +82,7 @@ def _check_teachers(study: Study, where: str) -> None:
             raise StudyFileError(f"{where}: teacher_saw is of a teacher that is given, teacher=FILE; leave it out")
         return
     if not study.task.has_teacher:
-        raise StudyFileError(f"{where}: this task listens to no teacher; leave teacher={str(study.teacher)!r} out")
+        raise StudyFileError(f"{where}: this task has no teacher; leave teacher={str(study.teacher)!r} out")
     if given is not None:
         raise StudyFileError(f"{where}: teacher=FILE and teachers={given!r} contradict each other; drop one of them")
     if saw is None:
@@ -103,7 +101,7 @@ def _check_teachers(study: Study, where: str) -> None:
         raise StudyFileError(f"{where}: expected a file of weights at {tried}, found none")
 
 
-def _check_without(study: Study, where: str) -> None:
+def _check_without(study: StudyFields, where: str) -> None:
     """Refuse names and values that a configuration cannot have, and what would be so of every run."""
     named: Any = study.without
     weights = study.task.teacher_parameters
@@ -127,7 +125,7 @@ def _check_without(study: Study, where: str) -> None:
         )
 
 
-def _check_fold_stream(study: Study, where: str) -> None:
+def _check_fold_stream(study: StudyFields, where: str) -> None:
     """A function that names its random streams names the fold among them, or no run would draw one."""
     streams = str(study.task.parameters.get(VARY, "split")).split("+")
     if isinstance(study.task, FunctionTask) and study.folds and "split" not in streams:
@@ -137,7 +135,7 @@ def _check_fold_stream(study: Study, where: str) -> None:
         )
 
 
-def check_held(study: Study, vary: Iterable[str], where: str) -> None:
+def check_held(study: StudyFields, vary: Iterable[str], where: str) -> None:
     """Refuse streams that the study's teachers hold for all runs."""
     given = f"teacher={str(study.teacher)!r}" if study.teacher is not None else f"teachers={study.teachers!r}"
     for name in vary:

@@ -5,7 +5,7 @@ from kdsearch.tasks.function import FunctionTask
 from kdsearch.tasks.image_classification.task import ImageClassification
 from kdsearch.tasks.meta_auxiliary.task import MetaAuxiliary
 from kdsearch.tasks.mutual_learning.task import MutualLearning
-from kdsearch.tasks.transfer.task import Source, Transfer
+from kdsearch.tasks.transfer.task import SourceNetwork, Transfer
 from kdsearch.tasks.video_hashing.task import VideoHashing
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "RunContext",
     "RunRequest",
     "RunResult",
-    "Source",
+    "SourceNetwork",
     "Task",
     "Transfer",
     "VideoHashing",

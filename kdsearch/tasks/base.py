@@ -34,7 +34,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class RunContext:
-    """Where a run works and whom it tells.
+    """Where a run works and what it reports to.
 
     ``workspace``: folder of this run alone; a checkpoint found there is continued, unless trainer code of another
     ``code_hash`` left it. ``device``: a torch device string. ``keep_weights``: write the final weights and name them
@@ -79,14 +79,21 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of several that train in one process: what to train, and where."""
+    """One run of several that train in one process: what to train, and where.
+
+    It exists beside a worker's lease because a task knows no ledger, and beside ``training.members.Member`` because who
+    hands runs out knows no torch: a population makes a member, with its weights and its data, of each job it claims.
+    """
 
     request: RunRequest
     context: RunContext
 
 
 class Jobs(Protocol):
-    """Where the runs of a population come from, and where they go. A worker's leases are such; so is a list."""
+    """Where the runs of a population come from, and where they go: the one contract between it and who hands runs out.
+
+    A worker's leases are such; so is a list.
+    """
 
     def claim(self, free: int) -> Sequence[Job]:
         """At most so many runs for free slots; none where there is nothing to train at the moment."""
@@ -120,7 +127,7 @@ class Layout:
 class TrainsTogether(Protocol):
     """What a task may offer beside ``Task``: several of its runs train in one process as one population."""
 
-    def together(self, request: RunRequest) -> bool:
+    def trains_together(self, request: RunRequest) -> bool:
         """Whether this run may be one of a population; all such runs fit each other, of whatever folds."""
 
     def layouts(self, device: str) -> Sequence[Layout]:
@@ -148,7 +155,7 @@ class Task(Protocol):
 
     @property
     def description(self) -> str:
-        """One line for every table: which data, how much of it, which protocol; names a stand-in as such."""
+        """One line for every table: which data, how much of it, which protocol; names synthetic data as such."""
 
     @property
     def metric(self) -> str:

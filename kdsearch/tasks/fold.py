@@ -43,8 +43,8 @@ class Fold:
         labels, names = _labels(labels_or_count)
         numbers, across = _groups(groups, labels)
         parts = self.folds if self.folds > 1 else _PARTS_OF_ONE
-        placed = cut(labels, numbers, names, parts, 0, self.partition, across=across)
-        validation = np.flatnonzero(placed == self.number)
+        part = cut(labels, numbers, names, parts, 0, self.partition, across=across)
+        validation = np.flatnonzero(part == self.number)
         if not len(validation):
             raise DataError(
                 f"fold {self.number} of {self.folds} would have no sample: expected {parts} samples or more, each of a "
@@ -52,7 +52,7 @@ class Fold:
                 f"classes in {len(np.unique(numbers))} groups. Ask for fewer folds, or give the number of samples in "
                 "place of labels that are no classes"
             )
-        return np.flatnonzero(placed != self.number), validation
+        return np.flatnonzero(part != self.number), validation
 
 
 def _labels(given: Any) -> tuple[IntArray, tuple[str, ...]]:

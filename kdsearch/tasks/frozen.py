@@ -1,76 +1,50 @@
-"""Networks that a run only listens to: read from a file, put in evaluation mode, asked about views of images."""
+"""Teachers and sources: networks read from a file, whose outputs for clips and views are cached, or computed live."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from kdsearch.errors import DataError
 from kdsearch.tasks.base import RunRequest
-from kdsearch.tasks.images.task import ImageDataLike
-from kdsearch.tasks.term_weights import Frozen
 from kdsearch.training.feeds import Feed
 from kdsearch.training.files import load_safely
 from kdsearch.training.steppers import forward_samples
-from kdsearch.training.teacher_cache import LRUCache, Space, ViewCache
+from kdsearch.training.teacher_cache import CacheKey, LRUCache, Space, ViewCache
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
-@dataclass(frozen=True)
-class FrozenKey:
-    """All that a frozen network's answers depend on: its weights, itself, the images, their views, the device.
-
-    ``data`` holds identity and fingerprint, ``clips`` those that may be asked for: a table has a row for each.
-    """
-
-    weights: str
-    network: str
-    data: str
-    clips: str
-    views: str
-    device: str
-
-    @staticmethod
-    def of(weights: str, network: str, data: ImageDataLike, clips: Tensor, views: str, device: str) -> FrozenKey:
-        """With ``data`` and ``clips`` in words."""
-        what = f"{json.dumps(data.identity(), sort_keys=True, default=str)} {data.fingerprint()}"
-        asked = hashlib.sha256(clips.cpu().numpy().tobytes()).hexdigest()
-        return FrozenKey(weights, network, what, asked, views, device)
+FROZEN = LRUCache[CacheKey, ViewCache]()
+"""The caches of the frozen networks that this process used last."""
 
 
-FROZEN = LRUCache[FrozenKey, ViewCache]()
-"""The frozen networks that this process asked for last."""
-
-
-def listen(network: nn.Module, feed: Feed, clips: Tensor, classes: int) -> ViewCache:
-    """What ``network``, in evaluation mode, says of the views of ``clips``; each is asked for once."""
+def cached_logits(network: nn.Module, feed: Feed, clips: Tensor, classes: int) -> ViewCache:
+    """The logits of ``network``, in evaluation mode, for the views of ``clips``; each is computed once."""
     network.eval()
 
-    def ask(samples: Tensor) -> Tensor:
+    def logits(samples: Tensor) -> Tensor:
         # Inference tensors cannot take part in autograd; the student's loss does.
-        said: Tensor = forward_samples(network, feed, samples).logits
-        return said.clone()
+        computed: Tensor = forward_samples(network, feed, samples).logits
+        return computed.clone()
 
-    return ViewCache(ask, Space(clips.sort().values, feed.views), classes)
+    return ViewCache(logits, Space(clips.sort().values, feed.views), classes)
 
 
-def live(network: nn.Module, feed: Feed, device: torch.device) -> Frozen:
-    """The network in train mode, asked anew for each batch, whose statistics its batch norm takes: the quirk."""
+def live_outputs(network: nn.Module, feed: Feed, device: torch.device | str) -> Callable[[Tensor], Any]:
+    """The network in train mode, run anew for each batch, whose statistics its batch norm takes: the quirk."""
     network.train()
 
-    def ask(samples: Tensor) -> Tensor:
+    def outputs(samples: Tensor) -> Any:
         with torch.no_grad():
-            said: Tensor = network(feed.take(samples.flatten(), device)).logits
-        return said.view(*samples.shape, said.shape[-1])
+            computed = network(feed.take(samples.flatten(), torch.device(device)))
+        return type(computed)(*(value.view(*samples.shape, value.shape[-1]) for value in computed))
 
-    return ask
+    return outputs
 
 
 def load_state(network: Network, path: Path) -> Network:

@@ -27,8 +27,8 @@ class FunctionTask:
     evaluation. A value that is not finite makes the run ``diverged``, with ``chance`` as its objective. Where it
     returns no score, reports compare objectives on fresh seeds.
     ``chance``: required; what a model that has learnt nothing reaches, and no more than any run that went well.
-    ``chance_assumed``: nobody has said it, so that a value below it ends the study: diverging would be better.
-    ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a place holder.
+    ``chance_assumed``: the study does not give it, so that a value below it ends the study: diverging would be better.
+    ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a placeholder.
     ``folds``: how many parts of its data validate in turn; the callable then gets ``fold`` too, a
     :class:`~kdsearch.tasks.fold.Fold` by that name.
     ``data_version``: a new one for other data; studies of functions stand side by side where label, metric and version
@@ -80,8 +80,8 @@ class FunctionTask:
         """Hash of what the user said the data's version is."""
         return hashlib.sha256(self.data_version.encode()).hexdigest()[:16]
 
-    def measured_on(self) -> str | None:
-        """See ``kdsearch.tasks.identity``; ``None`` where the user does not say what the data's version is."""
+    def evaluation_fingerprint(self) -> str | None:
+        """Hash of what its values are measured on; ``None`` where the user does not say what the data's version is."""
         if self.data_version == "none":
             return None
         return combined([self.label, self.metric, self.data_version])
@@ -93,14 +93,14 @@ class FunctionTask:
 
     def with_options(self, **options: Any) -> Task:
         """The same task with other fields."""
-        said = {"chance_assumed": False} if "chance" in options else {}
+        given = {"chance_assumed": False} if "chance" in options else {}
         try:
-            return replace(self, **{**said, **options})
+            return replace(self, **{**given, **options})
         except TypeError as error:
             raise StudyFileError(f"a function task has no such option: {error}") from error
 
     def with_defaults(self, defaults: Mapping[str, Scalar]) -> FunctionTask:
-        """The same task with some defaults said."""
+        """The same task with some defaults given."""
         must_set = tuple(name for name in self.must_set if name not in defaults)
         return replace(self, parameters={**self.parameters, **defaults}, must_set=must_set)
 
@@ -132,8 +132,8 @@ class FunctionTask:
             context.report(epoch, float(objective))
 
         begin = time.perf_counter()
-        place = request.fold
-        fold = {"fold": Fold(place.number, place.partition, self.folds)} if self.folds else {}
+        own = request.fold
+        fold = {"fold": Fold(own.number, own.partition, self.folds)} if self.folds else {}
         value = self.function(dict(request.params), request.seed, report, **fold)
         objective, score = _split(value, self._name)
         finite = math.isfinite(objective) and (score is None or math.isfinite(score))
@@ -154,7 +154,7 @@ class FunctionTask:
 def takes_fold(function: Callable[..., Any]) -> Literal["must", "may", "no"]:
     """Whether a callable takes a keyword ``fold``: it must be given one, may be given one, or takes none."""
     if isinstance(function, functools.partial) and "fold" in function.keywords:
-        return "no"  # who bound one wants that one
+        return "no"  # it is bound to one already
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # of some that are written in C

@@ -6,24 +6,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
 
 from kdsearch.data.files import combined, digest
 from kdsearch.errors import DataError
+from kdsearch.tasks.declared_data import DataDeclaration
 
 MEASURING = ("best_epoch_on_test", "stable_ties")
 """Quirks that change what is measured, not what is trained. One that replaces the metric changes its name."""
 
 
-class Measured(Protocol):
-    """What a data declaration tells of itself."""
-
-    def identity(self) -> dict[str, Any]: ...  # noqa: D102
-
-    def fingerprint(self) -> str: ...  # noqa: D102
-
-
-def measured_on(data: Measured, metric: str, quirks: Sequence[str]) -> str:
+def evaluation_fingerprint(data: DataDeclaration, metric: str, quirks: Sequence[str]) -> str:
     """Hash of data with their parts, metric and rule of the epoch, 16 hex digits; networks and terms are not in it."""
     parts = json.dumps(data.identity(), sort_keys=True, default=str)
     return combined([parts, data.fingerprint(), metric, *(quirk for quirk in MEASURING if quirk in quirks)])

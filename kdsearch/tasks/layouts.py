@@ -11,8 +11,9 @@ from torch import Tensor
 
 from kdsearch.data.folds import Fold
 from kdsearch.tasks.base import Layout, RunContext, RunRequest
-from kdsearch.tasks.runner import Form, StudentPopulation, one_run
-from kdsearch.tasks.workload import Trained, Workload, run_params
+from kdsearch.tasks.runner import Form, StudentPopulation, one_run, run_params
+from kdsearch.tasks.torch_task import TorchTask
+from kdsearch.tasks.workload import Workload
 from kdsearch.training.loop import batch_sizes
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import check
@@ -34,7 +35,7 @@ def layouts(device: str) -> list[Layout]:
     return [Layout(1), *(Layout(width, form) for form in FORMS for width in widths)]
 
 
-def seconds_a_step(task: Trained, layout: Layout, device: str) -> float:
+def seconds_a_step(task: TorchTask, layout: Layout, device: str) -> float:
     """Seconds that a run takes for a full batch in this layout: those of an epoch by its clips.
 
     Each kind of step counts as its fastest of some, for what else the machine does only adds; the first one, which
@@ -59,19 +60,19 @@ def seconds_a_step(task: Trained, layout: Layout, device: str) -> float:
     return seconds * task.batch / sum(map(sum, sizes))
 
 
-def population_key(task: Trained, device: str) -> str:
-    """What the workload says of itself, optimizer, batch, precision, device, threads and torch's version."""
+def population_key(task: TorchTask, device: str) -> str:
+    """The workload's description, optimizer, batch, precision, device, threads and torch's version."""
     kind = torch.device(device).type
     name = torch.cuda.get_device_name() if kind == "cuda" else f"{kind} {torch.get_num_threads()} threads"
     workload = task.make_workload("student", device)
     return (
         f"{workload.describe()} {task.optimizer_of('student')} batch {task.batch} clips {len(workload.train)} folds "
-        f"{int(getattr(task, 'folds', 0))} on {name}, "
+        f"{task.folds} on {name}, "
         f"torch {torch.__version__}"
     )
 
 
-def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tensor]:
+def prepared(task: TorchTask, layout: Layout, device: str) -> tuple[Stepper, Tensor]:
     """A stepper with random student runs of the task in all its slots, and clips ``[W, B]`` for a step.
 
     They have no teacher. Raises ``ValueError`` with the layer's name where a network does not train under vmap as it
@@ -79,18 +80,18 @@ def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tenso
     """
     workload = task.make_workload("student", device)
     batch = workload.train[: task.batch]
-    alone = dict.fromkeys(task.teacher_parameters, 0.0)
+    untaught = dict.fromkeys(task.teacher_parameters, 0.0)
     if layout.width == 1:
-        request = RunRequest("student", alone, 0)
+        request = RunRequest("student", untaught, 0)
         params = run_params(task, request)
         model = build_seeded(0, workload.build).to(device)
         optimizer = make_optimizer(task.optimizer_of("student"), model.parameters(), float(params["weight_decay"]))
-        loss = one_run(workload.terms(1, torch.float32), workload.numbers(request, params))
+        loss = one_run(workload.terms(1, torch.float32), workload.loss_weights(request, params))
         return PlainStepper(model, optimizer, workload.feed(torch.float32), loss), batch.unsqueeze(0)
     population = StudentPopulation(task, device, layout.width, cast("Form", layout.form))
     stepper, clips = population.stepper, batch.expand(layout.width, -1)
     for slot in range(layout.width):
-        member = population.member(RunRequest("student", alone, slot), RunContext(_WORKSPACE, device))
+        member = population.member(RunRequest("student", untaught, slot), RunContext(_WORKSPACE, device))
         stepper.enter(slot, member.initial_state)
     if layout.form == "vmapped":
         feed, some = stepper.feed, clips[:2, :SMALL]
@@ -103,8 +104,8 @@ def prepared(task: Trained, layout: Layout, device: str) -> tuple[Stepper, Tenso
     return stepper, clips
 
 
-def _workload(task: Trained, device: str, slot: int) -> Workload:
-    return task.make_workload("student", device, Fold(0, slot % max(1, int(getattr(task, "folds", 0)))))
+def _workload(task: TorchTask, device: str, slot: int) -> Workload:
+    return task.make_workload("student", device, Fold(0, slot % max(1, task.folds)))
 
 
 def _fastest(stepper: Stepper, clips: Tensor, sizes: list[int] | None, device: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from kdsearch.errors import StudyFileError
@@ -16,9 +16,46 @@ from kdsearch.tasks.identity import is_path, named
 if TYPE_CHECKING:
     from kdsearch.models.classifiers.cifar import Classifier
 
+ScheduleName = Literal["plateau", "steps", "cosine", "constant"]
+SCHEDULES = ("plateau", "steps", "cosine", "constant")
+OPTIMIZER_NAMES = ("adam", "adamw", "sgd", "sgd-nesterov")
+
+
+def check_names(what: str, names: Iterable[str], allowed: Sequence[str]) -> None:
+    """Raise :class:`StudyFileError` for the first name that is not allowed, with the nearest one that is."""
+    for name in names:
+        if name not in allowed:
+            near = difflib.get_close_matches(str(name), allowed, 1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise StudyFileError(f"unknown {what} {name!r}.{hint} Allowed: {', '.join(allowed)}")
+
+
+def check_whole(what: str, value: Any, least: int = 1) -> None:
+    """Raise :class:`StudyFileError` unless ``value`` is a whole number of at least ``least``."""
+    if not isinstance(value, int) or value < least:
+        raise StudyFileError(f"{what} must be a whole number of at least {least}, got {value!r}")
+
+
+class Options:
+    """Options of one network, and where it has one, of a recipe of its own; ``None`` stands for the task's."""
+
+    epochs: int | None = None
+    optimizer: str | None = None
+    schedule: ScheduleName | None = None
+    milestones: tuple[int, ...] | None = None
+    weights: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that are not left to their defaults."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def identity(self) -> dict[str, Any]:
+        """The given options as JSON values; weights by their name, since their content is in the fingerprint."""
+        return self.given() | ({} if self.weights is None else {"weights": named(self.weights)})
+
 
 @dataclass(frozen=True)
-class NetworkOptions:
+class NetworkOptions(Options):
     """One of the two networks: ``frames`` it sees, its ``width``, its ``encoder``, a file of pretrained ``weights``.
 
     ``None`` stands for the task's own (encoder) or the encoder's default (width). The numbers below them are for the
@@ -36,23 +73,10 @@ class NetworkOptions:
     weight_decay: float | None = None
     patience: int | None = None
 
-    def given(self) -> dict[str, Scalar]:
-        """The options that are not left to their defaults."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
-
 
 _NETWORK = tuple(field.name for field in fields(NetworkOptions))
 _ALLOWED: dict[Role, tuple[str, ...]] = {"teacher": _NETWORK, "student": _NETWORK[:4]}
 _FRAMES: dict[Role, int] = {"teacher": 20, "student": 10}
-
-
-def check_names(what: str, names: Iterable[str], allowed: Sequence[str]) -> None:
-    """Raise :class:`StudyFileError` for the first name that is not allowed, with the nearest one that is."""
-    for name in names:
-        if name not in allowed:
-            near = difflib.get_close_matches(str(name), allowed, 1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise StudyFileError(f"unknown {what} {name!r}.{hint} Allowed: {', '.join(allowed)}")
 
 
 def network_options(role: Role, options: NetworkOptions | Mapping[str, Scalar]) -> NetworkOptions:
@@ -64,24 +88,18 @@ def network_options(role: Role, options: NetworkOptions | Mapping[str, Scalar]) 
         options = options.given()
     check_names(f"option of the {role}", options, _ALLOWED[role])
     network = NetworkOptions(**cast("dict[str, Any]", {"frames": _FRAMES[role], **options}))
-    for name in ("frames", "width", "epochs"):
-        value = getattr(network, name)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise StudyFileError(f"{role}: {name} must be a whole number of at least 1, got {value!r}")
+    _check_counts(role, network, "frames", "width", "epochs")
     if network.encoder is not None:
         check_names("encoder", [network.encoder], tuple(ENCODERS))
     return network
 
 
-ScheduleName = Literal["plateau", "steps", "cosine", "constant"]
-SCHEDULES = ("plateau", "steps", "cosine", "constant")
-OPTIMIZER_NAMES = ("adam", "adamw", "sgd", "sgd-nesterov")
 _BARE = ("network", "width", "weights", "tune_from")
 """Options of a network whose recipe is the task's."""
 
 
 @dataclass(frozen=True)
-class ClassifierOptions:
+class ClassifierOptions(Options):
     """A network of the registry ``kdsearch.models.registry``; ``None`` stands for the registry's own.
 
     ``weights``: one of torchvision's by name, or a file's path. ``tune_from``: only this stage (counted from 1), those
@@ -101,10 +119,6 @@ class ClassifierOptions:
     learning_rate: float | None = None
     weight_decay: float | None = None
     patience: int | None = None
-
-    def given(self) -> dict[str, Any]:
-        """The options that are not left to their defaults."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def __str__(self) -> str:
         width = self.width or CLASSIFIERS[self.network].default_width
@@ -139,15 +153,18 @@ def classifier_options(what: str, options: ClassifierOptions | Mapping[str, Any]
     _check_weights(what, found)
     if found.schedule == "steps" and not found.milestones:
         raise StudyFileError(f"{what}: schedule 'steps' needs milestones, the epochs after which the rate falls")
-    for name in ("width", "epochs"):
-        value = getattr(found, name)
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise StudyFileError(f"{what}: {name} must be a whole number of at least 1, got {value!r}")
+    _check_counts(what, found, "width", "epochs")
     if found.schedule is not None:
         check_names("schedule", [found.schedule], SCHEDULES)
     if found.optimizer is not None:
         check_names("optimizer", [found.optimizer], OPTIMIZER_NAMES)
     return found
+
+
+def _check_counts(what: str, options: Options, *names: str) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            check_whole(f"{what}: {name}", getattr(options, name))
 
 
 def _check_weights(what: str, found: ClassifierOptions) -> None:

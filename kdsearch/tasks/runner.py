@@ -3,34 +3,86 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from typing_extensions import override
 
 from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import RunInterrupted
-from kdsearch.tasks.base import Job, Jobs, RunContext, RunRequest, RunResult
-from kdsearch.tasks.workload import Looped, Trained, Workload, initial_network, make_member, run_params
-from kdsearch.training.activation_checkpointing import recompute
+from kdsearch.tasks.base import VARY, Job, Jobs, Population, RunContext, RunRequest, RunResult, Scalar
+from kdsearch.tasks.torch_task import TorchTask
+from kdsearch.tasks.workload import Workload
+from kdsearch.training.activation_checkpointing import apply_activation_checkpointing
 from kdsearch.training.averaging import finish
-from kdsearch.training.files import save_atomically
-from kdsearch.training.loop import train_all
-from kdsearch.training.members import Member, Progress, Recipe, SingleRun, Source
+from kdsearch.training.checkpoints import Checkpoint
+from kdsearch.training.files import file_hash, save_atomically
+from kdsearch.training.loop import Claim, End, train_all, train_one
+from kdsearch.training.members import Member, Progress, Recipe
 from kdsearch.training.memory import peak_memory, reset_peak_memory
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import looped, vmapped
 from kdsearch.training.population.optimizers import make_row_optimizer
 from kdsearch.training.population.stacked import StackedParameters
 from kdsearch.training.population.stepper import InitialState, MemberTerms, PopulationStepper
-from kdsearch.training.randomness import build_seeded
+from kdsearch.training.randomness import build_seeded, varied, views_key
 from kdsearch.training.steppers import PlainStepper
 from kdsearch.training.teacher_cache import LRUCache
 
 
+def run_params(task: TorchTask, request: RunRequest) -> dict[str, Scalar]:
+    """All parameters of a run: the request's; for a teacher the defaults with the teacher's own options."""
+    if request.role == "student":
+        return {**task.parameters, **request.params}
+    return {**task.parameters, **task.teacher_params(), **dict.fromkeys(task.teacher_parameters, 0.0)}
+
+
+def initial_network(workload: Workload, request: RunRequest, params: Mapping[str, Scalar]) -> nn.Module:
+    """The network that a run begins with, on the CPU."""
+    return build_seeded(varied("initialisation", request.seed, str(params[VARY])), workload.build)
+
+
+def make_member(
+    task: TorchTask,
+    workload: Workload,
+    request: RunRequest,
+    context: RunContext,
+    params: Mapping[str, Scalar],
+    initial_state: Any = None,
+) -> Member:
+    """The run as the loop sees it: recipe, schedule, checkpoint, fold."""
+    vary = str(params[VARY])
+    recipe = Recipe(
+        seed=varied("order", request.seed, vary),
+        clips=workload.train,
+        batch=task.batch,
+        epochs=task.epochs_of(request.role),
+        evaluate_every=task.evaluate_every,
+        keep_weights=context.keep_weights or request.role == "teacher",
+        choose=task.chooses(request.role),
+        views=views_key(varied("augmentation", request.seed, vary)),
+        restarts=task.restarts_of(request.role),
+        keep_queries=context.keep_queries,
+        average_after=task.average_after(request.role),
+    )
+    checkpoint = Checkpoint(context.workspace, run_key(task, request, params, context.code_hash))
+    schedule = task.schedule(request.role, params)
+    return Member(recipe, schedule, checkpoint, context.report, initial_state, workload.validation)
+
+
+def run_key(task: TorchTask, request: RunRequest, params: Mapping[str, Scalar], code_hash: str) -> str:
+    """What a checkpoint must agree in to be continued: task, data, request with its fold, and the trainer's code."""
+    teacher = None if request.teacher is None else file_hash(request.teacher)
+    fold = [request.fold.partition, request.fold.number]
+    key = [task.identity(), task.fingerprint(), request.role, request.seed, fold, dict(params), teacher, code_hash]
+    return sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
+
+
 def make_result(
-    task: Looped, request: RunRequest, context: RunContext, recipe: Recipe, progress: Progress
+    task: TorchTask, request: RunRequest, context: RunContext, recipe: Recipe, progress: Progress
 ) -> RunResult:
     """The run's result; a diverged run stands at chance, whatever it reached before.
 
@@ -40,9 +92,8 @@ def make_result(
     """
     chances = task.chances_of(request.role) if progress.diverged else (0.0, 0.0)
     result = RunResult(
-        state="diverged" if progress.diverged else "done",
-        objective=chances[0] if progress.diverged else 0.0,
-        score=chances[1] if progress.diverged else None,
+        "diverged" if progress.diverged else "done",
+        *chances,
         epochs=progress.epoch,
         curve=progress.curve,
         seconds=progress.seconds,
@@ -66,47 +117,47 @@ def make_result(
         result.queries = progress.best_queries.tolist()
     if recipe.keep_weights:
         result.weights = context.workspace / "weights.pt"
-        meta: dict[str, Any] = {
+        meta = {
             "role": request.role,
             "seed": request.seed,
             "epoch": result.epoch,
             "objective": objectives[chosen],
+            "task": json.dumps(task.identity(), default=str),
         }
-        meta["task"] = json.dumps(task.identity(), default=str)
         save_atomically({"format": 1, "meta": meta, "state": progress.best_weights}, result.weights)
     return result
 
 
-def train(task: Trained, request: RunRequest, context: RunContext) -> RunResult:
+def train(task: TorchTask, request: RunRequest, context: RunContext) -> RunResult:
     """Train one run of ``task``, continuing a checkpoint found in its workspace."""
     reset_peak_memory(context.device)
     params = run_params(task, request)
     workload = task.make_workload(request.role, context.device, request.fold)
-    numbers = workload.numbers(request, params)
+    weights = workload.loss_weights(request, params)
     model = initial_network(workload, request, params).to(context.device)
-    if task.recompute:
-        recompute(workload.blocks(model))
+    if task.activation_checkpointing:
+        apply_activation_checkpointing(workload.blocks(model))
     stepper = PlainStepper(
         model,
         make_optimizer(task.optimizer_of(request.role), model.parameters(), float(params["weight_decay"])),
         workload.feed(torch.float32),
-        one_run(workload.terms(1, torch.float32), numbers),
+        one_run(workload.terms(1, torch.float32), weights),
         skip_zero_loss="skip_zero_loss" in task.quirks,
         precision=task.precision,
         micro_batch=task.micro_batch,
     )
     member = make_member(task, workload, request, context, params)
     evaluate = workload.evaluate()
-    train_all(stepper, evaluate, SingleRun(member))
+    train_one(stepper, evaluate, member)
     if member.interrupted:
         raise RunInterrupted
     finish(stepper, evaluate, member)
     return make_result(task, request, context, member.recipe, member.progress)
 
 
-def one_run(terms: MemberTerms, numbers: Any) -> Callable[[Any, Tensor], Tensor]:
-    """The loss of a run that trains alone, of outputs ``[B, ...]`` for samples ``[B]``; ``terms`` have room for one."""
-    terms.put(0, numbers)
+def one_run(terms: MemberTerms, weights: Any) -> Callable[[Any, Tensor], Tensor]:
+    """The loss of a single run, of outputs ``[B, ...]`` for samples ``[B]``; ``terms`` have room for one."""
+    terms.put(0, weights)
 
     def loss(outputs: Any, samples: Tensor) -> Tensor:
         return terms(type(outputs)(*(value.unsqueeze(0) for value in outputs)), samples.unsqueeze(0)).squeeze(0)
@@ -117,21 +168,21 @@ def one_run(terms: MemberTerms, numbers: Any) -> Callable[[Any, Tensor], Tensor]
 Form = Literal["vmapped", "looped"]
 
 FOLDS = 8
-"""Folds that a population keeps beside those of its members: those of the search come again and again."""
+"""Folds that a population keeps besides those of its members: those of the search come again and again."""
 
 
-class StudentPopulation:
-    """Trains student runs of one task, ``members`` at once; which runs, of whatever folds, is the source's choice.
+class StudentPopulation(Population):
+    """Trains student runs of one task, ``members`` at once, of whatever folds.
 
-    The teacher speaks from its cache: the quirk ``teacher_train_mode``, whose teacher answers each batch anew, trains
-    alone.
+    A teacher's outputs come from its cache: with the quirk ``teacher_train_mode``, whose teacher computes each batch
+    anew, runs train one by one.
     """
 
     def __init__(
-        self, task: Trained, device: str, members: int, form: Form, dtype: torch.dtype = torch.float32
+        self, task: TorchTask, device: str, members: int, form: Form, dtype: torch.dtype = torch.float32
     ) -> None:
         if "teacher_train_mode" in task.quirks:
-            raise ValueError("a teacher in train mode answers each batch by itself: such runs train one by one")
+            raise ValueError("a teacher in train mode runs anew for each batch: such runs train one by one")
         self.task, self.device, self.dtype = task, device, dtype
         self.folds = LRUCache[Fold, Workload](members + FOLDS)
         workload = self.folds.get(FIRST, lambda: task.make_workload("student", device))
@@ -151,54 +202,47 @@ class StudentPopulation:
         )
 
     def member(self, request: RunRequest, context: RunContext) -> Member:
-        """A run for the loop: its initial weights, built as if it were alone, its numbers, its fold."""
+        """A run for the loop: its initial weights, built as for a single run, its loss weights, its fold."""
         params = run_params(self.task, request)
         workload = self.folds.get(request.fold, lambda: self.task.make_workload("student", self.device, request.fold))
         network = initial_network(workload, request, params)
         optimizer = {"weight_decay": float(params["weight_decay"])}
-        initial_state = InitialState(network.state_dict(), optimizer, workload.numbers(request, params))
+        initial_state = InitialState(network.state_dict(), optimizer, workload.loss_weights(request, params))
         return make_member(self.task, workload, request, context, params, initial_state)
 
+    @override
     def train(self, jobs: Jobs) -> None:
-        """Train a worker's runs, see ``Population``. All folds have the same clips, networks and terms."""
+        """All folds have the same clips, networks and terms."""
+        members = _JobMembers(self, jobs)
+        self.train_all(members.claim, members.end)
 
-        def begin(job: Job) -> Member:
-            return self.member(job.request, job.context)
-
-        def end(job: Job, member: Member) -> RunResult:
-            return self.result(job.request, job.context, member)
-
-        self.train_all(JobSource(jobs, begin, end))
-
-    def train_all(self, source: Source) -> None:
-        """Train the source's runs until it has none."""
-        train_all(self.stepper, self.evaluate, source)
+    def train_all(self, claim: Claim, end: End = lambda members: None) -> None:
+        """Train the members that ``claim`` gives until it gives none."""
+        train_all(self.stepper, self.evaluate, claim, end)
 
     def result(self, request: RunRequest, context: RunContext, member: Member) -> RunResult:
         """What an ended run gives back."""
         return make_result(self.task, request, context, member.recipe, member.progress)
 
 
-class JobSource:
-    """A ``Source`` for the loop that is fed by ``jobs``.
+class _JobMembers:
+    """The members that jobs are trained as.
 
-    ``begin`` makes a member of a job, ``end`` a result of an ended one. An exception in either is that run's own: it is
-    told to ``jobs.failed``, and the others train on.
+    An exception when a member is made or its result is that run's own: it goes to ``jobs.failed``, the others train on.
     """
 
-    def __init__(self, jobs: Jobs, begin: Callable[[Job], Member], end: Callable[[Job, Member], RunResult]) -> None:
+    def __init__(self, population: StudentPopulation, jobs: Jobs) -> None:
+        self.population = population
         self.jobs = jobs
-        self.begin = begin
-        self.end = end
         self._jobs: dict[int, Job] = {}
 
     def claim(self, free: int) -> Sequence[Member]:
-        """See ``Source.claim``: what ``jobs`` gives at once; where all of it fails to begin, it is asked again."""
+        """Members of what ``jobs`` gives at once; again where no member can be made of any of it."""
         members: list[Member] = []
         while not members and (claimed := self.jobs.claim(free)):
             for job in claimed:
                 try:
-                    member = self.begin(job)
+                    member = self.population.member(job.request, job.context)
                 except Exception as error:
                     self.jobs.failed(job, error)
                     continue
@@ -206,13 +250,14 @@ class JobSource:
                 members.append(member)
         return members
 
-    def ended(self, members: Sequence[Member]) -> None:
-        """See ``Source.ended``."""
+    def end(self, members: Sequence[Member]) -> None:
+        """Give ``jobs`` the results of all members that ended at one boundary."""
         results: list[tuple[Job, RunResult | None]] = []
         for member in members:
             job = self._jobs.pop(id(member))
             try:
-                results.append((job, None if member.interrupted else self.end(job, member)))
+                made = None if member.interrupted else self.population.result(job.request, job.context, member)
+                results.append((job, made))
             except Exception as error:
                 self.jobs.failed(job, error)
         if results:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 
-def recompute(blocks: Iterable[nn.Module]) -> None:
+def apply_activation_checkpointing(blocks: Iterable[nn.Module]) -> None:
     """Let each block keep its inputs alone while it trains, and run again when its gradient is asked for.
 
     Gradients and buffers are those of the usual forward: the second run starts from the buffers of the first (dropout
@@ -21,7 +21,7 @@ def recompute(blocks: Iterable[nn.Module]) -> None:
     arXiv 1604.06174.
     """
     for block in blocks:
-        block.forward = _recomputed(block, block.forward)
+        block.forward = _checkpointed(block, block.forward)
 
 
 def buffers_of(module: nn.Module) -> dict[str, Tensor]:
@@ -38,7 +38,7 @@ def set_buffers(module: nn.Module, values: dict[str, Tensor]) -> None:
         buffer.data.copy_(values[name])
 
 
-def _recomputed(block: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
+def _checkpointed(block: nn.Module, forward: Callable[..., Any]) -> Callable[..., Any]:
     def run(*inputs: Tensor) -> Any:
         if not (block.training and torch.is_grad_enabled()):
             return forward(*inputs)

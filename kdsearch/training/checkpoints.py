@@ -10,7 +10,7 @@ from typing import Any
 from kdsearch.training.files import load_safely, save_atomically
 
 _FORMAT = 3
-_PAUSE = 20.0  # times as long as the writes of a whole crowd take
+_PAUSE = 20.0  # times as long as the writes of a whole population take
 
 
 class Checkpoint:
@@ -42,9 +42,9 @@ class Checkpoint:
         state = content["state"]
         return state if isinstance(state, dict) else None
 
-    def due(self, crowd: int = 1) -> bool:
-        """Whether the last write is long enough ago; ``crowd``: how many runs train together."""
-        return time.monotonic() - self._last >= max(self.every, _PAUSE * crowd * self._took)
+    def due(self, population: int = 1) -> bool:
+        """Whether the last write is long enough ago; ``population``: how many runs train together."""
+        return time.monotonic() - self._last >= max(self.every, _PAUSE * population * self._took)
 
     def save(self, state: dict[str, Any]) -> None:
         """Write ``state``; raises ``OSError`` where the disk does not take it."""

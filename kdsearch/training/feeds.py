@@ -1,16 +1,17 @@
 """How steppers read a dataset: as it is, or each sample in a view of its own, cropped and mirrored by its run's key.
 
-A *sample* is a number that stands for a clip in one of its views. Teachers and their caches are asked by sample,
+A *sample* is a number that stands for a clip in one of its views. Teachers and their caches are given samples,
 so a cached teacher has seen exactly what the student sees.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from kdsearch.training.augmentation import CropFlip, ImageViews
 
@@ -18,59 +19,45 @@ SHARE = 0.4
 """Of a GPU's free memory: a larger dataset stays in the host's, and each batch is copied."""
 
 
-class Feed(Protocol):
-    """A dataset of N clips, each with so many ``views``."""
+class Feed(ABC):
+    """A dataset of N clips, each with so many ``views``: here one, itself. ``values``: numbers of one sample."""
 
-    views: int
-
-    @property
-    def values(self) -> int:
-        """Numbers that one sample is made of."""
+    views = 1
+    values: int
 
     def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor) -> Tensor:
         """Samples ``[W, B]`` of clips ``[W, B]`` in the epochs ``[W]`` of the runs of ``keys`` ``[W]``, all int64."""
+        return clips
 
     def clean(self, clips: Tensor) -> Tensor:
         """Samples of clips ``[...]`` as they are: what is evaluated."""
+        return clips
 
     def clips(self, samples: Tensor) -> Tensor:
         """Which clips these samples show."""
+        return samples
 
+    @abstractmethod
     def take(self, samples: Tensor, device: torch.device) -> Tensor:
-        """Inputs ``[n, ...]`` of samples ``[n]``, on ``device``, as a network reads them."""
+        """Inputs ``[n, ...]`` of samples ``[n]``, on ``device``, as a network reads them.
+
+        Where the dataset lies in the host's memory, the batch is copied.
+        """
 
 
-class TensorFeed:
-    """Prepared inputs ``[N, ...]``, on the device or in the host's memory; each clip has one view, itself."""
-
-    views = 1
+class TensorFeed(Feed):
+    """Prepared inputs ``[N, ...]``, on the device or in the host's memory."""
 
     def __init__(self, inputs: Tensor) -> None:
         self.inputs = inputs
+        self.values = inputs[0].numel()
 
-    @property
-    def values(self) -> int:
-        """See :class:`Feed`."""
-        return self.inputs[0].numel()
-
-    def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor) -> Tensor:
-        """See :class:`Feed`."""
-        return clips
-
-    def clean(self, clips: Tensor) -> Tensor:
-        """See :class:`Feed`."""
-        return clips
-
-    def clips(self, samples: Tensor) -> Tensor:
-        """See :class:`Feed`."""
-        return samples
-
+    @override
     def take(self, samples: Tensor, device: torch.device) -> Tensor:
-        """See :class:`Feed`; where the dataset lies in the host's memory, the batch is copied to ``device``."""
         return _rows(self.inputs, samples, device)
 
 
-class ImageFeed:
+class ImageFeed(Feed):
     """uint8 images ``[N, 3, H, W]`` or clips ``[N, 3, T, H, W]``, in views of ``seen``, normalised.
 
     A sample is ``clip * views + view``; without ``seen`` there is one view, the clean one. ``dtype``: of what is taken.
@@ -88,6 +75,7 @@ class ImageFeed:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.images = images
+        self.values = images[0].numel()
         self.seen = CropFlip() if seen is None else seen
         self.views = self.seen.count
         shape = (-1, *(1,) * (images.dim() - 2))
@@ -97,29 +85,24 @@ class ImageFeed:
         self.scale, self.shift = scale.view(shape).to(dtype), shift.view(shape).to(dtype)
         self._there = {torch.device("cpu"): (self.scale, self.shift)}
 
-    @property
-    def values(self) -> int:
-        """See :class:`Feed`."""
-        return self.images[0].numel()
-
+    @override
     def draw(self, clips: Tensor, keys: Tensor, epochs: Tensor) -> Tensor:
-        """See :class:`Feed`."""
         if self.views == 1:
             return clips
-        return clips * self.views + self.seen.draw(clips, keys, epochs, self.images.shape[-2:])
+        return clips * self.views + self.seen.draw(clips, keys, epochs)
 
+    @override
     def clean(self, clips: Tensor) -> Tensor:
-        """See :class:`Feed`."""
         if self.views == 1:
             return clips
         return clips * self.views + self.seen.clean
 
+    @override
     def clips(self, samples: Tensor) -> Tensor:
-        """See :class:`Feed`."""
         return samples if self.views == 1 else samples // self.views
 
+    @override
     def take(self, samples: Tensor, device: torch.device) -> Tensor:
-        """See :class:`Feed`."""
         pixels = _rows(self.images, self.clips(samples), device)
         if self.views > 1:
             pixels = self.seen.cut(pixels, (samples % self.views).to(device))
@@ -134,7 +117,7 @@ def as_feed(inputs: Tensor | Feed) -> Feed:
     return TensorFeed(inputs) if isinstance(inputs, Tensor) else inputs
 
 
-def placed(inputs: Tensor, device: str) -> Tensor:
+def on_device(inputs: Tensor, device: str) -> Tensor:
     """A dataset on the device, unless that is a GPU with too little room beside what training needs.
 
     A file that is mapped into memory stays one on a CPU, and is read as batches ask for it.

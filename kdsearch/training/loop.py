@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,23 @@ from torch import Tensor
 
 from kdsearch.errors import RunInterrupted
 from kdsearch.training import randomness
-from kdsearch.training.members import Evaluate, Evaluation, Member, Progress, Source, alike
+from kdsearch.training.members import Evaluate, Evaluation, Member, Progress, alike
 from kdsearch.training.steppers import Stepper, Views
 
+Claim = Callable[[int], Sequence[Member]]
+"""Gives at most so many runs for free slots; none where there is nothing to train at the moment."""
+End = Callable[[Sequence[Member]], None]
+"""Takes all runs that ended at one boundary: last epoch, schedule, divergence or interruption."""
 
-def train_all(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
-    """Train what ``source`` gives, as many at once as the stepper has slots, until it gives nothing and all have ended.
+
+def train_one(stepper: Stepper, evaluate: Evaluate, member: Member) -> None:
+    """Train one run, see :func:`train_all`."""
+    waiting = [member]
+    train_all(stepper, evaluate, lambda free: [waiting.pop()] if waiting else [])
+
+
+def train_all(stepper: Stepper, evaluate: Evaluate, claim: Claim, end: End = lambda members: None) -> None:
+    """Train what ``claim`` gives, as many at once as the stepper has slots, until it gives none and all have ended.
 
     A run ends with its last epoch, when its schedule is exhausted, when a loss, a weight or an output is not finite
     (diverged), or when its ``report`` raises :class:`~kdsearch.errors.RunInterrupted` at an evaluation: then a
@@ -29,7 +40,7 @@ def train_all(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
     """
     slots: list[Member | None] = [None] * stepper.width
     while True:
-        _fill(stepper, slots, source)
+        _fill(stepper, slots, claim, end)
         members = {slot: member for slot, member in enumerate(slots) if member is not None}
         if not members:
             return
@@ -40,31 +51,31 @@ def train_all(stepper: Stepper, evaluate: Evaluate, source: Source) -> None:
         for slot, member in members.items():
             member.progress.seconds += share
             _boundary(stepper, slot, member, len(members))
-        _leave(slots, source)
+        _leave(slots, end)
 
 
-def _fill(stepper: Stepper, slots: list[Member | None], source: Source) -> None:
-    """Give free slots what the source has at the moment; one whose checkpoint is at its end leaves at once.
+def _fill(stepper: Stepper, slots: list[Member | None], claim: Claim, end: End) -> None:
+    """Claim runs for free slots; one whose checkpoint is at its end leaves at once.
 
-    It is asked once, so that others who take from the same queue get their share; again only where all slots are free.
+    This happens once, so that others who take from the same queue get their share; again only where all slots are free.
     """
     while free := [slot for slot, member in enumerate(slots) if member is None]:
-        claimed = source.claim(len(free))
+        claimed = claim(len(free))
         for slot, member in zip(free, claimed, strict=False):
             stepper.enter(slot, member.initial_state)
             _restore(stepper, slot, member)
             slots[slot] = member
-        _leave(slots, source)
+        _leave(slots, end)
         if not claimed or any(member is not None for member in slots):
             return
 
 
-def _leave(slots: list[Member | None], source: Source) -> None:
+def _leave(slots: list[Member | None], end: End) -> None:
     over = {slot: member for slot, member in enumerate(slots) if member is not None and member.over}
     for slot in over:
         slots[slot] = None
     if over:
-        source.ended(list(over.values()))
+        end(list(over.values()))
 
 
 def _epoch(stepper: Stepper, members: Mapping[int, Member]) -> dict[int, float]:
@@ -103,15 +114,15 @@ def _orders(members: Mapping[int, Member], width: int) -> Tensor:
     """The members' clips ``[width, n]`` in the order of their next epoch, on the device; 0 where a row is longer."""
     slots, rows = list(members), []
     folds = alike([member.recipe.clips for member in members.values()])
-    for clips, places in folds:
-        own = [members[slots[place]] for place in places]
+    for clips, indices in folds:
+        own = [members[slots[index]] for index in indices]
         orders = [randomness.order(member.recipe.seed, member.progress.epoch + 1, len(clips)) for member in own]
         rows.append(clips[torch.from_numpy(np.stack(orders)).to(clips.device)])
     if len(rows) == 1 and len(rows[0]) == width:
         return rows[0]
     table = rows[0].new_zeros(width, max(row.shape[1] for row in rows))
-    for (_, places), row in zip(folds, rows, strict=True):
-        table[[slots[place] for place in places], : row.shape[1]] = row
+    for (_, indices), row in zip(folds, rows, strict=True):
+        table[[slots[index] for index in indices], : row.shape[1]] = row
     return table
 
 
@@ -154,7 +165,7 @@ def _take(stepper: Stepper, slot: int, member: Member, found: Evaluation, loss: 
     member.schedule.step(objective)
 
 
-def _boundary(stepper: Stepper, slot: int, member: Member, crowd: int) -> None:
+def _boundary(stepper: Stepper, slot: int, member: Member, population: int) -> None:
     """A new stage, weights to average, the checkpoint, the report of the evaluation: who hears it may end the run."""
     if member.progress.epoch in member.recipe.restarts and member.progress.stage_weights:
         stepper.restart(slot, member.progress.stage_weights)
@@ -163,7 +174,7 @@ def _boundary(stepper: Stepper, slot: int, member: Member, crowd: int) -> None:
     average_after = member.recipe.average_after
     if average_after is not None and member.due and member.progress.epoch > average_after:
         member.progress.add_weights(stepper.weights(slot))
-    if member.checkpoint.due(crowd):
+    if member.checkpoint.due(population):
         member.checkpoint.save(_snapshot(stepper, slot, member))
     if member.due and not member.progress.diverged:
         try:

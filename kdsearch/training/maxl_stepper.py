@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from typing_extensions import override
 
 from kdsearch.distillation.focal import focal_batchmean
 from kdsearch.distillation.meta_auxiliary import collapse_entropy, masked_softmax, primary_after_step
 from kdsearch.models.classifiers.pretrained import trainable
 from kdsearch.models.heads.meta_auxiliary import LabelGenerator, MultiTaskNetwork, MultiTaskOutput
 from kdsearch.training.feeds import Feed
-from kdsearch.training.steppers import Outputs, Views, draw, forward_all
+from kdsearch.training.steppers import SingleStepper, Views
 
 
-class MetaNumbers(NamedTuple):
+class MetaParameters(NamedTuple):
     """What one run searches: weights of the two added terms, rates and decays of both networks."""
 
     auxiliary_weight: float
@@ -42,65 +43,50 @@ class Pair(nn.Module):
         return output
 
 
-class MetaAuxiliaryStepper:
-    """One run of MAXL, see ``Stepper``: ``step`` moves the network, ``end`` the generator on the same batches.
+class MetaAuxiliaryStepper(SingleStepper):
+    """One run of MAXL: ``step`` moves the network, ``end`` the generator on the same batches.
 
     ``labels`` ``[N]`` are of the feed's clips, ``subclasses`` a number a class. Nothing but the weights is remembered
     from step to step: both optimizers are plain gradient descent with weight decay. Without ``auxiliary_weight`` the
-    generator is not asked.
+    generator is not run.
     """
 
-    width = 1
-
     def __init__(
-        self, pair: Pair, feed: Feed, labels: Tensor, subclasses: tuple[int, ...], numbers: MetaNumbers
+        self, pair: Pair, feed: Feed, labels: Tensor, subclasses: tuple[int, ...], searched: MetaParameters
     ) -> None:
-        self.pair = pair.train()
-        self.feed = feed
+        super().__init__(pair, feed)
+        self.pair = pair
         self.labels = labels
         self.subclasses = subclasses
-        self.numbers = numbers
-        self.device = next(pair.parameters()).device
+        self.searched = searched
         self.rate = 0.0
-        self.views: Views | None = None
         self.seen: list[Tensor] = []
 
-    def enter(self, slot: int, initial_state: Any) -> None:
-        """Nothing: it was made for its one run."""
-
-    def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
-        """See ``Stepper``; plain SGD remembers nothing."""
-        self.pair.load_state_dict(weights)
-
+    @override
     def begin(self, learning_rates: Sequence[float], views: Views | None = None) -> None:
         """The network's learning rate in this epoch; the generator's stands in the same proportion to its own."""
         self.rate, self.views, self.seen = learning_rates[0], views, []
 
+    @override
     def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
-        """One step of the network with generated labels, see ``Stepper``; the batch waits for the generator."""
-        if sizes is not None:
-            clips = clips[:, : sizes[0]]
-        samples = draw(self.feed, clips, self.views)[0]
+        """One step of the network with generated labels; the batch waits for the generator."""
+        samples = self.draw(clips, sizes)
         images, classes = self._batch(samples)
         loss = self._loss(self.pair.network(images), classes, self._fixed(images, classes))
-        _descend(trainable(self.pair.network).values(), loss, self.rate, self.numbers.weight_decay)
-        if self.numbers.auxiliary_weight:
+        _descend(trainable(self.pair.network).values(), loss, self.rate, self.searched.weight_decay)
+        if self.searched.auxiliary_weight:
             self.seen.append(samples)
         return loss.detach().unsqueeze(0)
 
+    @override
     def end(self) -> None:
         """One step of the generator for each batch of the epoch."""
-        numbers = self.numbers
-        fallen = self.rate / numbers.learning_rate if numbers.learning_rate else 1.0
-        rate = numbers.generator_learning_rate * fallen
+        searched = self.searched
+        fallen = self.rate / searched.learning_rate if searched.learning_rate else 1.0
+        rate = searched.generator_learning_rate * fallen
         for samples in self.seen:
-            images, classes = self._batch(samples)
-            _descend(
-                trainable(self.pair.generator).values(),
-                self.generator_loss(images, classes),
-                rate,
-                self.numbers.generator_weight_decay,
-            )
+            loss = self.generator_loss(*self._batch(samples))
+            _descend(trainable(self.pair.generator).values(), loss, rate, searched.generator_weight_decay)
         self.seen = []
 
     def generator_loss(self, images: Tensor, classes: Tensor) -> Tensor:
@@ -121,13 +107,13 @@ class MetaAuxiliaryStepper:
             parameters,
             self.rate,
         )
-        return primary + self.numbers.entropy_weight * collapse_entropy(made)
+        return primary + self.searched.entropy_weight * collapse_entropy(made)
 
     def _batch(self, samples: Tensor) -> tuple[Tensor, Tensor]:
         return self.feed.take(samples, self.device), self.labels[self.feed.clips(samples)]
 
     def _fixed(self, images: Tensor, classes: Tensor) -> Tensor | None:
-        if not self.numbers.auxiliary_weight:
+        if not self.searched.auxiliary_weight:
             return None
         with torch.no_grad():
             return masked_softmax(self.pair.generator(images).logits, classes, self.subclasses)
@@ -135,25 +121,8 @@ class MetaAuxiliaryStepper:
     def _loss(self, output: MultiTaskOutput, classes: Tensor, made: Tensor | None) -> Tensor:
         loss = focal_batchmean(output.logits, classes)
         if made is not None:
-            loss = loss + self.numbers.auxiliary_weight * focal_batchmean(output.auxiliary, made)
+            loss = loss + self.searched.auxiliary_weight * focal_batchmean(output.auxiliary, made)
         return loss
-
-    def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
-        """Outputs of the network in evaluation mode, see ``Stepper``."""
-        every = forward_all(self.pair, self.feed, clips)
-        return type(every)(*(part.unsqueeze(0) for part in every))
-
-    def weights(self, slot: int) -> dict[str, Tensor]:
-        """Copies of both networks' parameters and buffers, see ``Stepper``."""
-        return {name: value.detach().cpu().clone() for name, value in self.pair.state_dict().items()}
-
-    def state(self, slot: int) -> dict[str, Any]:
-        """See ``Stepper``."""
-        return {"model": self.weights(slot)}
-
-    def load(self, slot: int, state: dict[str, Any]) -> None:
-        """See ``Stepper``."""
-        self.pair.load_state_dict(state["model"])
 
 
 def _descend(moved: Iterable[nn.Parameter], loss: Tensor, rate: float, decay: float) -> None:

@@ -1,11 +1,11 @@
-"""Runs that train in the slots of one stepper: what one is, where they come from and where they go."""
+"""Runs that train in the slots of one stepper: what one is, and what has happened to it so far."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -33,11 +33,11 @@ T = TypeVar("T")
 
 
 def alike(values: Sequence[T]) -> list[tuple[T, list[int]]]:
-    """Each object once, with its places in ``values``."""
-    places: dict[int, tuple[T, list[int]]] = {}
-    for place, value in enumerate(values):
-        places.setdefault(id(value), (value, []))[1].append(place)
-    return list(places.values())
+    """Each object once, with its indices in ``values``."""
+    groups: dict[int, tuple[T, list[int]]] = {}
+    for index, value in enumerate(values):
+        groups.setdefault(id(value), (value, []))[1].append(index)
+    return list(groups.values())
 
 
 _COLUMNS = ("epoch", "objective", "score", "loss", "learning_rate")
@@ -111,8 +111,9 @@ class Progress:
 
 @dataclass
 class Member:
-    """One run: its recipe, its schedule, its checkpoint and whom it tells of evaluations.
+    """One run as the loop trains it: its recipe, its schedule, its checkpoint and what it reports evaluations to.
 
+    It exists beside the job of a task because the loop knows neither tasks nor their parameters.
     ``validation`` is what its task's ``Evaluate`` knows its fold by, one object for all runs of a fold.
     ``report(epoch, objective)`` raises ``RunInterrupted`` to end it early. ``initial_state`` is what its task's stepper
     needs to make room for it. ``interrupted``: it was ended early and left a checkpoint.
@@ -138,28 +139,3 @@ class Member:
         """Whether the epoch that has just ended is to be evaluated."""
         epoch = self.progress.epoch
         return epoch % self.recipe.evaluate_every == 0 or epoch == self.recipe.epochs
-
-
-class Source(Protocol):
-    """Where the loop's runs come from, and where they go."""
-
-    def claim(self, free: int) -> Sequence[Member]:
-        """At most so many runs for free slots; none where there is nothing to train at the moment."""
-
-    def ended(self, members: Sequence[Member]) -> None:
-        """All runs that ended at one boundary: last epoch, schedule, divergence or interruption."""
-
-
-class SingleRun:
-    """The source of one run."""
-
-    def __init__(self, member: Member) -> None:
-        self.waiting = [member]
-
-    def claim(self, free: int) -> Sequence[Member]:
-        """The run, once."""
-        claimed, self.waiting = self.waiting[:free], self.waiting[free:]
-        return claimed
-
-    def ended(self, members: Sequence[Member]) -> None:
-        """Nothing: who made the member still holds it."""

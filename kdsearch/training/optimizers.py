@@ -17,7 +17,7 @@ def make_optimizer(name: str, parameters: Iterable[nn.Parameter], weight_decay: 
 
     Fused: one call over all tensors, the fastest of torch's forms on one CPU thread. The learning rate is 0 until the
     stepper sets it, before every step: the schedule alone knows it, and one that is not a number shall make a run that
-    diverges, not one that fails. Parameters without a gradient, which a network holds, are left out. Raises
+    diverges, not one that fails. Frozen parameters are left out. Raises
     ``ValueError`` for another name.
     """
     parameters = [parameter for parameter in parameters if parameter.requires_grad]
@@ -63,7 +63,7 @@ def load_row(optimizer: torch.optim.Optimizer, row: Mapping[str, Tensor]) -> Non
     """Continue from :func:`state_row` or a member's state; its memory only: the numbers are the run's own."""
     names = _SGD_MEMORY if isinstance(optimizer, torch.optim.SGD) else _ADAM_MEMORY
     parameters = optimizer.param_groups[0]["params"]
-    columns = {name: torch.split(row[place], [p.numel() for p in parameters]) for name, place in names.items()}
+    columns = {name: torch.split(row[own], [p.numel() for p in parameters]) for name, own in names.items()}
     for i, parameter in enumerate(parameters):
         state = {name: parts[i].view_as(parameter).to(parameter, copy=True) for name, parts in columns.items()}
         if "steps" in row:

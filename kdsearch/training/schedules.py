@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
+
+from typing_extensions import override
 
 PlateauInput = Literal["current", "best_before"]
 
@@ -16,28 +18,21 @@ _LEAST_CHANGE = 1e-8
 """torch's ``eps``: a smaller change of the learning rate is not made."""
 
 
-class Schedule(Protocol):
-    """What the loop needs of a schedule: the rate of the steps to come, and whether the run is over."""
+@dataclass
+class Schedule:
+    """What the loop needs of a schedule: the rate of the steps to come, and whether the run is over.
+
+    All fields are plain values: they are what a checkpoint holds.
+    """
 
     learning_rate: float
-    exhausted: bool
+    exhausted: bool = field(default=False, kw_only=True)
 
     def step(self, objective: float) -> None:
         """Take notice of one evaluation."""
 
     def epoch_ended(self, epoch: int) -> None:
         """Take notice of the end of an epoch, counted from 1, after its evaluation if it had one."""
-
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint holds."""
-
-    def load(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state`."""
-
-
-@dataclass
-class _Saved:
-    """State of a schedule: its fields, all of them plain values."""
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""
@@ -50,7 +45,7 @@ class _Saved:
 
 
 @dataclass
-class Plateau(_Saved):
+class Plateau(Schedule):
     """``ReduceLROnPlateau`` in mode max, and the rule that ends a run.
 
     ``step(objective)`` is called after each evaluation. When more than ``patience`` evaluations in a row were no better
@@ -65,7 +60,6 @@ class Plateau(_Saved):
     evaluation, so that the plateau is seen one evaluation late.
     """
 
-    learning_rate: float
     patience: int
     factor: float = 0.1
     threshold: float = 1e-4
@@ -74,11 +68,10 @@ class Plateau(_Saved):
     best: float = -math.inf
     bad: int = 0
     reduced: int = 0
-    exhausted: bool = False
     running_best: float = -math.inf
 
+    @override
     def step(self, objective: float) -> None:
-        """Take notice of one evaluation."""
         seen = objective if self.plateau_input == "current" else self.running_best
         self.running_best = max(self.running_best, objective)
         if seen == -math.inf:  # best_before, first evaluation: there is nothing before it
@@ -96,74 +89,41 @@ class Plateau(_Saved):
                 if self.learning_rate - reduced > _LEAST_CHANGE:
                     self.learning_rate = reduced
 
-    def epoch_ended(self, epoch: int) -> None:
-        """Nothing: only evaluations count."""
-
 
 @dataclass
-class StepDecay(_Saved):
-    """The learning rate times ``factor`` after ``every`` epochs, or after each of ``milestones``; never exhausted.
+class StepDecay(Schedule):
+    """The learning rate times ``factor`` after each of ``milestones``, in epochs; never exhausted.
 
-    Of the two exactly one is given, ``ValueError`` otherwise. The same rates as ``StepLR`` and ``MultiStepLR`` of
-    ``torch.optim.lr_scheduler``; here each follows from the epoch alone.
+    The same rates as torch's ``MultiStepLR``; here each follows from the epoch alone.
     """
 
-    learning_rate: float
-    every: int | None = None
-    milestones: tuple[int, ...] | None = None
+    milestones: tuple[int, ...]
     factor: float = 0.1
-    exhausted: bool = False
     first: float = field(init=False)
 
     def __post_init__(self) -> None:
-        if (self.every is None) == (self.milestones is None):
-            raise ValueError(f"StepDecay takes every or milestones, not {self.every!r} and {self.milestones!r}")
-        if self.every is not None and self.every < 1:
-            raise ValueError(f"StepDecay takes every as epochs, 1 or more, not {self.every}")
         self.first = self.learning_rate
 
-    def step(self, objective: float) -> None:
-        """Nothing: only epochs count."""
-
+    @override
     def epoch_ended(self, epoch: int) -> None:
-        """Set the rate of the next epoch."""
-        if self.every is not None:
-            passed = epoch // self.every
-        else:
-            passed = sum(epoch >= milestone for milestone in self.milestones or ())
+        passed = sum(epoch >= milestone for milestone in self.milestones)
         self.learning_rate = self.first * self.factor**passed
 
 
 @dataclass
-class Cosine(_Saved):
-    """Half a cosine from ``learning_rate`` to ``least`` over ``epochs``, after a linear rise; never exhausted.
+class Cosine(Schedule):
+    """Half a cosine from ``learning_rate`` to 0 over ``epochs``; never exhausted.
 
-    With ``t`` epochs done (Loshchilov & Hutter 2017, without restarts):
-    ``least + (peak - least) * (1 + cos(pi * (t - warmup) / (epochs - warmup))) / 2``, and ``least`` from ``epochs`` on.
-    The first ``warmup`` epochs have the rates ``peak * (t + 1) / (warmup + 1)``. The same as torch's ``LinearLR`` and
-    ``CosineAnnealingLR`` one after the other. Raises ``ValueError`` unless ``0 <= warmup < epochs``.
+    With ``t`` epochs done (Loshchilov & Hutter 2017, without restarts): ``peak * (1 + cos(pi * t / epochs)) / 2``, and
+    0 from ``epochs`` on. The same as torch's ``CosineAnnealingLR``.
     """
 
-    learning_rate: float
     epochs: int
-    least: float = 0.0
-    warmup: int = 0
-    exhausted: bool = False
     peak: float = field(init=False)
 
     def __post_init__(self) -> None:
-        if not 0 <= self.warmup < self.epochs:
-            raise ValueError(f"Cosine needs a warmup of fewer than its {self.epochs} epochs, not of {self.warmup}")
         self.peak = self.learning_rate
-        self.epoch_ended(0)
 
-    def step(self, objective: float) -> None:
-        """Nothing: only epochs count."""
-
+    @override
     def epoch_ended(self, epoch: int) -> None:
-        """Set the rate of the next epoch."""
-        if epoch < self.warmup:
-            self.learning_rate = self.peak * (epoch + 1) / (self.warmup + 1)
-            return
-        part = min(1.0, (epoch - self.warmup) / (self.epochs - self.warmup))
-        self.learning_rate = self.least + (self.peak - self.least) * (1 + math.cos(math.pi * part)) / 2
+        self.learning_rate = self.peak * (1 + math.cos(math.pi * min(1.0, epoch / self.epochs))) / 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from kdsearch.training.feeds import Feed, as_feed
 from kdsearch.training.gradient_cache import backward_by_parts, parts_of
@@ -32,29 +34,31 @@ class Views(NamedTuple):
         return Views(*(torch.tensor(column, dtype=torch.int64, device=device) for column in (keys, epochs)))
 
     def of_rows(self, rows: Tensor) -> Views:
-        """Those of some runs, by their places ``[S]``."""
+        """Those of some runs, by their slots ``[S]``."""
         return Views(*(column.index_select(0, rows) for column in self))
 
 
-class Stepper(Protocol):
+class Stepper(ABC):
     """What the loop needs of a way to train: ``width`` slots, each with one run or free."""
 
-    @property
-    def width(self) -> int:
-        """How many runs train at once."""
+    width: int
 
+    @abstractmethod
     def enter(self, slot: int, initial_state: Any) -> None:
         """Make a slot that of a new run, at its beginning; ``initial_state`` is what the run's task made for it."""
 
+    @abstractmethod
     def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
         """A run goes on from these of its :meth:`weights`; its optimizer forgets what it remembers."""
 
+    @abstractmethod
     def begin(self, learning_rates: Sequence[float], views: Views | None = None) -> None:
         """An epoch begins: the slots' learning rates.
 
         ``views``: what the slots' views of clips are drawn by, where the feed has more than one.
         """
 
+    @abstractmethod
     def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
         """One optimizer step of the slots on the clips of these indices ``[W, B]``.
 
@@ -62,28 +66,76 @@ class Stepper(Protocol):
         nothing of it moves. Returns the slots' losses ``[W]``, detached, still on the device; 0 for those that rest.
         """
 
-    def end(self) -> None:
+    def end(self) -> None:  # noqa: B027
         """The epoch's steps are over; what is evaluated next are the weights as they are after this."""
 
+    @abstractmethod
     def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
         """Outputs ``[S, n, ...]`` of some slots for the clips of these indices ``[n]``: evaluation mode, no graph."""
 
+    @abstractmethod
     def weights(self, slot: int) -> dict[str, Tensor]:
         """Copies of a run's parameters and buffers by name."""
 
+    @abstractmethod
     def state(self, slot: int) -> dict[str, Any]:
         """All that continuing a run needs, as ``torch.load(weights_only=True)`` reads it."""
 
+    @abstractmethod
     def load(self, slot: int, state: dict[str, Any]) -> None:
         """Continue from :meth:`state`."""
 
 
-class PlainStepper:
+class SingleStepper(Stepper):
+    """One slot for the one run that the stepper is made for: ``model`` on the whole dataset.
+
+    ``inputs`` is the dataset as a feed, or as prepared inputs ``[N, ...]``. It lies on the module's device, or in the
+    host's memory, from where each batch is copied.
+    """
+
+    width = 1
+
+    def __init__(self, model: nn.Module, inputs: Tensor | Feed, precision: Precision = "float32") -> None:
+        self.model = model.train()
+        self.feed = as_feed(inputs)
+        self.precision: Precision = precision
+        self.views: Views | None = None
+        self.device = next(model.parameters()).device
+
+    @override
+    def enter(self, slot: int, initial_state: Any) -> None:
+        """Nothing: the model is the run's."""
+
+    @override
+    def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
+        self.model.load_state_dict(weights)
+
+    def draw(self, clips: Tensor, sizes: Sequence[int] | None) -> Tensor:
+        """The samples ``[B]`` of a step, see :meth:`step`."""
+        return draw(self.feed, clips if sizes is None else clips[:, : sizes[0]], self.views)[0]
+
+    @override
+    def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
+        every = forward_all(self.model, self.feed, clips, self.precision)
+        return type(every)(*(part.unsqueeze(0) for part in every))
+
+    @override
+    def weights(self, slot: int) -> dict[str, Tensor]:
+        return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
+
+    @override
+    def state(self, slot: int) -> dict[str, Any]:
+        return {"model": self.weights(slot)}
+
+    @override
+    def load(self, slot: int, state: dict[str, Any]) -> None:
+        self.model.load_state_dict(state["model"])
+
+
+class PlainStepper(SingleStepper):
     """One module and one torch optimizer: the ordinary way.
 
-    ``inputs`` is the whole dataset as a feed, or as prepared inputs ``[N, ...]``: on the module's device, or in the
-    host's memory, from where each batch is copied. ``loss(outputs, samples)`` gives a batch's weighted sum of terms
-    as a scalar with a graph.
+    ``loss(outputs, samples)`` gives a batch's weighted sum of terms as a scalar with a graph.
 
     ``precision``: ``bfloat16`` runs the network under autocast; outputs, loss, weights and optimizer stay float32.
     ``micro_batch``: so many clips run at a time, with the exact gradient of the whole batch's loss
@@ -105,37 +157,26 @@ class PlainStepper:
         precision: Precision = "float32",
         micro_batch: int | None = None,
     ) -> None:
-        self.model = model.train()
+        super().__init__(model, inputs, precision)
         self.optimizer = optimizer
-        self.feed = as_feed(inputs)
-        self.views: Views | None = None
         self.loss = loss
         self.skip_zero_loss = skip_zero_loss
-        self.precision: Precision = precision
         self.micro_batch = micro_batch
-        self.device = next(model.parameters()).device
 
-    width = 1
-
-    def enter(self, slot: int, initial_state: Any) -> None:
-        """Nothing: it was made for its one run."""
-
+    @override
     def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
-        """See :class:`Stepper`."""
-        self.model.load_state_dict(weights)
+        super().restart(slot, weights)
         self.optimizer.state.clear()
 
+    @override
     def begin(self, learning_rates: Sequence[float], views: Views | None = None) -> None:
-        """The learning rate and views of an epoch, see :class:`Stepper`."""
         self.views = views
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rates[0]
 
+    @override
     def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
-        """One optimizer step, see :class:`Stepper`."""
-        if sizes is not None:
-            clips = clips[:, : sizes[0]]
-        batch = draw(self.feed, clips, self.views)[0]
+        batch = self.draw(clips, sizes)
         if self.micro_batch is not None and len(batch) > self.micro_batch:
             self.optimizer.zero_grad()
             loss = backward_by_parts(
@@ -153,28 +194,16 @@ class PlainStepper:
         self.optimizer.step()
         return loss.detach().unsqueeze(0)
 
-    def end(self) -> None:
-        """Nothing: a step leaves nothing to be done."""
-
     def _forward(self, samples: Tensor) -> Outputs:
         return forward(self.model, self.feed.take(samples, self.device), self.precision)
 
-    def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
-        """Outputs in evaluation mode, see :class:`Stepper`."""
-        every = forward_all(self.model, self.feed, clips, self.precision)
-        return type(every)(*(part.unsqueeze(0) for part in every))
-
-    def weights(self, slot: int) -> dict[str, Tensor]:
-        """Copies of parameters and buffers, see :class:`Stepper`."""
-        return {name: value.detach().cpu().clone() for name, value in self.model.state_dict().items()}
-
+    @override
     def state(self, slot: int) -> dict[str, Any]:
-        """Weights and optimizer, see :class:`Stepper`."""
-        return {"model": self.weights(slot), "optimizer": state_row(self.optimizer)}
+        return {**super().state(slot), "optimizer": state_row(self.optimizer)}
 
+    @override
     def load(self, slot: int, state: dict[str, Any]) -> None:
-        """Continue, see :class:`Stepper`."""
-        self.model.load_state_dict(state["model"])
+        super().load(slot, state)
         load_row(self.optimizer, state["optimizer"])
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from kdsearch.models.heads.hashing import HashingNetwork
 from kdsearch.models.registry import ENCODERS
-from kdsearch.training.activation_checkpointing import recompute
+from kdsearch.training.activation_checkpointing import apply_activation_checkpointing
 
 GIB = 2**30
 
@@ -26,7 +26,7 @@ def kept(encoder: str, clips: int, frames: int, size: int, *, again: bool, dtype
     """Bytes that one forward keeps."""
     model = HashingNetwork(ENCODERS[encoder].build(), 48, 21).to("meta", dtype)
     if again:
-        recompute(model.encoder.blocks())  # type: ignore[operator]
+        apply_activation_checkpointing(model.encoder.blocks())  # type: ignore[operator]
     weights = {id(value) for value in model.parameters()}
     storages: dict[int, tuple[int, Tensor]] = {}
 
@@ -56,7 +56,7 @@ def main() -> None:
         for again in (False, True):
             for dtype in (torch.float32, torch.bfloat16):
                 count = kept(given.encoder, clips, given.frames, given.size, again=again, dtype=dtype)
-                said = f"{name}{', recompute' if again else ''}, {str(dtype).removeprefix('torch.')}"
+                said = f"{name}{', activation checkpointing' if again else ''}, {str(dtype).removeprefix('torch.')}"
                 print(f"{said:44s} {count / GIB:6.2f} GiB", flush=True)
 
 

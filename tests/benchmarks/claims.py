@@ -189,7 +189,7 @@ def launch(begin: Any, stop: Any, decisions: Any) -> None:
             begin.set()
             return given
 
-    coordinator = Timed(ledger, declared, record, capacity=max(2, 0), ahead=True)  # as cli.launching makes it
+    coordinator = Timed(ledger, declared, record, capacity=max(2, 0), ahead=True)  # as engines.launch makes it
     try:
         with open(os.devnull, "w") as nowhere, View(Console(file=nowhere), ledger, record.id) as view:
             LocalEngine(coordinator, [], Path(__file__)).run(view.show)

@@ -13,11 +13,11 @@ from tests.benchmarks.draws import components, context, coverage, outcomes, reco
 
 DRAWN = np.array([[1.0, 2.0], [3.0, 6.0]])[..., None]
 FIXED = np.array([[0.0, 1.0], [2.0, 3.0]])[..., None]
-"""Two settings, on two draws and on two seeds of one draw, one value each."""
+"""Two configurations, on two draws and on two seeds of one draw, one value each."""
 
 
-def record_of(truth: synthetic.Truth, settings: int = 24, draws: int = 20, seeds: int = 10, seed: int = 0) -> Any:
-    arrays, means = synthetic.arrays(truth, settings, draws, seeds, seed)
+def record_of(truth: synthetic.Truth, tried: int = 24, draws: int = 20, seeds: int = 10, seed: int = 0) -> Any:
+    arrays, means = synthetic.arrays(truth, tried, draws, seeds, seed)
     return recorded.of(arrays), means
 
 
@@ -25,7 +25,8 @@ def record_of(truth: synthetic.Truth, settings: int = 24, draws: int = 20, seeds
 
 
 def test_mean_squares_and_components_by_hand() -> None:
-    # Means of settings 1.5 and 4.5, of draws 2 and 4, of all 3; residuals -+0.5; seeds -+0.5 around settings' means.
+    # Means of configurations 1.5 and 4.5, of draws 2 and 4, of all 3; residuals -+0.5; seeds -+0.5 around
+    # configurations' means.
     found = components.squares(DRAWN, FIXED)
     assert [each.item() for each in (found.setting, found.draw, found.residual, found.seed)] == [9.0, 4.0, 1.0, 0.5]
     assert found.df == (1, 1, 1, 2)
@@ -71,8 +72,8 @@ def test_intervals_of_single_quantities_hold_the_truth() -> None:
 
 
 def test_truths_by_hand() -> None:
-    # B = 4 / (4 + 1 / 2) = 8 / 9; of the variance 4 / 9 is the setting's own, 4.5 / 2 / 81 the level's, 1.5 / 2 is of
-    # the draws.
+    # B = 4 / (4 + 1 / 2) = 8 / 9; of the variance 4 / 9 is the configuration's own, 4.5 / 2 / 81 the level's, 1.5 / 2
+    # is of the draws.
     found = truths.truths(DRAWN.mean(1), components.fit(DRAWN, FIXED))
     assert found.mean[:, 0] == pytest.approx([3 - 1.5 * 8 / 9, 3 + 1.5 * 8 / 9])
     assert found.covariance.item() == pytest.approx(4 / 9 + 2.25 / 81 + 0.75)
@@ -84,8 +85,8 @@ def test_worlds_are_draws_of_the_posterior() -> None:
     generator = np.random.default_rng(0)
     worlds = [truths.world(DRAWN, FIXED, fitted, generator) for _ in range(4_000)]
     cells, truth, fixed = (np.array([getattr(each, n)[..., 0] for each in worlds]) for n in ("cells", "truth", "fixed"))
-    # Kept of deviations: settings 1 - .5 / 9, draws 1 - .5 / 4, residuals 1 - .5 / 1; of the seed's variance so much
-    # is left, in a quarter of the directions each, and all of it in that of the mean.
+    # Kept of deviations: configurations 1 - .5 / 9, draws 1 - .5 / 4, residuals 1 - .5 / 1; of the seed's variance so
+    # much is left, in a quarter of the directions each, and all of it in that of the mean.
     assert cells.mean(0)[0, 0] == pytest.approx(3 - 1.5 * 17 / 18 - 1 * 7 / 8 + 0.5 / 2, abs=0.03)
     assert cells.var(0)[0, 0] == pytest.approx(0.5 * (1 + 17 / 18 + 7 / 8 + 1 / 2) / 4, rel=0.09)
     found = truths.truths(DRAWN.mean(1), fitted)
@@ -268,7 +269,8 @@ def test_correlations_of_true_means_come_back() -> None:
     record, _ = record_of(truth, 600, 20, 12, seed=2)
     found = {(row.kind, row.which): row for row in context.correlations(record, 100)}
     assert {row.runs for row in found.values()} == {12}
-    # Over draws the settings' own correlation is .8; on the fixed draw cells of correlation .2 belong to the means.
+    # Over draws the configurations' own correlation is .8; on the fixed draw cells of correlation .2 belong to the
+    # means.
     both, one = truth.setting[:2, :2], (truth.setting + truth.cell)[:2, :2]
     assert found["drawn", "all"].true.value == pytest.approx(0.8, abs=0.07)
     assert both[0, 1] / (both[0, 0] * both[1, 1]) ** 0.5 == pytest.approx(0.8)

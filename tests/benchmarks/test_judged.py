@@ -16,7 +16,7 @@ BELIEVED = np.array([0.5, 0.6, 0.0, -1.1])
 
 @pytest.fixture
 def four(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Four settings with two seeds each, of which a world has three; two draws of their truths."""
+    """Four configurations with two seeds each, of which a world has three; two draws of their truths."""
     values = np.stack([MEANS - 0.1, MEANS + 0.1], 1)
     params = tuple({"x": x} for x in (0.1, 0.2, 0.3, 0.4))
     table = Table("four", {"x": Uniform(0.0, 1.0)}, params, values, np.ones((4, 2)))
@@ -30,8 +30,8 @@ def four(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         cached.cache_clear()
 
 
-def world_of(*settings: int) -> int:
-    return next(i for i in range(100) if judged._kept(i).tolist() == list(settings))
+def world_of(*tried: int) -> int:
+    return next(i for i in range(100) if judged._kept(i).tolist() == list(tried))
 
 
 def row(index: int, *truth: float, **changes: Any) -> dict[str, Any]:

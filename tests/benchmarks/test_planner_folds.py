@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.adaptive import AdaptivePolicy
 from kdsearch.search.policies.base import New
 from tests.benchmarks.planner import folds
 
@@ -28,7 +28,7 @@ def test_folds_do_the_same_to_all_settings_and_nothing_to_truths() -> None:
 
 def test_who_knows_of_no_folds_meets_them_in_the_same_turn() -> None:
     space = folds.world("smooth", 0, 0.0).space
-    aware = Pooled(space, 0, 40, folds=5).choose([], 10)
+    aware = AdaptivePolicy(space, 0, 40, folds=5).choose([], 10)
     unaware = folds.Unaware(space, 0, 40, 5).choose([], 10)
     assert [pick.seed for pick in aware if isinstance(pick, New)][:3] == [0, 66, 132]
     assert aware == unaware

@@ -23,7 +23,7 @@ from tests.search.replay.helpers import Blind
 
 @pytest.fixture
 def blind(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two policies: one of one seed a setting, and one of two under the name of ours."""
+    """Two policies: one of one seed a configuration, and one of two under the name of ours."""
     made = {
         "ours": lambda space, seed, budget: Blind(space, seed, 2),
         "single": lambda space, seed, budget: Blind(space, seed, 1),
@@ -48,8 +48,8 @@ def test_families_make_the_same_world_for_the_same_index(monkeypatch: pytest.Mon
 @pytest.mark.skipif(not worlds.TABLE.is_file(), reason="the JHMDB table is not recorded")
 def test_the_recorded_table_is_large_enough() -> None:
     worlds.jhmdb.cache_clear()
-    settings, seeds = worlds.jhmdb().values.shape
-    assert settings >= 128
+    tried, seeds = worlds.jhmdb().values.shape
+    assert tried >= 128
     assert seeds >= 16
     assert worlds.TABLE.stat().st_size < 1_500_000
     assert worlds.families()["jhmdb-surrogate"](0).tau > 0

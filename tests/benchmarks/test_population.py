@@ -13,7 +13,7 @@ import torch
 
 from kdsearch.data import jhmdb
 from kdsearch.engines import layouts
-from kdsearch.engines.allocator import ALLOCATOR
+from kdsearch.engines.devices import ALLOCATOR
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.video_hashing.task import VideoHashing
 from tests.benchmarks.population import __main__ as benchmark

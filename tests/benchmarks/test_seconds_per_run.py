@@ -81,7 +81,7 @@ def test_the_command_prints_variants_ratios_and_scores() -> None:
     command = [sys.executable, str(PACKAGE), "--quick"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    assert "data: stand-in, not JHMDB" in done.stdout
+    assert "data: synthetic data, not JHMDB" in done.stdout
     assert "on 1 thread" in done.stdout
     assert done.stdout.count("2 evaluations, last after epoch 7") == 4
     for name in VARIANTS[:-1]:

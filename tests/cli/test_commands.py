@@ -31,7 +31,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert code == 0, output
     assert "search ended: " in output
     assert "winner chosen" in output
-    assert f"of this launch, in which {24 + 4 * 4} runs ended" in output
+    assert f"Finished {24 + 4 * 4} runs in " in output
     assert "Comparison on confirm seeds" in output
     yield home
     embedded.stop(home / "postgres")
@@ -55,8 +55,7 @@ def study_text(**replaced: str) -> str:
 def test_launching_a_finished_study_reports_at_once(finished: Path) -> None:
     code, output = run_program("launch", str(NOISY), home=finished)
     assert code == 0, output
-    assert "of this launch, in which" not in output
-    assert f"nothing was left to do: all {24 + 4 * 4} runs had ended before this launch" in output
+    assert f"Nothing was left to do: all {24 + 4 * 4} runs had ended before this launch." in output
     assert "Comparison on confirm seeds" in output
 
 
@@ -139,7 +138,7 @@ def test_db_commands(finished: Path) -> None:
     for study in ("noisy_quadratic", str(NOISY)):
         code, output = run_program("db", "mirror", study, home=finished)
         assert code == 0, output
-        assert "built anew" in output
+        assert "is rebuilt with" in output
 
 
 def test_extend_stop_and_add(own_home: Path) -> None:
@@ -201,15 +200,14 @@ def test_train_one_run_outside_the_ledger(own_home: Path) -> None:
     assert code == 0, output
     assert "epoch 5: objective 0.5000" in output
     assert "One seed is not a result" in output
-    assert "a search would refuse" not in output
+    assert "outside the search space" not in output
     assert not (own_home / "postgres").exists()
 
 
 def test_train_says_where_a_number_lies_outside_the_space(own_home: Path) -> None:
     code, output = run_program("train", str(NOISY), "--set", "x=7", home=own_home)
     assert code == 0, output
-    assert "a search would refuse this (x=7 cannot be used: expected" in output
-    assert "train does it all the same" in output
+    assert "outside the search space, trained all the same: x=7 cannot be used: expected" in output
 
 
 def test_the_dashboard_is_served_on_loopback_with_figures_of_ones_own(finished: Path, tmp_path: Path) -> None:
@@ -237,7 +235,7 @@ def test_the_dashboard_is_served_on_loopback_with_figures_of_ones_own(finished: 
 
 def test_a_folder_of_figures_that_is_not_there_is_said(own_home: Path, tmp_path: Path) -> None:
     code, output = run_program("dashboard", "--figures", str(tmp_path / "none"), home=own_home)
-    assert (code, output) == (1, f"error: expected a folder of figures, found none at {tmp_path / 'none'}\n")
+    assert (code, output) == (1, f"error: expected a folder of figures, found no folder {tmp_path / 'none'}\n")
 
 
 @pytest.mark.parametrize(
@@ -346,4 +344,4 @@ def test_a_task_that_fails_is_said_with_its_last_words(own_home: Path, tmp_path:
     assert "ValueError: no such layer" in output
     attempts = output.count(" exception: run 1 attempt ")
     assert output.count("Traceback (most recent call last)") == 1
-    assert attempts == 1 or f"attempts 1 to {attempts}: the same" in output
+    assert output.count("(traceback as above)") == attempts - 1

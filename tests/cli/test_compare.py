@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kdsearch.cli.compare import compare
+from kdsearch.cli.report import compare
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.study_file import load
@@ -75,4 +75,4 @@ def test_three_presets_are_three_splits(
     assert printed(capsys, names) == file, "by name as kdsearch list shows them, with the preset where it is needed"
     assert printed(capsys, [names[0], str(path)], PRESETS[1:]) == file, "a name has its preset in it"
     other = printed(capsys, [str(path)], ["cpu", "split2", "quiet"])
-    assert "Side by side" in other, "this one differs in more than its split"
+    assert "Across studies" in other, "this one differs in more than its split"

@@ -8,7 +8,7 @@ import pytest
 from support import run_program
 
 from kdsearch.cli.data import table_of
-from kdsearch.data.findings import Available
+from kdsearch.data.inventory import Available
 from kdsearch.ledger import embedded
 from kdsearch.report.formats.terminal import render_text
 
@@ -41,5 +41,5 @@ def test_the_doctor_counts_images_and_clips(home: Path, monkeypatch: pytest.Monk
     finally:
         embedded.stop(home / "postgres")
     assert code == 0, output
-    assert "jhmdb poses: 609 clips, stand-in" in output
-    assert "cifar10 images: 6000 images, stand-in" in output
+    assert "jhmdb poses: 609 clips, synthetic data" in output
+    assert "cifar10 images: 6000 images, synthetic data" in output

@@ -49,7 +49,7 @@ def rows(report: dict[str, Any], key: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_study_ends_with_its_report_on_drawn_shapes(home: Path, name: str) -> None:
     report = launched(home, name, "")
-    assert all("stand-in, not CIFAR-10" in json.dumps(table) for table in report["tables"])
+    assert all("synthetic data, not CIFAR-10" in json.dumps(table) for table in report["tables"])
     compared = rows(report, "comparison")
     assert any(label.startswith("winner (") for label in compared)
     assert any(label.startswith("winner without distillation") for label in compared)
@@ -80,12 +80,12 @@ def test_methods_on_the_same_images_stand_side_by_side(home: Path) -> None:
     assert winners[2]["cells"]["score"]["value"] == score
     code, output = run_program(*asked, home=home, KDSEARCH_DATA="", COLUMNS="120")
     assert code == 0, output
-    assert "Side by side on confirm seeds" in output
+    assert "Across studies, on confirm seeds" in output
     code, output = run_program(
         "compare", files[0], str(STUDIES / "sskt_transfer.py"), "--preset", "smoke", home=home, KDSEARCH_DATA=""
     )
     assert code == 1
-    assert "studies that stand side by side are measured alike" in output
+    assert "studies in one table are measured alike" in output
 
 
 @pytest.mark.parametrize(

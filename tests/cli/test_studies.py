@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from support import declaration, run_program, toy_study
 
-from kdsearch.cli.common import launched_from
-from kdsearch.cli.studies import table_of
-from kdsearch.errors import StudyFileError
+from kdsearch.cli.common import find, load_stored
+from kdsearch.cli.studies import lines_of
+from kdsearch.errors import LedgerError, StudyFileError
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.settings import StudySettings
-from kdsearch.report.formats.terminal import render_text
 
 NAME = "a_study_with_a_long_name_for_a_narrow_terminal@poses-split1+silhouettes"
 DATA = "JHMDB poses, 609 clips of 14 of 21 classes, official split 1: 433 train (database), 176 test"
@@ -27,20 +26,26 @@ def record(name: str) -> StudyRecord:
     return StudyRecord(1, name, "finished", {}, StudySettings.from_json({}), DATA, "mAP", 0.1, "data", at)
 
 
-@pytest.mark.parametrize("width", [40, 60, 80, 104, 105, 139, 141, 200])
+@pytest.mark.parametrize("width", [40, 60, 80, 104, 105, 139, 150, 200])
 def test_nothing_is_cut(width: int) -> None:
-    lines = render_text(table_of([record(NAME), record("short@toy")], width), width).splitlines()
-    assert all(len(line) <= width for line in lines)
-    text = "".join(lines)
-    assert "…" not in text
-    assert NAME in "".join(line for line in lines if not line.startswith("    "))
-    assert any(line.startswith(NAME) for line in lines) == (width >= len(NAME))
-    words = " ".join(text.split())
-    assert words.replace(" ", "").count("finished") == 2
-    beside = width >= len(NAME) + 70
-    assert any("phase" in line for line in lines) == beside
-    below = "".join(line.strip() for line in lines if line.startswith("    "))
-    assert (DATA.replace(" ", "") in below.replace(" ", "")) == (not beside)
+    lines = [line for row in lines_of([record(NAME), record("short@toy")], width) for line in row.splitlines()]
+    assert all(len(line) <= width or line == NAME for line in lines)
+    assert [line.split()[0] for line in lines if not line.startswith(" ") and line.split()[0] != "study"] == [
+        NAME,
+        "short@toy",
+    ]
+    beside = width >= len(NAME) + 72
+    assert lines[0].startswith("study ") == beside
+    column = lines[0].index("data") if beside else 0
+    words = " ".join(line[column:].strip() for line in lines)
+    assert words.count(DATA) == 2, "broken between words, and nothing is missing"
+    assert words.count("finished, created 2026-11-02 00:00 UTC") == (0 if beside else 2)
+
+
+def test_without_a_terminal_a_study_is_one_line() -> None:
+    lines = list(lines_of([record(NAME), record("short@toy")], None))
+    assert [line.split()[0] for line in lines] == ["study", NAME, "short@toy"]
+    assert all(line.endswith(DATA) for line in lines[1:])
 
 
 def test_other_programs_read_whole_names(home: Path) -> None:
@@ -58,7 +63,7 @@ def test_other_programs_read_whole_names(home: Path) -> None:
 def test_a_name_whose_file_is_not_here_says_which_file_it_takes(ledger: Ledger) -> None:
     study, _ = ledger.open_study(replace(declaration(toy_study()), source_file="/elsewhere/toy.py"))
     with pytest.raises(StudyFileError) as refused:
-        launched_from(study)
+        load_stored(ledger, study.name)
     assert str(refused.value) == (
         "expected the file that the study toy@toy was launched from, /elsewhere/toy.py, but there is none on this "
         "machine. Give the path of a copy in place of the name, with --preset none"
@@ -67,10 +72,34 @@ def test_a_name_whose_file_is_not_here_says_which_file_it_takes(ledger: Ledger) 
 
 def test_a_name_finds_file_and_preset(ledger: Ledger, tmp_path: Path) -> None:
     file = tmp_path / "toy.py"
-    file.write_text("")
+    file.write_text("from support import toy_study\n\nstudy = toy_study(presets={'smoke': {}, 'cpu': {}})\n")
     study = toy_study(presets={"smoke": {}}).with_preset("smoke")
     stored, _ = ledger.open_study(replace(declaration(study), source_file=str(file)))
-    assert launched_from(stored) == (file, "smoke")
+    loaded, found = load_stored(ledger, "toy")
+    assert (loaded.path, loaded.study.preset, found) == (file, "smoke", stored)
+
+
+def test_a_file_that_was_not_launched_is_said_with_what_was(ledger: Ledger, tmp_path: Path) -> None:
+    file = tmp_path / "my toy.py"
+    file.write_text("from support import toy_study\n\nstudy = toy_study(presets={'smoke': {}, 'cpu': {}})\n")
+    ledger.open_study(declaration(toy_study(name="top")))
+    with pytest.raises(LedgerError) as refused:
+        find(ledger, str(file), "smoke")
+    assert str(refused.value) == (
+        f"the study 'toy@toy+smoke' has not been launched. To launch it: kdsearch launch '{file}' --preset smoke"
+    )
+    ledger.open_study(declaration(toy_study(presets={"smoke": {}}).with_preset("smoke")))
+    with pytest.raises(LedgerError, match=r"Launched with other data or another preset: toy@toy\+smoke\. To launch"):
+        find(ledger, str(file), "cpu")
+    assert find(ledger, str(file), "smoke").name == "toy@toy+smoke"
+
+
+def test_a_name_that_only_shares_its_data_with_another_is_not_offered(ledger: Ledger) -> None:
+    ledger.open_study(declaration(toy_study(name="codes")))
+    with pytest.raises(LedgerError, match=r"no study 'mine@toy' in .*; kdsearch list shows what there is"):
+        find(ledger, "mine@toy")
+    with pytest.raises(LedgerError, match="did you mean 'codes@toy'"):
+        find(ledger, "code")
 
 
 def test_launching_a_name_says_which_file_it_was_launched_from(home: Path, tmp_path: Path) -> None:

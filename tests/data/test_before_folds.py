@@ -1,4 +1,4 @@
-"""The older recipe, one fixed carve: words, identities, hashes and parts with which stored studies go on.
+"""The older recipe, one fixed split: words, identities, hashes and parts with which stored studies go on.
 
 All numbers are those of the release before there were folds.
 """
@@ -25,8 +25,9 @@ CASES: list[tuple[Any, str, str, dict[str, Any], str, tuple[int, ...]]] = [
     (
         jhmdb(validation=0.2),
         "standin-poses-split1",
-        "stand-in, not JHMDB: drawn figures as poses, 609 clips of 14 classes, split 1: 431 train (database), 178 test "
-        "(query); 91 validation clips carved from train by source video (split seed 0)",
+        "synthetic data, not JHMDB: drawn figures as poses, 609 clips of 14 classes, split 1: 431 "
+        "train (database), 178 test "
+        "(query); 91 validation clips held out of train by source video (split seed 0)",
         {
             "data": "jhmdb", "modality": "poses", "protocol": "split1", "split_seed": 0, "validation": 0.2,
             "source": "stand-in",
@@ -37,9 +38,10 @@ CASES: list[tuple[Any, str, str, dict[str, Any], str, tuple[int, ...]]] = [
     (
         jhmdb("seed", "silhouettes", split_seed=7, validation=0.25),
         "standin-silhouettes-seed7",
-        "stand-in, not JHMDB: drawn figures as silhouettes, 609 clips of 14 classes, 10 train, 20 database, 10 query "
+        "synthetic data, not JHMDB: drawn figures as silhouettes, 609 clips of 14 classes, 10 "
+        "train, 20 database, 10 query "
         "clips a class (split seed 7): 140 train, 280 database (train among them), 140 query, no source video in both "
-        "query and database; 32 validation clips carved from train by source video (split seed 7)",
+        "query and database; 32 validation clips held out of train by source video (split seed 7)",
         {
             "data": "jhmdb", "modality": "silhouettes", "protocol": "seed", "split_seed": 7, "validation": 0.25,
             "source": "stand-in",
@@ -50,8 +52,9 @@ CASES: list[tuple[Any, str, str, dict[str, Any], str, tuple[int, ...]]] = [
     (
         jhmdb("split2", "masks", split_seed=3, validation=0.2),
         "standin-masks-split2-carve3",
-        "stand-in, not JHMDB: drawn figures as masks, 609 clips of 14 classes, split 2: 427 train (database), 182 test "
-        "(query); 93 validation clips carved from train by source video (split seed 3)",
+        "synthetic data, not JHMDB: drawn figures as masks, 609 clips of 14 classes, split 2: 427 "
+        "train (database), 182 test "
+        "(query); 93 validation clips held out of train by source video (split seed 3)",
         {
             "data": "jhmdb", "modality": "masks", "protocol": "split2", "split_seed": 3, "validation": 0.2,
             "source": "stand-in",
@@ -62,8 +65,9 @@ CASES: list[tuple[Any, str, str, dict[str, Any], str, tuple[int, ...]]] = [
     (
         ucf101(validation=0.1),
         "standin-ucf101-split1",
-        "stand-in, not UCF101: drawn figures as frames, 268 clips of 6 classes, split 1: 189 train (database), 79 test "
-        "(query); 21 validation clips carved from train by source video (split seed 0)",
+        "synthetic data, not UCF101: drawn figures as frames, 268 clips of 6 classes, split 1: 189 "
+        "train (database), 79 test "
+        "(query); 21 validation clips held out of train by source video (split seed 0)",
         {
             "data": "ucf101", "modality": "frames", "split": 1, "split_seed": 0, "validation": 0.1, "classes": None,
             "source": "stand-in",
@@ -74,8 +78,9 @@ CASES: list[tuple[Any, str, str, dict[str, Any], str, tuple[int, ...]]] = [
     (
         hmdb51(2, split_seed=3, validation=0.3, classes=["a", "b"]),
         "standin-hmdb51-split2-2classes-carve3",
-        "stand-in, not HMDB51: drawn figures as frames, 92 clips of 2 classes, split 2: 64 train (database), 28 test "
-        "(query); 19 validation clips carved from train by source video (split seed 3)",
+        "synthetic data, not HMDB51: drawn figures as frames, 92 clips of 2 classes, split 2: 64 "
+        "train (database), 28 test "
+        "(query); 19 validation clips held out of train by source video (split seed 3)",
         {
             "data": "hmdb51", "modality": "frames", "split": 2, "split_seed": 3, "validation": 0.3,
             "classes": ["a", "b"], "source": "stand-in",
@@ -86,7 +91,8 @@ CASES: list[tuple[Any, str, str, dict[str, Any], str, tuple[int, ...]]] = [
     (
         cifar10(validation=0.1),
         "standin-cifar10",
-        "stand-in, not CIFAR-10: drawn shapes under its classes' names: 3600 train, 400 validation images carved from "
+        "synthetic data, not CIFAR-10: drawn shapes under its classes' names: 3600 train, 400 "
+        "validation images held out of "
         "train (split seed 0), 2000 test",
         {
             "data": "standin-cifar10", "train": None, "test": None, "validation": 0.1, "split_seed": 0, "classes": None,
@@ -97,8 +103,8 @@ CASES: list[tuple[Any, str, str, dict[str, Any], str, tuple[int, ...]]] = [
     (
         cifar10(train=400, test=100, split_seed=2, validation=0.25, classes=("cat", "dog")),
         "standin-cifar10-2classes-n400-carve2",
-        "stand-in, not CIFAR-10: drawn shapes under its classes' names of 2 classes (cat, dog): 300 train, 100 "
-        "validation images carved from train (split seed 2), 100 test",
+        "synthetic data, not CIFAR-10: drawn shapes under its classes' names of 2 classes (cat, dog): 300 train, 100 "
+        "validation images held out of train (split seed 2), 100 test",
         {
             "data": "standin-cifar10", "train": 400, "test": 100, "validation": 0.25, "split_seed": 2,
             "classes": ["cat", "dog"],

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kdsearch.data import Clips, sample_uniform
+from kdsearch.data.clips import ClipTable
 from kdsearch.errors import DataError
 
 
@@ -34,6 +35,15 @@ def test_student_frames_are_every_second_teacher_frame() -> None:
 def test_nothing_to_sample_is_refused(length: int, count: int) -> None:
     with pytest.raises(DataError, match="at least one frame"):
         sample_uniform(length, count)
+
+
+def test_groups_are_counted_over_sorted_classes_and_sources() -> None:
+    rows = [("run", "b0", "run/B", [1, 2]), ("run", "a0", "run/A", [1, 1]), ("run", "b1", "run/B", [1, 2])]
+    table = ClipTable.of(["clap", "run"], [*rows, ("clap", "a1", "clap/A", [2, 1])])
+    assert table.groups.tolist() == [2, 1, 2, 0]
+    assert table.labels.tolist() == [1, 1, 1, 0]
+    assert table.splits[:, 1].tolist() == [2, 1, 2, 1]
+    assert table.present == ("clap", "run")
 
 
 @pytest.fixture
@@ -78,7 +88,7 @@ def test_broken_promises_are_named(clips: Clips, change: dict[str, np.ndarray], 
 
 
 def test_a_class_too_small_may_share_its_videos(clips: Clips) -> None:
-    shared = replace(clips, groups=np.array([0, 1, 0, 3, 4, 5]), shared_classes=("x",))
+    shared = replace(clips, groups=np.array([0, 1, 0, 3, 4, 5]), shared=("x",))
     assert shared.check() is shared
     with pytest.raises(DataError, match="both query and database"):
-        replace(shared, shared_classes=("y",)).check()
+        replace(shared, shared=("y",)).check()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -9,13 +10,13 @@ import numpy as np
 import pytest
 
 from kdsearch import data
-from kdsearch.data.images.cifar import CifarFinder
+from kdsearch.data.images.cifar import Cifar10Finder
 from kdsearch.errors import DataError
 
 CLASSES: dict[str, Callable[..., Any]] = {
     "jhmdb": data.Jhmdb,
     "action": lambda **options: data.ActionVideos("hmdb51", **options),
-    "images": lambda **options: data.ImageDeclaration(CifarFinder("cifar10"), **options),
+    "images": lambda **options: data.ImageDeclaration(Cifar10Finder(), **options),
 }
 BOTH, NEITHER = {"folds": 5, "validation": 0.2}, {"folds": None}
 
@@ -58,8 +59,8 @@ def test_both_recipes_are_made_and_are_plain_numbers(make: Callable[..., Any]) -
         (lambda: data.ActionVideos("ucf"), "name 'ucf': expected one of ucf101, hmdb51"),  # type: ignore[arg-type]
         (lambda: data.ActionVideos("ucf101", 4), "split=4: expected 1, 2 or 3"),
         (lambda: data.ActionVideos("ucf101", only=("Archery",)), "two classes or more"),
-        (lambda: data.ImageDeclaration(CifarFinder("cifar10"), train=2), "4 or more, or None for all"),
-        (lambda: data.ImageDeclaration(CifarFinder("cifar10"), only=("cat",)), "two classes or more"),
+        (lambda: data.ImageDeclaration(Cifar10Finder(), train=2), "4 or more, or None for all"),
+        (lambda: data.ImageDeclaration(Cifar10Finder(), only=("cat",)), "two classes or more"),
     ],
 )
 def test_other_choices_are_checked_too(make: Callable[[], Any], message: str) -> None:
@@ -70,7 +71,7 @@ def test_other_choices_are_checked_too(make: Callable[[], Any], message: str) ->
 def test_one_choice_has_one_identity_however_it_is_written() -> None:
     assert data.ActionVideos("ucf101", holdout="film") == data.ucf101(holdout="film") == data.ucf101()
     assert data.Jhmdb(always_train=["b", "a"]).always_train == ("a", "b")  # type: ignore[arg-type]
-    finder = CifarFinder("cifar10")
+    finder = Cifar10Finder()
     assert data.ImageDeclaration(finder, only=("cat", "bird")).only == ("bird", "cat")
 
 
@@ -93,3 +94,13 @@ def test_images_have_no_films_to_hold_out(declare: Callable[..., Any]) -> None:
 def test_clips_as_images_hold_out_whole_films() -> None:
     videos = data.jhmdb(modality="frames", holdout="film")
     assert data.clips(videos, frames=4).label == "standin-frames-split1-5folds-film-4frames"
+
+
+def test_help_shows_the_keywords_of_every_function_that_declares_data() -> None:
+    assert {"folds", "holdout", "root"} <= set(inspect.signature(data.jhmdb).parameters)
+    assert "classes" not in inspect.signature(data.jhmdb).parameters
+    assert {"classes", "holdout"} <= set(inspect.signature(data.ucf101).parameters)
+    assert {"classes", "train", "teacher_only"} <= set(inspect.signature(data.cifar10).parameters)
+    assert "folds=default" in str(inspect.signature(data.voc))
+    with pytest.raises(TypeError, match="unexpected keyword argument 'fold'"):
+        data.jhmdb(fold=3)  # type: ignore[call-arg]

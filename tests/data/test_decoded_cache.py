@@ -29,11 +29,11 @@ class Clips:
         return np.full(SHAPE[1:], row, dtype=np.uint8)
 
     def open(self) -> NDArray[np.uint8]:
-        return decoded_once(self.name, SHAPE, self)
+        return decoded_once("clips", self.name, SHAPE, self)
 
 
 def held(home: Path) -> Path:
-    (path,) = (home / "clips").glob("*.u8")
+    (path,) = (home / "clips").glob("*.npy")
     return path
 
 
@@ -48,7 +48,7 @@ def test_decoded_once_and_mapped_read_only(home: Path) -> None:
     again = Clips()
     assert np.array_equal(again.open(), pixels)
     assert again.asked == []
-    assert {path.suffix for path in (home / "clips").iterdir()} == {".u8", ".lock"}
+    assert {path.suffix for path in (home / "clips").iterdir()} == {".npy", ".crc32", ".lock"}
 
 
 def test_name_and_shape_tell_files_apart(home: Path) -> None:
@@ -57,23 +57,23 @@ def test_name_and_shape_tell_files_apart(home: Path) -> None:
     other.open()
     assert len(other.asked) == 40
     # As many bytes in another shape are other pixels.
-    turned = decoded_once("a", (40, 1, 16, 8, 3), lambda row: np.zeros((1, 16, 8, 3), np.uint8))
+    turned = decoded_once("clips", "a", (40, 1, 16, 8, 3), lambda row: np.zeros((1, 16, 8, 3), np.uint8))
     assert turned.max() == 0
-    assert len(list((home / "clips").glob("*.u8"))) == 3
+    assert len(list((home / "clips").glob("*.npy"))) == 3
 
 
-@pytest.mark.parametrize("damage", ["short", "long", "first clip", "last clip", "end", "zeros", "empty"])
+@pytest.mark.parametrize("damage", ["short", "long", "header", "first clip", "last clip", "zeros", "empty"])
 def test_a_damaged_file_is_made_anew(home: Path, damage: str) -> None:
     Clips().open()
     path = held(home)
     whole = path.read_bytes()
-    pixels = int(np.prod(SHAPE))
+    first = len(whole) - int(np.prod(SHAPE))
     damaged = {
         "short": whole[:-1],
         "long": whole + b"0",
-        "first clip": bytes([whole[0] ^ 1]) + whole[1:],
-        "last clip": whole[: pixels - 1] + bytes([whole[pixels - 1] ^ 1]) + whole[pixels:],
-        "end": whole[:-1] + b"?",
+        "header": b"?" + whole[1:],
+        "first clip": whole[:first] + bytes([whole[first] ^ 1]) + whole[first + 1 :],
+        "last clip": whole[:-1] + bytes([whole[-1] ^ 1]),
         "zeros": bytes(len(whole)),  # as a file system may leave it after the power went
         "empty": b"",
     }[damage]
@@ -85,6 +85,26 @@ def test_a_damaged_file_is_made_anew(home: Path, damage: str) -> None:
     assert path.read_bytes() == whole
 
 
+@pytest.mark.parametrize("damage", ["gone", "short", "wrong", "empty"])
+def test_pixels_without_their_sums_are_made_anew(home: Path, damage: str) -> None:
+    Clips().open()
+    sums = held(home).with_suffix(".crc32")
+    whole = sums.read_bytes()
+    if damage == "gone":  # as when the process is killed between the two files
+        sums.unlink()
+    else:
+        sums.write_bytes({"short": whole[:-4], "wrong": bytes(len(whole)), "empty": b""}[damage])
+    again = Clips()
+    assert (again.open()[:, 0, 0, 0, 0] == np.arange(40)).all()
+    assert sorted(again.asked) == list(range(40))
+    assert sums.read_bytes() == whole
+
+
+def test_the_pixels_are_a_plain_array_file(home: Path) -> None:
+    pixels = Clips().open()
+    assert np.array_equal(np.load(held(home)), pixels)
+
+
 def test_a_failing_clip_leaves_no_file(home: Path) -> None:
     def clip(row: int) -> NDArray[np.uint8]:
         if row == 17:
@@ -92,10 +112,10 @@ def test_a_failing_clip_leaves_no_file(home: Path) -> None:
         return np.zeros(SHAPE[1:], np.uint8)
 
     with pytest.raises(DataError, match="video 17 is broken"):
-        decoded_once("a", SHAPE, clip)
+        decoded_once("clips", "a", SHAPE, clip)
     assert [path.suffix for path in (home / "clips").iterdir()] == [".lock"]
     with pytest.raises(DataError, match=r"clip 0: expected uint8 \(2, 8, 8, 3\); came uint8 \(2, 8, 9, 3\)"):
-        decoded_once("a", SHAPE, lambda row: np.zeros((2, 8, 9, 3), np.uint8))
+        decoded_once("clips", "a", SHAPE, lambda row: np.zeros((2, 8, 9, 3), np.uint8))
 
 
 def test_what_a_killed_process_left_is_removed(home: Path) -> None:
@@ -103,9 +123,12 @@ def test_what_a_killed_process_left_is_removed(home: Path) -> None:
     path = held(home)
     left = path.with_name(f".{path.name}.abc123")
     left.write_bytes(b"half")
+    old = path.with_name("of_an_older_release.u8")
+    old.write_bytes(b"pixels")
     path.unlink()
     Clips().open()
     assert not left.exists()
+    assert not old.exists()
     assert path.exists()
 
 
@@ -113,7 +136,7 @@ def test_a_full_disk_is_told_before_decoding(home: Path, monkeypatch: pytest.Mon
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(decoded_cache.shutil, "disk_usage", lambda path: usage(1000))
     clips = Clips()
-    length = int(np.prod(SHAPE)) + 4 * 40 + 64
+    length = int(np.prod(SHAPE)) + 4 * 40 + 256
     with pytest.raises(DataError, match=f"room for {length:,} bytes of decoded clips; came 1,000 free bytes") as caught:
         clips.open()
     assert clips.asked == []
@@ -147,7 +170,7 @@ def test_two_processes_decode_once(home: Path, tmp_path: Path) -> None:
         "open(sys.argv[2], 'w').close()\n"
         "import os\n"
         "while not (os.path.exists(sys.argv[2]) and os.path.exists(sys.argv[3])): time.sleep(0.01)\n"
-        "assert decoded_once('a', (60, 1, 8, 8, 3), clip).shape[0] == 60\n"
+        "assert decoded_once('clips', 'a', (60, 1, 8, 8, 3), clip).shape[0] == 60\n"
     )
     count, one, two = (str(tmp_path / name) for name in ("count", "one", "two"))
     started = [subprocess.Popen([sys.executable, "-c", code, count, *order]) for order in ((one, two), (two, one))]

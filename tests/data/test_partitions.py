@@ -5,21 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kdsearch.data.clips import Table
-from kdsearch.data.folds import FIRST, Fold, checked_folds
+from kdsearch.data.clips import ClipTable
+from kdsearch.data.declaration import fields_of
+from kdsearch.data.folds import FIRST, Fold, checked_recipe
 from kdsearch.data.partitions import Cutting, _cut_class, checked_sources, cut, films_of
 from kdsearch.errors import DataError
 
 
-def table_of(groups: list[list[int]]) -> Table:
+def table_of(groups: list[list[int]]) -> ClipTable:
     """One class for each list of numbers of source videos."""
     labels = np.array([label for label, own in enumerate(groups) for _ in own])
     flat = np.array([group for own in groups for group in own])
     names = tuple(f"clip{i}" for i in range(len(flat)))
-    return Table(tuple(f"class{i}" for i in range(len(groups))), names, labels, np.ones((len(flat), 3), int), flat)
+    return ClipTable(tuple(f"class{i}" for i in range(len(groups))), names, labels, np.ones((len(flat), 3), int), flat)
 
 
-def random_table(seed: int, classes: int = 8, across: bool = False) -> Table:
+def random_table(seed: int, classes: int = 8, across: bool = False) -> ClipTable:
     draws = np.random.default_rng(seed)
     groups, first = list[list[int]](), 0
     for _ in range(classes):
@@ -31,7 +32,7 @@ def random_table(seed: int, classes: int = 8, across: bool = False) -> Table:
     return table_of(groups)
 
 
-def folds_of(table: Table, folds: int, partition: int = 0, across: bool = False) -> np.ndarray:
+def folds_of(table: ClipTable, folds: int, partition: int = 0, across: bool = False) -> np.ndarray:
     return cut(table.labels, table.groups, table.classes, folds, 0, partition, across=across)
 
 
@@ -166,7 +167,7 @@ def test_sources_that_always_train() -> None:
         Cutting(2, always_train=table.names).validating(table, listed, FIRST)
 
 
-def test_one_part_is_carved_anew_for_every_partition() -> None:
+def test_one_part_is_held_out_anew_for_every_partition() -> None:
     table = table_of([list(range(20)), list(range(20, 50))])
     parts = [Cutting(1).validating(table, np.arange(50), Fold(partition, 0)) for partition in range(6)]
     assert [np.bincount(table.labels[part]).tolist() for part in parts] == [[4, 6]] * 6
@@ -190,15 +191,15 @@ def test_folds_that_are_not_there() -> None:
 
 
 def test_choices_of_a_declaration() -> None:
-    assert checked_folds(None, None, 5) == (5, None)
-    assert checked_folds(np.int64(3), None, 5) == (3, None)
-    assert type(checked_folds(np.int64(3), None, 5)[0]) is int
-    assert checked_folds(None, 0.3, 5) == (None, 0.3)
+    assert checked_recipe(np.int64(3), None) == (3, None)
+    assert type(checked_recipe(np.int64(3), None)[0]) is int
+    assert checked_recipe(None, 0.3) == (None, 0.3)
+    assert [fields_of(options, 5)["folds"] for options in ({}, {"folds": 3}, {"validation": 0.3})] == [5, 3, None]
     with pytest.raises(DataError, match=r"folds=5, validation=0.2: expected one of them. Drop validation="):
-        checked_folds(5, 0.2, 5)
+        checked_recipe(5, 0.2)
     for wrong in (0, -1, 2.0, True, "5"):
         with pytest.raises(DataError, match="expected a whole number of folds, 1 or more"):
-            checked_folds(wrong, None, 5)
+            checked_recipe(wrong, None)
     assert checked_sources("film", ["b", "a", "b"], 5) == ("film", ("a", "b"))
     with pytest.raises(DataError, match="holdout='videos': expected video or film"):
         checked_sources("videos", (), 5)
@@ -212,7 +213,7 @@ def test_choices_of_a_declaration() -> None:
 def test_films_are_counted_across_classes() -> None:
     tags = "f_cm_np1_fr_med"
     names = (f"Net_catch_{tags}_0", f"NET_2_kick_ball_{tags}_1", f"Zone_kick_ball_{tags}_0")
-    table = Table(("catch", "kick_ball"), names, np.array([0, 1, 1]), np.ones((3, 3), int), np.array([0, 1, 2]))
+    table = ClipTable(("catch", "kick_ball"), names, np.array([0, 1, 1]), np.ones((3, 3), int), np.array([0, 1, 2]))
     assert films_of(table).tolist() == [0, 0, 1]
 
 

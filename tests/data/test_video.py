@@ -71,5 +71,5 @@ def test_broken_frames_are_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"frame000002.jpg: expected an image"):
         read_clip(folder, 3, 16)
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"empty: expected frames as .jpg; came none"):
+    with pytest.raises(DataError, match=r"empty: expected frames as .jpg or .png; came none"):
         read_clip(tmp_path / "empty", 3, 16)

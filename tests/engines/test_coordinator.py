@@ -10,7 +10,7 @@ from support import ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.engines import coordinator as coordinators
-from kdsearch.engines.coordinator import Aside, Coordinator
+from kdsearch.engines.coordinator import BackgroundTask, Coordinator
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 
@@ -99,8 +99,8 @@ def test_neither_a_slow_mirror_nor_a_slow_leader_delays_a_tick(ledger: Ledger, m
         go.wait(30)
 
     coordinator = searching(ledger, runs=100)
-    coordinator._mirroring.wait()
-    coordinator._mirroring = Aside("mirror", 0.0)
+    coordinator.mirroring.wait()
+    coordinator.mirroring = BackgroundTask("mirror", 0.0)
     coordinator.mirror.sync = lambda: slow("mirror") or 0  # type: ignore[func-returns-value,method-assign]
     monkeypatch.setattr(coordinators, "leader", lambda state: slow("leader"))
     try:
@@ -116,7 +116,7 @@ def test_neither_a_slow_mirror_nor_a_slow_leader_delays_a_tick(ledger: Ledger, m
 
 
 def test_work_aside_pauses_ten_times_as_long_as_it_took() -> None:
-    aside, calls = Aside("test", 0.0), []
+    aside, calls = BackgroundTask("test", 0.0), []
 
     def work() -> None:
         calls.append(1)

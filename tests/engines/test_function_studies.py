@@ -15,8 +15,8 @@ from kdsearch.errors import KdsearchError, StudyMismatch
 from kdsearch.integrations.optuna_objective import evaluate
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
-from kdsearch.report import build, build_beside
-from kdsearch.report.compared import best_without_id, primary_id, void_primary
+from kdsearch.report import build, build_across_studies
+from kdsearch.report.configurations import best_without_id, primary_id, void_primary
 from kdsearch.report.selection import select
 from kdsearch.space import Dimension
 from kdsearch.tasks import FunctionTask
@@ -197,7 +197,7 @@ def test_two_functions_stand_side_by_side(ledger: Ledger) -> None:
     first = run(ledger, study(name="first", **small))
     other = run(ledger, study(name="other", **small, space={"alpha": kd.log(0.1, 0.2), "rate": kd.uniform(0, 1)}))
     four = run(ledger, study(name="four", **small, folds=4))
-    report = build_beside([first, other, four])
+    report = build_across_studies([first, other, four])
     (table,) = report.tables
     pairs = dict(zip((row.label.split()[0] for row in table.rows[:3]), table.column("pairs"), strict=False))
     assert pairs == {"first": None, "other": 6, "four": None}
@@ -235,7 +235,7 @@ def test_functions_that_measure_otherwise_do_not_stand_side_by_side(ledger: Ledg
     )
     for one, two in ((unsaid, metric), (unsaid, label), (said, others)):
         with pytest.raises(KdsearchError, match="measured alike: same data and parts, same metric"):
-            build_beside([one, two])
-    assert not any("not say what data" in note for note in build_beside([said, alike]).notes)
-    half = [note for note in build_beside([said, unsaid]).notes if "not say what data" in note]
+            build_across_studies([one, two])
+    assert not any("not say what data" in note for note in build_across_studies([said, alike]).notes)
+    half = [note for note in build_across_studies([said, unsaid]).notes if "not say what data" in note]
     assert [note[:24] for note in half] == ["unsaid does not say what"]

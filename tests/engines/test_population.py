@@ -14,7 +14,7 @@ from support import Loaded, PopulationTask, ToyTask, declaration, program, toy_s
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.worker import Worker
+from kdsearch.engines.population import PopulationWorker, make_worker
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import RunRecord, StudyResults
@@ -99,7 +99,7 @@ def test_a_fault_of_the_ledger_is_no_fault_of_a_step(
     study = toy_study(task=crowd, baselines={}, space={"rate": kd.uniform(0, 1)})
     record, _ = ledger.open_study(declaration(study))
     Coordinator(ledger, study, record, 8).tick()
-    worker = Worker(ledger, Loaded(study), record, layout=Layout(4, "crowd"))  # type: ignore[arg-type]
+    worker = make_worker(ledger, Loaded(study), record, Layout(4, "crowd"))  # type: ignore[arg-type]
     usual, calls = getattr(ledger, broken), []
 
     def fails(*given: Any, **named: Any) -> Any:
@@ -122,11 +122,11 @@ def test_who_is_stopped_hands_all_back(ledger: Ledger) -> None:
     record, _ = ledger.open_study(declaration(study))
     coordinator = Coordinator(ledger, study, record, 8)
     coordinator.tick()
-    worker = Worker(
+    worker = make_worker(
         ledger,
         Loaded(study),  # type: ignore[arg-type]
         record,
-        layout=Layout(8, "crowd"),
+        Layout(8, "crowd"),
         should_stop=lambda: len(crowd.seen) >= 2,
     )
     worker.run_until_finished()
@@ -141,7 +141,7 @@ def test_a_lost_lease_frees_its_slot_and_the_others_train_on(ledger: Ledger, mon
     record, _ = ledger.open_study(declaration(study))
     coordinator = Coordinator(ledger, study, record, 8)
     coordinator.tick()
-    worker = Worker(ledger, Loaded(study), record, layout=Layout(8, "crowd"), advance=coordinator.advance)  # type: ignore[arg-type]
+    worker = make_worker(ledger, Loaded(study), record, Layout(8, "crowd"), advance=coordinator.advance)  # type: ignore[arg-type]
     lost: list[int] = []
 
     def holds(lease: Any) -> bool:
@@ -150,8 +150,8 @@ def test_a_lost_lease_frees_its_slot_and_the_others_train_on(ledger: Ledger, mon
         return lease.run_id not in lost
 
     monkeypatch.setattr(worker.heartbeat, "holds", holds)
-    assert worker.population is not None
-    worker.population.run()
+    assert isinstance(worker, PopulationWorker)
+    worker.run_batch()
     runs = {run.id: run for run in ledger.results(record.id).runs}
     assert runs[lost[0]].state == "leased", "it is no longer this worker's to end"
     assert sum(run.state == "done" for run in runs.values()) >= 3

@@ -45,7 +45,7 @@ def hashing(root: Path, **changes: Any) -> kd.Study:
 
 
 def written(folder: Path, more: str = "") -> Path:
-    """A study file in this folder, on the stand-in."""
+    """A study file in this folder, on synthetic data."""
     (folder / "data").mkdir(parents=True)
     path = folder / "codes.py"
     path.write_text(FILE.format(root=str(folder / "data"), more=more))
@@ -172,14 +172,12 @@ def test_a_file_that_holds_no_teacher_fails_no_run_hours_later(home: Path, tmp_p
 def test_a_launch_keeps_the_file_and_names_it_in_the_description(home: Path, tmp_path: Path) -> None:
     import torch
 
-    from kdsearch.tasks.video_hashing.teacher import build_network
-
     file, root = tmp_path / "given.pt", tmp_path / "data"
     root.mkdir()
     own = hashing(root)
     task = own.task
     assert isinstance(task, VideoHashing)
-    torch.save({"state": build_network(task, "teacher", task.data.num_classes).state_dict()}, file)
+    torch.save({"state": task.build("teacher", task.data.num_classes).state_dict()}, file)
     path = tmp_path / "codes.py"
     path.write_text("")
     declared = LoadedStudy(path, hashing(root, teacher=file, teacher_saw="train")).declaration()
@@ -222,7 +220,7 @@ def older(ledger: Ledger, study: kd.Study) -> StudyRecord:
 def test_a_study_that_was_stored_before_there_were_draws_goes_on_so(ledger: Ledger, tmp_path: Path) -> None:
     loaded = LoadedStudy(tmp_path / "codes.py", hashing(tmp_path))
     assert loaded.as_stored(ledger) is loaded  # nothing is stored: a new study has folds
-    before = loaded.study.before_draws()
+    before = loaded.study.older()
     assert before is not None
     older(ledger, before)
     found = loaded.as_stored(ledger)
@@ -241,7 +239,7 @@ def test_one_split_that_was_asked_for_is_not_what_folds_go_on_with(ledger: Ledge
 
 def test_an_older_study_whose_file_was_edited_is_refused_with_what_differs(ledger: Ledger, tmp_path: Path) -> None:
     loaded = LoadedStudy(tmp_path / "codes.py", hashing(tmp_path, presets={"small": {}}).with_preset("small"))
-    before = loaded.study.before_draws(1 / 3)
+    before = loaded.study.older(1 / 3)
     assert before is not None
     record = older(ledger, before)
     edited = replace(loaded, study=replace(loaded.study, space={**loaded.study.space, "alpha": kd.uniform(0, 0.5)}))
@@ -276,12 +274,12 @@ def test_what_an_older_study_could_not_say_is_a_difference(
     ledger: Ledger, tmp_path: Path, changes: dict[str, Any], line: str
 ) -> None:
     study = hashing(tmp_path)
-    before = study.before_draws()
+    before = study.older()
     assert before is not None
     holdout = changes.pop("holdout", "video")
     changed = replace(study, task=VideoHashing(jhmdb(root=tmp_path, holdout=holdout)), **changes)
     loaded = LoadedStudy(tmp_path / "codes.py", changed)
-    assert changed.before_draws() is None
+    assert changed.asked_since_draws()
     assert loaded.as_stored(ledger) is loaded, "nothing is stored: it is a new study"
     older(ledger, before)
     with pytest.raises(StudyMismatch) as refused:
@@ -291,7 +289,7 @@ def test_what_an_older_study_could_not_say_is_a_difference(
 
 def test_an_older_study_keeps_its_budget_its_fresh_seeds_and_its_share(ledger: Ledger, tmp_path: Path) -> None:
     loaded = LoadedStudy(tmp_path / "codes.py", hashing(tmp_path, confirm=kd.Confirm(seeds=40, others=20)))
-    before = loaded.study.before_draws(1 / 3)
+    before = loaded.study.older(1 / 3)
     assert before is not None
     older(ledger, replace(before, confirm=kd.Confirm(seeds=6, finalists=3), budget=kd.Budget(runs=24)))
     found = loaded.as_stored(ledger).study
@@ -305,7 +303,7 @@ def test_an_older_study_keeps_its_budget_its_fresh_seeds_and_its_share(ledger: L
 def test_clips_as_images_keep_their_older_share_too(ledger: Ledger, tmp_path: Path) -> None:
     data = clips(jhmdb(modality="frames", root=tmp_path), frames=4)
     study = kd.Study("images", ImageClassification(data), {"alpha": kd.uniform(0, 1)})
-    before = study.before_draws(0.3)
+    before = study.older(0.3)
     assert before is not None
     older(ledger, before)
     found = LoadedStudy(tmp_path / "images.py", study).as_stored(ledger).study
@@ -321,7 +319,7 @@ def test_every_preset_of_every_study_finds_its_older_self(ledger: Ledger, file: 
     for preset in ("none", *kd.load(file, preset="none").presets):
         try:
             study = kd.load(file, preset=preset)
-            before = study.before_draws()
+            before = study.older()
             assert LoadedStudy(file, study).as_stored(ledger).study is study
             identity = before.identity() if before is not None else {}
         except DataError:
@@ -330,3 +328,13 @@ def test_every_preset_of_every_study_finds_its_older_self(ledger: Ledger, file: 
         assert "folds" not in str(identity["task"]["data"])
         found += 1
     assert found >= 2
+
+
+def test_an_error_in_a_study_file_names_its_line_however_the_file_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wrong.py").write_text("import kdsearch as kd\n\nspace = kd.log(0, 1)\n")
+    monkeypatch.chdir(tmp_path)
+    for path in (Path("wrong.py"), tmp_path / "wrong.py"):
+        with pytest.raises(StudyFileError, match=r"line 3: space = kd\.log\(0, 1\)"):
+            load(path)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from kdsearch.models.classifiers.cifar import Classifier
 from kdsearch.models.registry import CLASSIFIERS
-from kdsearch.training.activation_checkpointing import recompute
+from kdsearch.training.activation_checkpointing import apply_activation_checkpointing
 from kdsearch.training.population.forward import check
 from kdsearch.training.population.stacked import StackedParameters
 from kdsearch.training.randomness import build_seeded
@@ -74,7 +74,7 @@ def test_both_forms_train_it_alike(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in CLASSIFIERS if name != "studentnet"])
 def test_blocks_can_be_computed_again(name: str) -> None:
     network, again, x = build(name), build(name), inputs(name, 4)
-    recompute(again.blocks())  # type: ignore[operator]
+    apply_activation_checkpointing(again.blocks())  # type: ignore[operator]
     for one in (network, again):
         one(x).logits.square().sum().backward()
     for (label, want), got in zip(network.named_parameters(), again.parameters(), strict=True):
@@ -89,7 +89,7 @@ def test_the_default_width_is_the_papers() -> None:
 
 
 def test_wrong_options_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"classifier resnet20 takes no weights, got somewhere\.pth"):
+    with pytest.raises(ValueError, match=r"classifier CifarResNet takes no weights, got somewhere\.pth"):
         CLASSIFIERS["resnet20"].build(10, weights="somewhere.pth")
     with pytest.raises(ValueError, match=r"at least 1, got 0, 64"):
         CLASSIFIERS["studentnet"].build(0)

@@ -106,7 +106,7 @@ def test_diverged_failed_and_waiting_runs_are_said(results: Make) -> None:
         replace(later(MINE, 0.0)[0], id=60_003, seed=203, state="queued", objective=None, finished_at=None),
     ]
     (row,) = built(results, *runs).table("added").rows
-    assert row.remark == "1/2 diverged, 1 failed, 1 to come"
+    assert row.note == "1/2 diverged, 1 failed, 1 to come"
     assert row.cells[0] == 2
     assert isinstance(row.cells[1], Estimate)
     assert row.cells[1].value == pytest.approx((0.6 + 0.05) / 2)

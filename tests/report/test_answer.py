@@ -172,7 +172,7 @@ def test_a_study_of_version_1_answers_in_its_own_words(results: Make) -> None:
     assert answer.sentence == (
         "Distillation is not shown to help: winner minus the same without distillation is +0.020 [-0.008, +0.048] test "
         "mAP over 3 fresh seeds (96 % interval; undecided: 3 seeds are too few to tell how many resolve 0.01). "
-        "Measured on a stand-in, not JHMDB."
+        "Measured on synthetic data, not JHMDB."
     )
     assert answer.average == ("Averages over student seeds with one teacher for all; other test data are not covered.")
     identity = {**results().study.identity, "task": {"task": "toy", "data": {"validation": 0.2}}}

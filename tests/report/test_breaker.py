@@ -15,10 +15,10 @@ import pytest
 import kdsearch as kd
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report import answer_of, build, render, status
-from kdsearch.report.compared import void_primary
-from kdsearch.report.comparisons import judge
+from kdsearch.report.comparisons import compare
+from kdsearch.report.configurations import void_primary
+from kdsearch.report.sections.transfer import transfer
 from kdsearch.report.selection import select
-from kdsearch.report.transfer import transfer
 from kdsearch.statistics.verdicts import equal_needed
 
 from . import corners, drawing
@@ -40,7 +40,7 @@ def constant_gain(gain: float, noise: list[float] | None = None) -> StudyResults
 def test_rounding_claims_nothing_of_transfer(noise: list[float]) -> None:
     full = constant_gain(0.037, noise)
     selection = select(full)
-    found = transfer(selection, judge(selection), ABLATION)
+    found = transfer(selection, compare(selection), ABLATION)
     assert found is not None
     assert found.validation.mean == pytest.approx(0.037)
     assert (found.excess.mean, found.excess.sd, found.differs) == (0.0, 0.0, False)
@@ -54,7 +54,7 @@ def test_rounding_claims_nothing_of_transfer(noise: list[float]) -> None:
 
 def test_a_small_gain_that_is_no_rounding_stays() -> None:
     selection = select(constant_gain(1e-9))
-    found = transfer(selection, judge(selection), ABLATION)
+    found = transfer(selection, compare(selection), ABLATION)
     assert found is not None
     assert found.validation.mean == pytest.approx(1e-9)
 
@@ -225,6 +225,6 @@ def test_status_gives_no_time_where_nobody_works() -> None:
 def test_one_equal_seed_is_level() -> None:
     found = drawing.results({WINNER: [0.1 + 0.2], ABLATION: [0.3]}, objectives={WINNER: [0.3], ABLATION: [0.3]})
     selection = select(found)
-    gain = transfer(selection, judge(selection), ABLATION)
+    gain = transfer(selection, compare(selection), ABLATION)
     assert gain is not None
     assert (gain.test.mean, gain.excess.mean, math.isnan(gain.excess.low)) == (0.0, 0.0, True)

@@ -9,8 +9,8 @@ import pytest
 
 from kdsearch.ledger.records import ConfigurationRecord, EventRecord, StudyResults
 from kdsearch.report import FORMATS, Estimate, build, render, runs_csv, runs_json
-from kdsearch.report.captions import MEAN_INTERVAL
 from kdsearch.report.selection import select
+from kdsearch.report.units import MEAN_INTERVAL
 
 from . import drawing
 from .corners import around
@@ -102,7 +102,7 @@ def test_undecided_baselines_are_named_with_the_seeds_they_take(results: Make) -
 def test_diverged_counts_at_chance_and_is_shown(results: Make) -> None:
     report = build(results())
     row = next(row for row in report.table("comparison").rows if row.label == "seed_1")
-    assert row.remark == "1/3 diverged"
+    assert row.note == "1/3 diverged"
     assert row.cells[0] == 3
     assert estimate(row.cells[1]).value == pytest.approx((0.65 + 0.05 + 0.67) / 3)
     for form in FORMATS:
@@ -161,7 +161,7 @@ def test_winner_parameters(results: Make) -> None:
     ]
     assert table.rows[0].cells == (0.25, 0, 0, 0)
     assert table.rows[1].cells == (0.5, 0, 0, 0.001)
-    assert not table.columns[1].spare, "no terminal is too narrow for it"
+    assert not table.columns[1].optional, "no terminal is too narrow for it"
     assert table.rows[2].context
     assert "3 search seeds" in table.notes[0]
     assert "raw mean 0.8000 ± 0.0200" in table.notes[0]
@@ -173,7 +173,7 @@ def test_published(results: Make) -> None:
     table = build(results()).table("published")
     assert table.rows[-1].cells == (0.531, None, "one run")
     assert "no difference is computed" in table.notes[0]
-    assert "stand-in" in table.notes[1]
+    assert "synthetic data" in table.notes[1]
 
 
 def test_a_grid_stands_beside_its_published_cells_and_fills_the_empty_ones(results: Make) -> None:
@@ -202,13 +202,13 @@ def test_a_grid_stands_beside_its_published_cells_and_fills_the_empty_ones(resul
 
 @pytest.mark.parametrize("phase", ["finished", "search"])
 @pytest.mark.parametrize("form", FORMATS)
-def test_stand_in_is_said_at_each_table_in_each_format(results: Make, phase: str, form: str) -> None:
+def test_synthetic_data_are_named_at_each_table_in_each_format(results: Make, phase: str, form: str) -> None:
     report = build(results(phase))
-    assert all("stand-in, not JHMDB" in table.caption for table in report.tables)
+    assert all("synthetic data, not JHMDB" in table.caption for table in report.tables)
     text = " ".join(render(report, form).split())
-    assert text.count("stand-in, not JHMDB") >= len(report.tables)
+    assert text.count("synthetic data, not JHMDB") >= len(report.tables)
     unnamed = build(results(phase, description="poses (a stand-in), split 1"))
-    assert all(table.caption.startswith("stand-in, not JHMDB") for table in unnamed.tables)
+    assert all(table.caption.startswith("synthetic data, not JHMDB") for table in unnamed.tables)
 
 
 @pytest.mark.parametrize("phase", ["teacher", "search"])

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from kdsearch.ledger.records import EventRecord, RunRecord, StudyResults, choice_of, runs_before_choice
 from kdsearch.report import build
-from kdsearch.report.selection import decided_runs, select
+from kdsearch.report.selection import select
 
 Make = Callable[..., StudyResults]
 CHOSEN_AT = datetime(2026, 11, 2, tzinfo=UTC)
@@ -66,14 +66,14 @@ def test_the_choice_is_told_where_code_hashes_leave_runs_out(results: Make) -> N
 def test_without_a_choice_all_runs_count(results: Make) -> None:
     full = replace(results("search"), events=())
     assert choice_of(full) is None
-    assert runs_before_choice(full) == decided_runs(full) == full.runs
+    assert runs_before_choice(full) == full.runs
 
 
 def test_open_and_retried_search_runs_are_later(results: Make) -> None:
     open_run = added(1, state="queued", objective=None, score=None, finished_at=None)
     full = chosen(results(), *open_run)
     assert [run.id for run in full.runs if run not in runs_before_choice(full)] == [900]
-    assert (select(full).late, select(full).late_waiting) == (0, 1)
+    assert [select(full).post_hoc_searched(ended=ended) for ended in (True, False)] == [0, 1]
     said = "1 search run added after the choice has not ended yet: see 'Added after the choice'."
     notes = build(full).notes
     assert said in notes
@@ -85,7 +85,7 @@ def test_open_and_retried_search_runs_are_later(results: Make) -> None:
         for note in more
     )
     at_the_very_time = chosen(results(), *added(1, finished_at=CHOSEN_AT))
-    assert select(at_the_very_time).late == 0
+    assert select(at_the_very_time).post_hoc_searched(ended=True) == 0
 
 
 def test_runs_added_to_a_code_hash_of_their_own_are_not_counted_as_left_out(results: Make) -> None:

@@ -1,4 +1,4 @@
-"""What early values would have told: by hand, drawn with a known truth, and on the recorded JHMDB table."""
+"""What early values say of the final ones: by hand, drawn with a known truth, and on the recorded JHMDB table."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from report.drawing import study
 import kdsearch as kd
 from kdsearch.ledger.records import ConfigurationRecord, RunRecord, StudyResults
 from kdsearch.report.render import render_table
-from kdsearch.report.sections.curves import curves, sets_schedule
+from kdsearch.report.sections.curves import section, sets_schedule
 from kdsearch.report.selection import select
 from kdsearch.report.tables import Estimate, Table
 
@@ -70,7 +70,7 @@ def cell(table: Table, key: str, row: int = 0) -> Estimate:
 
 
 def table_of(results: StudyResults) -> Table:
-    found = curves(select(results))
+    found = section(select(results))
     assert found is not None
     return found
 
@@ -114,11 +114,11 @@ def test_a_better_half_of_few_has_no_figure() -> None:
 
 def test_no_table_without_curves_or_with_few_configurations() -> None:
     whole = {id_: own for id_, own in by_hand().items() if id_ < 8}
-    assert curves(select(stored({id_: own for id_, own in whole.items() if id_ < 7}))) is None
-    assert curves(select(stored({**whole, 7: whole[7][:1]}))) is None
-    assert curves(select(stored({id_: [((), ()), ((), ())] for id_ in range(12)}))) is None
-    assert curves(select(stored({id_: [((16,), (1.0 + id_,))] * 2 for id_ in range(12)}))) is None
-    assert curves(select(stored({}))) is None
+    assert section(select(stored({id_: own for id_, own in whole.items() if id_ < 7}))) is None
+    assert section(select(stored({**whole, 7: whole[7][:1]}))) is None
+    assert section(select(stored({id_: [((), ()), ((), ())] for id_ in range(12)}))) is None
+    assert section(select(stored({id_: [((16,), (1.0 + id_,))] * 2 for id_ in range(12)}))) is None
+    assert section(select(stored({}))) is None
 
 
 def test_a_run_that_patience_ended_keeps_its_best_at_shares_of_the_full_schedule() -> None:
@@ -178,7 +178,7 @@ def test_early_values_that_rank_all_but_the_better_half() -> None:
     assert cell(table, "between").low > cell(table, "between", 1).high
     text = table.notes[0]
     assert "Among the better half, they say little of the end" in text
-    assert "the poor configurations that make early values look telling" in text
+    assert "Poor configurations alone make early values look informative." in text
     assert "no ground for stopping" in text
 
 
@@ -187,7 +187,7 @@ def test_early_values_that_rank_everywhere() -> None:
     assert cell(table, "between").low > 0.95
     assert "Among the better half, they rank them nearly as the end does" in table.notes[0]
     assert "Stopping runs by such values would have lost little" in table.notes[0]
-    assert "no effect is seen beside the value at 1/4" in table.notes[1]
+    assert "no effect is seen given the value at 1/4" in table.notes[1]
 
 
 def test_patience_that_ends_runs_before_they_are_good() -> None:

@@ -7,10 +7,8 @@ import math
 import pytest
 
 from kdsearch.report import Column, Estimate, Row, Table
-from kdsearch.report.digits import places, two_digits
-from kdsearch.report.formats.cells import fixed
 from kdsearch.report.selection import select
-from kdsearch.report.tables import decimals
+from kdsearch.report.wording import decimals, fixed, two_digits
 
 from .corners import around, distilling, function
 from .drawing import ALONE, WINNER
@@ -44,7 +42,7 @@ def test_two_digits_of_the_spread(spread: float, digits: int) -> None:
 def test_usual_metrics_keep_four_decimals_and_others_follow_the_spread(
     spreads: list[float], values: list[float], digits: int
 ) -> None:
-    assert places(spreads, values) == digits
+    assert decimals(spreads, values) == digits
 
 
 @pytest.mark.parametrize(
@@ -69,9 +67,9 @@ def test_tiny_and_huge_numbers_have_an_exponent_and_end_at_the_same_place(value:
 def test_a_table_counts_its_spreads_and_not_its_probabilities() -> None:
     columns = (Column("a", "a", "estimate"), Column("p", "p", "probability"), Column("sd", "sd", "interval"))
     tiny = Table("t", "t", "c", columns, (Row("r", (Estimate(2e-6, sd=3.7e-9), Estimate(0.5), Estimate(3.7e-9))),))
-    assert decimals(tiny) == 10
+    assert tiny.decimals == 10
     alone = Table("t", "t", "c", columns[2:], (Row("r", (Estimate(0.0372),)),))
-    assert decimals(alone) == 4
+    assert alone.decimals == 4
 
 
 def test_sentences_have_the_digits_of_the_results() -> None:

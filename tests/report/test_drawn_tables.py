@@ -1,4 +1,4 @@
-"""Other tables of studies whose runs draw folds and teachers: sources, pre-flight, status, exports, side by side."""
+"""Other tables of studies whose runs draw folds and teachers: sources, pre-flight, status, exports, across studies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from kdsearch.ledger.records import ConfigurationRecord, EventRecord, StudyResults
-from kdsearch.report import Estimate, Table, build, build_beside, runs_csv, runs_json, status
+from kdsearch.report import Estimate, Table, build, build_across_studies, runs_csv, runs_json, status
 from kdsearch.report.render import render_table
 from kdsearch.search.remaining import remaining
 
@@ -84,7 +84,7 @@ def test_split_and_teacher_are_sources_like_the_others() -> None:
     shared = with_streams(drawing.results(SCORES, teachers=2), {"order": [0.7, 0.71]})
     assert (
         "Runs in which all streams follow the seed share 2 teachers: intervals of their sd and of shares take them for "
-        "runs of their own, and are too narrow."
+        "independent runs, and are too narrow."
     ) in build(shared).table("sources").notes
 
 
@@ -172,9 +172,9 @@ def test_status_counts_the_search_without_distillation_by_itself() -> None:
     assert list(counts) == ["teacher", "preflight", "search", "without distillation"]
     done = [column.title for column in table.columns].index("done")
     assert (counts["search"][done], counts["without distillation"][done]) == (6, 2)
-    assert "Ended: search 6 of 36, without distillation 2 of 4." in table.notes
+    assert "Ended: 6 of 36 search runs and 2 of 4 without distillation." in table.notes
     hours = status(running(budget={"runs": None, "hours": 2.0, "gpu_hours": None}))
-    assert "Ended: search 6, without distillation 2." in hours.notes
+    assert "Ended: 6 search runs and 2 without distillation." in hours.notes
     assert not any(note.startswith("Ended") for note in status(drawing.results(SCORES)).notes)
     assert not any(note.startswith("Ended") for note in status(running(without=0.0)).notes)
     assert "without distillation" in render_table(table)
@@ -229,7 +229,7 @@ def test_why_each_search_ended_is_said() -> None:
         assert said in build(found).notes
         assert said in status(found).notes
     assert not any("without teacher" in note for note in build(found).notes)
-    (table,) = build_beside([found, drawing.without(found, name="other")]).tables
+    (table,) = build_across_studies([found, drawing.without(found, name="other")]).tables
     assert table.column("search_runs")[:2] == [8, 8]
 
 
@@ -279,7 +279,7 @@ def test_studies_side_by_side_count_teachers_where_either_shares_them() -> None:
     base = [0.70 + 0.001 * (i % 5) for i in range(12)]
     own = drawing.results({WINNER: [b + gains[i % 6] for i, b in enumerate(base)], ABLATION: base})
     shared = named(drawing.results({WINNER: base, ABLATION: base, BEST: base}, teachers=6), "shared")
-    report = build_beside([own, shared])
+    report = build_across_studies([own, shared])
     (table,) = report.tables
     got = cell(table, "difference", 1)
     half = stats.t.ppf(0.98, 5) * stats.tstd(gains) / math.sqrt(6)
@@ -299,7 +299,7 @@ def test_studies_side_by_side_count_teachers_where_either_shares_them() -> None:
     assert any(note.startswith("weights: interval of a mean: 95 %, Student's t below n = 20") for note in table.notes)
     assert any(note.startswith("shared: interval of a mean: 95 %, over the teachers' means") for note in table.notes)
     few = named(drawing.results({WINNER: base, ABLATION: base}, teachers=4), "few")
-    (table,) = build_beside([own, few]).tables
+    (table,) = build_across_studies([own, few]).tables
     assert table.column("verdict")[1] == "no verdict"
     assert (table.column("t_p")[1], table.column("holm_p")[1], table.column("flip_p")[1]) == (None, None, None)
 

@@ -11,8 +11,7 @@ import pytest
 import kdsearch as kd
 from kdsearch.ledger.records import RunRecord
 from kdsearch.report import answer_of
-from kdsearch.report.command import export_command, train_command
-from kdsearch.report.edges import edge_side, edges_of
+from kdsearch.report.answer import edge_side, edges_of, export_command, train_command
 from kdsearch.report.selection import select
 from kdsearch.space import Dimension
 from kdsearch.tasks.base import Scalar
@@ -58,7 +57,7 @@ def test_what_nothing_reads_is_at_no_edge() -> None:
         "temperature": kd.when(kd.log(1, 16), mode="soft"),
     }
     soft = edges_of(space, {"mode": "soft", "temperature": 16}, "winner", space)
-    assert [edge.words for edge in soft] == ["temperature at its upper edge 16"]
+    assert [edge.description for edge in soft] == ["temperature at its upper edge 16"]
     assert edges_of(space, {"mode": "hard", "temperature": 16}, "winner", space) == []
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from kdsearch.draws import FIRST_CONFIRM_SEED
 from kdsearch.ledger.records import ConfigurationRecord, SearchRun, StudyRecord, StudyResults
 from kdsearch.search import preflight
 from kdsearch.search import remaining as counted
-from kdsearch.search.remaining import remaining, runs_expected
+from kdsearch.search.remaining import remaining
 
 Make = Callable[..., StudyResults]
 TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 20
@@ -20,6 +20,12 @@ TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 2
 
 def runs_left(results: StudyResults) -> int:
     return remaining(results.study, results.configurations, results.runs).runs
+
+
+def runs_expected(study: StudyRecord, configurations: Any, runs: Sequence[SearchRun]) -> int:
+    """All runs of the study when it is finished: those that have ended, and those that are left."""
+    ended = sum(run.state in ("done", "diverged", "failed") for run in runs)
+    return ended + remaining(study, configurations, runs).runs
 
 
 def bare(phase: str, results: Make, **settings: Any) -> StudyRecord:

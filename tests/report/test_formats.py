@@ -14,17 +14,16 @@ import pytest
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.records import ConfigurationRecord, StudyResults
 from kdsearch.report import Column, Estimate, Row, Table, build, render, render_table, runs_csv, runs_json, status
-from kdsearch.report.formats.cells import fixed, p_value
 from kdsearch.report.formats.latex import escape as latex_escape
 from kdsearch.report.formats.markdown import escape as markdown_escape
-from kdsearch.report.tables import decimals
+from kdsearch.report.wording import fixed, p_value
 
 Make = Callable[..., StudyResults]
 
 TERMINAL = """\
 Comparison on confirm seeds
-stand-in, not JHMDB: poses; test mAP at the epoch chosen on validation, fresh confirm seeds; sd over
-student seeds with one teacher for all; n = runs, one a seed.
+synthetic data, not JHMDB: poses; test mAP at the epoch chosen on validation, fresh confirm seeds;
+sd over student seeds with one teacher for all; n = runs, one a seed.
                                                                        P(winner >
  configuration      n          test mAP        winner - row  Holm p          row)  flip p  verdict
  ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -126,7 +125,7 @@ def test_csv_golden(results: Make) -> None:
     assert float(cell["value"]) == pytest.approx(0.72)
     assert len(cell["low"]) > 12  # full precision
     assert (cell["n"], cell["context"]) == ("3", "0")
-    assert all(row["data"].startswith("stand-in, not JHMDB") for row in rows)
+    assert all(row["data"].startswith("synthetic data, not JHMDB") for row in rows)
     remark = {row["remark"] for row in rows if row["row"] == "seed_1" and row["table"] == "comparison"}
     assert remark == {"1/3 diverged"}
 
@@ -134,7 +133,7 @@ def test_csv_golden(results: Make) -> None:
 def test_json_golden(results: Make) -> None:
     document: dict[str, Any] = json.loads(render(build(results()), "json"))
     assert document["schema"] == "kdsearch.report/1"
-    assert document["data"] == "stand-in, not JHMDB: poses, split 1"
+    assert document["data"] == "synthetic data, not JHMDB: poses, split 1"
     table = document["tables"][0]
     assert table["key"] == "comparison"
     assert table["rows"][1]["cells"]["difference"]["value"] == pytest.approx(0.02)
@@ -161,10 +160,10 @@ def test_decimals() -> None:
     def table(estimate: Estimate) -> Table:
         return Table("t", "t", "c", (Column("a", "a", "estimate"),), (Row("r", (estimate,)),))
 
-    assert decimals(table(Estimate(0.72, sd=0.02))) == 4
-    assert decimals(table(Estimate(72.0, sd=2.1))) == 2
-    assert decimals(table(Estimate(0.72, sd=0.00012))) == 5
-    assert decimals(table(Estimate(0.72))) == 4
+    assert table(Estimate(0.72, sd=0.02)).decimals == 4
+    assert table(Estimate(72.0, sd=2.1)).decimals == 2
+    assert table(Estimate(0.72, sd=0.00012)).decimals == 5
+    assert table(Estimate(0.72)).decimals == 4
     with pytest.raises(ValueError, match="has 0 cells, not 1"):
         Table("t", "t", "c", (Column("a", "a"),), (Row("r", ()),))
 
@@ -192,7 +191,7 @@ def test_status(results: Make) -> None:
     # and 9 runs took 5 * 36 s
     assert table.notes[3] == "Left: about 31 runs, 10 min at the pace of the runs that ended last."
     text = render_table(table)
-    assert "stand-in, not JHMDB" in text
+    assert "synthetic data, not JHMDB" in text
     assert "0.33" not in text
 
 
@@ -222,7 +221,7 @@ def test_export(results: Make) -> None:
     failed = next(row for row in rows if row["state"] == "failed")
     assert failed["error"] == "boom"
     document = json.loads(runs_json(results()))
-    assert document["data"].startswith("stand-in")
+    assert document["data"].startswith("synthetic data")
     assert document["runs"][0]["param.epochs"] == 40
     hidden = json.loads(runs_json(results("search")))["runs"][0]
     assert hidden["score"] is None

@@ -16,7 +16,7 @@ from scipy import optimize, stats
 from kdsearch.draws import FIRST_CONFIRM_SEED
 from kdsearch.ledger.records import EventRecord, StudyResults
 from kdsearch.report import Estimate, Table, build, render
-from kdsearch.report.looks import at_look, confidence_at, earlier_looks, looks_at, resolving, seeds_for_next_look
+from kdsearch.report.comparisons import at_look, confidence_at, earlier_looks, looks_at, resolving, seeds_for_next_look
 from kdsearch.report.selection import select
 from kdsearch.statistics import look_level, paired_difference, paired_power
 

@@ -94,7 +94,7 @@ def test_where_no_student_is_asked_for_none_is_shown(results: Make) -> None:
     settings = full.study.settings.changed(preflight={"seeds": 0})
     table = section(replace(full, runs=runs, study=replace(full.study, settings=settings)))
     assert [row.label for row in table.rows] == ["teacher"]
-    assert table.notes[0] == "No student alone was asked for beside it (preflight_seeds=0)."
+    assert table.notes[0] == "The study asks for no student alone (preflight_seeds=0)."
 
 
 def test_too_few_runs_have_no_verdict(results: Make) -> None:

@@ -13,7 +13,7 @@ from scipy import stats
 
 from kdsearch.ledger.records import EventRecord, StudyResults
 from kdsearch.report import Estimate, Table, build, render
-from kdsearch.report.looks import looks_of_row
+from kdsearch.report.comparisons import looks_of_row
 from kdsearch.report.selection import select
 from kdsearch.statistics import look_level, look_p
 
@@ -211,7 +211,7 @@ def test_how_the_best_without_was_chosen_is_said_and_its_numbers_stand_beside_th
     )
     inflation = build(study()).table("inflation")
     assert [row.label for row in inflation.rows][2] == "best without distillation (w3)"
-    assert inflation.rows[2].remark == "n = 2, 8"
+    assert inflation.rows[2].note == "n = 2, 8"
 
 
 def test_the_bias_of_the_gain() -> None:
@@ -249,7 +249,7 @@ def test_rows_with_fewer_seeds_are_paired_and_judged_on_their_own() -> None:
     assert alone.confidence is None, "a first look has 96 % at any number of seeds"
     assert (
         "Rows differ in n: baselines and finalists have the first 4 of the confirm seeds. Each difference is paired "
-        "over the seeds that row and winner have in common, and judged by their number."
+        "over the seeds that row and winner have in common, and tested by their number."
     ) in table.notes
     alike = drawing.results({id_: values[:4] for id_, values in SCORES.items()}, confirm={**CONFIRM, "others": None})
     assert not any(note.startswith("Rows differ in n") for note in build(alike).table("comparison").notes)

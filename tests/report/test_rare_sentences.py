@@ -9,7 +9,7 @@ import pytest
 
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.records import ConfigurationRecord, EventRecord, StudyResults
-from kdsearch.report import answer_of, build, build_beside
+from kdsearch.report import answer_of, build, build_across_studies
 from kdsearch.search.orphans import REPLACED
 
 from . import corners, drawing
@@ -63,8 +63,8 @@ def test_teachers_that_were_replaced_are_counted() -> None:
     own = [run.id for run in found.runs if run.pool == "confirm"]
     runs = tuple(replace(run, needs=1000 + own.index(run.id) % 8) if run.id in own else run for run in found.runs)
     assert (
-        "1 of 9 teachers of fresh seeds diverged or failed, and another was trained in its place before any student "
-        "listened to it."
+        "1 of 9 teachers of fresh seeds diverged or failed, and another was trained in its place before it taught "
+        "any student."
     ) in notes(replace(found, runs=runs))
 
 
@@ -116,9 +116,9 @@ def test_equal_teachers_and_students_give_no_interval_and_say_so() -> None:
 def test_studies_beside_each_other_in_the_corners(results: Make) -> None:
     other = changed(results(), name="other@poses-split1", settings=results().study.settings.changed(title="other"))
     with pytest.raises(KdsearchError, match=r"other@poses-split1 ended without a winner; see kdsearch status other@"):
-        build_beside([results(), changed(other, winner_id=None)])
+        build_across_studies([results(), changed(other, winner_id=None)])
     first = replace(results(), runs=tuple(run for run in results().runs if run.seed != 2**31))
-    (table,) = build_beside([first, other]).tables
+    (table,) = build_across_studies([first, other]).tables
     assert "other: 2 of its 3 seeds ended in the first study too." in table.notes
 
 

@@ -13,8 +13,8 @@ import kdsearch as kd
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.records import StudyResults
 from kdsearch.ledger.studies import to_json
-from kdsearch.report import FORMATS, Estimate, build_beside, render
-from kdsearch.report.splits import differ_in_split, split_of
+from kdsearch.report import FORMATS, Estimate, build_across_studies, render
+from kdsearch.report.across_studies.splits import differ_in_split, split_of
 
 from . import drawing
 from .drawing import ABLATION, ALONE, BEST, PAPER, WINNER
@@ -50,13 +50,13 @@ def three(**settings: Any) -> list[StudyResults]:
 
 
 def test_means_and_their_sd_by_hand() -> None:
-    report = build_beside(three())
+    report = build_across_studies(three())
     (table,) = report.tables
     assert report.title == "Over splits"
     assert [column.title for column in table.columns] == ["split1", "split2", "split3", "over splits"]
     labels = ["winner", "winner without distillation", "best without distillation", "student alone"]
     assert [row.label for row in table.rows] == labels, "paper was run on one split alone"
-    assert table.rows[0].remark == "n = 3, 3, 3"
+    assert table.rows[0].note == "n = 3, 3, 3"
     winner = [cell for cell in table.rows[0].cells if isinstance(cell, Estimate)]
     assert [cell.value for cell in winner] == pytest.approx([0.72, 0.74, 0.73, 0.73])
     assert winner[0].sd == pytest.approx(0.01)
@@ -67,7 +67,7 @@ def test_means_and_their_sd_by_hand() -> None:
 
 
 def test_it_says_why_there_is_no_verdict_and_what_each_split_found() -> None:
-    report = build_beside(three())
+    report = build_across_studies(three())
     (table,) = report.tables
     assert (
         "Descriptive, without a verdict: the lists of the splits overlap, for clips that are tested in one train in "
@@ -92,9 +92,9 @@ def test_it_says_why_there_is_no_verdict_and_what_each_split_found() -> None:
 
 
 def test_two_of_three_splits_are_said() -> None:
-    (table,) = build_beside(three()[:2]).tables
+    (table,) = build_across_studies(three()[:2]).tables
     assert ("The field reports the mean over all 3 splits: without split3 this is another number.") in table.notes
-    assert not any("The field reports" in note for note in build_beside(three()).tables[0].notes)
+    assert not any("The field reports" in note for note in build_across_studies(three()).tables[0].notes)
 
 
 def test_a_winner_without_teacher_is_itself_without_distillation() -> None:
@@ -102,7 +102,7 @@ def test_a_winner_without_teacher_is_itself_without_distillation() -> None:
     rows = dict(one.configurations)
     rows[WINNER] = replace(rows[WINNER], params={**rows[WINNER].params, "alpha": 0})
     idle = replace(one, configurations=rows, runs=tuple(r for r in one.runs if r.configuration_id != ABLATION))
-    (table,) = build_beside([idle, two, other]).tables
+    (table,) = build_across_studies([idle, two, other]).tables
     without = next(row for row in table.rows if row.label == "winner without distillation")
     second = without.cells[1]
     assert isinstance(second, Estimate)
@@ -113,20 +113,20 @@ def test_a_winner_without_teacher_is_itself_without_distillation() -> None:
 def test_notes_of_diverged_runs_older_recipes_and_teachers() -> None:
     one, two, other = three()
     said = "Diverged runs count at chance level (0.05, 0.05, 0.05)."
-    assert said not in build_beside([one, two, other]).tables[0].notes
+    assert said not in build_across_studies([one, two, other]).tables[0].notes
     lost = replace(one, runs=tuple(replace(r, state="diverged") if _first(r) else r for r in one.runs))
-    (table,) = build_beside([lost, two, other]).tables
+    (table,) = build_across_studies([lost, two, other]).tables
     assert said in table.notes
-    assert table.rows[0].remark == "n = 3, 3, 3; 3 diverged"
-    assert table.rows[1].remark == "n = 3, 3, 3"
-    (older,) = build_beside(three(folds=0, teachers="one")).tables
+    assert table.rows[0].note == "n = 3, 3, 3; 3 diverged"
+    assert table.rows[1].note == "n = 3, 3, 3"
+    (older,) = build_across_studies(three(folds=0, teachers="one")).tables
     assert any(
         note.startswith("split1 (") and "; epochs and teacher chosen on validation, one split; " in note
         for note in older.notes
     )
-    (given,) = build_beside(three(teachers="given", teacher_saw="train")).tables
+    (given,) = build_across_studies(three(teachers="given", teacher_saw="train")).tables
     assert any("; the teacher saw the clips that validate, so gains" in note for note in given.notes)
-    (shared,) = build_beside(three(teachers=2)).tables
+    (shared,) = build_across_studies(three(teachers=2)).tables
     assert shared.notes[-1].startswith("Interval of a mean: 95 %, over the teachers' means")
 
 
@@ -174,7 +174,9 @@ def test_lists_of_action_data_are_part_of_their_fingerprint() -> None:
 
     assert split_of(hmdb51(3, "c").study) == "split3"
     assert differ_in_split([hmdb51(1, "a"), hmdb51(2, "b")])
-    assert [column.title for column in build_beside([hmdb51(2, "b"), hmdb51(1, "a")]).tables[0].columns][:2] == [
+    assert [column.title for column in build_across_studies([hmdb51(2, "b"), hmdb51(1, "a")]).tables[0].columns][
+        :2
+    ] == [
         "split1",
         "split2",
     ]
@@ -188,8 +190,8 @@ def test_data_without_official_splits_have_none(results: Make) -> None:
 def test_other_studies_on_other_splits_are_refused_as_before() -> None:
     changed = drawing.without(on_split(2), identity={**on_split(2).study.identity, "seed": 1})
     with pytest.raises(KdsearchError, match="same data and parts"):
-        build_beside([on_split(1), changed])
+        build_across_studies([on_split(1), changed])
     other_code = replace(on_split(2), runs=tuple(replace(run, code_hash="bbbb") for run in on_split(2).runs))
     with pytest.raises(KdsearchError, match="different trainer code"):
-        build_beside([on_split(1), other_code])
-    assert build_beside([on_split(1), other_code], mix_code=True).tables
+        build_across_studies([on_split(1), other_code])
+    assert build_across_studies([on_split(1), other_code], mix_code=True).tables

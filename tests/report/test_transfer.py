@@ -9,9 +9,9 @@ from scipy import stats
 
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report import Estimate, answer_of, build
-from kdsearch.report.comparisons import judge
+from kdsearch.report.comparisons import compare
+from kdsearch.report.sections.transfer import transfer
 from kdsearch.report.selection import select
-from kdsearch.report.transfer import transfer
 
 from . import corners, drawing
 from .drawing import ABLATION, ALONE, WINNER
@@ -34,7 +34,7 @@ def by_hand(first: list[float], second: list[float]) -> tuple[float, float, floa
 
 def test_both_gains_and_their_difference_by_hand() -> None:
     selection = select(study())
-    found = transfer(selection, judge(selection), ABLATION)
+    found = transfer(selection, compare(selection), ABLATION)
     assert found is not None
     gaps = {id_: [one - two for one, two in zip(VALIDATION[id_], TEST[id_], strict=True)] for id_ in TEST}
     for part, sides in zip(found.parts, (VALIDATION, TEST, gaps), strict=True):
@@ -43,7 +43,7 @@ def test_both_gains_and_their_difference_by_hand() -> None:
     assert (found.validation.mean, found.test.mean) == pytest.approx((0.17 / 6, -0.01))
     assert found.excess.mean == pytest.approx(0.17 / 6 + 0.01)
     assert found.differs
-    row = judge(selection).rows[ABLATION].difference
+    row = compare(selection).rows[ABLATION].difference
     assert (found.test.low, found.test.high) == (row.low, row.high), "one difference has one interval in a report"
 
 
@@ -98,7 +98,7 @@ def test_what_it_means_follows_from_both(validation: float, test: float, words: 
 def test_few_teachers_claim_nothing() -> None:
     found = drawing.results({**TEST, ALONE: [0.6] * 6}, objectives=VALIDATION, teachers=3)
     selection = select(found)
-    gain = transfer(selection, judge(selection), ABLATION)
+    gain = transfer(selection, compare(selection), ABLATION)
     assert gain is not None
     assert (gain.test.n, math.isnan(gain.excess.low), gain.differs) == (3, True, False)
     caption = build(found).table("transfer").caption
@@ -107,8 +107,8 @@ def test_few_teachers_claim_nothing() -> None:
 
 def test_without_a_test_part_or_a_common_seed_there_is_none() -> None:
     bare = select(corners.without_scores(study()))
-    assert transfer(bare, judge(bare), ABLATION) is None
+    assert transfer(bare, compare(bare), ABLATION) is None
     lost = select(drawing.results({WINNER: TEST[WINNER], ALONE: [0.6] * 6}))
-    assert transfer(lost, judge(lost), ABLATION) is None
+    assert transfer(lost, compare(lost), ABLATION) is None
     keys = [table.key for table in build(corners.without_scores(study())).tables]
     assert "transfer" not in keys

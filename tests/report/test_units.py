@@ -11,7 +11,7 @@ from scipy import stats
 
 from kdsearch.draws import FIRST_CONFIRM_SEED, Draws
 from kdsearch.report import Estimate, Table, build
-from kdsearch.report.looks import resolving
+from kdsearch.report.comparisons import resolving
 from kdsearch.report.selection import select
 from kdsearch.report.units import Units, joined
 from kdsearch.statistics import look_level, paired_difference

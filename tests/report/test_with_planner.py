@@ -10,7 +10,7 @@ import pytest
 from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
-from kdsearch.cli.extend import extend
+from kdsearch.cli.more import extend
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.ledger.ledger import Ledger
@@ -20,7 +20,7 @@ from kdsearch.report import Estimate, build
 from kdsearch.report.selection import select
 from kdsearch.report.units import Units
 from kdsearch.search.manual import add_configuration
-from kdsearch.search.remaining import remaining, runs_expected
+from kdsearch.search.remaining import remaining
 from kdsearch.study.declaration import Study
 
 from .drawing import ALL
@@ -38,7 +38,8 @@ def launch(ledger: Ledger, study: Study) -> tuple[int, list[tuple[SearchState, i
     plan = coordinator.planner.plan
 
     def watched(state: SearchState) -> Any:
-        seen.append((state, runs_expected(state.study, state.configurations, state.runs)))
+        ended = sum(run.state in ("done", "diverged", "failed") for run in state.runs)
+        seen.append((state, ended + remaining(state.study, state.configurations, state.runs).runs))
         return plan(state)
 
     coordinator.planner.plan = watched  # type: ignore[method-assign]
@@ -78,7 +79,9 @@ def test_a_study_that_draws_folds_and_teachers(ledger: Ledger, teachers: int | N
     assert {expected for state, expected in seen if state.study.winner_id is not None} == {len(results.runs)}
     report = build(results)
     assert any(
-        note.startswith("Estimand: the mean, over student seeds, partitions of this train list and teachers trained so")
+        note.startswith(
+            "Estimand: the mean, over student seeds, new validation splits of the train list and newly trained teachers"
+        )
         for note in report.notes
     )
     assert (
@@ -112,7 +115,7 @@ def test_runs_added_to_a_finished_study_leave_its_report_as_it_was(ledger: Ledge
     add_configuration(ledger, study, study_id, params, 12)
     add_configuration(ledger, study, study_id, {**params, "rate": 0.123}, 4)
     queued = build(ledger.results(study_id))
-    assert [row.remark for row in queued.table("added").rows][-1] == "4 to come"
+    assert [row.note for row in queued.table("added").rows][-1] == "4 to come"
     assert queued.table("comparison") == before.table("comparison"), "search runs that wait open no verdict"
     launch(ledger, study)
     results = ledger.results(study_id)

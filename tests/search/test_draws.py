@@ -136,7 +136,7 @@ def test_each_search_may_end_early_by_itself(ledger: Ledger) -> None:
     assert spent["without"] < 40
     ended = {event.kind: event.message for event in results.events if event.kind.endswith("ended")}
     assert "stopped early, for more runs are expected to add" in ended["search ended"]
-    assert "to the best setting, less than" in ended["search without teacher ended"]
+    assert "to the best configuration, less than" in ended["search without teacher ended"]
     assert results.study.best_without_id is not None
 
 
@@ -147,7 +147,7 @@ def test_an_exhausted_space_of_one_search_does_not_keep_the_other_waiting(ledger
     spent = Counter(kind(results, run) for run in pool(results, "search"))
     assert spent == {"searched": 12, "without": 5}
     ended = {event.kind: event.message for event in results.events if event.kind.endswith("ended")}
-    assert ended["search ended"] == "search ended: the space holds no further setting"
+    assert ended["search ended"] == "search ended: the space holds no further configuration"
     assert "the budget of 5 search runs is spent" in ended["search without teacher ended"]
 
 
@@ -261,7 +261,6 @@ def test_a_teacher_of_the_search_that_diverges_is_replaced(ledger: Ledger) -> No
         (base + REPLACED, "diverged"),
         (base + 2 * REPLACED, "done"),
     ]
-    assert {FIVE.teacher_fold(run.seed) for run in teachers} == {Fold(0, 2)}
     served = [run for run in pool(results, "search") if run.fold == Fold(0, 2) and run.needs is not None]
     assert served
     assert {run.needs for run in served} == {teachers[-1].id}
@@ -318,7 +317,6 @@ def test_replaced_teachers_have_seeds_that_no_other_draw_has() -> None:
     every = set(draws) | set(held)
     seeds = {FIVE.teacher_seed(draw, number): draw for draw in every for number in range(4)}
     assert len(seeds) == 4 * len(every)
-    assert all(FIVE.teacher_fold(seed) == draw.fold for seed, draw in seeds.items())
 
 
 def test_after_four_teachers_a_fresh_seed_is_dropped_and_said(ledger: Ledger) -> None:

@@ -20,9 +20,9 @@ from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ENDED, RunRecord, SearchRun, StudyResults
 from kdsearch.search.manual import add_configuration
-from kdsearch.search.observations import settings_of
-from kdsearch.search.policies.adaptive import Pooled
-from kdsearch.search.policies.base import New, Setting
+from kdsearch.search.observations import observed
+from kdsearch.search.policies.adaptive import AdaptivePolicy
+from kdsearch.search.policies.base import Configuration, New
 from kdsearch.search.policies.subset import broken_in
 
 NO_TEACHER = {"alpha": 0, "rate": 0.3}
@@ -58,9 +58,9 @@ def test_a_study_ends_with_everything_compared_on_the_same_fresh_seeds(ledger: L
 
 def test_winner_is_the_highest_posterior_mean_of_search_seeds(ledger: Ledger) -> None:
     results = finish(ledger, toy_study())
-    searched, settings = settings_of(results.configurations, results.runs)
-    beliefs = Pooled(toy_study().space, toy_study().seed).beliefs(settings)
-    order = [searched[row.setting].id for row in beliefs if len(settings[row.setting].objectives) > 1]
+    searched, tried = observed(results.configurations, results.runs)
+    summaries = AdaptivePolicy(toy_study().space, toy_study().seed).summaries(tried)
+    order = [searched[row.position].id for row in summaries if len(tried[row.position].objectives) > 1]
     assert results.study.winner_id == order[0]
     assert list(results.study.finalist_ids) == order[1:3]
 
@@ -115,7 +115,7 @@ def test_the_stored_space_keeps_its_order_and_its_conditions(ledger: Ledger) -> 
     searched = [row.params for row in results.configurations.values() if row.kind == "searched"]
     assert {row["Z"] for row in searched if row["alpha"] == 0.0} == {0.25}, "an idle number keeps its default"
     assert len({row["Z"] for row in searched if row["alpha"] == 0.5}) > 3
-    first = Pooled(space, 0, 24).choose([], 1)[0]
+    first = AdaptivePolicy(space, 0, 24).choose([], 1)[0]
     assert isinstance(first, New)
     assert searched[0]["rate"] == first.params["rate"]
 
@@ -151,11 +151,11 @@ def test_whether_to_end_is_asked_again_only_when_results_have_come_in(
     record, _ = ledger.open_study(declaration(study))
     asked: list[int] = []
 
-    def gain_left(self: Pooled, settings: list[Setting]) -> float:
-        asked.append(sum(len(row.objectives) for row in settings))
+    def gain_left(self: AdaptivePolicy, tried: list[Configuration]) -> float:
+        asked.append(sum(len(row.objectives) for row in tried))
         return 0.0 if asked[-1] >= 4 else 1.0
 
-    monkeypatch.setattr(Pooled, "gain_left", gain_left)
+    monkeypatch.setattr(AdaptivePolicy, "gain_left", gain_left)
     coordinator = Coordinator(ledger, study, record, 2)
     for ended in range(1, 5):
         while coordinator.advance():
@@ -213,9 +213,9 @@ def test_what_was_taken_back_is_no_evidence_and_is_ordered_again_when_there_is_t
     coordinator.advance()
     state = ledger.search_state(record.id)
     assert sum(run.state == "cancelled" for run in state.runs) == 5
-    _, settings = settings_of(state.configurations, state.runs)
-    assert {row.failed for row in settings} == {frozenset()}
-    assert broken_in(settings) == frozenset(), "nothing is known of them, least of all that they fail"
+    _, tried = observed(state.configurations, state.runs)
+    assert {row.failed for row in tried} == {frozenset()}
+    assert broken_in(tried) == frozenset(), "nothing is known of them, least of all that they fail"
     ledger.change_settings(record.id, {"budget": {"runs": None, "hours": None, "gpu_hours": 1.0}}, "more hours")
     while coordinator.advance():
         pass
@@ -503,7 +503,7 @@ def test_what_a_planner_remembers_is_what_a_whole_read_says(ledger: Ledger) -> N
         nonlocal compared
         count = advance()
         remembered: list[Any] = []
-        ledger.decide(record.id, lambda state: remembered.append(state) or [], coordinator._memory)  # type: ignore[func-returns-value]
+        ledger.decide(record.id, lambda state: remembered.append(state) or [], coordinator.memory)  # type: ignore[func-returns-value]
         assert remembered[0] == ledger.search_state(record.id)
         compared += 1
         return count
@@ -514,7 +514,7 @@ def test_what_a_planner_remembers_is_what_a_whole_read_says(ledger: Ledger) -> N
     teacher = next(run.id for run in ledger.results(record.id).runs if run.pool == "teacher")
     ledger.requeue_teachers([teacher])
     remembered: list[Any] = []
-    ledger.decide(record.id, lambda state: remembered.append(state) or [], coordinator._memory)  # type: ignore[func-returns-value]
+    ledger.decide(record.id, lambda state: remembered.append(state) or [], coordinator.memory)  # type: ignore[func-returns-value]
     assert remembered[0] == ledger.search_state(record.id), "a run that ended well may be queued again"
 
 
@@ -557,7 +557,7 @@ def test_a_plan_from_memory_sees_a_run_whatever_its_clock_says(ledger: Ledger) -
         early = "UPDATE kdsearch.run SET finished_at = finished_at - interval '1 hour' WHERE id = :id"
         connection.execute(sa.text(early), {"id": held.run_id})
     seen: list[Any] = []
-    ledger.decide(record.id, lambda state: seen.append(state) or [], coordinator._memory)  # type: ignore[func-returns-value]
+    ledger.decide(record.id, lambda state: seen.append(state) or [], coordinator.memory)  # type: ignore[func-returns-value]
     assert next(run for run in seen[0].runs if run.id == held.run_id).state == "done"
     assert seen[0] == ledger.search_state(record.id)
 
@@ -593,7 +593,7 @@ def test_a_small_space_is_tried_whole_and_ends(ledger: Ledger) -> None:
         (row.id, 3) for row in results.configurations.values() if row.kind == "searched"
     ]
     (event,) = [event for event in results.events if event.kind == "search ended"]
-    assert "the space holds no further setting" in event.message
+    assert "the space holds no further configuration" in event.message
 
 
 def test_each_time_all_confirm_runs_have_ended_is_a_look(ledger: Ledger) -> None:

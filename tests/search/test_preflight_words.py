@@ -9,14 +9,14 @@ import pytest
 
 from kdsearch.ledger.orders import Note
 from kdsearch.ledger.records import Pool, RunRecord
-from kdsearch.search.preflight import _finding
+from kdsearch.search.preflight import finding
 
 UNDERSTATED = "; it is understated, for the student stands at its best epoch and the teacher at its last"
 
 
 def found(recipe: str, teachers: list[float], students: list[float]) -> Note:
-    study: Any = SimpleNamespace(preflight_seeds=3, min_effect=0.01, trained=SimpleNamespace(recipe=recipe))
-    return _finding(study, runs("teacher", teachers), runs("preflight", students))
+    study: Any = SimpleNamespace(preflight_seeds=3, min_effect=0.01, task=SimpleNamespace(recipe=recipe))
+    return finding(study, runs("teacher", teachers), runs("preflight", students))
 
 
 def runs(pool: Pool, objectives: list[float]) -> list[RunRecord]:

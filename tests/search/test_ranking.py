@@ -13,7 +13,7 @@ from support import toy_study
 import kdsearch as kd
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.settings import StudySettings
-from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.adaptive import AdaptivePolicy
 from kdsearch.search.policies.base import New
 from kdsearch.search.policies.fixed import FixedSeeds
 from kdsearch.search.ranking import policy_of
@@ -40,15 +40,15 @@ def stored(settings: StudySettings, seed: int = 7) -> StudyRecord:
     return StudyRecord(1, "toy", "search", {"seed": seed}, settings, "", "objective", 0.0, "data0", now)
 
 
-def pooled(study: StudyRecord, *, without: bool = False) -> Pooled:
+def pooled(study: StudyRecord, *, without: bool = False) -> AdaptivePolicy:
     policy = policy_of(study, without=without)
-    assert type(policy) is Pooled
+    assert type(policy) is AdaptivePolicy
     return policy
 
 
 def test_a_study_of_before_folds_is_searched_as_ever() -> None:
     policy = pooled(stored(settings_of(SPACE)))
-    other = Pooled(SPACE, 7, 40)
+    other = AdaptivePolicy(SPACE, 7, 40)
     assert policy.choose([], 6) == other.choose([], 6)
     assert (policy.folds, policy.common_seeds, list(policy.encoding.space)) == (1, False, list(SPACE))
     assert pooled(stored(settings_of(SPACE, teachers="per-seed"))).common_seeds

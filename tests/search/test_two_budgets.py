@@ -59,14 +59,14 @@ def test_gpu_hours_add_up_and_are_shared_by_training_time(workers: int, searched
 def test_a_search_that_ends_early_leaves_the_other_its_own_share(workers: int) -> None:
     few = study(kd.Budget(hours=0.5), space={"alpha": kd.categorical([0.4, 0.7]), "rate": kd.uniform(0, 1)})
     found = Clocked(few, workers, lambda kind, number: 10.0)
-    policy = found.planner._policy
+    policy = found.planner.policy
     kinds: Counter[str] = Counter()
 
     def ending(state: Any, kind: Any) -> Any:
         kinds[kind] += 1
         return Silent() if kind == "searched" and len(state.runs) > 20 * workers else policy(state, kind)
 
-    found.planner._policy = ending  # type: ignore[method-assign]
+    found.planner.policy = ending  # type: ignore[method-assign]
     found.run()
     trained = found.trained()
     assert trained["searched"] <= 250 * workers
@@ -79,7 +79,7 @@ def test_a_search_that_ends_early_leaves_the_other_its_own_share(workers: int) -
 class Silent:
     """A policy that has nothing more to ask for."""
 
-    def choose(self, settings: Any, wanted: int) -> list[Any]:
+    def choose(self, tried: Any, wanted: int) -> list[Any]:
         return []
 
 

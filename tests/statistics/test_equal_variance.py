@@ -6,53 +6,43 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kdsearch.statistics import sd_interval, spread
+from kdsearch.statistics import equal_variance_test
 
 
 def test_by_hand() -> None:
     # Distances from the medians 2 and 3: (1, 0, 1) and (3, 0, 3), means 2/3 and 2, grand mean 4/3.
     # Between 3 (4/9 + 4/9) / 1 = 8/3; within (2/3 + 6) / 4 = 5/3; F = 1.6 on (1, 4).
-    got = spread([[1.0, 2.0, 3.0], [0.0, 3.0, 6.0]])
+    got = equal_variance_test([[1.0, 2.0, 3.0], [0.0, 3.0, 6.0]])
     assert (got.statistic, got.df) == (pytest.approx(1.6), (1, 4))
     assert got.sd == pytest.approx([1.0, 3.0])
-    assert got.share == pytest.approx([0.1, 0.9])
-    assert got.due == pytest.approx([0.5, 0.5])
-    assert got.pooled == pytest.approx(math.sqrt(5))
 
 
 def test_against_scipy() -> None:
     r = np.random.default_rng(0)
     samples = [list(r.normal(0, sd, n)) for sd, n in ((1, 8), (1, 5), (3, 12))]
-    got, reference = spread(samples), stats.levene(*samples, center="median")
+    got, reference = equal_variance_test(samples), stats.levene(*samples, center="median")
     assert (got.statistic, got.p) == pytest.approx((reference.statistic, reference.pvalue))
-    low, high = sd_interval(got.sd, got.n)
-    assert got.low == pytest.approx(low)
-    assert got.high == pytest.approx(high)
 
 
 def test_few_runs_take_no_part() -> None:
     samples = [[1.0, 2.0, 4.0], [0.0, 3.0, 7.0]]
-    got = spread([*samples, [1.0, 9.0], [5.0], []])
-    assert (got.statistic, got.df) == (spread(samples).statistic, (1, 4))
+    got = equal_variance_test([*samples, [1.0, 9.0], [5.0], []])
+    assert (got.statistic, got.df) == (equal_variance_test(samples).statistic, (1, 4))
     assert np.isfinite(got.sd).tolist() == [True, True, True, False, False]
-    assert got.share.sum() == pytest.approx(1)
-    assert got.due == pytest.approx([0.4, 0.4, 0.2, 0, 0])
     # Two runs lie equally far from their median: scipy would call this proof.
-    assert math.isnan(spread([[0.0, 1.0], [0.0, 3.0]]).p)
+    assert math.isnan(equal_variance_test([[0.0, 1.0], [0.0, 3.0]]).p)
 
 
 def test_edges() -> None:
     for samples in ([], [[1.0]], [[0.7] * 3, [0.1] * 3]):
-        assert math.isnan(spread(samples).p)
-        assert np.isnan(spread(samples).share).all()
-    assert math.isnan(spread([]).pooled)
+        assert math.isnan(equal_variance_test(samples).p)
     with pytest.raises(ValueError, match="value 0 is"):
-        spread([[math.nan, 1.0]])
+        equal_variance_test([[math.nan, 1.0]])
 
 
 def test_rejects_seldom_where_spreads_are_equal_and_finds_unequal_ones() -> None:
     r = np.random.default_rng(1)
-    equal = [spread(list(r.normal(size=(6, 10)))).p < 0.05 for _ in range(1_500)]
+    equal = [equal_variance_test(list(r.normal(size=(6, 10)))).p < 0.05 for _ in range(1_500)]
     assert 0.01 < np.mean(equal) < 0.05
     scale = np.array([[1.0], [1.0], [4.0]])
-    assert np.mean([spread(list(scale * r.normal(size=(3, 15)))).p < 0.05 for _ in range(200)]) > 0.9
+    assert np.mean([equal_variance_test(list(scale * r.normal(size=(3, 15)))).p < 0.05 for _ in range(200)]) > 0.9

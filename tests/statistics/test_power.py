@@ -4,26 +4,10 @@ import math
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
-from kdsearch.statistics import expected_best, paired_power, seeds_needed
-
-
-@pytest.mark.parametrize(("n", "expected"), [(2, 0.56), (5, 1.16), (10, 1.54), (20, 1.87), (50, 2.25), (100, 2.51)])
-def test_expected_best(n: int, expected: float) -> None:
-    assert expected_best(n) == pytest.approx(expected, abs=0.005)
-
-
-def test_expected_best_exact_and_simulated() -> None:
-    assert expected_best(1) == pytest.approx(0.0, abs=1e-12)
-    assert expected_best(2) == pytest.approx(1 / math.sqrt(math.pi), abs=1e-10)
-    assert expected_best(3) == pytest.approx(1.5 / math.sqrt(math.pi), abs=1e-10)
-    draws = np.random.default_rng(0).normal(size=(20_000, 30)).max(axis=1)
-    assert expected_best(30) == pytest.approx(draws.mean(), abs=0.02)
-    with pytest.raises(ValueError, match="1 or more"):
-        expected_best(0)
+from kdsearch.statistics import paired_power, seeds_needed
 
 
 @pytest.mark.parametrize(("effect", "n"), [(0.5, 34), (0.75, 16), (1.0, 10), (1.5, 6), (2.0, 5)])

@@ -112,7 +112,7 @@ def test_a_given_teacher_is_known_by_its_content_and_by_what_it_saw(tmp_path: Pa
     copied = tmp_path / "copy.pt"
     copied.write_bytes(b"weights")
     assert study.identity() == hashing(root, teacher=copied, teacher_saw="train").identity()
-    with pytest.raises(StudyFileError, match="listens to no teacher"):
+    with pytest.raises(StudyFileError, match="has no teacher"):
         toy_study(task=ToyTask(has_teacher=False), teacher=file, teacher_saw="train")
 
 

@@ -14,7 +14,7 @@ from kdsearch.errors import StudyFileError
 from kdsearch.ledger.studies import to_json
 from kdsearch.search.searches import shares_of, without_space
 from kdsearch.space import Dimension
-from kdsearch.study.without import without_words
+from kdsearch.study.without import describe_without
 from kdsearch.tasks import FunctionTask
 from kdsearch.tasks.function import takes_fold
 
@@ -79,11 +79,11 @@ def test_it_is_part_of_the_study_only_where_it_is_named() -> None:
 
 
 def test_a_study_says_it_or_how_to_say_it() -> None:
-    assert without_words(study(without={"mode": "none"})) == "distillation: mode=none"
-    foreign = without_words(study(without={"mode": "0"}))
+    assert describe_without(study(without={"mode": "none"})) == "distillation: mode=none"
+    foreign = describe_without(study(without={"mode": "0"}))
     assert foreign == "distillation: mode=0 (none of the choices that are searched)"
-    assert 'kd.Study(..., without={"alpha": 0}) says which values switch it off' in without_words(study())
-    assert without_words(toy_study()) == ""
+    assert 'kd.Study(..., without={"alpha": 0}) says which values switch it off' in describe_without(study())
+    assert describe_without(toy_study()) == ""
 
 
 def test_a_task_of_ones_own_without_weights_may_name_it_too() -> None:

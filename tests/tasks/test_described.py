@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from kdsearch.data import cifar10, jhmdb
-from kdsearch.tasks import ImageClassification, MutualLearning, Source, Transfer, VideoHashing
+from kdsearch.tasks import ImageClassification, MutualLearning, SourceNetwork, Transfer, VideoHashing
 from tests.tasks.images.data import TinyImages
 
 TINY: Any = TinyImages()
-TRAINED = Source("shapes", {"network": "studentnet", "width": 8}, data=TINY)
-READY = Source("imagenet", {"network": "resnet18", "weights": "IMAGENET1K_V1"}, classes=1000)
+TRAINED = SourceNetwork("shapes", {"network": "studentnet", "width": 8}, data=TINY)
+READY = SourceNetwork("imagenet", {"network": "resnet18", "weights": "IMAGENET1K_V1"}, classes=1000)
 
 
 @pytest.fixture(autouse=True)
-def _standin(monkeypatch: pytest.MonkeyPatch) -> None:
+def _synthetic(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KDSEARCH_DATA", raising=False)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import kdsearch as kd
-from kdsearch.data.clips import Table
+from kdsearch.data.clips import ClipTable
 from kdsearch.data.folds import Fold as Place
 from kdsearch.data.partitions import Cutting, cut
 from kdsearch.data.splits import stream_of
@@ -56,7 +56,7 @@ def test_it_is_the_cut_of_kdsearchs_own_data(partition: int) -> None:
     groups = labels * 100 + draws.integers(0, 9, 120)
     classes = tuple(f"class{i}" for i in range(4))
     names = tuple(f"clip{i}" for i in range(120))
-    table = Table(classes, names, labels, np.ones((120, 3), int), groups)
+    table = ClipTable(classes, names, labels, np.ones((120, 3), int), groups)
     for fold in folds(5, partition):
         own = Cutting(5).validating(table, np.arange(120), Place(partition, fold.number))
         assert validation(fold, [classes[label] for label in labels], groups) == own.tolist()

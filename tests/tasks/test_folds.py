@@ -14,11 +14,10 @@ from kdsearch.errors import RunInterrupted, StudyFileError
 from kdsearch.tasks import ImageClassification, MutualLearning
 from kdsearch.tasks.base import Job, RunContext, RunRequest, RunResult
 from kdsearch.tasks.nested import nested_parts
-from kdsearch.tasks.runner import StudentPopulation
+from kdsearch.tasks.runner import StudentPopulation, run_key, run_params
 from kdsearch.tasks.video_hashing.data import dataset
 from kdsearch.tasks.video_hashing.task import VideoHashing
-from kdsearch.tasks.workload import run_key, run_params
-from kdsearch.training.schedules import Cosine, Plateau
+from kdsearch.training.schedules import Cosine, Plateau, StepDecay
 from tests.tasks.images.data import TinyImages
 from tests.tasks.video_hashing.data import TinyData
 from tests.tasks.video_hashing.test_together import Listed
@@ -209,12 +208,14 @@ def test_a_rate_that_would_fall_by_plateaus_falls_by_a_cosine() -> None:
     own = task()
     schedule = own.schedule("teacher", own.parameters)
     assert isinstance(schedule, Cosine)
-    assert (schedule.epochs, schedule.least) == (6, 0.0)
+    assert schedule.epochs == 6
     assert isinstance(own.schedule("student", own.parameters), Plateau)
     images = ImageClassification(FoldedImages(), teacher={"network": "studentnet"}, epochs=5)  # type: ignore[arg-type]
     assert isinstance(images.schedule("teacher", images.parameters), Cosine)
     steps = images.with_options(teacher={"schedule": "steps", "milestones": (2,)})
-    assert steps._schedule_name("teacher") == "steps"
+    schedule = steps.schedule("teacher", steps.parameters)
+    assert isinstance(schedule, StepDecay)
+    assert schedule.milestones == (2,)
 
 
 def test_queries_are_what_the_score_is_the_mean_of(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from kdsearch.models.encoders.resnet3d_hara import HaraResNet18
 from kdsearch.models.layers.dropout import StreamDropout, set_keys
-from kdsearch.training.activation_checkpointing import recompute
+from kdsearch.training.activation_checkpointing import apply_activation_checkpointing
 
 
 class Counting(nn.Module):
@@ -45,7 +45,7 @@ def train(model: nn.Module, steps: int = 3) -> None:
 
 def test_training_is_the_same_to_rounding_and_batch_norm_counts_once() -> None:
     usual, again = network(), network()
-    recompute([again[0], again[1]])
+    apply_activation_checkpointing([again[0], again[1]])
     train(usual)
     train(again)
     assert again[0].calls == 2 * usual[0].calls, "computed again, not kept"
@@ -58,7 +58,7 @@ def test_training_is_the_same_to_rounding_and_batch_norm_counts_once() -> None:
 
 def test_without_a_gradient_nothing_runs_twice() -> None:
     model = network()
-    recompute([model[0], model[1]])
+    apply_activation_checkpointing([model[0], model[1]])
     with torch.no_grad():
         model(torch.ones(4, 6, dtype=torch.float64))
     model.eval()
@@ -69,7 +69,7 @@ def test_without_a_gradient_nothing_runs_twice() -> None:
 def test_weights_keep_their_names() -> None:
     model = network()
     names = list(model.state_dict())
-    recompute([model[0]])
+    apply_activation_checkpointing([model[0]])
     assert list(model.state_dict()) == names
 
 
@@ -78,7 +78,7 @@ def test_haras_network_gives_the_same_gradients_from_less_that_is_kept(depth: in
     torch.manual_seed(0)
     usual = HaraResNet18(width=4).double()
     again = copy.deepcopy(usual)
-    recompute(again.blocks())
+    apply_activation_checkpointing(again.blocks())
     clips = torch.randint(0, 255, (3, 3, depth, 32, 32), dtype=torch.uint8)
     kept = []
     for model in (usual, again):

@@ -13,8 +13,8 @@ from kdsearch.training import randomness
 from kdsearch.training.averaging import finish, renew_statistics
 from kdsearch.training.checkpoints import Checkpoint
 from kdsearch.training.feeds import as_feed
-from kdsearch.training.loop import train_all
-from kdsearch.training.members import Member, Progress, Recipe, SingleRun
+from kdsearch.training.loop import train_one
+from kdsearch.training.members import Member, Progress, Recipe
 from kdsearch.training.schedules import StepDecay
 from kdsearch.training.steppers import PlainStepper
 
@@ -64,7 +64,7 @@ def evaluate(own: Any, slots: list[int], validation: list[Any]) -> list[Any]:
 def test_the_weights_are_the_mean_of_those_at_the_later_evaluations(tmp_path: Path) -> None:
     own, seen = stepper(), dict[int, dict[str, Tensor]]()
     one = member(tmp_path, lambda epoch, _: seen.update({epoch: own.weights(0)}))
-    train_all(own, evaluate, SingleRun(one))
+    train_one(own, evaluate, one)
     last = copy.deepcopy(one.progress.curve)
     finish(own, evaluate, one)
     averaged = AveragedModel(Net())  # torch's own, of the same three snapshots
@@ -111,7 +111,7 @@ def test_statistics_by_hand_and_only_of_norms_that_follow_batches() -> None:
 
 def test_a_recipe_that_averages_nothing_stays_as_it_is(tmp_path: Path) -> None:
     own, one = stepper(), member(tmp_path, average_after=None)
-    train_all(own, evaluate, SingleRun(one))
+    train_one(own, evaluate, one)
     before = copy.deepcopy(vars(one.progress))
     finish(own, evaluate, one)
     assert repr(vars(one.progress)) == repr(before)
@@ -119,7 +119,7 @@ def test_a_recipe_that_averages_nothing_stays_as_it_is(tmp_path: Path) -> None:
 
 def test_averaged_weights_that_reach_nothing_finite_mean_that_the_run_diverged(tmp_path: Path) -> None:
     own, one = stepper(), member(tmp_path)
-    train_all(own, evaluate, SingleRun(one))
+    train_one(own, evaluate, one)
     before = copy.deepcopy(one.progress.curve)
     finish(own, lambda *_: [(float("nan"), 0.5)], one)
     assert one.progress.diverged
@@ -133,7 +133,7 @@ def test_statistics_do_not_depend_on_how_a_list_is_sorted(tmp_path: Path) -> Non
     own = stepper()
     own.feed = as_feed(far)
     one = member(tmp_path, clips=clips, average_after=0)
-    train_all(own, evaluate, SingleRun(one))
+    train_one(own, evaluate, one)
     finish(own, evaluate, one)
     hidden = own.model.body[0](far[:24])  # type: ignore[index, operator]
     sorted_variance = torch.stack([part.var(0) for part in hidden.split(8)]).mean(0)

@@ -12,8 +12,8 @@ from torch import Tensor
 from kdsearch.errors import RunInterrupted
 from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.training.checkpoints import Checkpoint
-from kdsearch.training.loop import train_all
-from kdsearch.training.members import Member, Progress, Recipe, SingleRun
+from kdsearch.training.loop import train_one
+from kdsearch.training.members import Member, Progress, Recipe
 from kdsearch.training.schedules import Plateau
 from kdsearch.training.steppers import Views
 
@@ -85,7 +85,7 @@ def run(
         return [(value, 1 - value)]
 
     member = Member(given or recipe(), plateau or Plateau(1.0, 99), Checkpoint(workspace, "key"), report)
-    train_all(stepper, evaluate, SingleRun(member))
+    train_one(stepper, evaluate, member)
     assert member.interrupted == (stop_at is not None and told[-1][0] == stop_at)
     return member.progress, told
 

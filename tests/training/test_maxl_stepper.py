@@ -11,10 +11,10 @@ from kdsearch.distillation.meta_auxiliary import collapse_entropy, masked_softma
 from kdsearch.models.classifiers.cifar import StudentNet
 from kdsearch.models.heads.meta_auxiliary import LabelGenerator, MultiTaskNetwork
 from kdsearch.training.feeds import TensorFeed
-from kdsearch.training.maxl_stepper import MetaAuxiliaryStepper, MetaNumbers, Pair
+from kdsearch.training.maxl_stepper import MetaAuxiliaryStepper, MetaParameters, Pair
 
 SUBCLASSES = (2, 3)
-NUMBERS = MetaNumbers(0.7, 0.2, 0.1, 0.0, 0.05, 0.01)
+NUMBERS = MetaParameters(0.7, 0.2, 0.1, 0.0, 0.05, 0.01)
 
 
 def make(**changes: float) -> MetaAuxiliaryStepper:

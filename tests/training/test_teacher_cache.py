@@ -4,19 +4,19 @@ import pytest
 import torch
 
 from kdsearch.models.encoders.pose import PoseConv
-from kdsearch.models.heads.hashing import HashingNetwork
-from kdsearch.training.teacher_cache import CacheKey, LRUCache, TeacherOutputs, teacher_outputs
+from kdsearch.models.heads.hashing import HashingNetwork, HashingOutput
+from kdsearch.training.teacher_cache import CacheKey, LRUCache, outputs_of_all
 
 
 def key(weights: str) -> CacheKey:
-    return CacheKey(weights, "data", "pose_conv", 4, "float32", "cpu")
+    return CacheKey(weights, "pose_conv", "data", "4 frames, float32", "cpu")
 
 
-def outputs(value: float) -> TeacherOutputs:
-    return TeacherOutputs(torch.full((3, 4), value), torch.full((3, 2), value))
+def outputs(value: float) -> HashingOutput:
+    return HashingOutput(torch.full((3, 4), value), torch.full((3, 2), value))
 
 
-def refuse() -> TeacherOutputs:
+def refuse() -> HashingOutput:
     raise AssertionError("computed again")
 
 
@@ -27,7 +27,7 @@ def test_cached_outputs_equal_live_batches(dtype: torch.dtype, tolerance: float)
     teacher.train()
     teacher(clips)  # running statistics worth the name
     before = {name: value.clone() for name, value in teacher.state_dict().items()}
-    kept = teacher_outputs(teacher, clips)
+    kept = outputs_of_all(teacher, clips)
     assert teacher.training
     assert all(torch.equal(value, before[name]) for name, value in teacher.state_dict().items())
     teacher.eval()
@@ -39,7 +39,7 @@ def test_cached_outputs_equal_live_batches(dtype: torch.dtype, tolerance: float)
 
 
 def test_a_key_is_computed_once_and_the_oldest_is_dropped() -> None:
-    cache = LRUCache[CacheKey, TeacherOutputs](size=2)
+    cache = LRUCache[CacheKey, HashingOutput](size=2)
     for name in ("a", "b"):
         cache.get(key(name), lambda: outputs(1.0))
     cache.get(key("a"), refuse)

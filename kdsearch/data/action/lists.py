@@ -6,11 +6,10 @@ import csv
 import io
 import re
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
-from typing import NoReturn
 
 from kdsearch.data.action.sets import ACTION_SETS, ActionName, ActionSet
 from kdsearch.data.clips import TEST, TRAIN
@@ -19,7 +18,6 @@ from kdsearch.errors import DataError
 
 _UCF_FILE = {TRAIN: "trainlist0{}.txt", TEST: "testlist0{}.txt"}
 _UCF_LINE = re.compile(r"([^/\s]+)/(\S+)\.avi(?:\s+\d+)?")
-_HMDB_FILE = re.compile(r"(.+)_test_split([123])\.txt")
 _HMDB_LINE = re.compile(r"(\S.*)\.avi\s+([012])")
 
 
@@ -60,19 +58,16 @@ def _read(key: ActionName, stamps: tuple[Stamp, ...], split: int) -> tuple[Liste
     if paths[0].suffix == ".csv":
         rows = list(_table(dataset, paths[0], split))
     else:
-        texts = _archived(dataset, paths[0], split) if paths[0].suffix == ".gz" else _plain(paths)
-        rows = [row for path, text in texts for row in _PARSERS[key](dataset, path, text)]
+        archived = paths[0].suffix == ".gz"
+        plain = ((path, path.read_text(encoding="utf-8", errors="replace")) for path in paths)
+        texts = _archived(dataset, paths[0], split) if archived else plain
+        rows = [row for path, text in texts for row in _rows(dataset, path, text)]
     listed = [Listed(c, name, dataset.group(c, name), part) for c, name, part in rows]
     _check(dataset, paths[0].parent, listed)
     return tuple(sorted(listed, key=lambda row: (row.class_name, row.name)))
 
 
 _Row = tuple[str, str, int]
-
-
-def _plain(paths: list[Path]) -> Iterator[tuple[Path, str]]:
-    for path in paths:
-        yield path, path.read_text(encoding="utf-8", errors="replace")
 
 
 def _archived(dataset: ActionSet, archive: Path, split: int) -> Iterator[tuple[Path, str]]:
@@ -99,31 +94,20 @@ def _table(dataset: ActionSet, path: Path, split: int) -> Iterator[_Row]:
             yield row["class"], row["video"], int(part)
 
 
-def _ucf(dataset: ActionSet, path: Path, text: str) -> Iterator[_Row]:
-    part = TRAIN if path.name.startswith("train") else TEST
-    for number, line in _lines(text):
-        match = _UCF_LINE.fullmatch(line)
-        if match is None:
-            _refuse(dataset, path, number, "'<class>/<video>.avi', in train lists with a label behind it", line)
-        yield match.group(1), match.group(2), part
-
-
-def _hmdb(dataset: ActionSet, path: Path, text: str) -> Iterator[_Row]:
-    named = _HMDB_FILE.fullmatch(path.name)
-    assert named is not None, path
-    for number, line in _lines(text):
-        match = _HMDB_LINE.fullmatch(line)
-        if match is None:
-            _refuse(dataset, path, number, "'<video>.avi 0' (unused), 1 (train) or 2 (test)", line)
-        if match.group(2) != "0":
-            yield named.group(1), match.group(1), int(match.group(2))
-
-
-_PARSERS: dict[ActionName, Callable[[ActionSet, Path, str], Iterator[_Row]]] = {"ucf101": _ucf, "hmdb51": _hmdb}
-
-
-def _lines(text: str) -> Iterator[tuple[int, str]]:
-    return ((number, line.strip()) for number, line in enumerate(text.splitlines(), start=1) if line.strip())
+def _rows(dataset: ActionSet, path: Path, text: str) -> Iterator[_Row]:
+    """The rows of one text list: ``<class>/<video>.avi`` of UCF101, ``<video>.avi <part>`` in a class's of HMDB51."""
+    ucf = dataset.key == "ucf101"
+    pattern = _UCF_LINE if ucf else _HMDB_LINE
+    for number, line in enumerate(map(str.strip, text.splitlines()), start=1):
+        match = pattern.fullmatch(line)
+        if match is not None and ucf:
+            yield match.group(1), match.group(2), TRAIN if path.name.startswith("train") else TEST
+        elif match is not None and match.group(2) != "0":
+            yield path.name.rpartition("_test_split")[0], match.group(1), int(match.group(2))
+        elif match is None and line:
+            video = "'<class>/<video>.avi', in train lists with a label behind it"
+            expected = video if ucf else "'<video>.avi 0' (unused), 1 (train) or 2 (test)"
+            raise DataError(f"{path}, line {number}: expected {expected}; came {line[:120]!r}. {_again(dataset)}")
 
 
 def _check(dataset: ActionSet, where: Path, listed: list[Listed]) -> None:
@@ -139,10 +123,6 @@ def _check(dataset: ActionSet, where: Path, listed: list[Listed]) -> None:
             raise DataError(
                 f"{where}: expected no source video in both train and test; came {row.group}. {_again(dataset)}"
             )
-
-
-def _refuse(dataset: ActionSet, path: Path, number: int, expected: str, line: str) -> NoReturn:
-    raise DataError(f"{path}, line {number}: expected {expected}; came {line[:120]!r}. {_again(dataset)}")
 
 
 def _again(dataset: ActionSet) -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 
-import numpy as np
-
 from kdsearch.data.action.lists import Listed, files_of, read_lists
 from kdsearch.data.action.sets import ActionSet
-from kdsearch.data.clips import Table
+from kdsearch.data.clips import ClipTable, few
 from kdsearch.data.files import Stamp, combined, stamp
-from kdsearch.data.roots import data_root
+from kdsearch.data.roots import data_root, search_path
 from kdsearch.data.video import frames_in
 from kdsearch.errors import DataError
 
@@ -24,26 +21,18 @@ _COMPACT = "official_lists.tar.gz"
 _LOOKED_AT = 20  # entries of a folder that may be a class's: a foreign one can hold a million
 
 
-@dataclass(frozen=True)
-class Found:
-    """One clip's file, or its folder of frames, and what tells a change of it."""
-
-    path: Path
-    content: str
-
-
 def media_folder(dataset: ActionSet, root: Path | None) -> Path | None:
     """The folder that holds ``<class>/<video>.avi`` or ``<class>/<video>/*.jpg``; None where there is none."""
-    for base in _bases(dataset, root):
+    for base in search_path(root, *dataset.bases):
         for folder in (base, *(base / name for name in dataset.media)):
             if folder.is_dir() and _holds(dataset, folder):
                 return folder
     return None
 
 
-def lists_place(dataset: ActionSet, root: Path | None, split: int) -> Path | None:
+def lists_location(dataset: ActionSet, root: Path | None, split: int) -> Path | None:
     """The folder of text lists, the table or the archive from which a split is read; None where there is none."""
-    bases = _bases(dataset, root)
+    bases = search_path(root, *dataset.bases)
     for base in bases:
         for folder in (*(base / name for name in dataset.lists), base):
             if files_of(dataset, folder, split):
@@ -58,16 +47,16 @@ def lists_place(dataset: ActionSet, root: Path | None, split: int) -> Path | Non
 
 def listed(dataset: ActionSet, media: Path, root: Path | None, split: int) -> tuple[Listed, ...]:
     """The clips of a split of the videos in ``media``; ``DataError`` where its lists are missing."""
-    place = lists_place(dataset, root, split)
-    if place is None:
+    location = lists_location(dataset, root, split)
+    if location is None:
         raise DataError(
             f"{media}: expected the official lists of split {split} beside the videos; found none. Put "
             f"{dataset.example} (from {dataset.source}) or action_splits/{dataset.key}.csv below {data_root(root)}."
         )
-    return read_lists(dataset, place, split)
+    return read_lists(dataset, location, split)
 
 
-def find_clips(dataset: ActionSet, media: Path, wanted: Sequence[Listed]) -> list[Found]:
+def find_clips(dataset: ActionSet, media: Path, wanted: Sequence[Listed]) -> list[Path]:
     """The file or folder of each clip; ``DataError`` counts and names those that are missing. No frame is read."""
     folders = {entry.name.lower(): Path(entry.path) for entry in _entries(media) if entry.is_dir()}
     held, found = dict[str, dict[str, os.DirEntry[str]]](), list[os.DirEntry[str] | None]()
@@ -78,18 +67,12 @@ def find_clips(dataset: ActionSet, media: Path, wanted: Sequence[Listed]) -> lis
         found.append(held[row.class_name].get(row.name))
     missing = [f"{row.class_name}/{row.name}" for row, entry in zip(wanted, found, strict=True) if entry is None]
     if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
         raise DataError(
             f"{media}: expected all {len(wanted)} videos that the lists name; {len(missing)} are missing: "
-            f"{', '.join(missing[:3])}{more}. Unpack {dataset.title}'s archive again, or declare classes=(...) that "
+            f"{few(missing)}. Unpack {dataset.title}'s archive again, or declare classes=(...) that "
             "are whole."
         )
-    return [Found(Path(entry.path), _content(entry)) for entry in found if entry is not None]
-
-
-def _bases(dataset: ActionSet, root: Path | None) -> list[Path]:
-    folder = data_root(root)
-    return [] if folder is None else [folder, *(folder / name for name in dataset.bases)]
+    return [Path(entry.path) for entry in found if entry is not None]
 
 
 def _holds(dataset: ActionSet, folder: Path) -> bool:
@@ -126,11 +109,9 @@ def _stem(entry: os.DirEntry[str]) -> str | None:
     return entry.name[: -len(VIDEO)] if entry.name.endswith(VIDEO) else None
 
 
-def _content(entry: os.DirEntry[str]) -> str:
+def _content(path: Path) -> str:
     # The videos are 7 GB: their sizes change with their content nearly always, and reading them takes a minute a run.
-    if entry.is_file():
-        return str(entry.stat().st_size)
-    return _frames_content(stamp(Path(entry.path)))
+    return _frames_content(stamp(path)) if path.is_dir() else str(path.stat().st_size)
 
 
 @lru_cache(maxsize=65536)
@@ -140,7 +121,7 @@ def _frames_content(key: Stamp) -> str:
     return f"{len(images)} frames{sizes}"
 
 
-def kept(dataset: ActionSet, rows: tuple[Listed, ...], only: tuple[str, ...] | None) -> tuple[Listed, ...]:
+def of_classes(dataset: ActionSet, rows: tuple[Listed, ...], only: tuple[str, ...] | None) -> tuple[Listed, ...]:
     """The clips of the classes ``only``; ``DataError`` names those that are not in the lists."""
     if only is None:
         return rows
@@ -154,24 +135,16 @@ def kept(dataset: ActionSet, rows: tuple[Listed, ...], only: tuple[str, ...] | N
     return tuple(row for row in rows if row.class_name in only)
 
 
-def table_of(rows: Sequence[Listed]) -> Table:
+def table_of(rows: Sequence[Listed]) -> ClipTable:
     """One row a clip in the given order; ``splits`` has one column, that of the split at hand."""
     # The official numbers of the classes: "Hammering" before "HammerThrow".
     classes = sorted({row.class_name for row in rows}, key=str.lower)
-    groups = sorted({row.group for row in rows})
-    label, group = ({name: i for i, name in enumerate(names)} for names in (classes, groups))
-    return Table(
-        tuple(classes),
-        tuple(row.name for row in rows),
-        np.array([label[row.class_name] for row in rows], dtype=np.int64),
-        np.array([[row.part] for row in rows], dtype=np.int64),
-        np.array([group[row.group] for row in rows], dtype=np.int64),
-    )
+    return ClipTable.of(classes, [(row.class_name, row.name, row.group, [row.part]) for row in rows])
 
 
-def content_of(rows: Sequence[Listed], found: Sequence[Found]) -> str:
+def content_of(rows: Sequence[Listed], paths: Sequence[Path]) -> str:
     """Hash of names and content of the clips, 16 hex digits.
 
     Not of their parts: UCF101's three splits hold the same clips and share one file of decoded ones.
     """
-    return combined(f"{row.class_name}/{row.name} {clip.content}" for row, clip in zip(rows, found, strict=True))
+    return combined(f"{row.class_name}/{row.name} {_content(path)}" for row, path in zip(rows, paths, strict=True))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from kdsearch.data.clips import check_indices
 from kdsearch.errors import DataError
 
 Part = Literal["train", "test"]
@@ -34,61 +36,59 @@ class Labels:
     classes: tuple[str, ...]
 
 
-class Reader(Protocol):
-    """Files of one data set, found; hashable, equal where they are the same files."""
+class Reader(ABC):
+    """Files of one data set, found; subclasses are hashable, equal where they are the same files."""
 
-    @property
-    def kind(self) -> str:
-        """Short name of the files, part of the stored study name, such as ``cifar10jpeg``."""
+    where: Path
+    """The file or folder that holds them, for tables and errors."""
+    kind: str
+    """Short name of the files, part of the stored study name, such as ``cifar10jpeg``."""
+    description: str
+    """What they are, for every table; names re-encoded pixels and synthetic data as such."""
+    mean: Statistics = IMAGENET_MEAN
+    std: Statistics = IMAGENET_STD
+    """Mean and standard deviation of pixel / 255, by channel."""
+    padding: int = 4
+    """Pixels by which random crops are padded."""
+    side: int | None
+    """Height and width of images that all have one size and are not scaled; None for those that are."""
+    is_synthetic: bool = False
 
-    @property
-    def words(self) -> str:
-        """What they are, for every table; names re-encoded pixels and stand-ins as such."""
-
-    @property
-    def mean(self) -> Statistics:
-        """Of pixel / 255, by channel."""
-
-    @property
-    def std(self) -> Statistics:
-        """Of pixel / 255, by channel."""
-
-    @property
-    def padding(self) -> int:
-        """Pixels by which random crops are padded."""
-
-    @property
-    def side(self) -> int | None:
-        """Height and width of images that all have one size and are not scaled; None for those that are."""
-
+    @abstractmethod
     def labels(self) -> Labels:
         """All labels; decodes no image. ``DataError`` names the file that is missing, foreign or damaged."""
 
+    @abstractmethod
     def pixels(self, rows: Rows, size: int | None) -> NDArray[np.uint8]:
         """Images ``[n, 3, H, W]`` of the rows of train, then of test; ``size`` in pixels, where they can be scaled."""
 
-    def __hash__(self) -> int: ...
-
+    @abstractmethod
     def fingerprint(self) -> str:
         """Hash of the content, 16 hex digits."""
 
+    def read_all(self) -> None:
+        """Read the files to their end and ask no cache; ``DataError`` names what is missing or damaged."""
+        self.labels()
+
     def faults(self) -> Iterator[tuple[Path, str]]:
-        """Files that are not whole, and why: all of them are read to the end, and no cache is asked."""
+        """Files that are not whole, and why: all of them are read to the end."""
+        try:
+            self.read_all()
+        except DataError as error:
+            yield self.where, str(error)
 
 
-class Finder(Protocol):
-    """Looks for a data set's files below a folder; hashable."""
+class Finder(ABC):
+    """Looks for a data set's files below a folder; subclasses are hashable."""
 
-    @property
-    def multi_label(self) -> bool:
-        """Whether an image may show several classes."""
+    multi_label: bool = False
+    """Whether an image may show several classes."""
+    eleven_points: bool = False
+    """Whether the official average precision is that of 11 recall levels."""
 
-    @property
-    def eleven_points(self) -> bool:
-        """Whether the official average precision is that of 11 recall levels."""
-
+    @abstractmethod
     def find(self, root: Path | None) -> Reader:
-        """The files, or a stand-in; ``DataError`` where there are none and nothing stands in for them."""
+        """The files, or synthetic data; ``DataError`` where there are neither."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +125,7 @@ class Images:
             raise _refused(f"{len(inputs)} labels, one an image", len(parts.labels))
         _check_labels(parts.labels, len(parts.classes))
         for key in ("train", "validation", "test"):
-            part = getattr(parts, key)
-            if part.ndim != 1 or part.size == 0:
-                raise _refused(f"at least one index in {key}", f"an array of shape {list(part.shape)}")
-            if part.min() < 0 or part.max() >= len(inputs) or np.unique(part).size != part.size:
-                raise _refused(f"indices below {len(inputs)} in {key}, each once", "others or repeats")
+            check_indices("images", key, getattr(parts, key), len(inputs))
         for first, second in (("train", "validation"), ("train", "test"), ("validation", "test")):
             shared = np.intersect1d(getattr(parts, first), getattr(parts, second))
             if shared.size:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from kdsearch.data.clips import IntArray
+from kdsearch.data.declaration import ClipDeclaration
 from kdsearch.data.files import combined
 from kdsearch.data.folds import FIRST, Fold
 from kdsearch.data.images.base import ImageParts, Images, Statistics
@@ -17,34 +20,11 @@ MEAN: Statistics = (0.434, 0.405, 0.378)
 STD: Statistics = (0.152, 0.149, 0.157)
 
 
-class Videos(Protocol):
-    """What is read of a declaration such as ``kdsearch.data.ucf101()``."""
-
-    @property
-    def label(self) -> str: ...  # noqa: D102
-
-    @property
-    def description(self) -> str: ...  # noqa: D102
-
-    @property
-    def modality(self) -> str: ...  # noqa: D102
-
-    def identity(self) -> dict[str, Any]: ...  # noqa: D102
-
-    def fingerprint(self) -> str: ...  # noqa: D102
-
-    def parts(self, fold: Fold = FIRST) -> Any: ...  # noqa: D102
-
-    def load(self, frames: int, size: int | None = None) -> Any: ...  # noqa: D102
-
-    def __hash__(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class ClipImages:
     """``frames`` frames of each clip as one input ``[3, T, H, W]``; the official test list tests."""
 
-    videos: Videos
+    videos: ClipDeclaration
     frames: int
     multi_label: bool = False
     mean: Statistics = MEAN
@@ -71,7 +51,7 @@ class ClipImages:
     @property
     def num_classes(self) -> int:
         """Number of classes."""
-        return len(self.videos.parts().classes)
+        return self.videos.num_classes
 
     def identity(self) -> dict[str, Any]:
         """All that makes these data what they are, as JSON values."""
@@ -82,36 +62,39 @@ class ClipImages:
         return combined([self.videos.fingerprint(), str(self.identity())])
 
     @property
+    def is_synthetic(self) -> bool:
+        """Whether the videos are."""
+        return self.videos.is_synthetic
+
+    @property
     def folds(self) -> int | None:
         """Of the videos."""
-        return getattr(self.videos, "folds", None)
+        return self.videos.folds
 
     def with_folds(self, folds: int) -> ClipImages:
         """The same clips with another number of folds."""
-        return replace(self, videos=cast("Any", self.videos).with_folds(folds))
+        return replace(self, videos=self.videos.with_folds(folds))
 
-    def before_folds(self, *validation: float) -> ClipImages:
+    def before_folds(self, validation: float | None = None) -> ClipImages:
         """The same clips under the older recipe, one split for all runs, of this share or the videos' usual one."""
-        return replace(self, videos=cast("Any", self.videos).before_folds(*validation)) if self.folds else self
+        return replace(self, videos=self.videos.before_folds(validation)) if self.folds else self
 
-    def query_groups(self) -> Any:
-        """Source group of each test clip; ``None`` where the videos tell of none."""
-        return getattr(self.videos, "query_groups", lambda: None)()
+    def query_groups(self) -> IntArray:
+        """Source group of each test clip."""
+        return self.videos.query_groups()
 
     def parts(self, fold: Fold = FIRST) -> ImageParts:
         """Labels and parts of a fold; reads no frame."""
-        found = self.videos.parts() if fold == FIRST else self.videos.parts(fold)
-        return ImageParts(
-            np.asarray(found.labels, np.int64), tuple(found.classes), found.train, found.validation, found.query
-        )
+        found = self.videos.parts(fold)
+        return ImageParts(found.labels, found.classes, found.train, found.validation, found.query)
 
     def load(self, size: int | None = None) -> Images:
         """uint8 ``[N, 3, T, H, W]``, a view of the clips as they lie."""
-        inputs = self.videos.load(self.frames, size).inputs
+        inputs = cast("NDArray[np.uint8]", self.videos.load(self.frames, size).inputs)
         return Images(inputs.transpose(0, 4, 1, 2, 3), self.parts())
 
 
-def clips(videos: Videos, frames: int, *, mean: Statistics = MEAN, std: Statistics = STD) -> ClipImages:
+def clips(videos: ClipDeclaration, frames: int, *, mean: Statistics = MEAN, std: Statistics = STD) -> ClipImages:
     """Declare clips for classification, such as ``clips(ucf101(), frames=16)``; ``DataError`` for what is no frame.
 
     ``mean`` and ``std`` are those of Hara's Kinetics networks; torchvision's r3d_18 wants (0.43216, 0.394666, 0.37645)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kdsearch.data.roots import VARIABLE, data_root
+from typing_extensions import override
+
+from kdsearch.data.images.base import Finder, Reader
+from kdsearch.data.roots import VARIABLE, data_root, search_path
 from kdsearch.errors import DataError
 
 
 def folders(root: Path | None, name: str) -> list[Path]:
     """The folders in which a set is looked for, in order; none where no root is named."""
-    folder = data_root(root)
-    if folder is None:
-        return []
-    return list(dict.fromkeys([folder, folder / name, folder / name.upper()]))
+    return search_path(root, name, name.upper())
 
 
 def below(root: Path | None, name: str, file: str) -> Path | None:
@@ -24,23 +25,42 @@ def below(root: Path | None, name: str, file: str) -> Path | None:
     return next((folder / file for folder in folders(root, name) if (folder / file).is_file()), None)
 
 
-def official_root(root: Path | None, inner: str, name: str) -> Path | None:
-    """The first folder that holds the folder ``inner``."""
-    return next((folder for folder in folders(root, name) if (folder / inner).is_dir()), None)
-
-
-def places_words(root: Path | None) -> str:
+def searched(root: Path | None) -> str:
     """Where was looked, for errors."""
     folder = data_root(root)
     return f"below {VARIABLE} (which is not set)" if folder is None else f"below {folder}"
 
 
-def missing(root: Path | None, title: str, inner: str, name: str, how: str) -> DataError:
-    """The error of a set that is not there; ``how``: torchvision's call that gets it."""
-    return DataError(
-        f"{title}: expected the folder {inner} {places_words(root)} (directly or in {name}), found none. Get it with "
-        f"torchvision.datasets.{how}."
-    )
+@dataclass(frozen=True)
+class OfficialFinder(Finder):
+    """Looks for the folder ``inner`` that torchvision makes, in the root or its folder ``name``; nothing replaces it.
+
+    ``how``: torchvision's call that gets it.
+    """
+
+    reader: Callable[[Path], Reader]
+    title: str
+    inner: str
+    name: str
+    how: str
+    multi_label: bool = False
+    eleven_points: bool = False
+
+    def look(self, root: Path | None) -> Reader | None:
+        """The files, or None where there are none."""
+        found = (folder / self.inner for folder in folders(root, self.name))
+        where = next((folder for folder in found if folder.is_dir()), None)
+        return None if where is None else self.reader(where)
+
+    @override
+    def find(self, root: Path | None) -> Reader:
+        reader = self.look(root)
+        if reader is None:
+            raise DataError(
+                f"{self.title}: expected the folder {self.inner} {searched(root)} (directly or in {self.name}), found "
+                f"none. Get it with torchvision.datasets.{self.how}."
+            )
+        return reader
 
 
 def official(make: Callable[[Any], Any], where: Path, how: str) -> Any:

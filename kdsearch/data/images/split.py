@@ -13,8 +13,8 @@ from kdsearch.errors import DataError
 IntArray = NDArray[np.int64]
 
 
-def kept_classes(only: Sequence[str] | None, classes: tuple[str, ...]) -> list[int]:
-    """Indices of the classes that are kept, in the order of the data set; ``DataError`` for a name that it lacks."""
+def class_indices(only: Sequence[str] | None, classes: tuple[str, ...]) -> list[int]:
+    """Indices of the classes ``only``, in the order of the data set; ``DataError`` for a name that it lacks."""
     if only is None:
         return list(range(len(classes)))
     unknown = [name for name in only if name not in classes]
@@ -24,19 +24,21 @@ def kept_classes(only: Sequence[str] | None, classes: tuple[str, ...]) -> list[i
     return sorted(classes.index(name) for name in set(only))
 
 
-def chosen(labels: NDArray[Any], kept: list[int], count: int | None, draws: np.random.Generator, part: str) -> IntArray:
-    """Rows ascending: those of the kept classes, or so many of them, of each class alike.
+def chosen(
+    labels: NDArray[Any], classes: list[int], count: int | None, draws: np.random.Generator, part: str
+) -> IntArray:
+    """Rows ascending: those of the given classes, or so many of them, of each class alike.
 
     ``labels`` ``[n]`` or, of several classes an image, ``[n, C]``: then each class keeps its share of the images, as
     near as whole images allow. ``DataError`` where there are fewer than ``count``.
     """
     single = labels.ndim == 1
     if single:
-        rows = np.flatnonzero(np.isin(labels, kept))
-    elif len(kept) == labels.shape[1]:
+        rows = np.flatnonzero(np.isin(labels, classes))
+    elif len(classes) == labels.shape[1]:
         rows = np.arange(len(labels))  # also those that show nothing but what is to be ignored: they are official
     else:
-        rows = np.flatnonzero((labels[:, kept] == 1).any(1))
+        rows = np.flatnonzero((labels[:, classes] == 1).any(1))
     if len(rows) == 0:
         raise DataError(f"{part}: expected images of the classes asked for; came none. Get the files again.")
     if count is None:
@@ -46,9 +48,9 @@ def chosen(labels: NDArray[Any], kept: list[int], count: int | None, draws: np.r
     if not single:
         return rows[_in_proportion(_rarest(labels[rows]), count, draws)]
     taken = []
-    for place, label in enumerate(kept):
+    for place, label in enumerate(classes):
         own = draws.permutation(rows[labels[rows] == label])
-        wanted = count // len(kept) + (place < count % len(kept))
+        wanted = count // len(classes) + (place < count % len(classes))
         if wanted > len(own):
             raise DataError(
                 f"{part}={count}: that is {wanted} images of class {label}, which has {len(own)}; ask for fewer."
@@ -57,16 +59,16 @@ def chosen(labels: NDArray[Any], kept: list[int], count: int | None, draws: np.r
     return np.sort(np.concatenate(taken))
 
 
-def renumbered(labels: NDArray[Any], kept: list[int]) -> NDArray[Any]:
-    """Labels counted anew over the kept classes alone."""
-    return np.searchsorted(kept, labels).astype(np.int64) if labels.ndim == 1 else labels[:, kept]
+def renumbered(labels: NDArray[Any], classes: list[int]) -> NDArray[Any]:
+    """Labels counted anew over the given classes alone."""
+    return np.searchsorted(classes, labels).astype(np.int64) if labels.ndim == 1 else labels[:, classes]
 
 
-def carved(labels: NDArray[Any], share: float, draws: np.random.Generator) -> IntArray:
+def held_out(labels: NDArray[Any], share: float, draws: np.random.Generator) -> IntArray:
     """Indices that validate, ascending: of each class its share, one at least and never all.
 
     An image of several classes counts as one of its rarest class, so that rare ones are met in both parts; there a
-    class's share is kept within an image of its stratum, and a class of one image may lie in either part.
+    class's share is met within an image of its stratum, and a class of one image may lie in either part.
     """
     if labels.ndim == 2:
         if len(labels) < 2:

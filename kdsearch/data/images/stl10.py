@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -10,33 +9,34 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Unpack, override
 
+from kdsearch.data.declaration import shows
 from kdsearch.data.files import combined, digest
-from kdsearch.data.images.base import IMAGENET_MEAN, IMAGENET_STD, PARTS, Labels, Part, Rows, Statistics
-from kdsearch.data.images.cache import decoded_once
-from kdsearch.data.images.locate import official
+from kdsearch.data.images.base import PARTS, Labels, Part, Reader, Rows
+from kdsearch.data.images.declaration import ImageDeclaration, ImageOptions, declare
+from kdsearch.data.images.files import decoded_rows
+from kdsearch.data.images.locate import OfficialFinder, official
 from kdsearch.errors import DataError
 
-FOLDER = "stl10_binary"
 _SIDE = 96
 
 
 @dataclass(frozen=True)
-class Stl10Reader:
-    """STL10's 5,000 and 8,000 labelled images of 96 pixels, see ``Reader``; ``path`` holds ``stl10_binary``."""
+class Stl10Reader(Reader):
+    """STL10's 5,000 and 8,000 labelled images of 96 pixels; ``where`` is ``stl10_binary``."""
 
-    path: Path
-    kind: str = "stl10"
-    words: str = "STL10"
-    mean: Statistics = IMAGENET_MEAN
-    std: Statistics = IMAGENET_STD
-    padding: int = 4
-    side: int | None = _SIDE
+    where: Path
 
+    kind = "stl10"
+    description = "STL10"
+    side = _SIDE
+
+    @override
     def labels(self) -> Labels:
-        """See ``Reader``. Read here and not by torchvision, which sums up 3 GB of images each time it is asked."""
+        """Read here and not by torchvision, which sums up 3 GB of images each time it is asked."""
         try:
-            names = tuple((self.path / FOLDER / "class_names.txt").read_text().split())
+            names = tuple((self.where / "class_names.txt").read_text().split())
             train, test = (np.fromfile(self._file(part, "y"), np.uint8).astype(np.int64) - 1 for part in PARTS)
             lengths = {part: self._file(part, "X").stat().st_size for part in PARTS}
         except OSError as error:
@@ -49,8 +49,9 @@ class Stl10Reader:
                 raise self._broken(f"{part}_X.bin of {came:,} bytes where {len(labels):,} labels need {want:,}")
         return Labels(train, test, names)
 
+    @override
     def pixels(self, rows: Rows, size: int | None) -> NDArray[np.uint8]:
-        """See ``Reader``; they have one size, and are turned upright once into a file of their pixels."""
+        """Images ``[n, 3, 96, 96]``, turned upright once into a file of their pixels."""
         opened, lock = dict[Part, Any](), Lock()
 
         def image(part: Part, row: int) -> NDArray[np.uint8]:
@@ -59,32 +60,43 @@ class Stl10Reader:
                     opened[part] = self._open(part)
             return np.ascontiguousarray(opened[part].data[row])
 
-        return decoded_once(self.fingerprint(), rows, (3, _SIDE, _SIDE), image)
+        return decoded_rows(self.fingerprint(), rows, (3, _SIDE, _SIDE), image)
 
+    @override
     def fingerprint(self) -> str:
         """Of the labelled files' bytes."""
         return combined(digest(self._file(part, name)) for part in PARTS for name in ("X", "y"))
 
-    def faults(self) -> Iterator[tuple[Path, str]]:
-        """See ``Reader``; torchvision compares the md5 sums of all files."""
-        try:
-            self.labels()
-            self._open("test")
-        except DataError as error:
-            yield self.path / FOLDER, str(error)
+    @override
+    def read_all(self) -> None:
+        """Torchvision compares the md5 sums of all files."""
+        self.labels()
+        self._open("test")
 
     def _file(self, part: Part, name: str) -> Path:
-        return self.path / FOLDER / f"{part}_{name}.bin"
+        return self.where / f"{part}_{name}.bin"
 
     def _open(self, part: Part) -> Any:
         def make(datasets: Any) -> Any:
-            return datasets.STL10(str(self.path), split=part, download=False)
+            return datasets.STL10(str(self.where.parent), split=part, download=False)
 
-        return official(make, self.path / FOLDER, self._how)
+        return official(make, self.where, self._how)
 
     @property
     def _how(self) -> str:
-        return f'Get them again with torchvision.datasets.STL10("{self.path}", download=True).'
+        return f'Get them again with torchvision.datasets.STL10("{self.where.parent}", download=True).'
 
     def _broken(self, came: object) -> DataError:
-        return DataError(f"{self.path / FOLDER}: expected the official files, whole; came: {came}. {self._how}")
+        return DataError(f"{self.where}: expected the official files, whole; came: {came}. {self._how}")
+
+
+STL10 = OfficialFinder(Stl10Reader, "STL10", "stl10_binary", "stl10", 'STL10("<that folder>", download=True)')
+
+
+@shows(ImageOptions)
+def stl10(**options: Unpack[ImageOptions]) -> ImageDeclaration:
+    """Declare STL10's labelled images; reads nothing yet. Options are the fields of :class:`ImageDeclaration`.
+
+    ``DataError`` where there is none when it is used.
+    """
+    return declare(STL10, **options)

@@ -2,84 +2,72 @@
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
-from kdsearch.data.clips import MODALITIES, Modality, Source
-from kdsearch.data.findings import Available, Finding
+from kdsearch.data.clips import MODALITIES, Modality
+from kdsearch.data.files import check_zip
+from kdsearch.data.inventory import SYNTHETIC, Available, Finding, finding_of, row_of
 from kdsearch.data.jhmdb.archive import FILES, open_archive
-from kdsearch.data.jhmdb.locate import Location, bases, locate, open_source
-from kdsearch.data.jhmdb.official import lists_folder, media_folder, open_official, read_lists
-from kdsearch.data.roots import data_root
+from kdsearch.data.jhmdb.locate import Location, bases, locate, open_reader
+from kdsearch.data.jhmdb.official import OfficialReader, lists_folder, media_folder, open_official, read_lists
+from kdsearch.data.synthetic import not_real
 from kdsearch.errors import DataError
 
 
-def available_jhmdb(root: Path | None) -> list[Available]:
+def available(root: Path | None) -> list[Available]:
     """One row a modality."""
     return [_row(modality, locate(modality, root)) for modality in MODALITIES]
 
 
-def verify_jhmdb(root: Path | None) -> list[Finding]:
+def verify(root: Path | None) -> Iterator[Finding]:
     """One finding for each archive and official file, each read to its end."""
-    findings, folder = list[Finding](), data_root(root)
     # On a file system that ignores case, jhmdb and JHMDB are one folder.
-    places = [] if folder is None else {base.resolve(): base for base in bases(folder) if base.is_dir()}.values()
-    for base in places:
-        findings += [_archive(base / name, m) for m, name in FILES.items() if (base / name).is_file()]
-        findings += _official(base)
-    return findings
+    for base in {base.resolve(): base for base in bases(root) if base.is_dir()}.values():
+        for modality, name in FILES.items():
+            if (base / name).is_file():
+                yield finding_of(base / name, partial(_archive, base / name, modality))
+        lists = lists_folder(base)
+        if lists is not None:
+            yield finding_of(lists, partial(_lists, lists))
+        for media in ("poses", "masks", "frames"):  # Silhouettes are made of the masks' files.
+            yield from _official(base, media)
 
 
 def _row(modality: Modality, location: Location) -> Available:
+    def read() -> tuple[int, int, str]:
+        reader = open_reader(location, modality)
+        reader.clip(0, 1)  # what is damaged or missing shows when frames are read
+        fingerprint = SYNTHETIC if location.path is None else reader.fingerprint()
+        return len(reader.table), len(reader.table.present), fingerprint
+
+    return row_of("jhmdb", modality, location.path or not_real("JHMDB"), read)
+
+
+def _archive(path: Path, modality: Modality) -> str:
+    reader = open_archive(path, modality)
+    reader.clip(0, 1)
+    check_zip(path)
+    return reader.summary()
+
+
+def _lists(folder: Path) -> str:
+    return f"split lists of {len(read_lists(folder))} clips"
+
+
+def _official(base: Path, modality: Modality) -> list[Finding]:
+    folder = media_folder(base, modality)
+    if folder is None:
+        return []
     try:
-        source = open_source(location, modality)
-        fingerprint = "stand-in" if location.path is None else source.fingerprint()
+        reader = open_official(base, modality)
+        paths = reader.paths
     except DataError as error:
-        return Available("jhmdb", modality, str(error), clips=0, classes=0, fingerprint="unreadable")
-    where = "stand-in, not JHMDB" if location.path is None else str(location.path)
-    return Available("jhmdb", modality, where, len(source.table), len(source.table.present), fingerprint)
+        return [Finding(folder, False, str(error))]
+    clips = [finding_of(path, partial(_clip, reader, row)) for row, path in enumerate(paths)]
+    return [clip for clip in clips if not clip.ok] or [finding_of(folder, reader.summary)]
 
 
-def _archive(path: Path, modality: Modality) -> Finding:
-    try:
-        summary = _summary(open_archive(path, modality))
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # Arrays that training does not read may be damaged too.
-    except DataError as error:
-        return Finding(path, False, str(error))
-    if damaged is not None:
-        return Finding(path, False, f"{path}: expected whole arrays; came a damaged {damaged}. Download it again.")
-    return Finding(path, True, summary)
-
-
-def _official(base: Path) -> list[Finding]:
-    findings, lists = list[Finding](), lists_folder(base)
-    if lists is not None:
-        try:
-            findings.append(Finding(lists, True, f"split lists of {len(read_lists(lists))} clips"))
-        except DataError as error:
-            findings.append(Finding(lists, False, str(error)))
-    for modality in ("poses", "masks", "frames"):  # Silhouettes are made of the masks' files.
-        folder = media_folder(base, modality)
-        if folder is None:
-            continue
-        try:
-            source = open_official(base, modality)
-        except DataError as error:
-            findings.append(Finding(folder, False, str(error)))
-            continue
-        bad = [finding for row in range(len(source.table)) if (finding := _clip(source, row, source.paths[row]))]
-        findings += bad or [Finding(folder, True, _summary(source))]
-    return findings
-
-
-def _clip(source: Source, row: int, path: Path) -> Finding | None:
-    try:
-        source.clip(row, None)
-    except DataError as error:
-        return Finding(path, False, str(error))
-    return None
-
-
-def _summary(source: Source) -> str:
-    return f"{len(source.table)} clips of {len(source.table.present)} classes, fingerprint {source.fingerprint()}"
+def _clip(reader: OfficialReader, row: int) -> str:
+    return f"{len(reader.clip(row, None))} frames"

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
 
 from kdsearch.errors import DataError
 
@@ -49,13 +45,3 @@ def film_of(name: str, class_name: str) -> str:
     title = source_of(name, class_name).removeprefix(f"{class_name}/").lower()
     letters = re.sub(r"[\W_]+", "", title)
     return re.sub(r"(?:part)?\d+$|ii+$", "", letters) or letters
-
-
-def group_indices(names: Sequence[str], class_names: Sequence[str]) -> NDArray[np.int64]:
-    """Index of each clip's source video, counted over the sorted (class, source) pairs.
-
-    ``names`` and ``class_names`` run over clips; gives ``(N,)``.
-    """
-    sources = [(c, source_of(name, c)) for name, c in zip(names, class_names, strict=True)]
-    index = {source: i for i, source in enumerate(sorted(set(sources)))}
-    return np.array([index[source] for source in sources], dtype=np.int64)

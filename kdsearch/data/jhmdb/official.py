@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from kdsearch.data.clips import Modality, Table, check_table, sample_uniform
+from kdsearch.data.clips import ClipReader, ClipTable, Modality, check_table, few, sample_uniform
 from kdsearch.data.files import combined, digest
-from kdsearch.data.jhmdb.names import CLASSES, group_indices
+from kdsearch.data.jhmdb.names import CLASSES, source_of
 from kdsearch.data.jhmdb.silhouettes import halve, silhouettes
-from kdsearch.data.video import read_video
+from kdsearch.data.video import read_clip
 from kdsearch.errors import DataError
 
 FOLDERS: dict[Modality, tuple[str, ...]] = {
@@ -40,7 +41,7 @@ def media_folder(base: Path, modality: Modality) -> Path | None:
     return next((base / name for name in FOLDERS[modality] if (base / name).is_dir()), None)
 
 
-def read_lists(folder: Path) -> Table:
+def read_lists(folder: Path) -> ClipTable:
     """All clips named by ``<class>_test_split{1,2,3}.txt``, in the order of class and name.
 
     Lines read ``<video>.avi 1`` (train) or ``2`` (test). ``DataError`` names the list and line otherwise.
@@ -54,7 +55,7 @@ def read_lists(folder: Path) -> Table:
                 "came another name. Move foreign lists (such as HMDB51's) out of the folder."
             )
         found.setdefault(match.group(1), {})[int(match.group(2))] = _read_list(path)
-    rows = list[tuple[str, str, list[int]]]()
+    rows = list[tuple[str, str, str, list[int]]]()
     for class_name in sorted(found):
         lists = found[class_name]
         if set(lists) != {1, 2, 3} or lists[1].keys() != lists[2].keys() or lists[1].keys() != lists[3].keys():
@@ -63,16 +64,12 @@ def read_lists(folder: Path) -> Table:
                 f"{sorted(lists)} with {[len(lists[s]) for s in sorted(lists)]} videos. "
                 "Unpack the official splits again."
             )
-        rows += [(class_name, name, [lists[s][name] for s in (1, 2, 3)]) for name in sorted(lists[1])]
+        for name in sorted(lists[1]):
+            parts = [lists[split][name] for split in (1, 2, 3)]
+            rows.append((class_name, name, source_of(name, class_name), parts))
     if not rows:
         raise DataError(f"{folder}: expected official split lists with videos; came none. Unpack splits.zip there.")
-    table = Table(
-        classes=CLASSES,
-        names=tuple(name for _, name, _ in rows),
-        labels=np.array([CLASSES.index(c) for c, _, _ in rows], dtype=np.int64),
-        splits=np.array([s for _, _, s in rows], dtype=np.int64),
-        groups=group_indices([name for _, name, _ in rows], [c for c, _, _ in rows]),
-    )
+    table = ClipTable.of(CLASSES, rows)
     check_table(table, folder)
     return table
 
@@ -93,20 +90,34 @@ def _read_list(path: Path) -> dict[str, int]:
 
 
 @dataclass(frozen=True, eq=False)
-class OfficialSource:
+class OfficialReader(ClipReader):
     """Clips of the official files; each is read when asked for, so packing pays for everything but frames."""
 
     folder: Path
     modality: Modality
-    table: Table
-    paths: tuple[Path, ...]
+    table: ClipTable
     size: int = 112
 
+    @cached_property
+    def paths(self) -> list[Path]:
+        """The file or folder of each clip; ``DataError`` counts and names the videos that are listed but missing."""
+        classes = [self.table.classes[label] for label in self.table.labels]
+        names = list(zip(classes, self.table.names, strict=True))
+        found = [_file(self.folder / class_name, video, self.modality) for class_name, video in names]
+        missing = [f"{c}/{video}" for (c, video), path in zip(names, found, strict=True) if path is None]
+        if missing:
+            raise DataError(
+                f"{self.folder}: expected {self.modality} of all {len(names)} videos that the lists name; "
+                f"{len(missing)} are missing: {few(missing)}. Unpack the official archive again."
+            )
+        return [path for path in found if path is not None]
+
+    @override
     def clip(self, row: int, count: int | None) -> NDArray[np.generic]:
         """Poses ``(T, 15, 2)``, masks ``(T, 120, 160)``, silhouettes ``(T, 32, 32)``, frames ``(T, size, size, 3)``."""
         path = self.paths[row]
         if self.modality == "frames":
-            return read_video(path, count, self.size)
+            return read_clip(path, count, self.size)
         whole: NDArray[np.generic]
         if self.modality == "poses":
             whole = read_joints(path)
@@ -116,6 +127,7 @@ class OfficialSource:
             whole = silhouettes(read_masks(path))[0]
         return whole if count is None else whole[sample_uniform(len(whole), count)]
 
+    @override
     def fingerprint(self) -> str:
         """Of the lists and every file's content; of frame folders: all names and sizes, the first frame's bytes."""
         table = [f"{n} {s.tolist()}" for n, s in zip(self.table.names, self.table.splits, strict=True)]
@@ -130,58 +142,25 @@ def _content(path: Path) -> str:
     return combined([digest(frames[0]), *(f"{frame.name} {frame.stat().st_size}" for frame in frames)])
 
 
-def open_official_table(base: Path, modality: Modality) -> Table:
-    """The table of the official files under ``base`` from the split lists alone; no video is looked for."""
-    return read_lists(_folders(base, modality)[0])
-
-
-def open_official(base: Path, modality: Modality, size: int = 112) -> OfficialSource:
-    """The official files under ``base``; ``DataError`` counts and names the videos that are listed but missing."""
-    lists, folder = _folders(base, modality)
-    table = read_lists(lists)
-    classes = [table.classes[label] for label in table.labels]
-    at = [_PATHS[modality](folder / c, name) for c, name in zip(classes, table.names, strict=True)]
-    missing = [f"{c}/{n}" for c, n, path in zip(classes, table.names, at, strict=True) if path is None]
-    if missing:
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise DataError(
-            f"{folder}: expected {modality} of all {len(table)} videos that {lists} names; {len(missing)} are missing: "
-            f"{', '.join(missing[:3])}{more}. Unpack the official archive again."
-        )
-    return OfficialSource(folder, modality, table, tuple(path for path in at if path is not None), size)
-
-
-def _folders(base: Path, modality: Modality) -> tuple[Path, Path]:
-    """The folders of split lists and of a modality's files; ``DataError`` where one of them is absent."""
+def open_official(base: Path, modality: Modality, size: int = 112) -> OfficialReader:
+    """The official files under ``base`` as the split lists name them; ``DataError`` where lists or files are absent."""
     lists, folder = lists_folder(base), media_folder(base, modality)
     if lists is None or folder is None:
         wanted = f"{FOLDERS[modality][0]}/<class>/<video> and splits/<class>_test_split1.txt"
         raise DataError(f"{base}: expected the official {wanted}; came only one of them or none. Unpack both there.")
-    return lists, folder
+    return OfficialReader(folder, modality, read_lists(lists), size)
 
 
-def _mat(name: str) -> Callable[[Path, str], Path | None]:
-    def find(folder: Path, video: str) -> Path | None:
-        path = folder / video / name
-        return path if path.is_file() else None
-
-    return find
-
-
-def _frames(folder: Path, video: str) -> Path | None:
+def _file(folder: Path, video: str, modality: Modality) -> Path | None:
+    """A video's file of a modality, or the folder of its frames; None where there is none."""
     images = folder / video
-    if next(images.glob("*.png"), None) is not None:
+    if modality != "frames":
+        path = images / f"{FOLDERS[modality][0]}.mat"  # joint_positions.mat in joint_positions
+    elif next(images.glob("*.png"), None) is not None:
         return images
-    path = folder / f"{video}.avi"
+    else:
+        path = folder / f"{video}.avi"
     return path if path.is_file() else None
-
-
-_PATHS: dict[Modality, Callable[[Path, str], Path | None]] = {
-    "poses": _mat("joint_positions.mat"),
-    "masks": _mat("puppet_mask.mat"),
-    "silhouettes": _mat("puppet_mask.mat"),
-    "frames": _frames,
-}
 
 
 def read_joints(path: Path) -> NDArray[np.float32]:

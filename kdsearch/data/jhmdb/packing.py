@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from kdsearch.data.clips import Modality
 from kdsearch.data.files import write_whole
-from kdsearch.data.jhmdb.archive import FILES
-from kdsearch.data.jhmdb.locate import bases, has_official
+from kdsearch.data.jhmdb.archive import DATA_KEY, FILES
+from kdsearch.data.jhmdb.locate import bases
 from kdsearch.data.jhmdb.names import JOINTS
-from kdsearch.data.jhmdb.official import OfficialSource, open_official, read_masks
+from kdsearch.data.jhmdb.official import OfficialReader, media_folder, open_official, read_masks
 from kdsearch.data.jhmdb.silhouettes import silhouettes
 from kdsearch.errors import DataError
 
@@ -26,40 +26,38 @@ def pack(root: Path, destination: Path, modality: Modality) -> Path:
         raise DataError(
             f"modality {modality!r}: expected one of {', '.join(FILES)}; frames are read from their folders."
         )
-    base = next((base for base in bases(root) if has_official(base, modality)), None)
-    source = open_official(root if base is None else base, modality)
+    base = next((base for base in bases(root) if media_folder(base, modality)), None)
+    reader = open_official(root if base is None else base, modality)
     path = destination if destination.suffix == ".npz" else destination / FILES[modality]
-    arrays = _arrays(source)
+    arrays = _arrays(reader)
     return write_whole(path, lambda file: np.savez_compressed(file, **arrays))  # type: ignore[arg-type]
 
 
-def _arrays(source: OfficialSource) -> dict[str, NDArray[np.generic]]:
-    table, arrays = source.table, dict[str, NDArray[np.generic]]()
-    if source.modality == "silhouettes":
-        pairs = [silhouettes(read_masks(path)) for path in source.paths]
-        clips: list[NDArray[np.generic]] = [frames for frames, _ in pairs]
-        arrays["frames"] = np.concatenate(clips)
-        arrays["bbox_xyxy"] = np.concatenate([found for _, found in pairs])
-    elif source.modality == "masks":
-        # Bits are packed clip by clip: all masks as bytes would be half a gigabyte.
-        clips = [_bits(source.clip(row, None)) for row in range(len(table))]
-        arrays["packed"] = np.concatenate(clips)
-        arrays["shape_hw"] = np.array([120, 160], dtype=np.int64)
-    else:
-        clips = [source.clip(row, None) for row in range(len(table))]
-        arrays["frames"] = np.concatenate(clips)
-        arrays["joints"] = np.array(JOINTS)
-        arrays["mask_index"] = np.arange(len(table), dtype=np.int32)
-        # Names come from the files themselves, so they are certain.
-        arrays["name_match_margin"] = np.full(len(table), np.inf, dtype=np.float32)
-    return arrays | {
-        "offsets": np.cumsum([0, *map(len, clips)]).astype(np.int32),
+def _arrays(reader: OfficialReader) -> dict[str, NDArray[np.generic]]:
+    table = reader.table
+    arrays = {
         "label": table.labels.astype(np.uint8),
         "name": np.array(table.names),
         "split": table.splits.astype(np.uint8),
         "source_group": table.groups.astype(np.int32),
         "classes": np.array(table.classes),
     }
+    if reader.modality == "silhouettes":
+        pairs = [silhouettes(read_masks(path)) for path in reader.paths]
+        clips: list[NDArray[np.generic]] = [frames for frames, _ in pairs]
+        arrays["bbox_xyxy"] = np.concatenate([found for _, found in pairs])
+    elif reader.modality == "masks":
+        # Bits are packed clip by clip: all masks as bytes would be half a gigabyte.
+        clips = [_bits(reader.clip(row, None)) for row in range(len(table))]
+        arrays["shape_hw"] = np.array([120, 160], dtype=np.int64)
+    else:
+        clips = [reader.clip(row, None) for row in range(len(table))]
+        arrays["joints"] = np.array(JOINTS)
+        arrays["mask_index"] = np.arange(len(table), dtype=np.int32)
+        # Names come from the files themselves, so they are certain.
+        arrays["name_match_margin"] = np.full(len(table), np.inf, dtype=np.float32)
+    offsets = np.cumsum([0, *map(len, clips)]).astype(np.int32)
+    return arrays | {"offsets": offsets, DATA_KEY[reader.modality]: np.concatenate(clips)}
 
 
 def _bits(masks: NDArray[np.generic]) -> NDArray[np.uint8]:

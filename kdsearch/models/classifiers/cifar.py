@@ -136,13 +136,3 @@ class CifarResNet(Classifier):
         first = self.layer1(torch.relu(self.bn1(self.conv1(channels_last(images)))))
         second = self.layer2(first)
         return [first, second, self.layer3(second)]
-
-
-def resnet20(classes: int = 10, width: int = 16) -> CifarResNet:
-    """:class:`CifarResNet` of 20 layers."""
-    return CifarResNet(20, classes, width)
-
-
-def resnet32(classes: int = 10, width: int = 16) -> CifarResNet:
-    """:class:`CifarResNet` of 32 layers."""
-    return CifarResNet(32, classes, width)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import urlparse
 
 import torch
@@ -44,6 +44,10 @@ class Pretrained(Classifier):
         named = type(type(self).__name__, (nn.ModuleDict,), {})
         return cast("nn.Module", named(parts))
 
+    def fill(self, weights: str, model: str | None, width: int) -> None:
+        """Take ``weights``, a path or a name of torchvision's for its ``model``, into the network of this width."""
+        self.load(_file(weights, model, width))
+
     def load(self, path: Path) -> None:
         """Fill the network from a file; raises :class:`~kdsearch.errors.DataError` where the body does not fit."""
         layout = self.layout()
@@ -57,11 +61,8 @@ class Pretrained(Classifier):
         raise NotImplementedError
 
 
-Filled = TypeVar("Filled", bound=Pretrained)
-
-
 def freeze(parts: Iterable[nn.Module]) -> None:
-    """Hold the parameters of ``parts``: they take no gradient, and no optimizer moves them (see ``moving``).
+    """Freeze the parameters of ``parts``: they take no gradient, and no optimizer moves them (see ``trainable``).
 
     A population has one copy of them for all members, which begin with the same weights. Batch norms among them go on
     following the batches' statistics, each member its own.
@@ -71,15 +72,8 @@ def freeze(parts: Iterable[nn.Module]) -> None:
 
 
 def trainable(network: nn.Module) -> dict[str, nn.Parameter]:
-    """The parameters that learn, by name: all but those that are held."""
+    """The parameters that learn, by name: all but those that are frozen."""
     return {name: value for name, value in network.named_parameters() if value.requires_grad}
-
-
-def filled(network: Filled, weights: str | None, model: str | None, width: int) -> Filled:
-    """``network`` with ``weights``, a path or a name of torchvision's for its ``model``."""
-    if weights is not None:
-        network.load(_file(weights, model, width))
-    return network
 
 
 def _file(weights: str, model: str | None, width: int) -> Path:

@@ -7,8 +7,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
-from kdsearch.models.classifiers.pretrained import Pretrained, filled
+from kdsearch.models.classifiers.pretrained import Pretrained
 from kdsearch.models.encoders.r3d import R3D18
 from kdsearch.models.encoders.resnet3d_hara import HaraResNet18
 from kdsearch.models.layers.batch_norm import BatchNorm2d, BatchNorm3d
@@ -29,15 +30,15 @@ class ResNet(Pretrained):
         """What may be computed again in the backward pass, see :mod:`kdsearch.training.activation_checkpointing`."""
         return [block for stage in self._layers() for block in cast("nn.Sequential", stage)]
 
+    @override
     def stages(self, images: Tensor) -> list[Tensor]:
-        """Maps after each of the four stages."""
         maps = [self._stem(images)]
         for layer in self._layers():
             maps.append(layer(maps[-1]))
         return maps[1:]
 
+    @override
     def parts_before(self, stage: int) -> list[nn.Module]:
-        """See :class:`~kdsearch.models.classifiers.pretrained.Pretrained`: the stem and so many stages."""
         kept = {f"layer{i}" for i in range(stage, 5)}
         return [part for name, part in self._body().items() if name not in kept]
 
@@ -96,41 +97,41 @@ def _stage(block: Any, inputs: int, outputs: int, count: int, stride: int) -> nn
     return nn.Sequential(*blocks, *(block(outputs, planes, norm_layer=BatchNorm2d) for _ in range(count - 1)))
 
 
-class ClipR3D18(ResNet):
-    """:class:`~kdsearch.models.encoders.r3d.R3D18` as a classifier of normalised clips ``[B, 3, T, H, W]``."""
+class ClipResNet(ResNet):
+    """A 3-D ResNet-18 as a classifier of normalised clips ``[B, 3, T, H, W]``; ``network`` is its body."""
 
     dims = 3
 
-    def __init__(self, classes: int = 400, width: int = 64) -> None:
+    def __init__(self, network: nn.Module, classes: int, width: int) -> None:
         super().__init__()
-        encoder = R3D18(width)
         self.stage_channels = (width, 2 * width, 4 * width, 8 * width)
-        self.features = encoder.features
-        self.network = cast("nn.Module", _with_our_norms(encoder.network))
+        self.features = 8 * width
+        self.network = _with_our_norms(network)
         self.classify = nn.Linear(self.features, classes)
 
+    @override
     def _body(self) -> dict[str, nn.Module]:
         return {name: module for name, module in self.network.named_children() if name != "fc"}
 
-    def _stem(self, images: Tensor) -> Tensor:
-        return cast("Tensor", self.network.stem(images))  # type: ignore[operator]
 
-
-class ClipHaraResNet18(ResNet):
-    """``HaraResNet18`` as a classifier of normalised clips ``[B, 3, T, H, W]``."""
-
-    dims = 3
+class ClipR3D18(ClipResNet):
+    """:class:`~kdsearch.models.encoders.r3d.R3D18` as a classifier."""
 
     def __init__(self, classes: int = 400, width: int = 64) -> None:
-        super().__init__()
-        self.stage_channels = (width, 2 * width, 4 * width, 8 * width)
-        self.network = _with_our_norms(HaraResNet18(width))
-        self.features = self.network.features
-        self.classify = nn.Linear(self.features, classes)
+        super().__init__(R3D18(width).network, classes, width)
 
-    def _body(self) -> dict[str, nn.Module]:
-        return dict(self.network.named_children())
+    @override
+    def _stem(self, images: Tensor) -> Tensor:
+        return cast("Tensor", self.network.stem(images))
 
+
+class ClipHaraResNet18(ClipResNet):
+    """``HaraResNet18`` as a classifier."""
+
+    def __init__(self, classes: int = 400, width: int = 64) -> None:
+        super().__init__(HaraResNet18(width), classes, width)
+
+    @override
     def _stem(self, images: Tensor) -> Tensor:
         x = torch.relu_(self.network.bn1(self.network.conv1(images)))
         return F.max_pool3d(x, kernel_size=3, stride=2, padding=1)
@@ -145,28 +146,3 @@ def _with_our_norms(network: Any) -> Any:
                 ours.load_state_dict(norm.state_dict())
                 setattr(module, name, ours)
     return network
-
-
-def resnet18(classes: int = 1000, width: int = 64, weights: str | None = None) -> ImageResNet:
-    """:class:`ImageResNet` of 18 layers."""
-    return filled(ImageResNet(18, classes, width), weights, "resnet18", width)
-
-
-def resnet34(classes: int = 1000, width: int = 64, weights: str | None = None) -> ImageResNet:
-    """:class:`ImageResNet` of 34 layers."""
-    return filled(ImageResNet(34, classes, width), weights, "resnet34", width)
-
-
-def resnet50(classes: int = 1000, width: int = 64, weights: str | None = None) -> ImageResNet:
-    """:class:`ImageResNet` of 50 layers."""
-    return filled(ImageResNet(50, classes, width), weights, "resnet50", width)
-
-
-def r3d_18(classes: int = 400, width: int = 64, weights: str | None = None) -> ClipR3D18:
-    """:class:`ClipR3D18`."""
-    return filled(ClipR3D18(classes, width), weights, "r3d_18", width)
-
-
-def hara_resnet18(classes: int = 400, width: int = 64, weights: str | None = None) -> ClipHaraResNet18:
-    """:class:`ClipHaraResNet18`; ``weights`` is a path, since torchvision has none."""
-    return filled(ClipHaraResNet18(classes, width), weights, None, width)

@@ -7,8 +7,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
-from kdsearch.models.classifiers.pretrained import Pretrained, filled
+from kdsearch.models.classifiers.pretrained import Pretrained
 from kdsearch.models.layers.batch_norm import BatchNorm2d
 from kdsearch.models.layers.memory_format import channels_last
 
@@ -53,8 +54,8 @@ class Vgg16Bn(Pretrained):
             inputs = outputs
         self.classify = nn.Linear(self.features, classes)
 
+    @override
     def parts_before(self, stage: int) -> list[nn.Module]:
-        """See :class:`~kdsearch.models.classifiers.pretrained.Pretrained`: so many blocks."""
         return list(self.layers)[: stage - 1]
 
     def _body(self) -> dict[str, nn.Module]:
@@ -87,7 +88,7 @@ class ImageNetVgg16Bn(Vgg16Bn):
 
     ``[B, 3, H, W]`` to ``[B, classes]``; 138,365,992 parameters at ``width`` 64 and 1,000 classes. The embedding is
     what the first two linear layers make, ``[B, 64 width]``. Its dropout is left out: a source of soft labels, which
-    this is for, is asked in evaluation mode.
+    this is for, runs in evaluation mode.
     """
 
     head = "classifier.6"
@@ -99,12 +100,14 @@ class ImageNetVgg16Bn(Vgg16Bn):
         self.second = nn.Linear(self.features, self.features)
         self.classify = nn.Linear(self.features, classes)
 
+    @override
     def parts_before(self, stage: int) -> list[nn.Module]:
-        """See :class:`Vgg16Bn`; the last layer alone is behind all stages."""
+        """The last layer alone is behind all stages."""
         return [*super().parts_before(stage), *([self.first, self.second] if stage > len(self.layers) else [])]
 
+    @override
     def layout(self) -> nn.Module:
-        """See ``Pretrained``: linear layers are numbered with what lies between."""
+        """Linear layers are numbered with what lies between."""
         linear = nn.ModuleDict({"0": self.first, "3": self.second, "6": self.classify})
         named = type(type(self).__name__, (nn.ModuleDict,), {})
         return cast("nn.Module", named({**self._body(), "classifier": linear}))
@@ -113,13 +116,3 @@ class ImageNetVgg16Bn(Vgg16Bn):
         """The embedding ``[B, 64 width]`` of the last map at 7 x 7 pixels."""
         x = F.adaptive_avg_pool2d(last, 7).flatten(1)
         return torch.relu(self.second(torch.relu(self.first(x))))
-
-
-def vgg16_bn(classes: int = 10, width: int = 64, weights: str | None = None) -> Vgg16Bn:
-    """:class:`Vgg16Bn`."""
-    return filled(Vgg16Bn(classes, width), weights, "vgg16_bn", width)
-
-
-def imagenet_vgg16_bn(classes: int = 1000, width: int = 64, weights: str | None = None) -> ImageNetVgg16Bn:
-    """:class:`ImageNetVgg16Bn`."""
-    return filled(ImageNetVgg16Bn(classes, width), weights, "vgg16_bn", width)

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from kdsearch.models.layers.memory_format import tensor_of
+from kdsearch.models.encoders.rgb import RGBEncoder, prepare
 from kdsearch.models.weights import load_into
 from kdsearch.torchvision_compat import import_torchvision
+
+__all__ = ["R3D18", "prepare"]
 
 # Mean and deviation that torchvision documents for its Kinetics-400 weights.
 _MEAN = (0.43216, 0.394666, 0.37645)
 _DEVIATION = (0.22803, 0.22145, 0.216989)
-
-
-def prepare(inputs: NDArray[np.generic]) -> Tensor:
-    """RGB clips ``[N, T, H, W, 3]`` bytes to ``[N, 3, T, H, W]`` bytes, in the same memory."""
-    return tensor_of(np.asarray(inputs, dtype=np.uint8)).permute(0, 4, 1, 2, 3)
 
 
 def _network(width: int) -> Any:
@@ -41,7 +35,7 @@ def _network(width: int) -> Any:
     return VideoResNet(resnet.BasicBlock, [resnet.Conv3DSimple] * 4, [2, 2, 2, 2], stem)
 
 
-class R3D18(nn.Module):
+class R3D18(RGBEncoder):
     """``torchvision.models.video.r3d_18`` without its classifier: ``[B, 3, T, H, W]`` bytes to ``[B, 8 width]``.
 
     Stem 3x7x7 without max-pool and shortcuts of 1x1x1 convolutions: not Hara's network, and the weights of one do not
@@ -49,19 +43,14 @@ class R3D18(nn.Module):
     file with torchvision's ``state_dict`` (such as ``r3d_18-b3b3357e.pth``); nothing is downloaded.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, width: int = 64, weights: str | None = None) -> None:
-        super().__init__()
+        super().__init__(_MEAN, _DEVIATION)
         self.features = 8 * width
         network = _network(width)
         if weights is not None:
             load_into(network, weights)
         network.fc = nn.Identity()
         self.network = network
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(1, 3, 1, 1, 1), persistent=False)
 
     def blocks(self) -> list[nn.Module]:
         """What may be computed again in the backward pass, see :mod:`kdsearch.training.activation_checkpointing`."""
@@ -71,5 +60,4 @@ class R3D18(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Embeddings ``[B, 8 width]`` of a batch."""
-        x = (clips.to(self.mean.dtype) / 255 - self.mean) / self.deviation
-        return cast("Tensor", self.network(x))
+        return cast("Tensor", self.network(self.normalised(clips)))

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from kdsearch.models.layers.memory_format import tensor_of
+from kdsearch.models.encoders.rgb import RGBEncoder, prepare
 from kdsearch.models.weights import load_into
+
+__all__ = ["HaraResNet18", "prepare"]
 
 # Mean and deviation of the original's data loader, on pixels in 0..1.
 _MEAN = (0.434, 0.405, 0.378)
 _DEVIATION = (0.152, 0.149, 0.157)
-
-
-def prepare(inputs: NDArray[np.generic]) -> Tensor:
-    """RGB clips ``[N, T, H, W, 3]`` bytes to ``[N, 3, T, H, W]`` bytes, in the same memory."""
-    return tensor_of(np.asarray(inputs, dtype=np.uint8)).permute(0, 4, 1, 2, 3)
 
 
 def _convolution(inputs: int, outputs: int, stride: int) -> nn.Conv3d:
@@ -47,7 +42,7 @@ class BasicBlock(nn.Module):
         return torch.relu_(y + x)
 
 
-class HaraResNet18(nn.Module):
+class HaraResNet18(RGBEncoder):
     """``[B, 3, T, H, W]`` bytes to ``[B, 8 width]``.
 
     Stem 7x7x7 with stride (1, 2, 2), max-pool 3 with stride 2 in time too, four stages of two basic blocks of width,
@@ -56,11 +51,8 @@ class HaraResNet18(nn.Module):
     ``resnet-18-kinetics.pth`` (shortcut A, width 64) can be given as ``weights``; its classifier is left out.
     """
 
-    mean: Tensor
-    deviation: Tensor
-
     def __init__(self, width: int = 64, weights: str | None = None) -> None:
-        super().__init__()
+        super().__init__(_MEAN, _DEVIATION)
         self.features = 8 * width
         self.conv1 = nn.Conv3d(3, width, 7, stride=(1, 2, 2), padding=3, bias=False)
         self.bn1 = nn.BatchNorm3d(width)
@@ -71,9 +63,6 @@ class HaraResNet18(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
-        # Not persistent: the layout of the weights stays Hara's.
-        self.register_buffer("mean", torch.tensor(_MEAN).view(1, 3, 1, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(_DEVIATION).view(1, 3, 1, 1, 1), persistent=False)
         if weights is not None:
             load_into(self, weights, skip=("fc.",))
 
@@ -87,8 +76,7 @@ class HaraResNet18(nn.Module):
 
     def forward(self, clips: Tensor) -> Tensor:
         """Embeddings ``[B, 8 width]`` of a batch."""
-        x = (clips.to(self.mean.dtype) / 255 - self.mean) / self.deviation
-        x = torch.relu_(self.bn1(self.conv1(x)))
+        x = torch.relu_(self.bn1(self.conv1(self.normalised(clips))))
         x = F.max_pool3d(x, kernel_size=3, stride=2, padding=1)
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
         return torch.mean(x, (2, 3, 4))

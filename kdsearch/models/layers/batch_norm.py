@@ -30,26 +30,16 @@ def _batch_norm(
 
 
 @torch.library.register_vmap(_batch_norm)  # type: ignore[untyped-decorator]
-def _fold(
-    info: Any,
-    dims: tuple[int | None, ...],
-    x: Tensor,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> tuple[Tensor, int]:
+def _fold(info: Any, dims: tuple[int | None, ...], x: Tensor, *arguments: Any) -> tuple[Tensor, int]:
     """``[B, C, ...]`` of M members as ``[B, M C, ...]``, and what is per channel as ``[M C]``."""
+    mean, training = arguments[0], arguments[4]
     if training and mean is not None and dims[1] is None:
         raise ValueError("batch norm under vmap: running statistics are not stacked; give vmap buffers [M, channels]")
     members = info.batch_size
     x = x.unsqueeze(1).expand(-1, members, *x.shape[1:]) if dims[0] is None else x.movedim(dims[0], 1)
-    rows = [_rows(value, dim, members) for value, dim in zip((mean, variance, weight, bias), dims[1:5], strict=True)]
+    rows = [_rows(value, dim, members) for value, dim in zip(arguments[:4], dims[1:5], strict=True)]
     flat = [None if row is None else row.reshape(-1) for row in rows]
-    y = _apply(x.flatten(1, 2), flat[0], flat[1], flat[2], flat[3], training, momentum, eps)
+    y = _apply(x.flatten(1, 2), *flat, *arguments[4:])
     if training:
         for row, updated in zip(rows[:2], flat[:2], strict=True):
             # Statistics that lie as columns in a wider tensor could not be viewed as [M C]: the copy was updated.
@@ -70,19 +60,11 @@ def _batched(*values: Tensor | None) -> bool:
     return any(v is not None and torch._C._functorch.is_batchedtensor(v) for v in values)
 
 
-def _apply(
-    x: Tensor,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    training: bool,
-    momentum: float,
-    eps: float,
-) -> Tensor:
+def _apply(*arguments: Any) -> Tensor:
     """``F.batch_norm``, through the op above while any level of vmap is left."""
-    function = _batch_norm if _batched(x, mean, variance, weight, bias) else F.batch_norm
-    return function(x, mean, variance, weight, bias, training, momentum, eps)
+    function = _batch_norm if _batched(*arguments[:5]) else F.batch_norm
+    normalised: Tensor = function(*arguments)
+    return normalised
 
 
 class _Folding(nn.modules.batchnorm._BatchNorm):

@@ -1,4 +1,4 @@
-"""Several studies on the same data side by side: which may stand in one table, and what is to be said of them."""
+"""Several studies on the same data in one table: which may be compared, and what is to be said of them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from kdsearch.errors import KdsearchError
 from kdsearch.ledger.records import StudyRecord, StudyResults
 from kdsearch.ledger.settings import NOT_STORED
 from kdsearch.report.build import changed_margin, failed_runs, other_runs
-from kdsearch.report.captions import data_line, listed
-from kdsearch.report.compared import name_of
+from kdsearch.report.captions import data_line, describe_recipe, describe_teacher_data
+from kdsearch.report.configurations import uses_teacher
 from kdsearch.report.notes import alarms
 from kdsearch.report.selection import Selection, select
 from kdsearch.report.units import Units
+from kdsearch.report.wording import listed
 
 _UNSAID = sha256(b"none").hexdigest()[:16]
 """The fingerprint of a function whose user says nothing of its data, in ledgers of before."""
@@ -22,7 +23,7 @@ _UNSAID = sha256(b"none").hexdigest()[:16]
 
 @dataclass(frozen=True)
 class Side:
-    """One study of the table: everything of it, what may be counted, and what it is called beside the others."""
+    """One study of the table: everything of it, what may be counted, and its name in the table."""
 
     results: StudyResults
     selection: Selection
@@ -37,12 +38,23 @@ class Side:
     @property
     def label(self) -> str:
         """The row's name."""
-        return f"{self.title} ({name_of(self.selection, self.winner)})"
+        return f"{self.title} ({self.selection.name(self.winner)})"
+
+    @property
+    def without_method(self) -> bool:
+        """Whether a study that has a method found no use for it: its winner's weights of it are all 0."""
+        return bool(self.selection.study.settings.teacher_parameters) and not uses_teacher(self.selection, self.winner)
 
     @property
     def hours(self) -> float:
         """Training time of all its runs together: teachers, search, confirmation."""
         return sum(run.seconds or 0.0 for run in self.results.runs) / 3600
+
+    def describe(self, *more: str) -> str:
+        """Say what data and recipe the study has, and how long it trained."""
+        study, selection = self.selection.study, self.selection
+        words = [data_line(study), *more, *describe_recipe(selection), *describe_teacher_data(selection)]
+        return f"{'; '.join(words)}; {self.hours:.2f} hours of training."
 
 
 def sides(results: Sequence[StudyResults], mix_code: bool, *, alike: bool = True) -> list[Side]:
@@ -113,11 +125,11 @@ def _check_result(selection: Selection) -> None:
 
 def _check_measured(first: Selection, other: Selection) -> None:
     for selection in (first, other):
-        told = [side.study.settings.measured_on != NOT_STORED for side in (first, other)]
-        if selection.study.settings.measured_on == NOT_STORED and any(told):
+        stored = [side.study.settings.measured_on != NOT_STORED for side in (first, other)]
+        if selection.study.settings.measured_on == NOT_STORED and any(stored):
             raise KdsearchError(
-                f"{selection.study.name} was launched before studies told what they are measured on: launch it once "
-                "more, which trains nothing, and compare again"
+                f"{selection.study.name} was launched before studies stored what they are measured on: launch it "
+                "once more, which trains nothing, and compare again"
             )
         if not _says_data(selection) and not (first.is_function and other.is_function):
             raise KdsearchError(
@@ -129,7 +141,7 @@ def _check_measured(first: Selection, other: Selection) -> None:
     if first.has_scores != other.has_scores:
         with_test, without = (one, two) if first.has_scores else (two, one)
         raise KdsearchError(
-            f"{with_test.name} has test scores and {without.name} has none: studies that stand side by side are "
+            f"{with_test.name} has test scores and {without.name} has none: studies in one table are "
             "measured alike; return objective and score in both"
         )
     alike = _measured_on(first) == _measured_on(other)
@@ -137,19 +149,19 @@ def _check_measured(first: Selection, other: Selection) -> None:
         alike = _label(one) == _label(two)
     if not alike or one.metric != two.metric:
         raise KdsearchError(
-            "studies that stand side by side are measured alike: same data and parts, same metric, epochs chosen on "
+            "studies in one table are measured alike: same data and parts, same metric, epochs chosen on "
             f"validation, or on test, in both. {one.name} is of: {one.metric}, {data_line(one)}. {two.name} is of: "
             f"{two.metric}, {data_line(two)}. Declare both on the same data, for instance by presets of one name"
         )
 
 
 def _measured_on(selection: Selection) -> str | None:
-    told = selection.study.settings.measured_on
-    return selection.study.data_hash if told == NOT_STORED else told
+    stored = selection.study.settings.measured_on
+    return selection.study.data_hash if stored == NOT_STORED else stored
 
 
 def _says_data(selection: Selection) -> bool:
-    """Whether a study tells what it is measured on; only a function may not."""
+    """Whether a study says what it is measured on; only a function may not."""
     return _measured_on(selection) not in (None, _UNSAID)
 
 

@@ -34,7 +34,7 @@ def render(report: Report) -> str:
     ``low`` and ``high`` (of a mean: t below n = 20, BCa from there on) of ``confidence``, and ``n`` where it has them;
     words stand in ``text``. What is not known is empty. Sentences are lines whose ``column`` is ``note``, or ``answer``
     for those of the answer, which come first. ``data``
-    repeats the description on each line, so that no line loses a stand-in's name.
+    repeats the description on each line, so that each line says whether the data are synthetic.
     """
     out = StringIO()
     writer = csv.DictWriter(out, FIELDS, restval="", lineterminator="\n")
@@ -54,7 +54,7 @@ def _records(table: Table) -> list[dict[str, str]]:
     records = [
         {
             "row": row.label,
-            "remark": row.remark,
+            "remark": row.note,
             "context": "1" if row.context else "0",
             "column": column.key,
             **_fields(cell, column),

@@ -7,8 +7,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from kdsearch.report.answered import Answer
-from kdsearch.report.tables import Cell, Column, Estimate, Report, Table
+from kdsearch.report.tables import Answer, Cell, Column, Estimate, Report, Table
 
 SCHEMA = "kdsearch.report/1"
 
@@ -65,7 +64,7 @@ def _table(table: Table) -> dict[str, Any]:
         "rows": [
             {
                 "label": row.label,
-                "remark": row.remark,
+                "remark": row.note,
                 "context": row.context,
                 "cells": {column.key: _cell(cell) for column, cell in zip(table.columns, row.cells, strict=True)},
             }

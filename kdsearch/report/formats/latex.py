@@ -32,7 +32,8 @@ NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\d)")
 def render(report: Report) -> str:
     """Return one ``table`` environment a table; sentences of the report become comments."""
     answer = [] if report.answer is None else report.answer.lines
-    head = [f"% {line}" for line in _comment_lines([report.title, *answer, *report.notes, *report.closing])]
+    texts = (report.title, *answer, *report.notes, *report.closing)
+    head = [f"% {line}" for text in texts for line in text.splitlines()]
     head.append("% needs \\usepackage{booktabs}")
     return "\n\n".join(["\n".join(head), *(table_text(table) for table in report.tables)]) + "\n"
 
@@ -73,7 +74,3 @@ def _row(texts: list[str]) -> str:
 
 def _sentence(text: str) -> str:
     return text if text.endswith((".", ":", "?")) else f"{text}."
-
-
-def _comment_lines(texts: list[str]) -> list[str]:
-    return [line for text in texts for line in text.splitlines()]

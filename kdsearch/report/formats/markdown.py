@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
-from kdsearch.report.answered import Answer
 from kdsearch.report.formats.cells import flat
-from kdsearch.report.tables import Report, Table
+from kdsearch.report.tables import Answer, Report, Table
 
 SPECIAL = re.compile(r"([\\`*_|<>#])")
 
@@ -38,7 +37,7 @@ def table_text(table: Table) -> str:
     parts = [f"## {escape(table.title)}", f"*{escape(table.caption)}*"]
     if table.rows:
         headings, rows = flat(table)
-        lines = [_line(headings), "|:---|" + "---:|" * (len(headings) - 1)]
+        lines = [_pipes([escape(heading) for heading in headings]), "|:---|" + "---:|" * (len(headings) - 1)]
         for row, texts in zip(table.rows, rows, strict=True):
             escaped = [escape(text) for text in texts]
             lines.append(_pipes([f"*{text}*" if row.context and text else text for text in escaped]))
@@ -51,10 +50,6 @@ def table_text(table: Table) -> str:
 def escape(text: str) -> str:
     """Escape what Markdown would read as markup, and keep a cell on one line."""
     return SPECIAL.sub(r"\\\1", " ".join(text.split()))
-
-
-def _line(cells: list[str]) -> str:
-    return _pipes([escape(cell) for cell in cells])
 
 
 def _pipes(cells: list[str]) -> str:

@@ -13,9 +13,8 @@ from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from kdsearch.report.answered import Answer
 from kdsearch.report.formats.cells import cell_lines, human_columns
-from kdsearch.report.tables import Column, Report, Row, Table, decimals
+from kdsearch.report.tables import Answer, Column, Report, Row, Table
 
 GAP = 2
 _LONG = 16
@@ -71,22 +70,22 @@ class TableView:
 
 
 def _fitting(table: Table, width: int) -> tuple[list[tuple[int, Column]], list[str]]:
-    """Return the columns that fit, and the titles of spare ones that do not."""
+    """Return the columns that fit, and the titles of optional ones that do not."""
     columns = list(human_columns(table))
     left_out: list[str] = []
-    for spare in [pair for pair in reversed(columns) if pair[1].spare]:
+    for column in [pair for pair in reversed(columns) if pair[1].optional]:
         needed = _longest_word(table) + sum(GAP + _width(table, *pair) for pair in columns)
         if needed <= width:
             break
-        columns.remove(spare)
-        left_out.insert(0, spare[1].title)
+        columns.remove(column)
+        left_out.insert(0, column[1].title)
     return columns, left_out
 
 
 def _grid(table: Table, columns: list[tuple[int, Column]]) -> RichTable:
-    digits = decimals(table)
+    digits = table.decimals
     grid = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False)
-    grid.add_column(table.stub, min_width=_longest_word(table))
+    grid.add_column(table.row_header, min_width=_longest_word(table))
     for index, column in columns:
         words = column.kind in ("text", "parameter")
         width = min(24, _width(table, index, column)) if column.kind == "text" else _width(table, index, column)
@@ -102,8 +101,8 @@ def _grid(table: Table, columns: list[tuple[int, Column]]) -> RichTable:
         if row.context and position and not table.rows[position - 1].context:
             grid.add_section()
         name = Text(row.label)
-        if row.remark:
-            name.append(f"\n{row.remark}", style="yellow")
+        if row.note:
+            name.append(f"\n{row.note}", style="yellow")
         cells = [_cell(row, index, column, digits) for index, column in columns]
         grid.add_row(name, *cells, style="dim" if row.context else None)
     return grid
@@ -111,7 +110,7 @@ def _grid(table: Table, columns: list[tuple[int, Column]]) -> RichTable:
 
 def _content(table: Table, index: int, column: Column) -> int:
     """Return the width that the cells of a column need; words may wrap in a column of text."""
-    digits = decimals(table)
+    digits = table.decimals
     lines = [line for row in table.rows for line in _cell(row, index, column, digits).plain.split("\n")]
     if column.kind == "text":
         lines = [word for line in lines for word in line.split()]
@@ -138,7 +137,7 @@ def _cell(row: Row, index: int, column: Column, digits: int) -> Text:
 
 
 def _longest_word(table: Table) -> int:
-    words = [word for row in table.rows for word in f"{row.label} {table.stub}".split()]
+    words = [word for row in table.rows for word in f"{row.label} {table.row_header}".split()]
     return min(24, max(len(word) for word in words))
 
 

@@ -2,145 +2,161 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from kdsearch.report.captions import caption, listed, min_effect, objective_title, plural, test_measure
-from kdsearch.report.compared import Compared, compared
-from kdsearch.report.comparisons import EQUAL_FEW, EXACT, NONE, UNTESTED, Judged, Outcome, equal_words, judge
-from kdsearch.report.funded import baselines_above
-from kdsearch.report.looks import alone, confidence_at, looks_sentence, resolving
+from kdsearch.report.captions import caption, result_heading, test_measure
+from kdsearch.report.comparisons import (
+    EQUAL_FEW,
+    NONE,
+    UNTESTED,
+    Comparison,
+    Comparisons,
+    compare,
+    confidence_at,
+    looks_sentence,
+    nothing_to_compare,
+)
+from kdsearch.report.configurations import Compared, compared
+from kdsearch.report.finding import baselines_above
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
-from kdsearch.report.units import FEWEST_TEACHERS
+from kdsearch.report.units import FEWEST_TEACHERS, Units
+from kdsearch.report.wording import listed, percent, plural
+
+ORDER, WHEN = 10, "result"
 
 
-def comparison(selection: Selection) -> Table | None:
+def section(selection: Selection) -> Table | None:
     """Return the main table, ``None`` while no confirm run of the winner has ended."""
-    rows = compared(selection)
-    winner_id = selection.study.winner_id
-    if winner_id is None or not selection.results(winner_id):
+    if not selection.results(selection.study.winner_id or -1):
         return None
-    outcome = judge(selection)
+    rows, comparisons = compared(selection), compare(selection)
+    units, confidence = comparisons.units, comparisons.confidence
+    columns = columns_of(result_heading(selection), "winner", confidence, by_teacher=units.shared > 0)
     return Table(
         key="comparison",
         title="Comparison on confirm seeds",
-        caption=caption(selection, test_measure(selection.study, selection.has_scores)),
-        columns=_columns(selection, outcome),
-        rows=tuple(_row(selection, row, outcome) for row in rows),
-        notes=tuple(_notes(selection, rows, outcome)),
+        caption=caption(selection, test_measure(selection)),
+        columns=columns,
+        rows=tuple(
+            Row(
+                row.label,
+                cells_of(columns, cells(selection, row.id, units, comparisons.rows.get(row.id), confidence)),
+                selection.diverged_note(row.id),
+                context=row.part == "context",
+            )
+            for row in rows
+        ),
+        notes=tuple(_notes(selection, rows, comparisons)),
     )
 
 
-def _columns(selection: Selection, outcome: Outcome) -> tuple[Column, ...]:
-    study, confidence = selection.study, outcome.confidence
-    heading = f"test {study.metric}" if selection.has_scores else objective_title(study, selection.has_scores)
-    shared = outcome.units.shared > 0
-    over = ", by teacher" if shared else ""
+def columns_of(heading: str, first: str, confidence: float, *, by_teacher: bool = False) -> tuple[Column, ...]:
+    """Return the columns of a table that compares ``first`` with each row."""
     return (
         Column("n", "n", "count"),
         Column("score", heading, "estimate"),
-        Column("difference", f"winner - row{over}", "difference", confidence=confidence),
-        Column("pairs", "teachers" if shared else "pairs", "count", machine=not shared),
+        Column(
+            "difference", f"{first} - row{', by teacher' if by_teacher else ''}", "difference", confidence=confidence
+        ),
+        Column("pairs", "teachers" if by_teacher else "pairs", "count", machine=not by_teacher),
         Column("diverged", "diverged", "count", machine=True),
         Column("correlation", "correlation", "number", machine=True),
         Column("wins", "wins", "count", machine=True),
         Column("ties", "ties", "count", machine=True),
         Column("t_p", "t p", "p", machine=True),
-        Column("holm_p", "Holm p", "p", spare=True),
-        Column("probability", "P(winner > row)", "probability", spare=True, confidence=confidence),
-        Column("flip_p", "flip p", "p", spare=True),
+        Column("holm_p", "Holm p", "p", optional=True),
+        Column("probability", f"P({first} > row)", "probability", optional=True, confidence=confidence),
+        Column("flip_p", "flip p", "p", optional=True),
         Column("verdict", "verdict", "text"),
     )
 
 
-def _row(selection: Selection, row: Compared, outcome: Outcome) -> Row:
-    values, judged = selection.results(row.id), outcome.rows.get(row.id)
-    difference = judged.difference if judged else None
-    tested = judged is not None and judged.verdict not in UNTESTED
-    cells: tuple[Cell, ...] = (
-        len(values),
-        outcome.units.estimate(values),
-        _at_its_look(Estimate.between(difference), judged, outcome) if difference else None,
-        difference.n if difference else None,
-        sum(run.state == "diverged" for run in selection.of(row.id, "confirm")),
-        difference.correlation if difference else None,
-        judged.wins if judged else None,
-        judged.ties if judged else None,
-        difference.p if difference and tested else None,
-        judged.holm if judged and tested else None,
-        _at_its_look(Estimate.chance(judged.probability), judged, outcome) if judged else None,
-        difference.sign_flip_p if difference and tested else None,
-        judged.verdict if judged else None,
-    )
-    return Row(row.label, cells, selection.diverged(row.id, "confirm"), context=row.part == "context")
+def cells(
+    selection: Selection, id_: int, units: Units, comparison: Comparison | None, confidence: float
+) -> dict[str, Cell]:
+    """Return the cells of one configuration by the keys of ``columns_of``; what is not known is not in them."""
+    values = selection.results(id_)
+    known: dict[str, Cell] = {"n": len(values), "score": units.estimate(values), "diverged": selection.diverged(id_)}
+    if comparison is None:
+        return known
+    difference, probability = comparison.difference, comparison.probability
+    pairs = list(zip(comparison.pair.first, comparison.pair.second, strict=True))
+    # The confidence of a row that was not looked at as often as the others, or at other numbers of seeds, is its own.
+    own = None
+    if comparison.pair.looks and percent(comparison.confidence) != percent(confidence):
+        own = comparison.confidence
+    known |= {
+        "difference": replace(Estimate.between(difference), confidence=own),
+        "pairs": difference.n,
+        "correlation": difference.correlation,
+        "wins": sum(ours > theirs for ours, theirs in pairs),
+        "ties": sum(ours == theirs for ours, theirs in pairs),
+        "probability": Estimate(probability.value, probability.low, probability.high, n=probability.n, confidence=own),
+        "verdict": comparison.verdict,
+    }
+    if comparison.verdict not in UNTESTED:
+        known |= {"t_p": difference.p, "holm_p": comparison.holm, "flip_p": difference.sign_flip_p}
+    return known
 
 
-def _at_its_look(estimate: Estimate, judged: Judged | None, outcome: Outcome) -> Estimate:
-    """Name the confidence of a row that was not looked at as often as the others, or at other numbers of seeds."""
-    if judged is None or _share(judged.confidence) == _share(outcome.confidence) or len(judged.looks) == 0:
-        return estimate
-    return replace(estimate, confidence=judged.confidence)
+def cells_of(columns: Sequence[Column], known: dict[str, Cell]) -> tuple[Cell, ...]:
+    """Return the cells in the order of the columns, ``None`` where one is not known."""
+    return tuple(known.get(column.key) for column in columns)
 
 
-def _share(confidence: float) -> str:
-    return f"{100 * confidence:.3g} %"
-
-
-def _notes(selection: Selection, rows: list[Compared], outcome: Outcome) -> list[str]:
-    effect = min_effect(selection)
+def _notes(selection: Selection, rows: list[Compared], comparisons: Comparisons) -> list[str]:
     notes = [
-        *(() if alone(selection) else (_differences(outcome, effect),)),
-        looks_sentence(selection, outcome.looks),
-        *_own_looks(rows, outcome),
+        *(() if nothing_to_compare(selection) else (_differences(comparisons, selection.min_effect),)),
+        looks_sentence(selection, comparisons.looks),
+        *_own_looks(rows, comparisons),
         *_own_seeds(selection, rows),
-        *_equal(outcome),
-        *_undecided(rows, outcome, effect),
+        *([EQUAL_FEW] if any(row.difference.equal_few for row in comparisons.rows.values()) else []),
+        *_undecided(rows, comparisons, selection.min_effect),
         *baselines_above(selection, rows),
-        *_family(rows, outcome),
+        *_family(rows, comparisons),
     ]
-    parts = {row.part for row in rows}
-    if "context" in parts:
+    if any(row.part == "context" for row in rows):
         notes.append(
             "Finalists are context: they lost on search seeds, and no best of these rows is picked afterwards."
         )
     if any(not selection.results(row.id) for row in rows):
         none = "no confirm run that ended well" if selection.finished else "no ended confirm run yet"
         notes.append(f"Rows with n = 0 have {none}.")
-    if any(row.id in outcome.rows and selection.diverged(row.id, "confirm") for row in rows) or selection.diverged(
-        selection.study.winner_id or -1, "confirm"
-    ):
-        notes.append(f"Diverged runs count at chance level ({selection.study.chance:.4g}).")
-    return [*notes, outcome.units.mean_note]
+    if any(selection.diverged(row.id) for row in rows if row.part == "winner" or row.id in comparisons.rows):
+        notes.append(selection.chance_note)
+    return [*notes, comparisons.units.mean_note]
 
 
-def _differences(outcome: Outcome, effect: float) -> str:
+def _differences(comparisons: Comparisons, effect: float) -> str:
     words = (
         "Verdicts are the winner's: better or worse where the t test rejects 0, equivalent where two one-sided tests "
         f"put the difference within {effect:g}."
     )
-    if not outcome.units.shared:
+    if not comparisons.units.shared:
         return (
             "winner - row: paired over common seeds, t interval. P(winner > row): how often the winner's run is the "
             f"better one on a common seed, a tie counting half; exact interval. {words}"
         )
     return (
-        f"Seeds share {plural(outcome.units.shared, 'teacher')}, so the teacher is the unit: winner - row is the mean "
-        "of the teachers' mean differences over common seeds, its t interval and the sign flips count teachers, and "
-        "P(winner > row) says how often the winner's mean is the better one with a teacher, a tie counting half; exact "
-        f"interval. {words} Below {FEWEST_TEACHERS} teachers there is no verdict: they say too little of others."
+        f"Seeds share {plural(comparisons.units.shared, 'teacher')}, so the teacher is the unit: winner - row is the "
+        "mean of the teachers' mean differences over common seeds, its t interval and the sign flips count teachers, "
+        "and P(winner > row) says how often the winner's mean is the better one with a teacher, a tie counting half; "
+        f"exact interval. {words} Below {FEWEST_TEACHERS} teachers there is no verdict: they say too little of others."
     )
 
 
-def _own_looks(rows: list[Compared], outcome: Outcome) -> list[str]:
+def _own_looks(rows: list[Compared], comparisons: Comparisons) -> list[str]:
     """Name the rows whose intervals and p values are those of other looks, which have other numbers of seeds."""
     groups: dict[tuple[int, ...], list[str]] = {}
     for row in rows:
-        judged = outcome.rows.get(row.id)
-        if judged is not None and judged.looks and _share(judged.confidence) != _share(outcome.confidence):
-            groups.setdefault(judged.looks, []).append(row.label)
+        own = comparisons.rows.get(row.id)
+        if own is not None and own.pair.looks and percent(own.confidence) != percent(comparisons.confidence):
+            groups.setdefault(own.pair.looks, []).append(row.label)
     return [
         f"Looks of their own: {listed(labels)}, at {listed([str(look) for look in looks])} seeds, intervals "
-        f"{_share(confidence_at(looks))}."
+        f"{percent(confidence_at(looks))}."
         for looks, labels in groups.items()
     ]
 
@@ -153,48 +169,46 @@ def _own_seeds(selection: Selection, rows: list[Compared]) -> list[str]:
         return []
     return [
         f"Rows differ in n: baselines and finalists have the first {others} of the confirm seeds. Each difference is "
-        "paired over the seeds that row and winner have in common, and judged by their number."
+        "paired over the seeds that row and winner have in common, and tested by their number."
     ]
 
 
-def _equal(outcome: Outcome) -> list[str]:
-    if not any(row.difference.equal_few for row in outcome.rows.values()):
-        return []
-    return [EQUAL_FEW]
-
-
-def _family(rows: list[Compared], outcome: Outcome) -> list[str]:
+def _family(rows: list[Compared], comparisons: Comparisons) -> list[str]:
     """Say which comparisons share an error rate."""
     parts = {row.part for row in rows}
-    if outcome.rows and all(row.verdict in (NONE, "context") for row in outcome.rows.values()):
+    if comparisons.rows and all(row.verdict in (NONE, "context") for row in comparisons.rows.values()):
         return []
     # t and looks take differences for normal, and err more often where they are far from it.
-    what = "teachers" if outcome.units.shared else "pairs"
+    what = "teachers" if comparisons.units.shared else "pairs"
     flips = (
         f"flip p: exact test of sign flips, from 6 {what} on, which unlike t and the looks does not take differences "
         "for normal."
     )
-    exact = any(row.equal and row.holm is not None for row in outcome.rows.values())
-    test = f"t test ({EXACT})" if exact else "t test"
+    exact = any(row.equal and row.holm is not None for row in comparisons.rows.values())
+    test = "t test"
+    if exact:
+        test += " (where all differences of a row are equal, the exact test of sign flips instead of t)"
     exempt = ", the primary comparison stands alone" if "primary" in parts else ""
     if "second" in parts:
         second = next(row.label for row in rows if row.part == "second")
-        family = f"{second} and the baselines together" if "baseline" in parts else f"{second}"
-        return [f"Holm p: {test}, adjusted over {family}{exempt}. {flips}"]
-    if "baseline" in parts:
-        return [f"Holm p: {test}, adjusted over the baselines too{exempt}. {flips}"]
-    return []
+        family = f"{second} and the baselines together" if "baseline" in parts else second
+    elif "baseline" in parts:
+        family = "the baselines too"
+    else:
+        return []
+    return [f"Holm p: {test}, adjusted over {family}{exempt}. {flips}"]
 
 
-def _undecided(rows: list[Compared], outcome: Outcome, effect: float) -> list[str]:
-    """Name the baselines that the winner cannot be told from; the others have sentences of their own."""
+def _undecided(rows: list[Compared], comparisons: Comparisons, effect: float) -> list[str]:
+    """Name the baselines that the winner is not distinguishable from; the others have sentences of their own."""
     notes = []
     for row in rows:
-        judged = outcome.rows.get(row.id)
-        if row.part == "baseline" and judged is not None and judged.verdict == "undecided":
-            if equal := equal_words(judged, outcome):
-                notes.append(f"{row.label}: undecided only for the number of {outcome.units.word}s; {equal}.")
-                continue
-            words = resolving(judged.difference, effect, judged.looks, outcome.family, outcome.units)
-            notes.append(f"{row.label}: not distinguishable from the winner" + (f"; {words}." if words else "."))
+        comparison = comparisons.rows.get(row.id)
+        if row.part != "baseline" or comparison is None or comparison.verdict != "undecided":
+            continue
+        if equal := comparison.equal_undecided():
+            notes.append(f"{row.label}: undecided only for the number of {comparisons.units.word}s; {equal}.")
+        else:
+            needed = comparison.to_resolve(effect)
+            notes.append(f"{row.label}: not distinguishable from the winner" + (f"; {needed}." if needed else "."))
     return notes

@@ -1,4 +1,4 @@
-"""What early values of the search's runs would have told of their end, from the curves that the ledger keeps."""
+"""What early values of the search's runs say of their final values, from the curves that the ledger keeps."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch.ledger.records import ConfigurationRecord, RunRecord
-from kdsearch.report.captions import caption, objective_words, plural
-from kdsearch.report.drawn import Drawn, drawn
-from kdsearch.report.formats.cells import fixed
-from kdsearch.report.selection import Selection
+from kdsearch.ledger.records import RunRecord
+from kdsearch.report.captions import caption, objective_name
+from kdsearch.report.selection import Selection, task_of
 from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
+from kdsearch.report.units import RandomFactors, random_factors
+from kdsearch.report.wording import fixed, interval, plural
 from kdsearch.statistics.early import (
     FEWEST,
     Components,
@@ -29,6 +29,8 @@ from kdsearch.statistics.early import (
     within_better,
 )
 from kdsearch.tasks.base import Scalar
+
+ORDER, WHEN = 90, "result"
 
 SHARES = {"1/8": 0.125, "1/4": 0.25, "1/2": 0.5}
 HEADLINE = "1/4"
@@ -79,8 +81,9 @@ class Parameter:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What values at one share tell: of all configurations, of the better half, and beside each parameter."""
+class EarlyValues:
+    """Correlations of the values at one share with the final ones: over all configurations, over the better half, and
+    of each parameter with what the early values leave."""
 
     share: str
     every: Correlation
@@ -90,48 +93,48 @@ class Told:
     parameters: tuple[Correlation, ...]
 
 
-def curves(selection: Selection) -> Table | None:
+def section(selection: Selection) -> Table | None:
     """Return correlations of early with final values by share of the schedule.
 
     ``None`` where fewer than ``FEWEST`` configurations of the search have two runs with curves.
     """
     found = _curves(selection)
     parameters = _parameters(selection, found)
-    told = [row for share in SHARES if (row := _told(found, share, parameters)) is not None]
-    if not told:
+    early = [row for share in SHARES if (row := _early_values(found, share, parameters)) is not None]
+    if not early:
         return None
     columns = (
         Column("configurations", "k", "count"),
         Column("runs", "n", "count"),
         Column("between", "r, configurations", "probability"),
-        Column("repeated", "k, seeds", "count", spare=True),
-        Column("repeated_runs", "n, seeds", "count", spare=True),
+        Column("repeated", "k, seeds", "count", optional=True),
+        Column("repeated_runs", "n, seeds", "count", optional=True),
         Column("within", "r, seeds", "probability"),
         *(Column(f"given.{each.name}", f"r, {each.title}", "probability") for each in parameters),
     )
     return Table(
         key="curves",
-        title="What early values would have told",
+        title="What early values say of the final ones",
         caption=caption(
             selection,
-            f"{objective_words(selection.study, selection.has_scores)} of search runs: best so far against final",
+            f"{objective_name(selection)} of search runs: best so far against final",
             pool="search",
             spread="r = correlation with the final value",
             counts="k = configurations, n = runs, one a seed",
         ),
         columns=columns,
-        rows=tuple(row for each in told for row in _rows(each)),
-        notes=(*_sentences(told), *_parameter_sentences(told, parameters), *_method(selection, found, told)),
-        stub="share",
+        rows=tuple(row for each in early for row in _rows(each)),
+        notes=(*_sentences(early), *_parameter_sentences(early, parameters), *_method(selection, found, early)),
+        row_header="share",
     )
 
 
-def _rows(told: Told) -> tuple[Row, Row]:
-    given: tuple[Cell, ...] = tuple(map(_cell, told.parameters))
-    none: tuple[Cell, ...] = tuple(None for _ in told.parameters)
+def _rows(early: EarlyValues) -> tuple[Row, Row]:
+    given = [_cell(found) for found in early.parameters]
+    none = [None] * len(given)
     return (
-        Row(f"{told.share}, all", (*_counted(told.every), *_counted(told.seeds), *given)),
-        Row(f"{told.share}, better half", (*_counted(told.better), *_counted(told.better_seeds), *none)),
+        Row(f"{early.share}, all", (*_counted(early.every), *_counted(early.seeds), *given)),
+        Row(f"{early.share}, better half", (*_counted(early.better), *_counted(early.better_seeds), *none)),
     )
 
 
@@ -145,30 +148,19 @@ def _cell(found: Correlation) -> Estimate | None:
 
 def _curves(selection: Selection) -> dict[int, list[Curve]]:
     """Curves of the search's runs that ended well, by configuration, in the order of seeds."""
-    rows = [(run, record) for run, record in _search_runs(selection) if run.state == "done" and _points(run)]
-    longest = max((_last(run) for run, _ in rows), default=0.0)
-    declared, draws = _declared(selection, rows), drawn(selection)
+    runs = [run for run in selection.of_search() if run.state == "done" and _points(run)]
+    longest = max((_last(run) for run in runs), default=0.0)
+    declared, factors = _declared(selection, runs), random_factors(selection)
     groups: dict[object, int] = {}
     found: dict[int, list[Curve]] = {}
-    for run, record in sorted(rows, key=lambda row: row[0].seed):
+    for run in runs:
         epochs, values = zip(*_points(run), strict=True)
         best = tuple(np.maximum.accumulate(values).tolist())
-        full = max(declared.get(record.id, longest), epochs[-1])
-        group = groups.setdefault(_draw(draws, run), len(groups))
+        full = max(declared.get(run.configuration_id, longest), epochs[-1])
+        group = groups.setdefault(_draw(factors, run), len(groups))
         if full > 0 and run.objective is not None:
-            found.setdefault(record.id, []).append(Curve(epochs, best, run.objective, full, group))
+            found.setdefault(run.configuration_id, []).append(Curve(epochs, best, run.objective, full, group))
     return found
-
-
-def _search_runs(selection: Selection) -> list[tuple[RunRecord, ConfigurationRecord]]:
-    """Search runs of the configurations that the search proposed."""
-    pairs = [(run, selection.configurations.get(run.configuration_id)) for run in selection.runs]
-    winner = selection.study.winner_id
-    return [
-        (run, record)
-        for run, record in pairs
-        if record is not None and run.pool == "search" and (record.kind == "searched" or record.id == winner)
-    ]
 
 
 def _points(run: RunRecord) -> list[tuple[float, float]]:
@@ -181,25 +173,22 @@ def _last(run: RunRecord) -> float:
     return _points(run)[-1][0]
 
 
-def _declared(selection: Selection, rows: Sequence[tuple[RunRecord, ConfigurationRecord]]) -> dict[int, float]:
-    """The full number of epochs by configuration, its own or the task's; empty where they are not told.
+def _declared(selection: Selection, runs: Sequence[RunRecord]) -> dict[int, float]:
+    """The full number of epochs by configuration, its own or the task's; empty where they are not known.
 
     What a user's own trainer reports need not be in the epochs of its parameters: where no run comes near to these,
     they count something else.
     """
-    task = selection.study.identity.get("task")
-    task = task if isinstance(task, Mapping) else {}
-    told = {record.id: record.params.get("epochs", task.get("epochs")) for _, record in rows}
-    numbers = {id_: float(value) for id_, value in told.items() if isinstance(value, int | float) and value > 0}
-    own = task.get("task") == "function"
-    if own and not any(_last(run) + 1 >= REACHED * numbers.get(record.id, math.inf) for run, record in rows):
-        return {}
-    return numbers
+    usual, rows = task_of(selection.study).get("epochs"), selection.configurations
+    given = {run.configuration_id: rows[run.configuration_id].params.get("epochs", usual) for run in runs}
+    numbers = {id_: float(value) for id_, value in given.items() if isinstance(value, int | float) and value > 0}
+    reached = any(_last(run) + 1 >= REACHED * numbers.get(run.configuration_id, math.inf) for run in runs)
+    return {} if selection.is_function and not reached else numbers
 
 
-def _draw(found: Drawn, run: RunRecord) -> object:
+def _draw(factors: RandomFactors, run: RunRecord) -> object:
     """What a run shares with those of other configurations: its fold, and the teacher that goes with it."""
-    return found.draws.draw("search", run.seed, found.streams) if found.split or found.teacher else None
+    return factors.draws.draw("search", run.seed, factors.streams) if factors.split or factors.teacher else None
 
 
 def _parameters(selection: Selection, found: Mapping[int, Sequence[Curve]]) -> list[Parameter]:
@@ -229,7 +218,6 @@ def _columns_of(name: str, identity: Mapping[str, Any], rows: Mapping[int, Mappi
     values = {id_: row[name] for id_, row in rows.items() if name in row}
     if any(isinstance(value, str | bool) for value in values.values()):
         choices = list(identity.get("choices") or sorted(set(values.values()), key=str))
-        shown = choices[1:] if len(choices) == 2 else choices
         return [
             Parameter(
                 f"{name}.{choice}",
@@ -237,16 +225,17 @@ def _columns_of(name: str, identity: Mapping[str, Any], rows: Mapping[int, Mappi
                 {id_: float(value == choice) for id_, value in values.items()},
                 (f"{name} {choice}", f"another {name}"),
             )
-            for choice in shown
+            for choice in (choices[1:] if len(choices) == 2 else choices)
         ]
-    numbers = {id_: float(value) for id_, value in values.items()}
+    numbers, title = {id_: float(value) for id_, value in values.items()}, name
     if all(value > 0 for value in numbers.values()):
-        logs = {id_: math.log(value) for id_, value in numbers.items()}
-        return [Parameter(name, f"log {name}", logs, (f"higher {name}", f"lower {name}"))]
-    return [Parameter(name, name, numbers, (f"higher {name}", f"lower {name}"))]
+        numbers, title = {id_: math.log(value) for id_, value in numbers.items()}, f"log {name}"
+    return [Parameter(name, title, numbers, (f"higher {name}", f"lower {name}"))]
 
 
-def _told(found: Mapping[int, Sequence[Curve]], share: str, parameters: Sequence[Parameter]) -> Told | None:
+def _early_values(
+    found: Mapping[int, Sequence[Curve]], share: str, parameters: Sequence[Parameter]
+) -> EarlyValues | None:
     """What values at a share tell; ``None`` where too few configurations have two runs that were evaluated by then."""
     kept: dict[int, list[tuple[float, float, int]]] = {}
     for id_, own in found.items():
@@ -258,7 +247,7 @@ def _told(found: Mapping[int, Sequence[Curve]], share: str, parameters: Sequence
     samples = [np.array([run[:2] for run in runs]) for runs in kept.values()]
     levelled = level(samples, [[run[2] for run in runs] for runs in kept.values()])
     fitted = components(levelled)
-    return Told(
+    return EarlyValues(
         share,
         between(fitted),
         within(fitted),
@@ -280,13 +269,13 @@ def _given(ids: Sequence[int], levelled: Levelled, fitted: Components, parameter
     return given_early(components(Levelled(samples, levelled.lost)), values)
 
 
-def _headline(told: Sequence[Told]) -> Told:
-    return next((row for row in told if row.share == HEADLINE), told[0])
+def _headline(early: Sequence[EarlyValues]) -> EarlyValues:
+    return next((row for row in early if row.share == HEADLINE), early[0])
 
 
-def _sentences(told: Sequence[Told]) -> list[str]:
+def _sentences(early: Sequence[EarlyValues]) -> list[str]:
     """Say what follows: whether early values rank what the search has to choose from."""
-    row = _headline(told)
+    row = _headline(early)
     every = f"Over all configurations, values at {row.share} of the schedule {_says(row.every)}."
     if not row.better.known:
         return [
@@ -295,7 +284,7 @@ def _sentences(told: Sequence[Told]) -> list[str]:
         ]
     better = f"Among the better half, they {_says(row.better)}."
     if row.every.known and row.every.low > row.better.high:
-        better += " It is the poor configurations that make early values look telling."
+        better += " Poor configurations alone make early values look informative."
     if row.better.low > MUCH:
         return [f"{every} {better} Stopping runs by such values would have lost little here."]
     return [f"{every} {better} These runs give no ground for stopping runs by early values."]
@@ -304,12 +293,12 @@ def _sentences(told: Sequence[Told]) -> list[str]:
 def _why(better: Correlation) -> str:
     if better.configurations < FEWEST:
         return f"it has {plural(better.configurations, 'configuration')} with two runs, {FEWEST} are needed"
-    return "its true values differ too little beside the noise of seeds to be ranked"
+    return "its true values differ too little for the noise of seeds to be ranked"
 
 
 def _says(found: Correlation) -> str:
     if not found.known:
-        return "cannot be judged by these runs"
+        return "cannot be estimated from these runs"
     if found.low > MUCH:
         words = "rank them nearly as the end does"
     elif found.high < LITTLE:
@@ -322,16 +311,16 @@ def _says(found: Correlation) -> str:
 
 
 def _written(found: Correlation) -> str:
-    return f"r = {fixed(found.value, 2)} [{fixed(found.low, 2)}, {fixed(found.high, 2)}]"
+    return f"r = {fixed(found.value, 2)} {interval(found.low, found.high, 2)}"
 
 
-def _parameter_sentences(told: Sequence[Told], parameters: Sequence[Parameter]) -> list[str]:
-    row = _headline(told)
+def _parameter_sentences(early: Sequence[EarlyValues], parameters: Sequence[Parameter]) -> list[str]:
+    row = _headline(early)
     sentences = []
     for parameter, found in zip(parameters, row.parameters, strict=True):
         more, less = parameter.words
         if not found.known:
-            sentences.append(f"{parameter.title}: these runs cannot tell its effect beside the value at {row.share}.")
+            sentences.append(f"{parameter.title}: these runs cannot tell its effect given the value at {row.share}.")
         elif found.low > 0 or found.high < 0:
             above, below = (more, less) if found.value > 0 else (less, more)
             sentences.append(
@@ -340,12 +329,12 @@ def _parameter_sentences(told: Sequence[Told], parameters: Sequence[Parameter]) 
             )
         else:
             sentences.append(
-                f"{parameter.title}: no effect is seen beside the value at {row.share} ({_written(found)})."
+                f"{parameter.title}: no effect is seen given the value at {row.share} ({_written(found)})."
             )
     return sentences
 
 
-def _method(selection: Selection, found: Mapping[int, Sequence[Curve]], told: Sequence[Told]) -> list[str]:
+def _method(selection: Selection, found: Mapping[int, Sequence[Curve]], early: Sequence[EarlyValues]) -> list[str]:
     """Say how the numbers are made, and which runs are in none of them."""
     lengths = {curve.full for own in found.values() for curve in own}
     epochs = f"{min(lengths):g}" if len(lengths) == 1 else f"{min(lengths):g} to {max(lengths):g}"
@@ -357,7 +346,7 @@ def _method(selection: Selection, found: Mapping[int, Sequence[Curve]], told: Se
         "Better half: by final value, of the configurations with two runs or more. One half of the runs of each picks, "
         f"the other is measured. No figure below {FEWEST} configurations, nor where the interval is all from -1 to 1.",
     ]
-    if told[0].parameters:
+    if early[0].parameters:
         notes.append(
             "r of a parameter: with what the value at the share leaves of the final value. The noise of seeds is in it."
         )
@@ -367,20 +356,15 @@ def _method(selection: Selection, found: Mapping[int, Sequence[Curve]], told: Se
             "the space."
         )
     if len({curve.group for own in found.values() for curve in own}) > 1:
-        notes.append(_taken_out(drawn(selection)))
-    return [*notes, *_left_out(selection, found, told)]
+        factors = random_factors(selection)
+        fold = "fold does" if factors.teachers == "none" else "fold and its teacher do"
+        what = fold if factors.split else "teacher does"
+        notes.append(f"What a {what} to all configurations alike is taken out.")
+    return [*notes, *_left_out(selection, found, early)]
 
 
-def _taken_out(draws: Drawn) -> str:
-    """Name what runs of one group share, as ``_draw`` groups them."""
-    if not draws.split:
-        return "What a teacher does to all configurations alike is taken out."
-    own = "fold does" if draws.teachers == "none" else "fold and its teacher do"
-    return f"What a {own} to all configurations alike is taken out."
-
-
-def _left_out(selection: Selection, found: Mapping[int, Sequence[Curve]], told: Sequence[Told]) -> list[str]:
-    runs = [run for run, _ in _search_runs(selection)]
+def _left_out(selection: Selection, found: Mapping[int, Sequence[Curve]], early: Sequence[EarlyValues]) -> list[str]:
+    runs = selection.of_search()
     diverged = sum(run.state == "diverged" for run in runs)
     bare = len(runs) - diverged - sum(map(len, found.values()))
     notes = []
@@ -388,6 +372,6 @@ def _left_out(selection: Selection, found: Mapping[int, Sequence[Curve]], told: 
         notes.append(f"{plural(diverged, 'run')} diverged and ended by that: in no figure here.")
     if bare:
         notes.append(f"{plural(bare, 'run')} left no curve: in no figure here.")
-    if missing := [share for share in SHARES if share not in {row.share for row in told}]:
-        notes.append(f"Too few runs were evaluated by {' and '.join(missing)} of their schedule to tell of it.")
+    if missing := [share for share in SHARES if share not in {row.share for row in early}]:
+        notes.append(f"Too few runs were evaluated by {' and '.join(missing)} of their schedule to say anything of it.")
     return notes

@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
-from kdsearch.report.captions import caption, objective_words, plural
-from kdsearch.report.compared import Compared, compared, name_of
-from kdsearch.report.drawn import drawn
-from kdsearch.report.formats.cells import fixed
+from kdsearch.report.captions import caption, objective_name
+from kdsearch.report.configurations import Compared, compared
+from kdsearch.report.sections.transfer import validation_minus_test
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
-from kdsearch.report.transfer import validation_minus_test
-from kdsearch.report.units import Units
+from kdsearch.report.units import Units, random_factors
+from kdsearch.report.wording import fixed, plural
 from kdsearch.statistics import summarize, unpaired_difference
 
+ORDER, WHEN = 30, "result"
 
-def inflation(selection: Selection) -> Table | None:
+
+def section(selection: Selection) -> Table | None:
     """Return search objective, fresh objective, inflation and validation minus test; the winner first."""
     winner_id = selection.study.winner_id
     if winner_id is None or not selection.of(winner_id, "confirm"):
         return None
     columns: tuple[Column, ...] = (
         Column("search_n", "search n", "count", machine=True),
-        Column("search", "search seeds", "estimate", spare=True),
+        Column("search", "search seeds", "estimate", optional=True),
         Column("fresh", "fresh seeds", "estimate"),
         Column("inflation", "inflation", "difference"),
     )
     if selection.has_scores:
         columns += (Column("validation_minus_test", "validation - test", "difference"),)
     rows, units = compared(selection), Units.of(selection)
-    objective = objective_words(selection.study, selection.has_scores)
     return Table(
         key="inflation",
         title="Search against fresh seeds",
-        caption=caption(selection, f"{objective} at the chosen epoch"),
+        caption=caption(selection, f"{objective_name(selection)} at the chosen epoch"),
         columns=columns,
         rows=tuple(_row(selection, units, row) for row in rows),
-        notes=(*_notes(selection), *_drawn(selection), units.mean_note),
+        notes=(*_notes(selection), *_shared(selection), units.mean_note),
     )
 
 
@@ -44,12 +44,7 @@ def _row(selection: Selection, units: Units, row: Compared) -> Row:
     change = Estimate.between(unpaired_difference(search, units.sample(fresh))) if search and fresh else None
     if change is not None and _shares(selection):
         change = Estimate(change.value, n=change.n)
-    cells: tuple[Cell, ...] = (
-        len(search),
-        Estimate.of(summarize(search)),
-        units.estimate(fresh),
-        change,
-    )
+    cells: tuple[Cell, ...] = (len(search), Estimate.of(summarize(search)), units.estimate(fresh), change)
     if selection.has_scores:
         cells += (units.estimate(validation_minus_test(selection, confirm)),)
     counts = f"n = {len(search)}, {len(fresh)}"
@@ -58,8 +53,8 @@ def _row(selection: Selection, units: Units, row: Compared) -> Row:
 
 def _shares(selection: Selection) -> bool:
     """Whether search runs of one configuration share folds or teachers, so that they are no independent values."""
-    found = drawn(selection)
-    return found.split or found.teacher
+    factors = random_factors(selection)
+    return factors.split or factors.teacher
 
 
 def _notes(selection: Selection) -> list[str]:
@@ -82,23 +77,22 @@ def _notes(selection: Selection) -> list[str]:
     count = sum(len(values) for values in samples.values())
     raw, digits = summarize(samples[best]).mean, selection.digits
     notes.append(
-        f"Best raw search mean: {fixed(raw, digits)} ({name_of(selection, best)}, n = {len(samples[best])}). "
+        f"Best raw search mean: {fixed(raw, digits)} ({selection.name(best)}, n = {len(samples[best])}). "
         f"Best single run of {plural(count, 'search run')}: {fixed(single, digits)}, "
         f"{fixed(single - centre, digits, signed=True)} against the winner's mean on fresh seeds. Neither is a result."
     )
     return notes
 
 
-def _drawn(selection: Selection) -> list[str]:
+def _shared(selection: Selection) -> list[str]:
     """Say what the search seeds of these rows have in common and the fresh ones do not."""
-    found = drawn(selection)
-    if not (found.split or found.teacher):
+    if not _shares(selection):
         return []
-    folds = found.folds("search")
-    place = f"{folds} folds of one partition" if folds > 1 else "one split"
+    factors = random_factors(selection)
+    folds = factors.folds("search")
     a_teacher = "one teacher a fold" if folds > 1 else "one teacher"
-    shared = [place] if found.split else []
-    shared += [a_teacher if found.split else "the search's teachers"] if found.teacher else []
+    shared = [f"{folds} folds of one partition" if folds > 1 else "one split"] if factors.split else []
+    shared += [a_teacher if factors.split else "the search's teachers"] if factors.teacher else []
     return [
         f"Search seeds share {' and '.join(shared)}: their interval is of these alone, that of fresh seeds is over "
         "others too."

@@ -6,18 +6,22 @@ import math
 from collections.abc import Sequence
 
 from kdsearch.ledger.records import RunRecord
-from kdsearch.report.captions import caption, epoch_on_test, listed, plural, test_measure
-from kdsearch.report.compared import Compared, compared
-from kdsearch.report.drawn import drawn
-from kdsearch.report.formats.cells import fixed, p_value
+from kdsearch.report.captions import caption, epoch_on_test, test_measure
+from kdsearch.report.configurations import Compared, compared
 from kdsearch.report.selection import Selection, present
 from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
-from kdsearch.report.units import Units
-from kdsearch.statistics import expected_best, seed_effect, seed_table, spread, summarize
+from kdsearch.report.units import Units, random_factors
+from kdsearch.report.wording import fixed, interval, listed, p_value, plural
+from kdsearch.statistics import Summary, equal_variance_test, expected_best, seed_effect, seed_table, summarize
 from kdsearch.statistics.summaries import Floats
 
+ORDER, WHEN = 70, "result"
 
-def instability(selection: Selection) -> Table | None:
+FEW = 10
+"""Below so many runs each the test of equal spreads finds little (``kdsearch.statistics.equal_variance``)."""
+
+
+def section(selection: Selection) -> Table | None:
     """Return spreads over confirm seeds and the optimistic numbers; ``None`` while the winner has no confirm run."""
     rows, units = [row for row in compared(selection) if selection.results(row.id)], Units.of(selection)
     if not any(row.part == "winner" for row in rows):
@@ -25,8 +29,8 @@ def instability(selection: Selection) -> Table | None:
     columns: tuple[Column, ...] = (
         Column("n", "n", "count"),
         Column("sd", "sd", "interval"),
-        Column("range", "range", "number", spare=True),
-        Column("mean", "mean", "number", spare=True),
+        Column("range", "range", "number", optional=True),
+        Column("mean", "mean", "number", optional=True),
         Column("best_run", "best run", "number"),
     )
     if shows_best_epoch(selection):
@@ -37,10 +41,16 @@ def instability(selection: Selection) -> Table | None:
     return Table(
         key="instability",
         title="Instability",
-        caption=caption(selection, test_measure(selection.study, selection.has_scores)),
+        caption=caption(selection, test_measure(selection)),
         columns=columns,
         rows=tuple(_row(selection, units, row) for row in rows),
-        notes=(*_notes(selection, rows[0]), *_shared(units), *seed_sentences(selection, units, rows)),
+        notes=(
+            *_notes(selection, rows[0]),
+            # Seeds that share a teacher are not independent, as the interval of an sd takes them to be.
+            *(["Seeds share teachers: sd is of the runs as they came, and has no interval."] if units.shared else []),
+            *_in_common(selection, units, rows),
+            *_spreads(selection, units, rows),
+        ),
     )
 
 
@@ -55,11 +65,9 @@ def best_epoch(selection: Selection, run: RunRecord) -> float | None:
     return run.scores.get("best_on_test", selection.result(run))
 
 
-def _shared(units: Units) -> list[str]:
-    """Seeds that share a teacher are not drawn one by one, as the interval of an sd takes them to be."""
-    if not units.shared:
-        return []
-    return ["Seeds share teachers: sd is of the runs as they came, and has no interval."]
+def _picked(selection: Selection, row: Compared) -> Summary:
+    """The fresh runs of a configuration with their epochs picked on test."""
+    return summarize(present([best_epoch(selection, run) for run in selection.of(row.id, "confirm")]))
 
 
 def _row(selection: Selection, units: Units, row: Compared) -> Row:
@@ -69,30 +77,28 @@ def _row(selection: Selection, units: Units, row: Compared) -> Row:
     cells: tuple[Cell, ...] = (
         summary.n,
         Estimate(summary.sd, *bounds, n=summary.n),
-        None if single else summary.range,
+        None if single else summary.maximum - summary.minimum,
         summary.mean,
         summary.maximum,
     )
     if shows_best_epoch(selection):
-        picked = summarize(present([best_epoch(selection, run) for run in selection.of(row.id, "confirm")]))
+        picked = _picked(selection, row)
         cells += (picked.mean, picked.maximum)
-    return Row(row.label, cells, selection.diverged(row.id, "confirm"), context=row.part == "context")
+    return Row(row.label, cells, selection.diverged_note(row.id), context=row.part == "context")
 
 
 def _notes(selection: Selection, winner: Compared) -> list[str]:
-    values = list(selection.results(winner.id).values())
-    summary = summarize(values)
+    summary, digits = summarize(list(selection.results(winner.id).values())), selection.digits
     notes = [_optimistic(selection)]
     if summary.n < 2:
         return notes
-    digits = selection.digits
     luck = fixed(summary.sd * expected_best(summary.n), digits, signed=True)
     text = (
         f"Winner: reporting its best run would have claimed {_claim(summary.maximum, summary.mean, digits)} against "
         f"the mean of {summary.n} seeds; luck alone (sd x {expected_best(summary.n):.2f}) gives {luck}."
     )
     if shows_best_epoch(selection):
-        picked = summarize(present([best_epoch(selection, run) for run in selection.of(winner.id, "confirm")]))
+        picked = _picked(selection, winner)
         text += (
             f" Picking the epoch on test would have claimed {_claim(picked.mean, summary.mean, digits)}, both together "
             f"{_claim(picked.maximum, summary.mean, digits)}."
@@ -131,36 +137,23 @@ def _claim(value: float, mean: float, digits: int) -> str:
     return f"{fixed(value, digits)} ({fixed(value - mean, digits, signed=True)})"
 
 
-FEW = 10
-"""Below so many runs each the test of equal spreads finds little (``kdsearch.statistics.equal_variance``)."""
-
-
-def seed_sentences(selection: Selection, units: Units, rows: Sequence[Compared]) -> list[str]:
-    """Return what the confirm seeds of the compared configurations have in common, and how their spreads differ.
-
-    Where seeds share teachers, the same of the means over each teacher's seeds.
-    """
-    return [*_in_common(selection, units, rows), *_spreads(selection, units, rows)]
-
-
 def _in_common(selection: Selection, units: Units, rows: Sequence[Compared]) -> list[str]:
     effect = seed_effect(_table(selection, units, rows))
     if math.isnan(effect.rho):
         return []
-    interval = "" if math.isnan(effect.low) else f" (95 % interval [{fixed(effect.low, 2)}, {fixed(effect.high, 2)}])"
+    bounds = "" if math.isnan(effect.low) else f" (95 % interval {interval(effect.low, effect.high, 2)})"
     word, count, spared = ("teacher", "mean", "teacher") if units.shared else ("seed", "run", "run")
     saved = f"pairing saves no {spared} here"
     if effect.rho > 0:
         saved = f"pairing saves about {100 * effect.rho:.0f} % of the {spared}s"
         saved += ", and perhaps none" if effect.low <= 0 else ""
-    diverged = any(selection.diverged(row.id, "confirm") for row in rows)
-    chance = ", diverged ones at chance level" if diverged else ""
+    chance = ", diverged ones at chance level" if any(selection.diverged(row.id) for row in rows) else ""
     return [
         f"Common {word}s: what a {word}{_with(selection)} does to all configurations alike has sd "
         f"{fixed(effect.seed_sd, selection.digits)}, what is left has sd {fixed(effect.residual_sd, selection.digits)} "
         f"({plural(effect.configurations, 'configuration')}, {plural(effect.seeds, word)}, "
         f"{plural(effect.runs, count)}{chance}). Two configurations on one {word} correlate by {fixed(effect.rho, 2)}"
-        f"{interval}: {saved}."
+        f"{bounds}: {saved}."
     ]
 
 
@@ -173,16 +166,16 @@ def _table(selection: Selection, units: Units, rows: Sequence[Compared]) -> Floa
 
 
 def _with(selection: Selection) -> str:
-    """What is drawn with a seed, and part of its effect."""
-    found = drawn(selection)
-    own = ["partition"] if found.split else []
-    own += ["teacher"] if found.teacher and not found.shared else []
+    """What is randomised with a seed, and part of its effect."""
+    factors = random_factors(selection)
+    own = ["partition"] if factors.split else []
+    own += ["teacher"] if factors.teacher and not factors.shared else []
     return f" with its {listed(own)}" if own else ""
 
 
 def _spreads(selection: Selection, units: Units, rows: Sequence[Compared]) -> list[str]:
     several = [row for row in rows if len(units.sample(selection.results(row.id))) > 1]
-    found = spread([units.sample(selection.results(row.id)) for row in several])
+    found = equal_variance_test([units.sample(selection.results(row.id)) for row in several])
     if math.isnan(found.p):
         return []
     order = sorted(range(len(several)), key=lambda index: float(found.sd[index]))

@@ -2,59 +2,58 @@
 
 from __future__ import annotations
 
-from kdsearch.ledger.records import searched
-from kdsearch.report.captions import MEAN_INTERVAL, caption, objective_title, objective_words, plural
+from kdsearch.report.captions import caption, objective_heading, objective_name
 from kdsearch.report.notes import modelled_sentences
-from kdsearch.report.selection import Selection
+from kdsearch.report.selection import Selection, search_runs
 from kdsearch.report.tables import Column, Estimate, Row, Table
+from kdsearch.report.units import MEAN_INTERVAL
+from kdsearch.report.wording import plural
 from kdsearch.search.ranking import OUT, Standing
 from kdsearch.statistics import summarize
+
+ORDER, WHEN = 10, "search"
 
 MOST = 10
 NORMAL = 1.959964
 """Half a 95 % interval of a normal posterior, in its standard deviations."""
 
 
-def leading(selection: Selection) -> Table | None:
+def section(selection: Selection) -> Table | None:
     """Return the best configurations with two or more search runs; ``None`` where no search run has ended."""
     standings = selection.standings()
     if not standings:
         return None
     shown = [row for row in standings if row.n > 1]
-    words = objective_words(selection.study, selection.has_scores)
     return Table(
         key="leading",
         title="Leading configurations: search objective, not a result",
-        caption=caption(selection, f"search {words}, not a result", pool="search"),
+        caption=caption(selection, f"search {objective_name(selection)}, not a result", pool="search"),
         columns=(
             Column("n", "n", "count"),
-            Column("objective", objective_title(selection.study, selection.has_scores), "estimate"),
+            Column("objective", objective_heading(selection), "estimate"),
             Column("estimate", "estimate", "interval"),
             Column("better", "P(better)", "p"),
-            Column("standing", "standing", "text", spare=True),
+            Column("standing", "standing", "text", optional=True),
         ),
-        rows=tuple(_row(selection, place, row) for place, row in enumerate(shown[:MOST])),
+        rows=tuple(_row(selection, rank, row) for rank, row in enumerate(shown[:MOST])),
         notes=(*_notes(standings, shown), *modelled_sentences(selection, standings), *_without(selection)),
     )
 
 
-def _row(selection: Selection, place: int, row: Standing) -> Row:
-    word = "leads" if place == 0 else "out" if row.out else "open"
+def _row(selection: Selection, rank: int, row: Standing) -> Row:
     cells = (
         row.n,
         Estimate.of(summarize(row.objectives)),
         Estimate(row.estimate, row.estimate - NORMAL * row.sd, row.estimate + NORMAL * row.sd, row.sd, row.n),
-        None if place == 0 else row.better,
-        word,
+        None if rank == 0 else row.better,
+        "leads" if rank == 0 else "out" if row.out else "open",
     )
-    return Row(row.configuration.name or f"#{row.id}", cells, selection.diverged(row.id, "search"))
+    return Row(selection.name(row.id), cells, selection.diverged_note(row.id, "search"))
 
 
 def _without(selection: Selection) -> list[str]:
     """Count what is searched without distillation: it leads to a choice of its own and stands in no row here."""
-    runs = [
-        run for run in selection.runs if run.pool == "search" and searched(selection.configurations, run, "without")
-    ]
+    runs = search_runs(selection.configurations, selection.runs, "without")
     if not runs:
         return []
     settings = plural(len({run.configuration_id for run in runs}), "setting")
@@ -66,7 +65,7 @@ def _notes(standings: list[Standing], shown: list[Standing]) -> list[str]:
     if shown:
         notes += [
             "estimate: the true objective as one model of all runs has it, neighbours in the space included, with its "
-            "95 % interval; a lead from few seeds moves it little, and it decides the order. What a sceptical prior "
+            "95 % interval; a lead from few seeds moves it little, and it decides the order. What a reporting prior "
             "takes off the first row is taken off all. P(better): chance to be truly better than the leader. out: that "
             f"chance is below {OUT:g}; open: it is not.",
             f"Out: {sum(row.out for row in shown)} of {plural(len(shown), 'configuration')} with two runs or more.",

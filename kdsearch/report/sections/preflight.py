@@ -3,26 +3,77 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from kdsearch.data.folds import Fold
 from kdsearch.draws import FIRST_TEACHER_SEED
-from kdsearch.ledger.records import RunRecord
-from kdsearch.report.captions import MEAN_INTERVAL, caption, items, min_effect, objective_title, objective_words
-from kdsearch.report.drawn import Drawn, drawn
-from kdsearch.report.formats.cells import fixed
-from kdsearch.report.gap import Gap
+from kdsearch.ledger.records import EventRecord, RunRecord
+from kdsearch.report.captions import caption, items, objective_heading, objective_name
 from kdsearch.report.selection import Selection, present
-from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
+from kdsearch.report.tables import Column, Estimate, Row, Table
+from kdsearch.report.units import MEAN_INTERVAL, random_factors
+from kdsearch.report.wording import fixed, interval
 from kdsearch.search.preflight import teacher_gap
 from kdsearch.search.teachers import REPLACED, search_draws
 from kdsearch.statistics import Difference, summarize
+
+ORDER, WHEN = 60, "always"
 
 CANDIDATE_SEEDS = range(FIRST_TEACHER_SEED, FIRST_TEACHER_SEED + 1000)
 """Seeds of the candidates for the one teacher of a study of version 1; one that serves one seed has another."""
 
 
-def preflight(selection: Selection) -> Table | None:
+@dataclass(frozen=True)
+class Gap:
+    """What the pre-flight found. ``warning``: the gap is below the larger of student sd and ``min_effect``.
+
+    ``paired``: on how many folds teacher and student were compared; 0 where they were not paired.
+    """
+
+    gap: float
+    low: float
+    high: float
+    student_sd: float
+    min_effect: float
+    warning: bool
+    paired: int = 0
+
+    @classmethod
+    def stored(cls, data: Mapping[str, Any], effect: float) -> Gap | None:
+        """Read the event ``preflight``, which the planner decided by; ``None`` where too few runs had ended."""
+        if "gap" not in data or "warning" not in data:
+            return None
+        sd = summarize([float(value) for value in data.get("student", ())]).sd
+        gap, low, high = float(data["gap"]), float(data["low"]), float(data["high"])
+        return cls(gap, low, high, sd, effect, bool(data["warning"]), int(data.get("folds", 0)))
+
+    @classmethod
+    def of(cls, gap: Difference, student: Sequence[float], effect: float, paired: int = 0) -> Gap:
+        """Compare runs as ``kdsearch.search.preflight`` will when all have ended."""
+        sd = summarize(student).sd
+        return cls(gap.mean, gap.low, gap.high, sd, effect, gap.mean < max(sd, effect), paired)
+
+    def numbers(self, digits: int) -> str:
+        """Write the gap with its interval."""
+        return f"{fixed(self.gap, digits, signed=True)} {interval(self.low, self.high, digits, signed=True)}"
+
+    def describe(self, digits: int) -> str:
+        """Say whether there is a gap to distil."""
+        numbers = self.numbers(digits)
+        if self.warning:
+            text = f"hardly a gap to distil: teacher minus student alone is {numbers}"
+            if self.gap < max(self.student_sd, self.min_effect):  # not so when min_effect was changed since
+                sd = fixed(self.student_sd, digits)
+                text += f", smaller than the student's seed sd ({sd}) or min_effect ({self.min_effect:g})"
+            return text
+        if self.low > 0:
+            return f"fine: the teacher is better than the student alone, {numbers}"
+        return f"a gap is likely but not sure from so few runs, {numbers}"
+
+
+def section(selection: Selection) -> Table | None:
     """Return the teachers of the search, student alone and their gap; ``None`` where neither has an ended run."""
     teachers = _teachers(selection)
     students = [run for run in selection.runs if run.pool == "preflight"]
@@ -32,30 +83,46 @@ def preflight(selection: Selection) -> Table | None:
     gap, paired = None, 0
     if teacher and student:
         gap, paired = teacher_gap(_on_folds(selection, teachers), _on_folds(selection, students))
-    rows = [_row("teacher", teacher, gap)]
-    if student or not _no_students(selection):
-        rows.append(_row("student alone", student, None))
-    words = objective_words(selection.study, selection.has_scores)
-    first = selection.study.version == 1
-    where = "at the chosen epoch" if first else "on what validates each run"
-    folds = drawn(selection).folds("preflight")
+    between = Estimate.between(gap) if gap is not None else None
+    rows = [Row("teacher", (len(teacher), Estimate.of(summarize(teacher)), between))]
+    if student or selection.study.settings.preflight_seeds != 0:
+        rows.append(Row("student alone", (len(student), Estimate.of(summarize(student)), None)))
+    where = "at the chosen epoch" if selection.study.version == 1 else "on what validates each run"
+    folds = random_factors(selection).folds("preflight")
     return Table(
         key="preflight",
         title="Pre-flight",
         caption=caption(
             selection,
-            f"{words} {where}",
+            f"{objective_name(selection)} {where}",
             spread=f"sd over seeds and {folds} folds of one partition" if folds > 1 else "sd over seeds",
         ),
         columns=(
             Column("n", "n", "count"),
-            Column("objective", objective_title(selection.study, selection.has_scores), "estimate"),
+            Column("objective", objective_heading(selection), "estimate"),
             Column("gap", "teacher - student", "difference"),
         ),
         rows=tuple(rows),
         notes=(*_verdict(selection, gap, paired, student), *_used(selection, teachers, gap), MEAN_INTERVAL),
-        stub="network",
+        row_header="network",
     )
+
+
+def gap_alarm(selection: Selection) -> list[str]:
+    """Return the pre-flight's own finding, where it saw too little to distil."""
+    event = _event(selection)
+    if event is None or not event.data.get("warning"):
+        return []
+    found = Gap.stored(event.data, selection.min_effect)
+    numbers = found.numbers(selection.digits) if found else fixed(float(event.data["difference"]), selection.digits)
+    return [
+        f"The pre-flight found hardly a gap to distil: teacher minus student alone is {numbers} "
+        f"{objective_heading(selection)}. Without a better teacher there is little to gain."
+    ]
+
+
+def _event(selection: Selection) -> EventRecord | None:
+    return next((event for event in selection.events if event.kind == "preflight"), None)
 
 
 def _teachers(selection: Selection) -> list[RunRecord]:
@@ -63,10 +130,10 @@ def _teachers(selection: Selection) -> list[RunRecord]:
     runs = [run for run in selection.runs if run.pool == "teacher"]
     if selection.study.version == 1:
         return [run for run in runs if run.seed in CANDIDATE_SEEDS]
-    found = drawn(selection)
-    draws = search_draws(selection.study, found.streams)
+    factors = random_factors(selection)
+    draws = search_draws(selection.study, factors.streams)
     # One that diverged is replaced by another of its fold, and serves nobody.
-    seeds = {found.draws.teacher_seed(draw, number) for draw in draws for number in range(REPLACED + 1)}
+    seeds = {factors.draws.teacher_seed(draw, number) for draw in draws for number in range(REPLACED + 1)}
     return sorted((run for run in runs if run.seed in seeds and run.state == "done"), key=lambda run: run.fold)
 
 
@@ -75,26 +142,11 @@ def _on_folds(selection: Selection, runs: Sequence[RunRecord]) -> list[tuple[Fol
     return [(fold, objective) for fold, objective in found if objective is not None]
 
 
-def _row(label: str, values: Sequence[float], gap: Difference | None) -> Row:
-    cells: tuple[Cell, ...] = (
-        len(values),
-        Estimate.of(summarize(values)),
-        Estimate.between(gap) if gap is not None else None,
-    )
-    return Row(label, cells)
-
-
-def _no_students(selection: Selection) -> bool:
-    """Whether the study asks for none, as where the teacher's own task is another one."""
-    return selection.study.settings.preflight_seeds == 0
-
-
 def _verdict(selection: Selection, gap: Difference | None, paired: int, student: Sequence[float]) -> list[str]:
-    if not student and _no_students(selection):
-        return ["No student alone was asked for beside it (preflight_seeds=0)."]
-    effect = min_effect(selection)
-    event = next((event for event in selection.events if event.kind == "preflight"), None)
-    if event is not None:  # the planner has spoken: its words stand, whichever runs the table above counts
+    if not student and selection.study.settings.preflight_seeds == 0:
+        return ["The study asks for no student alone (preflight_seeds=0)."]
+    effect, event = selection.min_effect, _event(selection)
+    if event is not None:  # the planner has decided: its finding stands, whichever runs the table above counts
         finding = Gap.stored(event.data, effect)
     elif gap is None:
         return []
@@ -102,7 +154,8 @@ def _verdict(selection: Selection, gap: Difference | None, paired: int, student:
         finding = None if math.isnan(gap.low) else Gap.of(gap, student, effect, paired)
     word = "Verdict so far" if event is None and selection.study.phase == "teacher" else "Verdict"
     if finding is not None:
-        return [f"{word}: {finding.words(selection.digits)} ({finding.interval})."]
+        how = f"paired on {finding.paired} folds, t 95 % interval" if finding.paired else "Welch 95 % interval"
+        return [f"{word}: {finding.describe(selection.digits)} ({how})."]
     if event is not None and "difference" in event.data:
         single = fixed(float(event.data["difference"]), selection.digits, signed=True)
         hardly = "hardly a gap to distil: " if event.data.get("warning") else ""
@@ -112,24 +165,20 @@ def _verdict(selection: Selection, gap: Difference | None, paired: int, student:
 
 
 def _used(selection: Selection, teachers: Sequence[RunRecord], gap: Difference | None) -> list[str]:
-    if selection.study.version > 1:
+    study = selection.study
+    if study.version > 1:
         return _trained(selection, teachers, gap)
-    if selection.study.settings.teachers == "per-seed":
-        count = {3: "three", 2: "two"}.get(len(teachers), str(len(teachers)))
-        if len(teachers) < 2:
-            return ["Each student seed has its own teacher; this one measures the gap."] if teachers else []
-        return [f"Each student seed has its own teacher; these {count} measure the gap."]
-    chosen = next((run for run in teachers if run.id == selection.study.teacher_run_id), None)
+    if study.settings.teachers == "per-seed":
+        each = {1: "this one measures", 2: "these two measure", 3: "these three measure"}
+        measure = each.get(len(teachers), f"these {len(teachers)} measure")
+        return [f"Each student seed has its own teacher; {measure} the gap."] if teachers else []
+    chosen = next((run for run in teachers if run.id == study.teacher_run_id), None)
     if chosen is None or chosen.objective is None or len(teachers) < 2:
         return []
     return [
         f"Teacher used: run {chosen.id}, {fixed(chosen.objective, selection.digits)}, the best of {len(teachers)} by "
         "objective, so its own number is optimistic."
     ]
-
-
-def _fresh_words(found: Drawn) -> str:
-    return f"Fresh seeds share {found.shared} others." if found.shared else "Fresh seeds have teachers of their own."
 
 
 def _trained(selection: Selection, teachers: Sequence[RunRecord], gap: Difference | None) -> list[str]:
@@ -140,17 +189,18 @@ def _trained(selection: Selection, teachers: Sequence[RunRecord], gap: Differenc
     if selection.study.settings.teachers == "one":
         run, value = values[0]
         return [f"One teacher for all runs, kept without a choice: run {run.id}, {fixed(value, selection.digits)}."]
-    found = drawn(selection)
-    if found.teachers == "several" and not found.teacher:
-        fresh = "Fresh seeds listen to them too."
-    else:
-        fresh = _fresh_words(found)
+    factors = random_factors(selection)
+    fresh = "Fresh seeds have teachers of their own."
+    if factors.teachers == "several" and not factors.teacher:
+        fresh = "Fresh seeds have the same teachers."
+    elif factors.shared:
+        fresh = f"Fresh seeds share {factors.shared} others."
     if gap is not None and "last epoch" in selection.study.description:
         fresh += (
             f" The gap is understated: the student stands at its best epoch on these {items(selection.study)}, the "
             "teacher at its last."
         )
-    if found.folds("search") > 1:
+    if factors.folds("search") > 1:
         each = ", ".join(f"fold {run.fold.number} {fixed(value, selection.digits)}" for run, value in values)
         return [f"One teacher a fold, trained outside it, none of them chosen: {each}. {fresh}"]
     return [f"{'One teacher' if len(values) == 1 else 'These teachers'} of the search, not chosen. {fresh}"]

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from kdsearch.report.captions import objective_words, plural, short_data
-from kdsearch.report.compared import compared, name_of
-from kdsearch.report.formats.cells import fixed
+from kdsearch.report.captions import objective_name, short_data
+from kdsearch.report.configurations import compared
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Column, Row, Table
+from kdsearch.report.wording import fixed, plural
 from kdsearch.space import active
 from kdsearch.statistics import Shrinkage, shrink, summarize
+
+ORDER, WHEN = 20, "result"
 
 IDLE = "idle"
 
 
-def winner(selection: Selection) -> Table | None:
+def section(selection: Selection) -> Table | None:
     """Return one row a parameter, one column a configuration; ``None`` before a winner is chosen."""
     shown = [row for row in compared(selection) if row.part != "context"]
     if selection.study.winner_id is None or not shown:
@@ -38,40 +40,37 @@ def winner(selection: Selection) -> Table | None:
         title="Winner",
         caption=f"{short_data(selection.study)}; parameters; one column a configuration, no runs behind these numbers.",
         columns=tuple(
-            Column(f"configuration_{row.id}", row.label, "parameter", spare=row.part == "baseline") for row in shown
+            Column(f"configuration_{row.id}", row.label, "parameter", optional=row.part == "baseline") for row in shown
         ),
         rows=rows,
         notes=(*(unread if any(idle.values()) else ()), *_chosen(selection)),
-        stub="parameter",
+        row_header="parameter",
     )
 
 
 def _chosen(selection: Selection) -> list[str]:
     study = selection.study
     assert study.winner_id is not None
-    samples = selection.searched()
+    samples, digits = selection.searched(), selection.digits
     own = samples.get(study.winner_id, [])
-    estimate = shrink(list(samples.values()))
     notes = []
-    seeds, believed = _decided(selection, len(own))
+    seeds, numbers = _decided(selection, len(own))
     if seeds:
         if own:
             summary = summarize(own)
             of = f" of the {len(own)} counted here" if len(own) != seeds else ""
-            sd = f" ± {fixed(summary.sd, selection.digits)}" if summary.n > 1 else ""
-            believed = [*believed, f"raw mean{of} {fixed(summary.mean, selection.digits)}{sd}"]
-        told = f": {', '.join(believed)}" if believed else ""
+            sd = f" ± {fixed(summary.sd, digits)}" if summary.n > 1 else ""
+            numbers = [*numbers, f"raw mean{of} {fixed(summary.mean, digits)}{sd}"]
+        on = f"{objective_name(selection)} of {plural(seeds, 'search seed')}, before any confirm seed ran"
+        estimate = f": {', '.join(numbers)}" if numbers else ""
+        notes.append(f"{selection.name(study.winner_id)} was chosen on the {on}{estimate}.")
+    if own:
         notes.append(
-            f"{name_of(selection, study.winner_id)} was chosen on the {objective_words(study, selection.has_scores)} "
-            f"of {plural(seeds, 'search seed')}, before any confirm seed ran{told}."
+            f"Search: {plural(len(samples), 'configuration')}, {plural(sum(map(len, samples.values())), 'run')}; "
+            f"{_spreads(shrink(list(samples.values())), digits)}."
         )
-    if not own:
-        lost = "No search run of the winner is among the runs that this report counts."
-        return [*notes, lost, *_best_without(selection)]
-    notes.append(
-        f"Search: {plural(len(samples), 'configuration')}, {plural(sum(map(len, samples.values())), 'run')}; "
-        f"{_spreads(estimate, selection.digits)}."
-    )
+    else:
+        notes.append("No search run of the winner is among the runs that this report counts.")
     return [*notes, *_best_without(selection)]
 
 
@@ -82,11 +81,11 @@ def _best_without(selection: Selection) -> list[str]:
     if id_ is None or data is None:
         return []
     value, sd = data.get("estimate"), data.get("estimate_sd")
-    believed = "" if value is None else f": {_words(selection, float(value), sd)}"
+    estimate = "" if value is None else f": {_estimate(selection, float(value), sd)}"
     same = ", the numbers of the winner," if id_ == selection.study.winner_id else ""
     return [
         f"{data['name']}{same} was chosen in the same way among {plural(int(data['candidates']), 'setting')} without "
-        f"distillation, on {plural(int(data['search_seeds']), 'search seed')}{believed}."
+        f"distillation, on {plural(int(data['search_seeds']), 'search seed')}{estimate}."
     ]
 
 
@@ -103,19 +102,19 @@ def _spreads(estimate: Shrinkage, digits: int) -> str:
 
 
 def _decided(selection: Selection, counted: int) -> tuple[int, list[str]]:
-    """Return the search seeds that the choice rested on and what was believed then, as its event holds both.
+    """Return the search seeds that the choice rested on and the estimate of then, as its event holds both.
 
-    Where no event tells, all that is ``counted`` was there, and the same model is asked again.
+    Where no event has them, all that is ``counted`` was there, and the same model is fitted again.
     """
     data = selection.choice.data if selection.choice is not None else {}
     if "search_seeds" not in data:
-        rows = selection.standings() if counted else []
-        return counted, [_words(selection, row.estimate, row.sd) for row in rows if row.id == selection.study.winner_id]
-    if data.get("estimate") is None:
-        return int(data["search_seeds"]), []
-    return int(data["search_seeds"]), [_words(selection, float(data["estimate"]), data.get("estimate_sd"))]
+        rows = [row for row in selection.standings() if row.id == selection.study.winner_id] if counted else []
+        return counted, [_estimate(selection, row.estimate, row.sd) for row in rows]
+    value = data.get("estimate")
+    known = [] if value is None else [_estimate(selection, float(value), data.get("estimate_sd"))]
+    return int(data["search_seeds"]), known
 
 
-def _words(selection: Selection, estimate: float, sd: float | None) -> str:
-    believed = f"estimate {fixed(estimate, selection.digits)}"
-    return believed if sd is None else f"{believed} (posterior sd {fixed(float(sd), selection.digits)})"
+def _estimate(selection: Selection, value: float, sd: float | None) -> str:
+    text = f"estimate {fixed(value, selection.digits)}"
+    return text if sd is None else f"{text} (posterior sd {fixed(float(sd), selection.digits)})"

@@ -1,4 +1,4 @@
-"""What one more run is worth for the decision: augmented expected improvement, for new settings and further seeds."""
+"""Worth of one more run for the decision: augmented expected improvement, of a new configuration or a further seed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def augmented_improvement(mean: Floats, sd: Floats, reference: float, noise_sd: 
 
     ``AEI = [(mu - mu*) Phi(z) + s phi(z)] (1 - s_e / sqrt(s^2 + s_e^2))``, ``z = (mu - mu*) / s`` (Huang, Allen, Notz
     and Zeng 2006, Journal of Global Optimization 34:441, equation 7, for maximisation). The second factor is what
-    tells a further seed of a known setting (small s) from a first seed elsewhere.
+    tells a further seed of a known configuration (small s) from a first seed elsewhere.
     """
     gain = mean - reference
     z = gain / sd
@@ -35,7 +35,7 @@ def after_run(covariance: Floats, position: int, noise_variance: float) -> Float
 def expected_gain(
     mean: Floats, covariance: Floats, draws: np.random.Generator, reference: float | None = None, samples: int = 512
 ) -> float:
-    """Expected true value of the best of ``n`` settings, less the ``reference`` mean: what is left to find.
+    """Expected true value of the best of ``n`` configurations, less the ``reference`` mean: what is left to find.
 
     ``E[max_i theta_i] - reference`` (the highest mean, where none is given) by ``samples`` joint draws of
     ``N(mean, covariance)``; never below 0.

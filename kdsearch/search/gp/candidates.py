@@ -1,4 +1,4 @@
-"""New settings to choose from: half of them anywhere, half around the leaders, none of them known."""
+"""New configurations to choose from: half of them anywhere, half around the leaders, none of them known."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ WIDEST, HALVINGS = 0.4, 4.0  # by a normal step of this sd, halved up to four ti
 
 
 def propose(encoding: Encoding, units: Floats, mean: Floats, waiting: Floats, draws: np.random.Generator) -> Floats:
-    """Coordinates ``[p, d]`` of at most 100 settings that are neither in ``units [k, d]`` nor in ``waiting [w, d]``.
+    """Coordinates ``[p, d]`` of at most 100 configurations that are neither in ``units [k, d]`` nor in ``waiting [w,
+    d]``.
 
-    ``mean [k]``: posterior means of the known settings, whose highest are the leaders.
+    ``mean [k]``: posterior means of the known configurations, whose highest are the leaders.
     """
     anywhere = draws.random((UNIFORM, units.shape[1]))
     highest = np.argsort(-mean, kind="stable")

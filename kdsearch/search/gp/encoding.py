@@ -22,7 +22,7 @@ class Encoding:
 
     Real numbers are scaled between their bounds, after the logarithm where the dimension has one. A whole number is
     the middle of its cell between ``low`` and ``high``, a choice the middle of one of as many equal cells. An idle
-    conditional dimension is 0.5. A setting outside the space (users may add such) is put so far away that no
+    conditional dimension is 0.5. A configuration outside the space (users may add such) is put so far away that no
     correlation is left: nothing is learnt from it about others, nor the other way.
     """
 
@@ -34,7 +34,7 @@ class Encoding:
         self.conditional = any(isinstance(row, Conditional) for row in space.values())
 
     def unit(self, params: Sequence[Mapping[str, Scalar]]) -> Floats:
-        """Coordinates ``[n, d]`` of ``n`` settings."""
+        """Coordinates ``[n, d]`` of ``n`` configurations."""
         rows = [self._row(row) for row in params]
         return np.array(rows, dtype=np.float64).reshape(len(params), len(self.names))
 
@@ -49,13 +49,13 @@ class Encoding:
         ]
 
     def params(self, unit: Floats) -> dict[str, Scalar]:
-        """The setting at coordinates ``[d]``, without idle dimensions."""
+        """The configuration at coordinates ``[d]``, without idle dimensions."""
         pairs = zip(self.names, self.ranges, unit, strict=True)
         values = {name: _from_unit(dimension, float(u)) for name, dimension, u in pairs}
         return {name: values[name] for name in active(self.space, values)}
 
     def snap(self, unit: Floats) -> Floats:
-        """Coordinates ``[n, d]`` moved to the nearest setting that exists: whole numbers and choices have few."""
+        """Coordinates ``[n, d]`` moved to the nearest configuration that exists: whole numbers and choices have few."""
         snapped = np.clip(unit, 0.0, 1.0)
         for i, dimension in enumerate(self.ranges):
             if isinstance(dimension, Categorical | Integer):

@@ -1,7 +1,8 @@
-"""All runs reduced to one value and one noise matrix over settings, without loss: Henderson's mixed-model equations.
+"""All runs reduced to one value and one noise matrix over configurations, without loss: Henderson's mixed-model
+equations.
 
-What several settings may have in common is a *block* of runs: those of one seed or, where runs draw folds, those of
-one fold (with the teacher that belongs to it). A setting meets a seed once and a fold many times.
+What several configurations may have in common is a *block* of runs: those of one seed or, where runs draw folds, those
+of one fold (with the teacher that belongs to it). A configuration meets a seed once and a fold many times.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Runs:
-    """Ended runs of ``k`` settings and ``J`` blocks: ``values [N]``, ``setting [N]`` and ``block [N]`` (positions).
+    """Ended runs of ``k`` configurations and ``J`` blocks: ``values [N]``, ``setting [N]`` and ``block [N]``
+    (positions).
 
     ``folds``: how many folds the seeds take in turn; with one, each seed is a block, else each fold that was met.
     """
 
     values: Floats
-    setting: NDArray[np.intp]
+    configuration: NDArray[np.intp]
     block: NDArray[np.intp]
     k: int
     blocks: int
@@ -31,7 +33,7 @@ class Runs:
 
     @staticmethod
     def of(objectives: Sequence[Mapping[int, float]], folds: int = 1) -> Runs:
-        """Gather ``objectives[i][seed]``; every setting must have a value."""
+        """Gather ``objectives[i][seed]``; every configuration must have a value."""
         block_of = {seed: seed % folds if folds > 1 else seed for row in objectives for seed in row}
         place = {block: j for j, block in enumerate(sorted(set(block_of.values())))}
         triples = [(value, i, place[block_of[seed]]) for i, row in enumerate(objectives) for seed, value in row.items()]
@@ -47,8 +49,8 @@ class Runs:
 
     @property
     def compared(self) -> int:
-        """How many settings ran in two blocks or more: they tell blocks apart whatever the settings are worth."""
-        cells = np.unique(self.setting * self.blocks + self.block)
+        """How many configurations ran in two blocks or more: they tell blocks apart whatever they are worth."""
+        cells = np.unique(self.configuration * self.blocks + self.block)
         return int(np.count_nonzero(np.bincount(cells // self.blocks) >= 2))
 
     def common(self) -> Floats:
@@ -67,7 +69,7 @@ class Runs:
 
 @dataclass(frozen=True)
 class Reduced:
-    """What the runs say of the settings' true values, in units of the noise variance ``s2``.
+    """What the runs say of the configurations' true values, in units of the noise variance ``s2``.
 
     ``means [k]``: generalized least squares estimates. ``noise [k, k]``: their covariance divided by ``s2``.
     ``within``: weighted sum of squares around them, ``Q``. ``log_det``: ``log|V0| + log|M|``, what the likelihood
@@ -82,18 +84,20 @@ class Reduced:
 
 
 def reduce(runs: Runs, rho: float) -> Reduced:
-    """Reduce runs to settings where blocks have a common effect, the share ``rho`` of the variance ``v`` of a run.
+    """Reduce runs to configurations where blocks have a common effect, the share ``rho`` of the variance ``v`` of a
+    run.
 
-    Model ``y_r = theta_i + b_j + e_r`` of run r of setting i in block j, ``b_j ~ N(0, rho v)``, ``e_r ~ N(0, (1 - rho)
-    v)``. With ``C_ij`` runs of setting i in block j, ``n_i`` and ``c_j`` in all, ``D = diag(c_j + (1 - rho) / rho)``:
+    Model ``y_r = theta_i + b_j + e_r`` of run r of configuration i in block j, ``b_j ~ N(0, rho v)``, ``e_r ~ N(0, (1 -
+    rho) v)``. With ``C_ij`` runs of configuration i in block j, ``n_i`` and ``c_j`` in all, ``D = diag(c_j + (1 - rho)
+    / rho)``:
 
     ``M = (diag(n) - C D^-1 C') / (1 - rho)``, ``means = M^-1 (Y_i. - C D^-1 Y_.j) / (1 - rho)``, ``noise = M^-1``
 
     (Henderson 1950; Searle, Casella and McCulloch 1992, chapter 7). ``rho = 0``: means, ``diag(1 / n_i)``. All is in
     units of ``s2 = v`` where blocks are seeds; see ``_between_folds`` where they are folds.
     """
-    n = np.bincount(runs.setting, minlength=runs.k).astype(np.float64)
-    totals = np.bincount(runs.setting, runs.values, runs.k)
+    n = np.bincount(runs.configuration, minlength=runs.k).astype(np.float64)
+    totals = np.bincount(runs.configuration, runs.values, runs.k)
     squares = float(runs.values @ runs.values)
     if rho == 0:
         means = totals / n
@@ -103,7 +107,7 @@ def reduce(runs: Runs, rho: float) -> Reduced:
     by_block = np.bincount(runs.block, runs.values, runs.blocks)
     inverse_d = 1 / (c + (1 - rho) / rho)
     incidence = np.zeros((runs.k, runs.blocks))
-    np.add.at(incidence, (runs.setting, runs.block), 1.0)
+    np.add.at(incidence, (runs.configuration, runs.block), 1.0)
     m = (np.diag(n) - (incidence * inverse_d) @ incidence.T) / (1 - rho)
     noise = np.linalg.inv(m)
     noise = (noise + noise.T) / 2
@@ -119,10 +123,11 @@ def reduce(runs: Runs, rho: float) -> Reduced:
 def _between_folds(data: Reduced, rho: float, folds: int) -> Reduced:
     """The same for a truth that is the mean over these very folds, and in units of ``s2 = (1 - rho) v``.
 
-    The mean of all K effects, of variance ``rho v / K``, tells no setting from another; all would seem unknown by so
-    much. Without it ``V = V0 - (rho / K) 11'``. What is taken off has the form ``Z A Z'`` (``Z``: which run is whose),
-    so ``means``, ``Q`` and ``log_det`` stay as they are and ``noise = M^-1 - (rho / K) 11'``. The unit is a run's own
-    noise, since that is what the prior expects something of whatever folds do, and what a further run is bought with.
+    The mean of all K effects, of variance ``rho v / K``, tells no configuration from another; all would seem unknown by
+    so much. Without it ``V = V0 - (rho / K) 11'``. What is taken off has the form ``Z A Z'`` (``Z``: which run is
+    whose), so ``means``, ``Q`` and ``log_det`` stay as they are and ``noise = M^-1 - (rho / K) 11'``. The unit is a
+    run's own noise, since that is what the prior expects something of whatever folds do, and what a further run is
+    bought with.
     """
     free = data.runs - data.means.size
     return Reduced(

@@ -1,4 +1,4 @@
-"""From settings with seeds to a posterior in the units of the objective."""
+"""From configurations with seeds to a posterior in the units of the objective."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Shares = tuple[tuple[float, float], ...]
 
 RHOS: Shares = ((0.0, 0.3), (0.05, 0.2), (0.1, 0.2), (0.2, 0.15), (0.3, 0.1), (0.45, 0.05))
-"""Shares of the noise that a seed has in common for all settings, with prior probabilities."""
+"""Shares of the noise that a seed has in common for all configurations, with prior probabilities."""
 
 FOLD_RHOS: Shares = (
     (0.0, 0.1),
@@ -32,14 +32,14 @@ FOLD_RHOS: Shares = (
     (0.998, 0.01),
     (0.9999, 0.01),
 )
-"""The same of a fold, whose part of the clips is easier or harder for all settings, and whose teacher is another.
+"""The same of a fold, whose part of the clips is easier or harder for all configurations, and whose teacher is another.
 
 On JHMDB poses means of folds differ with sd 0.05 where seeds differ with 0.02, a share of 0.86; where only the split
 varies, it is nearly all. Five folds say no more of a ratio of variances than its order of magnitude, hence the steps.
 """
 
 SHARED = 4
-"""From so many settings on that ran with two seeds (in two folds), the share is estimated and not assumed."""
+"""From so many configurations on that ran with two seeds (in two folds), the share is estimated and not assumed."""
 
 USUAL_RHO = 0.5
 """What is assumed of folds before that."""
@@ -51,7 +51,7 @@ REFIT = 1.25
 """Hyperparameters are fitted again when the runs have grown by a quarter (or shrunk: of very many, some are taken)."""
 
 TAIL = 10.0
-"""How far below the median, in sds of the upper half, settings begin to be drawn together.
+"""How far below the median, in sds of the upper half, configurations begin to be drawn together.
 
 Far beyond what a metric between 0 and 1 has: only exploded values are, and a diverged run costs its full price."""
 
@@ -60,12 +60,14 @@ ROUNDING = 1e-12
 
 
 def squashed(values: Floats, setting: NDArray[np.intp]) -> Floats:
-    """Runs ``[N]`` with median 0, those of settings in the lower tail drawn together; ``setting [N]``: whose they are.
+    """Runs ``[N]`` with median 0, those of configurations in the lower tail drawn together; ``setting [N]``: whose they
+    are.
 
-    A setting of mean ``m < -TAIL u`` goes to ``-u (TAIL + log(1 + z))`` with ``z = -m / u - TAIL``, its runs around it
-    with the slope there, ``1 / (1 + z)``; ``u`` is 1.4826 times the median of the values above 0. How bad a bad setting
-    is tells nothing of the best ones, but one model of one noise and one smoothness would bend to it. Means keep their
-    order and those above the tail their values: a setting of which some runs diverge is as bad as their mean says.
+    A configuration of mean ``m < -TAIL u`` goes to ``-u (TAIL + log(1 + z))`` with ``z = -m / u - TAIL``, its runs
+    around it with the slope there, ``1 / (1 + z)``; ``u`` is 1.4826 times the median of the values above 0. How bad a
+    bad configuration is tells nothing of the best ones, but one model of one noise and one smoothness would bend to it.
+    Means keep their order and those above the tail their values: a configuration of which some runs diverge is as bad
+    as their mean says.
     """
     unit = 1.4826 * float(np.median(values[values >= 0]))
     if unit <= 0:
@@ -84,7 +86,8 @@ def spread(values: Floats) -> float:
 
 @dataclass(frozen=True)
 class Model:
-    """The posterior of ``k`` settings, in standardised units; ``centre`` and ``scale`` lead back to the objective.
+    """The posterior of ``k`` configurations, in standardised units; ``centre`` and ``scale`` lead back to the
+    objective.
 
     ``noise_variance``: variance of a run that is its own, without what its seed or its fold does to all.
     """
@@ -105,7 +108,7 @@ class Models:
 
     Each fit starts from the last one, from the prior's centres and from that of ``beside``, and the most probable is
     taken: the density has several peaks (that all is noise is one of them), and one start stays at the nearest. Of
-    several ``folds``, it is the effect of a fold that settings have in common, and not that of a seed.
+    several ``folds``, it is the effect of a fold that configurations have in common, and not that of a seed.
     """
 
     def __init__(self, dimensions: int, prior: Prior, beside: Models | None = None, folds: int = 1) -> None:
@@ -124,7 +127,9 @@ class Models:
         common = runs.common()
         own = runs.values - common
         centre = float(np.median(own))
-        own = squashed(own - centre, runs.setting)  # before the scale is taken: one exploded value would be all of it
+        own = squashed(
+            own - centre, runs.configuration
+        )  # before the scale is taken: one exploded value would be all of it
         scale = spread(own)
         runs = replace(runs, values=(own + common) / scale)
         if not self.fitted_to / REFIT < runs.values.size < REFIT * self.fitted_to:

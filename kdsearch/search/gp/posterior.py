@@ -1,10 +1,10 @@
-"""One model of all runs: neighbouring settings tell of each other, each setting keeps what is its own.
+"""One model of all runs: neighbouring configurations tell of each other, each configuration keeps what is its own.
 
-``y_ij = m + g(x_i) + r_i + b_j + e_ij`` for setting i and seed or fold j: ``g`` a Gaussian process with a Matern-5/2
-kernel and one length scale a dimension, ``r_i ~ N(0, tr2)`` the setting's own part, ``b_j`` and ``e_ij`` as in
-``mixed_model`` (what a fold does to one setting alone is part of ``e_ij``), ``m ~ N(0, 4)``. What is ranked is
-``theta_i = m + g(x_i) + r_i``. Values are centred by the median of all runs and scaled by their sd, once ``model`` has
-drawn their lower tail together.
+``y_ij = m + g(x_i) + r_i + b_j + e_ij`` for configuration i and seed or fold j: ``g`` a Gaussian process with a
+Matern-5/2 kernel and one length scale a dimension, ``r_i ~ N(0, tr2)`` the configuration's own part, ``b_j`` and
+``e_ij`` as in ``mixed_model`` (what a fold does to one configuration alone is part of ``e_ij``), ``m ~ N(0, 4)``. What
+is ranked is ``theta_i = m + g(x_i) + r_i``. Values are centred by the median of all runs and scaled by their sd, once
+``model`` has drawn their lower tail together.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Hyperparameters:
 
     @property
     def own(self) -> float:
-        """Variance of a setting's own part."""
+        """Variance of a configuration's own part."""
         return math.exp(self.log_own)
 
     @property
@@ -121,10 +121,10 @@ def fit(
 
 @dataclass(frozen=True)
 class Posterior:
-    """What is believed of ``k`` settings with results: ``mean [k]`` and ``sd [k]`` of their ``theta``.
+    """What is believed of ``k`` configurations with results: ``mean [k]`` and ``sd [k]`` of their ``theta``.
 
     The rest is kept for ``joint``: Cholesky factor ``lower`` of the data's covariance, ``alpha = S^-1 y`` and ``half =
-    lower^-1 K`` for the prior covariance ``K`` of the settings.
+    lower^-1 K`` for the prior covariance ``K`` of the configurations.
     """
 
     theta: Hyperparameters
@@ -148,15 +148,16 @@ class Posterior:
         return Posterior(theta, prior @ alpha, np.sqrt(variance), prior, lower, half, alpha)
 
     def against(self, row: int) -> tuple[Floats, Floats]:
-        """Mean ``[k]`` and sd ``[k]`` of every setting's ``theta`` less that of the one at ``row``."""
+        """Mean ``[k]`` and sd ``[k]`` of every configuration's ``theta`` less that of the one at ``row``."""
         covariance = self.prior[row] - self.half[:, row] @ self.half
         variance = self.sd**2 + self.sd[row] ** 2 - 2 * covariance
         return self.mean - self.mean[row], np.sqrt(np.maximum(variance, 1e-12))
 
     def joint(self, rows: NDArray[np.intp], across: Floats, among: Floats) -> tuple[Floats, Floats]:
-        """Mean ``[r + p]`` and covariance of the settings at ``rows`` and of ``p`` settings without results.
+        """Mean ``[r + p]`` and covariance of the configurations at ``rows`` and of ``p`` configurations without
+        results.
 
-        ``across``: squared distances ``[d, k, p]`` of all settings and the new ones; ``among``: ``[d, p, p]``.
+        ``across``: squared distances ``[d, k, p]`` of all configurations and the new ones; ``among``: ``[d, p, p]``.
         """
         new_prior = self.theta.smooth * matern(across, self.theta.log_lengths) + MEAN_VARIANCE
         new_half = solve_triangular(self.lower, new_prior, lower=True, check_finite=False)

@@ -18,7 +18,8 @@ class Prior:
     """Log-normal priors, each the centre and the sd of the logarithm.
 
     ``length``: of a length scale in the unit cube. ``smooth``, ``own`` and ``noise``: of the variances of the smooth
-    part, of a setting's own part and of one run, in units of the variance of all runs (without what folds do to all).
+    part, of a configuration's own part and of one run, in units of the variance of all runs (without what folds do to
+    all).
     """
 
     length: tuple[float, float]
@@ -40,13 +41,13 @@ class Prior:
         return list(zip(centres - _BOUND * widths, centres + _BOUND * widths, strict=True))
 
 
-HOPEFUL = Prior(length=(math.log(0.7), 0.8))
-"""Decides what is run and which setting leads: every number matters, and each setting may be special."""
+SEARCH_PRIOR = Prior(length=(math.log(0.7), 0.8))
+"""Decides what is run and which configuration leads: every number matters, and each configuration may be special."""
 
-SCEPTICAL = Prior(length=(math.log(4.0), 2.0), own=(math.log(0.003), 2.0))
-"""Decides how good the leader is said to be: no number matters and no setting is special until runs show it.
+REPORTING_PRIOR = Prior(length=(math.log(4.0), 2.0), own=(math.log(0.003), 2.0))
+"""Decides how good the leader is said to be: no number matters and no configuration is special until runs show it.
 
-Where two of five numbers matter, the leader's hopeful mean lay 0.10 to 0.15 noise sds above its truth: it takes noise
-along the other three, and what is left of the setting's luck, for effects. Its sceptical mean lay within 0.09
-(tests/benchmarks/planner). To search or to choose by the sceptical one costs regret: it stops looking too early.
+Where two of five numbers matter, the leader's searching mean lay 0.10 to 0.15 noise sds above its truth: it takes noise
+along the other three, and what is left of the configuration's luck, for effects. Its reporting mean lay within 0.09
+(tests/benchmarks/planner). To search or to choose by the reporting one costs regret: it stops looking too early.
 """

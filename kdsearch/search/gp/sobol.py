@@ -1,4 +1,4 @@
-"""Settings that fill a space evenly: a scrambled Sobol sequence."""
+"""Configurations that fill a space evenly: a scrambled Sobol sequence."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _SPARE = 6
 
 
 def sobol(encoding: Encoding, seed: int, taken: Iterable[Mapping[str, Scalar]], count: int) -> list[dict[str, Scalar]]:
-    """The first ``count`` settings of the sequence that ``seed`` scrambles which are none of ``taken``.
+    """The first ``count`` configurations of the sequence that ``seed`` scrambles which are none of ``taken``.
 
     Fewer where the space has no more, or none among the first few times as many points (Sobol 1967; Owen 1998).
     """
     if count <= 0:
         return []
-    from scipy.stats import qmc  # slow to load, and a report asks for no new settings
+    from scipy.stats import qmc  # slow to load, and a report asks for no new configurations
 
     known = {tuple(row) for row in encoding.unit(list(taken)).tolist()}
     size = (count + len(known) - 1).bit_length() + _SPARE

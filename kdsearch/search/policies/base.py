@@ -1,4 +1,4 @@
-"""What a search policy sees and answers: settings with the objectives of their seeds in, the next runs out."""
+"""What a search policy sees and answers: configurations with the objectives of their seeds in, the next runs out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kdsearch.tasks.base import Scalar
 
 
 @dataclass(frozen=True)
-class Setting:
+class Configuration:
     """One searched configuration, seen from the search pool.
 
     ``params``: the numbers of the space. ``objectives``: of ended runs, by seed index. ``pending``: seed indices that
@@ -34,63 +34,64 @@ class Setting:
 
 @dataclass(frozen=True)
 class Further:
-    """One more seed for the setting at this position; new settings of the same answer follow the old ones."""
+    """One more seed for the configuration at this position; new ones of the same answer follow the old ones."""
 
-    setting: int
+    position: int
 
 
 @dataclass(frozen=True)
 class New:
-    """A new setting, with the index of its first seed."""
+    """A new configuration, with the index of its first seed."""
 
     params: Mapping[str, Scalar]
     seed: int = 0
 
 
 Pick = Further | New
+"""What a policy asks for next. It names no row of the ledger: a policy searches recorded tables and functions too."""
 
 
 @dataclass(frozen=True)
 class Leader:
-    """The setting that a policy would choose now, and what it believes its true objective to be."""
+    """The configuration that a policy would choose now, and what it believes its true objective to be."""
 
-    setting: int
+    position: int
     estimate: float
 
 
 @dataclass(frozen=True)
-class Belief:
-    """What a policy believes of one setting with results.
+class PosteriorSummary:
+    """What a policy believes of one configuration with results.
 
     ``estimate`` and ``sd``: of its true objective. ``better``: the probability that it is truly better than the leader
     (one half for the leader itself).
     """
 
-    setting: int
+    position: int
     estimate: float
     sd: float
     better: float
 
 
 class Policy(Protocol):
-    """Decides where the next seeds go. It may keep a cache, but the settings alone say what is known."""
+    """Decides where the next seeds go. It may keep a cache, but the configurations alone say what is known."""
 
-    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+    def choose(self, tried: Sequence[Configuration], wanted: int) -> list[Pick]:
         """Up to ``wanted`` runs, in order of their worth; fewer (even none) means: wait for results."""
 
-    def leader(self, settings: Sequence[Setting]) -> Leader:
-        """The best setting so far, of two seeds or more if any has. Raises ``ValueError`` without a result."""
+    def leader(self, tried: Sequence[Configuration]) -> Leader:
+        """The best configuration so far, of two seeds or more if any has. Raises ``ValueError`` without a result."""
 
 
 class Search(Policy, Protocol):
-    """A policy that the planner can run a study with: it ranks all settings, and may know when to end."""
+    """A policy that the planner can run a study with: it ranks all configurations, and may know when to end."""
 
     @property
-    def drops(self) -> bool:
-        """Whether settings are left for others, and shown as out: a plain design gives all the same."""
+    def prunes(self) -> bool:
+        """Whether configurations are left for others, and shown as out: a plain design gives all the same."""
 
-    def beliefs(self, settings: Sequence[Setting]) -> list[Belief]:
-        """All settings with a result: those of two seeds or more by estimate, then the others. Empty without any."""
+    def summaries(self, tried: Sequence[Configuration]) -> list[PosteriorSummary]:
+        """Those with a result: configurations of two seeds or more by estimate, then the others. Empty without any."""
 
-    def gain_left(self, settings: Sequence[Setting]) -> float | None:
+    def gain_left(self, tried: Sequence[Configuration]) -> float | None:
         """What further runs could still add to the leader's true objective, on average; ``None``: not known."""

@@ -1,4 +1,4 @@
-"""Which settings a model is made of, which of them leads, and what stands for those that only failed."""
+"""Which configurations a model is made of, which of them leads, and what stands for those that only failed."""
 
 from __future__ import annotations
 
@@ -10,69 +10,69 @@ from numpy.typing import NDArray
 
 from kdsearch.search.gp.mixed_model import Runs
 from kdsearch.search.gp.model import ROUNDING
-from kdsearch.search.policies.base import Setting
+from kdsearch.search.policies.base import Configuration
 
 Floats = NDArray[np.float64]
 
 MODELLED = 400
-"""Settings in one model, whose cost grows with their cube."""
+"""Configurations in one model, whose cost grows with their cube."""
 
 
-def modelled(settings: Sequence[Setting], seed: int, folds: int = 1) -> list[int]:
-    """Positions of the settings that are modelled: all with results, or the best and some others of very many."""
-    known = [i for i, row in enumerate(settings) if row.objectives]
+def modelled(tried: Sequence[Configuration], seed: int, folds: int = 1) -> list[int]:
+    """Positions of the configurations that are modelled: all with results, or the best and some others of very many."""
+    known = [i for i, row in enumerate(tried) if row.objectives]
     if len(known) <= MODELLED:
         return known
-    settings = levelled(settings, folds)
-    counts = np.array([len(settings[i].objectives) for i in known])
-    means = np.array([sum(settings[i].objectives.values()) for i in known]) / counts
+    tried = levelled(tried, folds)
+    counts = np.array([len(tried[i].objectives) for i in known])
+    means = np.array([sum(tried[i].objectives.values()) for i in known]) / counts
     order = np.argsort(-(means - means.mean()) * counts / (counts + 1), kind="stable")
     best, others = order[: MODELLED * 3 // 4], order[MODELLED * 3 // 4 :]
     some = np.random.default_rng([seed, len(known)]).choice(others, MODELLED // 4, replace=False)
     return sorted(known[int(row)] for row in [*best, *some])
 
 
-def levelled(settings: Sequence[Setting], folds: int) -> Sequence[Setting]:
-    """The settings without what their runs have from their folds, roughly: see ``Runs.common``."""
-    known = [row.objectives for row in settings if row.objectives]
+def levelled(tried: Sequence[Configuration], folds: int) -> Sequence[Configuration]:
+    """The configurations without what their runs have from their folds, roughly: see ``Runs.common``."""
+    known = [row.objectives for row in tried if row.objectives]
     if folds == 1 or not known:
-        return settings
+        return tried
     runs = Runs.of(known, folds)
     values = iter((runs.values - runs.common()).tolist())
-    return [replace(row, objectives={seed: next(values) for seed in row.objectives}) for row in settings]
+    return [replace(row, objectives={seed: next(values) for seed in row.objectives}) for row in tried]
 
 
-def ordered(settings: Sequence[Setting], known: Sequence[int], mean: Floats) -> NDArray[np.intp]:
+def ordered(tried: Sequence[Configuration], known: Sequence[int], mean: Floats) -> NDArray[np.intp]:
     """Places in ``known``: those with two seeds or more by ``mean [k]``, then the others. One seed leads nobody."""
-    single = np.array([len(settings[i].objectives) < 2 for i in known])
+    single = np.array([len(tried[i].objectives) < 2 for i in known])
     return np.lexsort((-mean, single))
 
 
-def broken_in(settings: Sequence[Setting]) -> frozenset[int]:
-    """Positions of the settings of which every run so far has failed."""
-    return frozenset(i for i, row in enumerate(settings) if row.failed and not row.objectives and not row.pending)
+def broken_in(tried: Sequence[Configuration]) -> frozenset[int]:
+    """Positions of the configurations of which every run so far has failed."""
+    return frozenset(i for i, row in enumerate(tried) if row.failed and not row.objectives and not row.pending)
 
 
-def imputed(settings: Sequence[Setting], broken: frozenset[int], folds: int = 1) -> Sequence[Setting]:
-    """The settings with the worst value that was seen in place of the results that ``broken`` ones do not have.
+def imputed(tried: Sequence[Configuration], broken: frozenset[int], folds: int = 1) -> Sequence[Configuration]:
+    """The configurations with the worst value that was seen in place of the results that ``broken`` ones do not have.
 
-    The worst is that of the settings in the fold of the failed run: a setting is not bad because a fold is.
+    The worst is that of the configurations in the fold of the failed run: a configuration is not bad because a fold is.
     """
     if not broken:
-        return settings
-    level = levelled(settings, folds)
+        return tried
+    level = levelled(tried, folds)
     worst = min(value for row in level for value in row.objectives.values())
     common = {
         seed % folds: value - own.objectives[seed]
-        for row, own in zip(settings, level, strict=True)
+        for row, own in zip(tried, level, strict=True)
         for seed, value in row.objectives.items()
     }
 
-    def stand_in(row: Setting) -> Setting:
+    def stand_in(row: Configuration) -> Configuration:
         seed = min(row.failed)
-        return Setting(row.params, {seed: worst + common.get(seed % folds, 0.0)}, row.pending, row.failed)
+        return Configuration(row.params, {seed: worst + common.get(seed % folds, 0.0)}, row.pending, row.failed)
 
-    return [stand_in(row) if i in broken else row for i, row in enumerate(settings)]
+    return [stand_in(row) if i in broken else row for i, row in enumerate(tried)]
 
 
 def equal(values: Sequence[float]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch.search.policies.base import Further, New, Pick, Policy, Setting
+from kdsearch.search.policies.base import Configuration, Further, New, Pick, Policy
 from kdsearch.search.replay.draws import key_of
 from kdsearch.search.replay.world import World
 from kdsearch.space import active
@@ -24,8 +24,8 @@ class Trace:
     """What a policy would have chosen after so many finished runs; all arrays are ``[C]``, one entry a checkpoint.
 
     ``time``: seconds of the virtual clock. ``truth`` and ``estimate`` of the leader, as the world and as the policy
-    have it; ``seeds``: finished runs of the leader. ``settings``: how many there are at the end, ``ended``: runs that
-    finished in all, fewer than the budget where the policy stopped by itself.
+    have it; ``seeds``: finished runs of the leader. ``tried``: how many configurations there are at the end, ``ended``:
+    runs that finished in all, fewer than the budget where the policy stopped by itself.
     """
 
     runs: Ints
@@ -33,7 +33,7 @@ class Trace:
     truth: Floats
     estimate: Floats
     seeds: Ints
-    settings: int
+    tried: int
     ended: int
 
 
@@ -50,7 +50,7 @@ def simulate(
 
     ``workers`` runs train at once, each for ``world.cost`` seconds; ``ahead`` more are picked in advance, as a ledger
     that never lets a worker wait does. ``policy.leader`` is asked only after so many finished runs as ``checkpoints``
-    say (default: after the last). Raises ``ValueError`` for a pick outside the space or of an unknown setting.
+    say (default: after the last). Raises ``ValueError`` for a pick outside the space or of an unknown configuration.
     """
     if workers < 1 or ahead < 0 or budget < 1:
         raise ValueError(f"expected budget and workers >= 1, ahead >= 0, got {budget, workers, ahead}")
@@ -67,10 +67,10 @@ class _Simulation:
         self.policy, self.world = policy, world
         self.budget, self.workers, self.ahead = budget, workers, ahead
         self.place = world.placement()
-        self.settings: list[Setting] = []
+        self.tried: list[Configuration] = []
         self.known: dict[tuple[float | str, ...], int] = {}
         self.queue: deque[tuple[int, int]] = deque()
-        # (time of the end, order of the start, setting, seed): the order makes equal times deterministic.
+        # (time of the end, order of the start, configuration, seed): the order makes equal times deterministic.
         self.training: list[tuple[float, int, int, int]] = []
         self.clock, self.started, self.ordered, self.ended = 0.0, 0, 0, 0
         self.looks: list[tuple[int, float, float, float, int]] = []
@@ -79,23 +79,23 @@ class _Simulation:
         """Pick, start and finish one run; false when there is none to finish."""
         self._ask()
         while self.queue and len(self.training) < self.workers:
-            setting, seed = self.queue.popleft()
-            end = self.clock + self.world.cost(self.settings[setting].params, seed)
-            heapq.heappush(self.training, (end, self.started, setting, seed))
+            position, seed = self.queue.popleft()
+            end = self.clock + self.world.cost(self.tried[position].params, seed)
+            heapq.heappush(self.training, (end, self.started, position, seed))
             self.started += 1
         if not self.training:
             return False
-        self.clock, _, setting, seed = heapq.heappop(self.training)
-        row = self.settings[setting]
+        self.clock, _, position, seed = heapq.heappop(self.training)
+        row = self.tried[position]
         values = {**row.objectives, seed: self.world.run(row.params, seed)}
-        self.settings[setting] = Setting(row.params, values, row.pending - {seed}, row.failed)
+        self.tried[position] = Configuration(row.params, values, row.pending - {seed}, row.failed)
         self.ended += 1
         return True
 
     def look(self) -> None:
         """Ask who leads and note the truth about it."""
-        leader = self.policy.leader(tuple(self.settings))
-        chosen = self.settings[leader.setting]
+        leader = self.policy.leader(tuple(self.tried))
+        chosen = self.tried[leader.position]
         truth = self.world.truth(chosen.params)
         self.looks.append((self.ended, self.clock, truth, leader.estimate, len(chosen.objectives)))
 
@@ -108,7 +108,7 @@ class _Simulation:
             truth=columns[:, 2],
             estimate=columns[:, 3],
             seeds=columns[:, 4].astype(np.int64),
-            settings=len(self.settings),
+            tried=len(self.tried),
             ended=self.ended,
         )
 
@@ -118,30 +118,30 @@ class _Simulation:
         if room <= 0:
             return
         # A copy: a policy may keep what it saw, and the past does not change.
-        picks = self.policy.choose(tuple(self.settings), room)[:room]
-        positions = list(range(len(self.settings)))
+        picks = self.policy.choose(tuple(self.tried), room)[:room]
+        positions = list(range(len(self.tried)))
         for pick in picks:
-            setting = self._position(pick, positions)
-            row = self.settings[setting]
+            position = self._position(pick, positions)
+            row = self.tried[position]
             begun = row.objectives or row.pending or row.failed
             seed = pick.seed if isinstance(pick, New) and not begun else row.next_seed
-            self.settings[setting] = Setting(row.params, row.objectives, row.pending | {seed}, row.failed)
-            self.queue.append((setting, seed))
+            self.tried[position] = Configuration(row.params, row.objectives, row.pending | {seed}, row.failed)
+            self.queue.append((position, seed))
         self.ordered += len(picks)
 
     def _position(self, pick: Pick, positions: list[int]) -> int:
-        """Where a pick's setting stands; a new one of numbers that are there already is that one, as in the ledger."""
+        """A pick as a position; a new configuration with the numbers of a known one is that one, as in the ledger."""
         if isinstance(pick, Further):
-            if not 0 <= pick.setting < len(positions):
-                raise ValueError(f"a further seed for setting {pick.setting}, but there are {len(positions)}")
-            return positions[pick.setting]
+            if not 0 <= pick.position < len(positions):
+                raise ValueError(f"a further seed for configuration {pick.position}, but there are {len(positions)}")
+            return positions[pick.position]
         space = self.world.space
         outside = [name for name in active(space, pick.params) if not space[name].contains(pick.params[name])]
         if outside:
-            raise ValueError(f"a new setting outside the space in {outside}: {dict(pick.params)}")
+            raise ValueError(f"a new configuration outside the space in {outside}: {dict(pick.params)}")
         params = self.place(pick.params)
-        position = self.known.setdefault(key_of(space, params), len(self.settings))
-        if position == len(self.settings):
-            self.settings.append(Setting(params))
+        position = self.known.setdefault(key_of(space, params), len(self.tried))
+        if position == len(self.tried):
+            self.tried.append(Configuration(params))
         positions.append(position)
         return position

@@ -27,7 +27,7 @@ def read_table(path: Path, space: Space | None = None, pools: Sequence[str] = ("
 
     ``path``: ``.npz``, ``.json`` or ``.csv``, as ``kdsearch export runs`` writes them. ``space``: only CSV needs it,
     the others carry the study's. ``pools``: whose runs to take. Raises ``KdsearchError`` for other files, and for runs
-    in which no two settings share two seeds.
+    in which no two configurations share two seeds.
     """
     readers = {".npz": _archive, ".json": _document, ".csv": _lines}
     if path.suffix not in readers:
@@ -50,11 +50,12 @@ def read_table(path: Path, space: Space | None = None, pools: Sequence[str] = ("
 
 
 def hpo_rl_bench(game: str, root: Path | None = None) -> Table:
-    """PPO on ``enduro`` (108 settings x 5 seeds) or ``pong`` (108 x 3): mean return of the last 10 evaluations.
+    """PPO on ``enduro`` (108 configurations x 5 seeds) or ``pong`` (108 x 3): mean return of the last 10 evaluations.
 
-    Standardised to mean 0 and sd 1 over the settings. ``root``: the folder of data, default ``KDSEARCH_DATA``; the file
-    is ``hpo_rl_bench/ppo_static.npz`` below it (Shala et al., AutoML-Conf 2024). The numbers searched are those of the
-    grid: log10 of the learning rate from -6 to -1, gamma from 0.8 to 1, the clipping range from 0.2 to 0.4.
+    Standardised to mean 0 and sd 1 over the configurations. ``root``: the folder of data, default ``KDSEARCH_DATA``;
+    the file is ``hpo_rl_bench/ppo_static.npz`` below it (Shala et al., AutoML-Conf 2024). The numbers searched are
+    those of the grid: log10 of the learning rate from -6 to -1, gamma from 0.8 to 1, the clipping range from 0.2 to
+    0.4.
     """
     if game not in HPO_RL_BENCH:
         raise KdsearchError(f"HPO-RL-Bench has {', '.join(HPO_RL_BENCH)} here, got {game!r}")

@@ -7,30 +7,31 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.replay import surfaces
 from kdsearch.search.replay.draws import choice, key_of
 from kdsearch.search.replay.surrogate import MeanSurface
 from kdsearch.search.replay.table import Table
-from kdsearch.search.replay.world import Place, anywhere
+from kdsearch.search.replay.world import Place, World, anywhere
 from kdsearch.tasks.base import Scalar
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 
-class TableWorld:
+class TableWorld(World):
     """A recorded table as a world: ``y = mean_i + r_i,j(seed)`` with ``r_i,j = value_i,j - mean_i``.
 
-    Replay seed s draws the recorded row ``j(s)`` with replacement, the same for every setting: pairs stay pairs, there
-    is no last seed, and the truth is exactly ``mean_i``. With J recorded seeds the residuals have ``(J-1)/J`` of the
-    variance of a fresh run, since the mean is their own; ``widen`` multiplies them by ``sqrt(J / (J-1))``, which gives
-    that back. ``sigma``, ``tau`` and ``rho`` are those of this world, not estimates of the process behind the table.
-    ``best`` is the best of its settings.
+    Replay seed s draws the recorded row ``j(s)`` with replacement, the same for every configuration: pairs stay pairs,
+    there is no last seed, and the truth is exactly ``mean_i``. With J recorded seeds the residuals have ``(J-1)/J`` of
+    the variance of a fresh run, since the mean is their own; ``widen`` multiplies them by ``sqrt(J / (J-1))``, which
+    gives that back. ``sigma``, ``tau`` and ``rho`` are those of this world, not estimates of the process behind the
+    table. ``best`` is the best of its configurations.
 
-    A new setting that is not in the table becomes the nearest row that the search has not tried, in the unit cube of
-    the space; ``truth``, ``run`` and ``cost`` of a point off the table are those of the nearest row.
+    A new configuration that is not in the table becomes the nearest row that the search has not tried, in the unit cube
+    of the space; ``truth``, ``run`` and ``cost`` of a point off the table are those of the nearest row.
     """
 
     def __init__(self, table: Table, seed: int, *, widen: bool = False) -> None:
@@ -47,24 +48,27 @@ class TableWorld:
         self.rho = table.spread.rho
         self.best = float(self.means.max())
 
+    @override
     def truth(self, params: Mapping[str, Scalar]) -> float:
-        """See ``World.truth``: the mean of the row, or of the nearest one."""
+        # The mean of the row, or of the nearest one.
         return float(self.means[self._row(params)])
 
+    @override
     def run(self, params: Mapping[str, Scalar], seed: int) -> float:
-        """See ``World.run``."""
         return self.truth(params) + float(self._residuals[self._row(params), self.drawn(seed)])
 
+    @override
     def cost(self, params: Mapping[str, Scalar], seed: int) -> float:
-        """See ``World.cost``: what the recorded run took."""
+        # What the recorded run took.
         return float(self.table.seconds[self._row(params), self.drawn(seed)])
 
     def drawn(self, seed: int) -> int:
         """The recorded row of a replay seed."""
         return choice(self.table.values.shape[1], self.seed, "row", seed)
 
+    @override
     def placement(self) -> Place:
-        """See ``World.placement``: each row is given out once to points off the table, the nearest first."""
+        # Each row is given out once to points off the table, the nearest first.
         return partial(self._place, np.zeros(len(self.table.params), dtype=np.bool_))
 
     def _place(self, tried: Bools, params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
@@ -104,14 +108,16 @@ class SurrogateWorld(TableWorld):
         self.best, self.tau = float(values.max()), float(values.std())
         self._truths: dict[tuple[float | str, ...], float] = {}
 
+    @override
     def truth(self, params: Mapping[str, Scalar]) -> float:
-        """See ``World.truth``: the surface."""
+        # The surface.
         key = key_of(self.space, params)
         known = self._truths.get(key)
         if known is None:
             known = self._truths[key] = float(self.surface(self._encoding.unit([params]))[0])
         return known
 
+    @override
     def placement(self) -> Place:
-        """See ``World.placement``: the world has every setting."""
+        # The world has every configuration.
         return anywhere

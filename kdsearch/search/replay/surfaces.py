@@ -55,11 +55,11 @@ def smooth(key: int, dims: int, active: int = ACTIVE) -> Surface:
 
 
 def left_tailed(key: int, dims: int, active: int = ACTIVE) -> Surface:
-    """Most settings near a plateau, few good ones above it, and a long tail of bad ones.
+    """Most configurations near a plateau, few good ones above it, and a long tail of bad ones.
 
     ``-exp(-0.8 g)`` of a smooth ``g`` with sd 1, standardised. On average over such functions the skewness is -1.6, the
-    best 5 % lie 1.0 and the worst of 129 lies 3.7 from the mean; of 129 settings recorded on JHMDB poses (16 seeds,
-    noise taken out) the skewness is -1.5, the best 5 % lie 0.9 and the worst lies 3.5 from it.
+    best 5 % lie 1.0 and the worst of 129 lies 3.7 from the mean; of 129 configurations recorded on JHMDB poses (16
+    seeds, noise taken out) the skewness is -1.5, the best 5 % lie 0.9 and the worst lies 3.5 from it.
     """
     inner = smooth(key, dims, active)
     return standardised(lambda unit: -np.exp(-_SKEW * inner(unit)), dims)

@@ -1,4 +1,4 @@
-"""A smooth surface through the means of a table: what a setting between the recorded ones would be worth."""
+"""A smooth surface through the means of a table: what a configuration between the recorded ones would be worth."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _LEAST_SIGNAL = 0.05
 class MeanSurface:
     """Kriging of a table's means: ``m + k(x)' (K + q I)^-1 (ybar - m)`` with a Matern 5/2 kernel of one scale a number.
 
-    ``q = sigma^2 / (J tau^2)``: the noise of a mean of J seeds against the spread of the settings, so that luck of the
-    recorded seeds is not taken for a hill. ``lengths`` ``[d]`` in the unit cube minimise the leave-one-out error
+    ``q = sigma^2 / (J tau^2)``: the noise of a mean of J seeds against the spread of the configurations, so that luck
+    of the recorded seeds is not taken for a hill. ``lengths`` ``[d]`` in the unit cube minimise the leave-one-out error
     ``sum_i (alpha_i / (K + q I)^-1_ii)^2`` with ``alpha = (K + q I)^-1 (ybar - m)`` (Rasmussen and Williams 2006, 5.12)
     over 0.2, 0.4 … 3.2, one number after the other, three times round.
     """

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from typing_extensions import override
 
 from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.replay import surfaces
 from kdsearch.search.replay.draws import key_of, normal
-from kdsearch.search.replay.world import Place, anywhere
+from kdsearch.search.replay.world import Place, World, anywhere
 from kdsearch.space import Dimension, Integer, Uniform
 from kdsearch.tasks.base import Scalar
 
@@ -27,7 +28,7 @@ SPACE: Mapping[str, Dimension] = {
 _COST_SPREAD = 0.3
 
 
-class SyntheticWorld:
+class SyntheticWorld(World):
     """``y = truth(x) + sigma (sqrt(rho) b_seed + sqrt(1 - rho) e_x,seed)``, ``b`` and ``e`` standard normal.
 
     The truth has mean 0 and sd ``tau`` = 1 over the space. A run costs ``exp(0.3 z)`` seconds, ``z`` standard normal,
@@ -49,22 +50,23 @@ class SyntheticWorld:
         points = self._encoding.snap(surfaces.sample(len(space)))
         self.best = float(np.max(self._surface(points)))
 
+    @override
     def truth(self, params: Mapping[str, Scalar]) -> float:
-        """See ``World.truth``."""
         return self._truth(key_of(self.space, params), params)
 
+    @override
     def run(self, params: Mapping[str, Scalar], seed: int) -> float:
-        """See ``World.run``."""
         key = key_of(self.space, params)
         shared = self._shared * normal(self.seed, "shared", seed) if self._shared else 0.0
         return self._truth(key, params) + shared + self._own * normal(self.seed, "own", seed, key)
 
+    @override
     def cost(self, params: Mapping[str, Scalar], seed: int) -> float:
-        """See ``World.cost``."""
         return math.exp(_COST_SPREAD * normal(self.seed, "cost", seed, key_of(self.space, params)))
 
+    @override
     def placement(self) -> Place:
-        """See ``World.placement``: the world has every setting."""
+        # The world has every configuration.
         return anywhere
 
     def _truth(self, key: tuple[float | str, ...], params: Mapping[str, Scalar]) -> float:

@@ -1,4 +1,4 @@
-"""A recorded table: settings, the same seeds for all of them, the objective of each run and what it cost."""
+"""A recorded table: configurations, the same seeds for all of them, the objective of each run and what it cost."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Table:
-    """I settings x J seeds, complete, so that every seed is a row of residuals that all settings share.
+    """I configurations x J seeds, complete, so that every seed is a row of residuals that all configurations share.
 
-    ``params``: the I settings. ``values``: objectives ``[I, J]``. ``seconds``: cost of each run ``[I, J]``. Raises
-    ``ValueError`` for fewer than 2 x 2 runs, for holes and for settings that stand twice.
+    ``params``: the I configurations. ``values``: objectives ``[I, J]``. ``seconds``: cost of each run ``[I, J]``.
+    Raises ``ValueError`` for fewer than 2 x 2 runs, for holes and for configurations that stand twice.
     """
 
     name: str
@@ -33,11 +33,13 @@ class Table:
     def __post_init__(self) -> None:
         shape = (len(self.params), self.values.shape[-1])
         if self.values.shape != shape or self.seconds.shape != shape or min(shape) < 2:
-            raise ValueError(f"expected a table of at least 2 settings x 2 seeds, got {self.values.shape} for {shape}")
+            raise ValueError(
+                f"expected a table of at least 2 configurations x 2 seeds, got {self.values.shape} for {shape}"
+            )
         if not (np.isfinite(self.values).all() and np.isfinite(self.seconds).all()):
             raise ValueError(f"table {self.name}: a run has no objective or no seconds")
         if len({key_of(self.space, row) for row in self.params}) < len(self.params):
-            raise ValueError(f"table {self.name}: two of its settings have the same numbers")
+            raise ValueError(f"table {self.name}: two of its configurations have the same numbers")
 
     @property
     def spread(self) -> Spread:
@@ -45,15 +47,15 @@ class Table:
         return spread(self.values)
 
     def scaled(self) -> Table:
-        """The same table with the settings' means standardised to mean 0 and sd 1."""
+        """The same table with the configurations' means standardised to mean 0 and sd 1."""
         means = self.values.mean(1)
         return self._with(values=(self.values - means.mean()) / means.std())
 
     def part(self, index: int, share: float = 0.75) -> Table:
-        """A random ``share`` of the settings, a function of ``index``: many worlds from one table.
+        """A random ``share`` of the configurations, a function of ``index``: many worlds from one table.
 
-        What varies between parts is which settings there are, hence which is best and what its neighbours tell. They
-        overlap, so an interval over parts says nothing about tables of other data.
+        What varies between parts is which configurations there are, hence which is best and what its neighbours tell.
+        They overlap, so an interval over parts says nothing about tables of other data.
         """
         count = max(2, round(share * len(self.params)))
         kept = np.sort(np.random.default_rng([index, 2]).choice(len(self.params), size=count, replace=False))
@@ -77,10 +79,10 @@ class Row:
 
 
 def assemble(name: str, space: Mapping[str, Dimension], rows: Sequence[Row]) -> Table:
-    """The largest complete table in recorded runs: the first J seeds and the settings that have all of them.
+    """The largest complete table in recorded runs: the first J seeds and the configurations that have all of them.
 
-    J is the one with the most runs, at least 2; the more seeds, where two are equal. Settings outside the space, such
-    as baselines, are left out. Raises ``ValueError`` where no 2 settings share 2 seeds.
+    J is the one with the most runs, at least 2; the more seeds, where two are equal. Configurations outside the space,
+    such as baselines, are left out. Raises ``ValueError`` where no 2 configurations share 2 seeds.
     """
     cells: dict[tuple[float | str, ...], dict[int, Row]] = {}
     for row in rows:
@@ -93,8 +95,8 @@ def assemble(name: str, space: Mapping[str, Dimension], rows: Sequence[Row]) -> 
     best = max((j for j in sizes if sizes[j] >= 2), key=lambda j: (j * sizes[j], j), default=None)
     if best is None:
         raise ValueError(
-            f"{name}: no two settings of the space share two seeds (found {len(cells)} settings, {len(seeds)} seeds); "
-            "an adaptive search gives each setting seeds of its own: record a table with search=kd.Fixed(seeds=...)"
+            f"{name}: no two configurations of the space share two seeds (found {len(cells)} and {len(seeds)} seeds); "
+            "an adaptive search gives each its own seeds: record a table with search=kd.Fixed(seeds=...)"
         )
     kept = [found for found in cells.values() if all(seed in found for seed in seeds[:best])]
     grid = [[found[seed] for seed in seeds[:best]] for found in kept]

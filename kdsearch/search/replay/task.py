@@ -21,8 +21,8 @@ def task(world: World) -> FunctionTask:
     """``kd.Study(task=replay.task(world), space=world.space)``: a run is a draw of the world, confirm seeds are too.
 
     A recorded world gives a point off its table the nearest row's draws; ``world.truth(params)`` stays the mean of a
-    setting's runs. The fingerprint is of some of the world's runs, so that two worlds are two studies. Runs take no
-    time here; for a virtual clock see ``simulate``.
+    configuration's runs. The fingerprint is of some of the world's runs, so that two worlds are two studies. Runs take
+    no time here; for a virtual clock see ``simulate``.
     """
 
     def replayed(params: Mapping[str, Scalar], seed: int, report: Report) -> float:

@@ -12,36 +12,20 @@ Place = Callable[[Mapping[str, Scalar]], Mapping[str, Scalar]]
 
 
 class World(Protocol):
-    """Settings whose true objective is known. Everything is a function of the world's own seed and the arguments.
+    """Configurations whose true objective is known. Everything is a function of the world's own seed and the arguments.
 
-    ``best``: truth of the best setting, or of the best of 4096 fixed points where there is no end of settings (then a
-    search may do a little better). ``sigma``: sd of one run around its setting's truth. ``tau``: sd of the truths over
-    the space. ``rho``: share of ``sigma^2`` that all settings of one seed have in common.
+    ``best``: truth of the best configuration, or of the best of 4096 fixed points where there is no end of
+    configurations (then a search may do a little better). ``sigma``: sd of one run around its configuration's truth.
+    ``tau``: sd of the truths over the space. ``rho``: share of ``sigma^2`` that all configurations of one seed have in
+    common.
     """
 
-    @property
-    def name(self) -> str:
-        """Which world this is."""
-
-    @property
-    def space(self) -> Mapping[str, Dimension]:
-        """Name to dimension."""
-
-    @property
-    def best(self) -> float:
-        """See above."""
-
-    @property
-    def sigma(self) -> float:
-        """See above."""
-
-    @property
-    def tau(self) -> float:
-        """See above."""
-
-    @property
-    def rho(self) -> float:
-        """See above."""
+    name: str
+    space: Mapping[str, Dimension]
+    best: float
+    sigma: float
+    tau: float
+    rho: float
 
     def truth(self, params: Mapping[str, Scalar]) -> float:
         """The mean of ``run`` over seeds."""
@@ -53,9 +37,9 @@ class World(Protocol):
         """How long that run takes, in seconds of the virtual clock."""
 
     def placement(self) -> Place:
-        """How one search's new settings come to lie on settings that this world has; its state is that search's."""
+        """How one search's new configurations come to lie on those that this world has; its state is that search's."""
 
 
 def anywhere(params: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
-    """The placement of a world that has every setting of its space."""
+    """The placement of a world that has every configuration of its space."""
     return params

@@ -15,14 +15,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from kdsearch.errors import StudyFileError
-from kdsearch.tasks.base import Role, Scalar
-from kdsearch.tasks.images.task import QUIRKS, SHARED, STAGES_FROM_BEST, ImageTask
+from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.images.task import QUIRKS, SHARED, ImageTask
 from kdsearch.tasks.options import ClassifierOptions, classifier_options
-from kdsearch.tasks.torch_task import TeacherRecipe, check_recipe
+from kdsearch.tasks.torch_task import STAGES_FROM_BEST, TeacherRecipe
 
 MODES = ("cse", "mse")
 
@@ -40,9 +41,9 @@ class ImageClassification(ImageTask):
     as the original's ``{"network": "vgg16_bn", "optimizer": "sgd", "learning_rate": 0.1, "schedule": "steps",
     "milestones": (150, 250), "epochs": 300}``, whose three stages each begin at the best epoch so far with a new
     optimizer (the quirk ``stages_from_best``; without it the run goes on). It sees each image in the same crop and flip
-    as the student; what it says of a view is kept where all views take less than a tenth of the free memory, else it is
-    asked anew, as always with ``augment="resized-crop"``. ``teacher_recipe``: how its weights come about, a name out of
-    ``TEACHER_RECIPES``; ``last`` where the data have folds. All else as in ``ImageTask``.
+    as the student; its outputs for all views are cached where they take less than a tenth of the free memory, else they
+    are computed anew, as always with ``augment="resized-crop"``. ``teacher_recipe``: how its weights come about, a name
+    out of ``TEACHER_RECIPES``; ``last`` where the data have folds. All else as in ``ImageTask``.
 
     Raises :class:`~kdsearch.errors.StudyFileError` for unknown options, and where an image shows several classes: what
     a soft label is then, the originals do not say.
@@ -54,8 +55,12 @@ class ImageClassification(ImageTask):
     teacher_recipe: TeacherRecipe | None = None
 
     workload: ClassVar[str] = "kdsearch.tasks.image_classification.workload:ImageClassificationWorkload"
+    has_teacher = True
+    teacher_parameters = ("alpha",)
+    idle_without_teacher = ("temperature", "mode")
     kind: ClassVar[str] = "image_classification"
     trains_teacher: ClassVar[bool] = True
+    one_class: ClassVar[str] = "images of several classes: declare kdsearch.tasks.Transfer, whose terms read them"
     known_quirks: ClassVar[Mapping[str, str]] = QUIRKS | {
         STAGES_FROM_BEST: "each stage of the teacher's schedule begins at its best epoch so far, with a new optimizer",
     }
@@ -64,8 +69,6 @@ class ImageClassification(ImageTask):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "teacher", classifier_options("the teacher", self.teacher, own=True))
-        object.__setattr__(self, "student", classifier_options("the student", self.student, own=False))
-        check_recipe(self.teacher_recipe, self.folds)
         if STAGES_FROM_BEST in self.quirks and self.recipe in ("last", "averaged"):
             raise StudyFileError(
                 f"{STAGES_FROM_BEST} chooses the teacher's best epochs, which must not be on what validates its "
@@ -76,45 +79,7 @@ class ImageClassification(ImageTask):
                 f"{STAGES_FROM_BEST} is of a teacher whose schedule is 'steps', with milestones, got "
                 f"{self.network('teacher').schedule or self.schedule_name!r}: give it one, or leave the quirk out"
             )
-        if self.data.multi_label:
-            raise StudyFileError("images of several classes: declare kdsearch.tasks.Transfer, whose terms read them")
 
-    def network(self, role: Role) -> ClassifierOptions:
-        """Options of the teacher's or the student's network."""
-        return cast("ClassifierOptions", self.teacher if role == "teacher" else self.student)
-
-    def recipe_of(self, role: Role) -> ClassifierOptions | None:
-        """The teacher's options hold a recipe."""
-        return self.network("teacher") if role == "teacher" else None
-
-    @property
-    def description(self) -> str:
-        """Data, networks and quirks in one line."""
-        return self.described()
-
-    def described(self, teacher: str | None = None) -> str:
-        """See ``TorchTask``."""
-        recipe = self.recipe_words(teacher)
-        words = [self.data.description, f"student {self.student}", f"teacher {self.teacher}{recipe}"]
-        return "; ".join([*words, *self.quirk_words()])
-
-    @property
-    def teacher_parameters(self) -> tuple[str, ...]:
-        """The weight of the teacher's term."""
-        return ("alpha",)
-
-    @property
-    def idle_without_teacher(self) -> tuple[str, ...]:
-        """What only matters where ``alpha`` is not 0."""
-        return ("temperature", "mode")
-
-    @property
-    def has_teacher(self) -> bool:
-        """A teacher belongs to the task; runs whose ``alpha`` is 0 do without."""
-        return True
-
-    def check_teacher(self, path: Path) -> None:
-        """Raise ``DataError`` unless the file holds the weights of this task's teacher."""
-        from kdsearch.tasks.frozen import load_state
-
-        load_state(self.network("teacher").build(self.data.num_classes, pretrained=False), path)
+    @override
+    def words(self, teacher: str | None) -> list[str]:
+        return [f"student {self.student}", f"teacher {self.teacher}{self.recipe_words(teacher)}"]

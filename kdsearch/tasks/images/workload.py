@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
+from hashlib import sha256
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from kdsearch.data.folds import FIRST, Fold
-from kdsearch.errors import StudyFileError
 from kdsearch.metrics.accuracy import accuracy, right_answers
 from kdsearch.metrics.multi_label import mean_average_precision_over_classes, mean_average_precision_over_images
 from kdsearch.models.layers.memory_format import tensor_of
-from kdsearch.tasks.base import Role
-from kdsearch.tasks.images.task import Augment, ImageDataLike, ImageTask
-from kdsearch.tasks.nested import fold_indices, index
+from kdsearch.tasks.declared_data import ImageData
+from kdsearch.tasks.frozen import FROZEN, cached_logits, live_outputs
+from kdsearch.tasks.images.task import Augment, ImageTask
+from kdsearch.tasks.nested import index, of_fold
+from kdsearch.tasks.terms import Teacher
+from kdsearch.tasks.workload import Workload
 from kdsearch.training.augmentation import CropFlip, ImageViews, ResizedCrop
-from kdsearch.training.feeds import ImageFeed, placed
+from kdsearch.training.feeds import ImageFeed, on_device
 from kdsearch.training.members import Evaluate, Evaluation, alike
 from kdsearch.training.steppers import Stepper
+from kdsearch.training.teacher_cache import CacheKey
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,20 +45,13 @@ class ImageSet:
     test: Tensor
 
 
-def image_set(data: ImageDataLike, size: int | None, device: str, fold: Fold = FIRST, nested: bool = False) -> ImageSet:
-    """The data on ``device``; all folds share the images. ``nested``: see ``tasks.nested``.
-
-    A declaration finds its data anew each time; the fingerprint tells what it found.
-    """
+def image_set(data: ImageData, size: int | None, device: str, fold: Fold = FIRST, nested: bool = False) -> ImageSet:
+    """The data on ``device``; all folds share the images. ``nested``: see ``tasks.nested``."""
     fingerprint = data.fingerprint()
-    first = _image_set(data, size, device, fingerprint)
-    if fold == FIRST and not nested:
-        return first
-    train, validation = fold_indices(data, fold, nested, fingerprint, first.labels.device)
-    return replace(first, train=train, validation=validation)
+    return of_fold(_image_set(data, size, device, fingerprint), data, fold, nested, fingerprint)
 
 
-def teacher_set(data: ImageDataLike, size: int | None, device: str, fold: Fold, nested: bool) -> ImageSet:
+def teacher_set(data: ImageData, size: int | None, device: str, fold: Fold, nested: bool) -> ImageSet:
     """What a teacher of this fold trains on: also the images that the data keep for teachers alone."""
     own = image_set(data, size, device, fold, nested)
     further = getattr(data.parts(), "teacher_only", ())  # the same in all folds
@@ -62,18 +61,11 @@ def teacher_set(data: ImageDataLike, size: int | None, device: str, fold: Fold, 
 
 
 @lru_cache(maxsize=4)
-def _image_set(data: ImageDataLike, size: int | None, device: str, fingerprint: str) -> ImageSet:
+def _image_set(data: ImageData, size: int | None, device: str, fingerprint: str) -> ImageSet:
     loaded, parts = data.load(size), data.parts()
-
     labels = torch.from_numpy(np.array(parts.labels)).to(device)
     split = (index(part, device) for part in (parts.train, parts.validation, parts.test))
-    return ImageSet(placed(tensor_of(loaded.inputs), device), labels, data.num_classes, *split)
-
-
-def image_feed(task: ImageTask, images: ImageSet, dtype: torch.dtype) -> ImageFeed:
-    """The images as networks read them, in views as the task augments them."""
-    seen = image_views(task.augment, task.data.padding)
-    return ImageFeed(images.images, task.data.mean, task.data.std, seen=seen, dtype=dtype)
+    return ImageSet(on_device(tensor_of(loaded.inputs), device), labels, data.num_classes, *split)
 
 
 def image_views(augment: Augment, padding: int) -> ImageViews:
@@ -83,89 +75,83 @@ def image_views(augment: Augment, padding: int) -> ImageViews:
     return CropFlip(padding if augment == "crop-flip" else 0, augment != "none")
 
 
-def judge(task: ImageTask) -> Callable[[Tensor, Tensor], Tensor]:
-    """The task's metric: of logits ``[..., n, C]`` and labels to ``[...]``."""
-    if not task.data.multi_label:
-        return accuracy
-    if "per_image_average_precision" in task.quirks:
-        return mean_average_precision_over_images
-    return partial(mean_average_precision_over_classes, eleven_points=task.data.eleven_points)
-
-
-def make_evaluate(task: ImageTask, images: ImageSet) -> Evaluate:
-    """Objective (validation) and score (test) of logits ``[S, n, C]``, or of peers' ``[S, n, K, C]``, their mean.
-
-    A fold is known by its images ``[n]`` that validate; runs of one fold are evaluated together.
-    """
-    metric = judge(task)
-    single = not task.data.multi_label
-
-    def of_fold(stepper: Stepper, slots: list[int], validation: Tensor) -> list[Evaluation]:
-        parts, count = (validation, images.test), len(validation)
-        logits = stepper.outputs(slots, torch.cat(parts)).logits
-        if logits.dim() == 4:
-            logits = logits.transpose(1, 2)
-        columns = [
-            metric(logits[..., some, :], images.labels[part]).double().view(len(slots), -1).mean(1)
-            for some, part in zip((slice(count), slice(count, None)), parts, strict=True)
-        ]
-        broken = ~logits.isfinite().flatten(1).all(1)
-        table = torch.stack(columns, 1).masked_fill_(broken.unsqueeze(1), torch.nan)
-        queries: list[Tensor | None] = [None] * len(slots)
-        if single:
-            right = right_answers(logits[..., count:, :], images.labels[images.test]).float()
-            queries = list(right if right.dim() == 2 else right.mean(1))
-        return [Evaluation(row[0], row[1], own) for row, own in zip(table.tolist(), queries, strict=True)]
-
-    def evaluate(stepper: Stepper, slots: list[int], validation: list[Tensor]) -> list[Evaluation]:
-        found: dict[int, Evaluation] = {}
-        for part, places in alike(validation):
-            own = [slots[place] for place in places]
-            found |= dict(zip(own, of_fold(stepper, own, part), strict=True))
-        return [found[slot] for slot in slots]
-
-    return evaluate
-
-
 @dataclass(frozen=True)
-class ImageWorkload:
-    """Images of a task in one role on one device; see ``Workload``."""
+class ImageWorkload(Workload):
+    """Images of a task in one role on one device."""
 
     task: ImageTask
-    role: Role
-    device: str
-    fold: Fold = FIRST
 
     @cached_property
+    @override
     def data(self) -> ImageSet:
-        """The task's images, which this process keeps."""
         return image_set(self.task.data, self.task.size, self.device, self.fold)
 
-    @property
-    def train(self) -> Tensor:
-        """See ``Workload``."""
-        return self.data.train
-
-    @property
-    def validation(self) -> Tensor:
-        """See ``Workload``: the images that validate."""
-        return self.data.validation
-
+    @override
     def feed(self, dtype: torch.dtype) -> ImageFeed:
-        """See ``Workload``."""
-        return image_feed(self.task, self.data, dtype)
+        seen, data = image_views(self.task.augment, self.task.data.padding), self.task.data
+        return ImageFeed(self.data.images, data.mean, data.std, seen=seen, dtype=dtype)
 
-    def blocks(self, model: nn.Module) -> list[nn.Module]:
-        """See ``Workload``."""
-        blocks = getattr(getattr(model, "body", model), "blocks", None)
-        if blocks is None:
-            raise StudyFileError(f"recompute: {type(model).__name__} names no blocks to compute again; leave it out")
-        return list(blocks())
+    @property
+    def metric(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """The task's metric: of logits ``[..., n, C]`` and labels to ``[...]``."""
+        if not self.task.data.multi_label:
+            return accuracy
+        if "per_image_average_precision" in self.task.quirks:
+            return mean_average_precision_over_images
+        return partial(mean_average_precision_over_classes, eleven_points=self.task.data.eleven_points)
 
+    @override
     def evaluate(self) -> Evaluate:
-        """See ``Workload``."""
-        return make_evaluate(self.task, self.data)
+        """Objective (validation) and score (test) of logits ``[S, n, C]``, or of peers' ``[S, n, K, C]``, their mean.
 
+        A fold is known by its images ``[n]`` that validate; runs of one fold are evaluated together.
+        """
+        metric, images, single = self.metric, self.data, not self.task.data.multi_label
+
+        def of_fold(stepper: Stepper, slots: list[int], validation: Tensor) -> list[Evaluation]:
+            parts, count = (validation, images.test), len(validation)
+            logits = stepper.outputs(slots, torch.cat(parts)).logits
+            if logits.dim() == 4:
+                logits = logits.transpose(1, 2)
+            columns = [
+                metric(logits[..., some, :], images.labels[part]).double().view(len(slots), -1).mean(1)
+                for some, part in zip((slice(count), slice(count, None)), parts, strict=True)
+            ]
+            broken = ~logits.isfinite().flatten(1).all(1)
+            table = torch.stack(columns, 1).masked_fill_(broken.unsqueeze(1), torch.nan)
+            queries: list[Tensor | None] = [None] * len(slots)
+            if single:
+                right = right_answers(logits[..., count:, :], images.labels[images.test]).float()
+                queries = list(right if right.dim() == 2 else right.mean(1))
+            return [Evaluation(row[0], row[1], own) for row, own in zip(table.tolist(), queries, strict=True)]
+
+        def evaluate(stepper: Stepper, slots: list[int], validation: list[Tensor]) -> list[Evaluation]:
+            found: dict[int, Evaluation] = {}
+            for part, indices in alike(validation):
+                own = [slots[index] for index in indices]
+                found |= dict(zip(own, of_fold(stepper, own, part), strict=True))
+            return [found[slot] for slot in slots]
+
+        return evaluate
+
+    @override
     def describe(self) -> str:
-        """See ``Workload``."""
         return f"{self.task.description} {self.task.augment} {tuple(self.data.images.shape[1:])}"
+
+    def teacher_logits(
+        self, build: Callable[[], nn.Module], feed: ImageFeed, classes: int, weights: str, network: str, views: str = ""
+    ) -> Teacher:
+        """The logits of a frozen network for samples of ``feed``.
+
+        They are cached by the task's data and views, by ``weights`` (a hash), by ``network`` and by what else there is
+        to say of ``views``; with the quirk ``teacher_train_mode`` each batch is computed anew.
+        """
+        task, device = self.task, self.device
+        if "teacher_train_mode" in task.quirks:
+            outputs = live_outputs(build(), feed, device)
+            return lambda samples: outputs(samples).logits
+        data = f"{json.dumps(task.data.identity(), sort_keys=True, default=str)} {task.data.fingerprint()}"
+        clips = sha256(self.data.train.cpu().numpy().tobytes()).hexdigest()
+        shown = f"{task.augment}, size {task.size}, {feed.views} views{views} of clips {clips}"
+        key = CacheKey(weights, network, data, shown, device)
+        return FROZEN.get(key, lambda: cached_logits(build(), feed, self.data.train, classes))

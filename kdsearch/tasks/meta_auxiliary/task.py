@@ -20,12 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.images.task import QUIRKS, SHARED, ImageTask
-from kdsearch.tasks.options import ClassifierOptions, classifier_options
+from kdsearch.tasks.options import ClassifierOptions, check_whole
 
 DEFAULTS: dict[str, Scalar] = {
     "auxiliary_weight": 1.0,
@@ -55,51 +57,32 @@ class MetaAuxiliary(ImageTask):
     optimizer: str = "sgd"
 
     workload: ClassVar[str] = "kdsearch.tasks.meta_auxiliary.workload:MetaAuxiliaryWorkload"
+    has_teacher = False
+    teacher_parameters = ("auxiliary_weight",)
+    idle_without_teacher = ("entropy_weight", "generator_learning_rate", "generator_weight_decay")
     trainer: ClassVar[str] = "kdsearch.tasks.meta_auxiliary.workload:train"
     kind: ClassVar[str] = "meta_auxiliary"
+    one_class: ClassVar[str] = "MAXL divides the one class of an image: each image must be of one class"
     defaults: ClassVar[Mapping[str, Scalar]] = DEFAULTS
     known_quirks: ClassVar[Mapping[str, str]] = {"best_epoch_on_test": QUIRKS["best_epoch_on_test"]}
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "student", classifier_options("the student", self.student, own=False))
-        if not isinstance(self.psi, int) or self.psi < 2:
-            raise StudyFileError(f"psi must be a whole number of at least 2, got {self.psi!r}")
+        check_whole("psi", self.psi, 2)
         if self.optimizer != "sgd":
             raise StudyFileError(
                 f"MAXL's virtual step is one of plain SGD: leave the optimizer, got {self.optimizer!r}"
             )
-        if self.recompute or self.micro_batch is not None or self.precision != "float32":
-            raise StudyFileError("MAXL trains in float32 on whole batches: leave recompute, micro_batch and precision")
-        if self.data.multi_label:
-            raise StudyFileError("MAXL divides the one class of an image: each image must be of one class")
+        if self.activation_checkpointing or self.micro_batch is not None or self.precision != "float32":
+            raise StudyFileError(
+                "MAXL trains in float32 on whole batches: leave activation_checkpointing, micro_batch and precision"
+            )
+
+    @override
+    def words(self, teacher: str | None) -> list[str]:
+        return [f"network and label generator {self.student}, {self.psi} sub-classes a class"]
 
     @property
-    def description(self) -> str:
-        """Data, networks and quirks in one line."""
-        words = [self.data.description, f"network and label generator {self.student}, {self.psi} sub-classes a class"]
-        return "; ".join([*words, *self.quirk_words()])
-
-    @property
-    def teacher_parameters(self) -> tuple[str, ...]:
-        """The weight of the generated labels."""
-        return ("auxiliary_weight",)
-
-    @property
-    def idle_without_teacher(self) -> tuple[str, ...]:
-        """What only matters to a generator that is trained."""
-        return ("entropy_weight", "generator_learning_rate", "generator_weight_decay")
-
-    @property
-    def has_teacher(self) -> bool:
-        """None is trained beforehand."""
-        return False
-
-    @property
-    def network(self) -> ClassifierOptions:
-        """Options of both bodies."""
-        return cast("ClassifierOptions", self.student)
-
-    @property
-    def _stacks(self) -> bool:
+    @override
+    def stacks(self) -> bool:
         return False

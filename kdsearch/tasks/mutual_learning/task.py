@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
-from kdsearch.errors import StudyFileError
+from typing_extensions import override
+
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.images.task import QUIRKS, SHARED, ImageTask
-from kdsearch.tasks.options import ClassifierOptions, classifier_options
+from kdsearch.tasks.options import ClassifierOptions, check_whole
 
 DEFAULTS: dict[str, Scalar] = {"mutual_weight": 1.0, "temperature": 1.0, **SHARED}
 
@@ -38,7 +39,11 @@ class MutualLearning(ImageTask):
     peers: int = 2
 
     workload: ClassVar[str] = "kdsearch.tasks.mutual_learning.workload:MutualLearningWorkload"
+    has_teacher = False
+    teacher_parameters = ("mutual_weight",)
+    idle_without_teacher = ("temperature",)
     kind: ClassVar[str] = "mutual_learning"
+    one_class: ClassVar[str] = "mutual learning compares distributions over classes: each image must be of one class"
     defaults: ClassVar[Mapping[str, Scalar]] = DEFAULTS
     known_quirks: ClassVar[Mapping[str, str]] = {
         "best_epoch_on_test": QUIRKS["best_epoch_on_test"],
@@ -47,33 +52,8 @@ class MutualLearning(ImageTask):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "student", classifier_options("the student", self.student, own=False))
-        if not isinstance(self.peers, int) or self.peers < 2:
-            raise StudyFileError(f"peers must be a whole number of at least 2, got {self.peers!r}")
-        if self.data.multi_label:
-            raise StudyFileError("mutual learning compares distributions over classes: each image must be of one class")
+        check_whole("peers", self.peers, 2)
 
-    @property
-    def description(self) -> str:
-        """Data, networks and quirks in one line."""
-        return "; ".join([self.data.description, f"{self.peers} peers {self.student}", *self.quirk_words()])
-
-    @property
-    def teacher_parameters(self) -> tuple[str, ...]:
-        """The weight of what the peers say."""
-        return ("mutual_weight",)
-
-    @property
-    def idle_without_teacher(self) -> tuple[str, ...]:
-        """What only matters where peers speak."""
-        return ("temperature",)
-
-    @property
-    def has_teacher(self) -> bool:
-        """None is trained."""
-        return False
-
-    @property
-    def network(self) -> ClassifierOptions:
-        """Options of each peer."""
-        return cast("ClassifierOptions", self.student)
+    @override
+    def words(self, teacher: str | None) -> list[str]:
+        return [f"{self.peers} peers {self.student}"]

@@ -2,7 +2,7 @@
 
     ``L = target + alpha * sum over sources of transfer_loss(auxiliary head, source)``
 
-A source is a frozen network of another task; what it says of a target image, softened by T, is the label of an
+A source is a frozen network of another task; its prediction for a target image, softened by T, is the label of an
 auxiliary head of the student. No image of the source's own is needed. ``auxiliary`` names the loss: ``ce``, ``kd`` or
 ``focal`` (:mod:`kdsearch.distillation.transfer`; the first two with T^2; ``kd`` divides by the source's classes, so
 that one ``alpha`` means 1000 times less there). The target's loss is cross entropy, focal loss, or binary cross entropy
@@ -18,18 +18,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
+
+from typing_extensions import override
 
 from kdsearch.data.files import combined
 from kdsearch.data.images.base import IMAGENET_MEAN, IMAGENET_STD
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Role, Scalar
+from kdsearch.tasks.declared_data import ImageData
 from kdsearch.tasks.identity import with_weights
 from kdsearch.tasks.image_classification.task import ImageClassification
-from kdsearch.tasks.images.task import SHARED, ImageDataLike, ImageTask
-from kdsearch.tasks.options import ClassifierOptions, check_names, classifier_options
+from kdsearch.tasks.images.task import SHARED, ImageTask
+from kdsearch.tasks.options import ClassifierOptions, check_names, check_whole, classifier_options
 from kdsearch.tasks.torch_task import TeacherRecipe
+
+if TYPE_CHECKING:
+    from kdsearch.models.classifiers.cifar import Classifier
 
 AUXILIARY_LOSSES = ("ce", "kd", "focal")
 
@@ -39,7 +44,7 @@ _STUDENT = ClassifierOptions("resnet20")
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceNetwork:
     """A frozen network of another task.
 
     ``network``: options of ``ClassifierOptions`` as a dict. With ``weights`` (a name of torchvision's or a file) it is
@@ -53,18 +58,15 @@ class Source:
     network: ClassifierOptions | Mapping[str, Any]
     _: KW_ONLY
     classes: int | None = None
-    data: ImageDataLike | None = None
+    data: ImageData | None = None
     enlarge: int | None = None
 
     def __post_init__(self) -> None:
         network = classifier_options(f"source {self.name!r}", self.network, own=self.data is not None)
         object.__setattr__(self, "network", network)
         for name in ("classes", "enlarge"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise StudyFileError(
-                    f"source {self.name!r}: {name} must be a whole number of at least 1, got {value!r}"
-                )
+            if getattr(self, name) is not None:
+                check_whole(f"source {self.name!r}: {name}", getattr(self, name))
         if not self.name.isidentifier():
             raise StudyFileError(f"a source's name is a word such as 'imagenet', got {self.name!r}")
         if (network.weights is None) == (self.data is None):
@@ -115,7 +117,7 @@ class Transfer(ImageTask):
     :class:`~kdsearch.errors.StudyFileError` for unknown options, no source, or two that are to be trained.
     """
 
-    transfer_from: Sequence[Source] = ()
+    transfer_from: Sequence[SourceNetwork] = ()
     _: KW_ONLY
     student: ClassifierOptions | Mapping[str, Any] = _STUDENT
     transfer_module: bool = True
@@ -123,18 +125,18 @@ class Transfer(ImageTask):
     target_loss: Literal["ce", "focal"] = "ce"
 
     workload: ClassVar[str] = "kdsearch.tasks.transfer.workload:make"
+    teacher_parameters = ("alpha",)
+    idle_without_teacher = ("temperature", "auxiliary")
     kind: ClassVar[str] = "transfer"
     defaults: ClassVar[Mapping[str, Scalar]] = DEFAULTS
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "student", classifier_options("the student", self.student, own=False))
         object.__setattr__(self, "transfer_from", tuple(self.transfer_from))
         check_names("target_loss", [self.target_loss], ("ce", "focal"))
-        if not all(isinstance(source, Source) for source in self.transfer_from):
-            raise StudyFileError("transfer_from holds kdsearch.tasks.Source(name, network, ...) alone")
-        if not isinstance(self.hidden, int) or self.hidden < 1:
-            raise StudyFileError(f"hidden must be a whole number of at least 1, got {self.hidden!r}")
+        if not all(isinstance(source, SourceNetwork) for source in self.transfer_from):
+            raise StudyFileError("transfer_from holds kdsearch.tasks.SourceNetwork(name, network, ...) alone")
+        check_whole("hidden", self.hidden)
         names = [source.name for source in self.transfer_from]
         if not names or len(set(names)) < len(names):
             raise StudyFileError(f"a transfer needs one source or more, each with a name of its own; got {names}")
@@ -145,20 +147,28 @@ class Transfer(ImageTask):
             raise StudyFileError("images of several classes are learnt by binary cross entropy; leave target_loss out")
 
     @property
-    def network(self) -> ClassifierOptions:
-        """Options of the student's body."""
-        return cast("ClassifierOptions", self.student)
-
-    @property
-    def trained_source(self) -> Source | None:
+    def trained_source(self) -> SourceNetwork | None:
         """The source that the study trains as its teacher."""
         return next((source for source in self.transfer_from if source.data is not None), None)
 
-    def recipe_of(self, role: Role) -> ClassifierOptions | None:
-        """A trained source's options hold a recipe."""
+    @override
+    def network(self, role: Role) -> ClassifierOptions:
+        """A trained source's options may hold a recipe."""
         source = self.trained_source
-        return source.options if role == "teacher" and source is not None else None
+        return super().network(role) if role == "student" or source is None else source.options
 
+    @property
+    @override
+    def has_teacher(self) -> bool:
+        return self.trained_source is not None
+
+    @override
+    def build_teacher(self) -> Classifier:
+        source = self.trained_source
+        assert source is not None
+        return source.options.build(source.count, pretrained=False)
+
+    @override
     def chances_of(self, role: Role) -> tuple[float, float]:
         """A trained source has the chance of its own data."""
         source = self.trained_source
@@ -166,34 +176,19 @@ class Transfer(ImageTask):
             return self.chances
         return ImageClassification(source.data).chances
 
-    @property
-    def description(self) -> str:
-        """Data, networks and quirks in one line."""
-        return self.described()
-
-    def described(self, teacher: str | None = None) -> str:
-        """See ``TorchTask``."""
+    @override
+    def words(self, teacher: str | None) -> list[str]:
         heads = f"transfer module of {self.hidden}" if self.transfer_module else "auxiliary layer"
-        words = [self.data.description, f"student {self.student} with {heads}"]
-        words += [source.described(teacher) for source in self.transfer_from]
-        words += [f"{self.target_loss} loss"] if self.target_loss != "ce" else []
-        return "; ".join([*words, *self.quirk_words()])
+        loss = [f"{self.target_loss} loss"] if self.target_loss != "ce" else []
+        sources = [source.described(teacher) for source in self.transfer_from]
+        return [f"student {self.student} with {heads}", *sources, *loss]
 
     @property
-    def teacher_parameters(self) -> tuple[str, ...]:
-        """The weight of the sources' terms."""
-        return ("alpha",)
+    @override
+    def weights(self) -> list[str | None]:
+        return [*super().weights, *(source.options.weights for source in self.transfer_from)]
 
-    @property
-    def idle_without_teacher(self) -> tuple[str, ...]:
-        """What only matters where ``alpha`` is not 0."""
-        return ("temperature", "auxiliary")
-
-    @property
-    def has_teacher(self) -> bool:
-        """Whether a source is to be trained first."""
-        return self.trained_source is not None
-
+    @override
     def fingerprint(self) -> str:
         """Hash of the data that runs read, of sources' data, and of local files of weights.
 
@@ -202,9 +197,7 @@ class Transfer(ImageTask):
         self._check_sources()
         parts = [self.data.fingerprint()]
         parts += [source.data.fingerprint() for source in self.transfer_from if source.data is not None]
-        return with_weights(
-            combined(parts), [*self._weights, *(source.options.weights for source in self.transfer_from)]
-        )
+        return with_weights(combined(parts), self.weights)
 
     def _check_sources(self) -> None:
         """Refuse a source that has learnt the labels of images which validate the student."""
@@ -213,28 +206,21 @@ class Transfer(ImageTask):
             shared = seen(source.data) if seen is not None and source.data is not None else 0
             if shared:
                 raise StudyFileError(
-                    f"source {source.name!r} would train on {shared} of the images that validate the student: what it "
-                    "says of them is no measure of transfer. Give it other classes or other data"
+                    f"source {source.name!r} would train on {shared} of the images that validate the student: its "
+                    "labels of them are no measure of transfer. Give it other classes or other data"
                 )
 
-    def check_teacher(self, path: Path) -> None:
-        """Raise ``DataError`` unless the file holds the weights of the source that would be trained."""
-        from kdsearch.tasks.frozen import load_state
-
-        source = self.trained_source
-        assert source is not None
-        load_state(source.options.build(source.count, pretrained=False), path)
-
-    def before_folds(self, validation: float | None = None) -> Transfer:
-        """See ``TorchTask``; the data of a source that is trained are as they were too."""
+    @override
+    def before_folds(self, validation: float | None = None) -> Self:
+        """The data of a source that is trained are as they were too."""
         sources = [
             source if source.data is None else replace(source, data=source.data.before_folds())
             for source in self.transfer_from
         ]
-        before: Transfer = super().before_folds(validation)
-        return before.with_options(transfer_from=tuple(sources))
+        return super().before_folds(validation).with_options(transfer_from=tuple(sources))
 
     @property
+    @override
     def recipe(self) -> TeacherRecipe:
         """A source's epoch is chosen on images of its own data, none of which validates a student."""
         return "validation"

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from typing_extensions import override
 
 from kdsearch.errors import StudyFileError
 from kdsearch.metrics.chance import chance_average_precision
 from kdsearch.models.registry import ENCODERS, default_encoder
-from kdsearch.tasks.base import VARY, Role, Scalar
-from kdsearch.tasks.identity import measured_on, named, with_weights
-from kdsearch.tasks.options import OPTIMIZER_NAMES, NetworkOptions, check_names, network_options
-from kdsearch.tasks.torch_task import TeacherRecipe, TorchTask, check_recipe
+from kdsearch.tasks.base import Role, Scalar
+from kdsearch.tasks.declared_data import ClipData
+from kdsearch.tasks.options import NetworkOptions, check_names, check_whole, network_options
+from kdsearch.tasks.torch_task import TeacherRecipe, TorchTask
 
 if TYPE_CHECKING:
-    from kdsearch.tasks.video_hashing.data import DataLike
-    from kdsearch.training.schedules import Schedule
+    from kdsearch.models.heads.hashing import HashingNetwork
+    from kdsearch.training.steppers import Precision
 
 
 QUIRKS: dict[str, str] = {
@@ -44,16 +45,6 @@ DEFAULTS: dict[str, Scalar] = {
     "vary": "initialisation+order",
 }
 """Parameters that a space or a baseline may set."""
-
-
-_LATER = {
-    "precision": "float32",
-    "recompute": False,
-    "micro_batch": None,
-    "learning_rate": None,
-    "teacher_recipe": None,
-}
-"""Options that studies stored before them do not name: left out of the identity where they change nothing."""
 
 _TEACHER, _STUDENT = NetworkOptions(frames=20, width=96), NetworkOptions(frames=10, width=32)
 
@@ -82,15 +73,15 @@ class VideoHashing(TorchTask):
     original, so the teacher's outputs are constants and are cached exactly.
     ``quirks``: names out of :data:`QUIRKS`.
 
-    Large networks: ``precision="bfloat16"`` runs them under autocast, ``recompute`` keeps the inputs of the encoder's
-    blocks alone and runs these again for their gradients (exact), ``micro_batch`` runs so many clips at a time with the
-    exact gradient of the whole batch's triplets (batch norm's statistics are then of as many clips). Such runs train
-    one by one. A dataset that takes more than 0.4 of a GPU's free memory stays in the host's.
+    Large networks: ``precision="bfloat16"`` runs them under autocast, ``activation_checkpointing`` keeps the inputs of
+    the encoder's blocks alone and runs these again for their gradients (exact), ``micro_batch`` runs so many clips at a
+    time with the exact gradient of the whole batch's triplets (batch norm's statistics are then of as many clips). Such
+    runs train one by one. A dataset that takes more than 0.4 of a GPU's free memory stays in the host's.
 
     Raises :class:`~kdsearch.errors.StudyFileError` for unknown options.
     """
 
-    data: DataLike
+    data: ClipData
     teacher: NetworkOptions | Mapping[str, Scalar] = _TEACHER
     student: NetworkOptions | Mapping[str, Scalar] = _STUDENT
     bits: int = 48
@@ -103,31 +94,35 @@ class VideoHashing(TorchTask):
     encoder: str | None = None
     size: int | None = None
     quirks: tuple[str, ...] = ()
-    precision: Literal["float32", "bfloat16"] = "float32"
-    recompute: bool = False
+    precision: Precision = "float32"
+    activation_checkpointing: bool = False
     micro_batch: int | None = None
     learning_rate: float | None = None
     teacher_recipe: TeacherRecipe | None = None
 
     workload: ClassVar[str] = "kdsearch.tasks.video_hashing.workload:VideoHashingWorkload"
+    has_teacher = True
+    metric = "mAP"
+    """Mean average precision of retrieval, ties averaged unless the quirk ``stable_ties`` is on."""
+    teacher_parameters = ("representation_weight", "alpha")
+    idle_without_teacher = ("temperature",)
+    defaults: ClassVar[Mapping[str, Scalar]] = DEFAULTS
+    known_quirks: ClassVar[Mapping[str, str]] = QUIRKS
+    added_later: ClassVar[Mapping[str, Any]] = {
+        "precision": "float32",
+        "recompute": False,
+        "micro_batch": None,
+        "learning_rate": None,
+        "teacher_recipe": None,
+    }
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "teacher", network_options("teacher", self.teacher))
         object.__setattr__(self, "student", network_options("student", self.student))
-        given: Any = self.quirks  # a bare name or a list in place of a tuple is what people write
-        object.__setattr__(self, "quirks", tuple(sorted({given} if isinstance(given, str) else {*given})))
-        check_names("quirk", self.quirks, tuple(QUIRKS))
-        check_names("optimizer", [self.optimizer], OPTIMIZER_NAMES)
         if self.encoder is not None:
             check_names("encoder", [self.encoder], tuple(ENCODERS))
-        check_names("precision", [self.precision], ("float32", "bfloat16"))
-        if self.micro_batch is not None and (not isinstance(self.micro_batch, int) or self.micro_batch < 2):
-            raise StudyFileError(f"micro_batch must be a whole number of at least 2, got {self.micro_batch!r}")
-        for name, least in (("bits", 1), ("batch", 2), ("epochs", 1), ("evaluate_every", 1), ("reductions", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
-                raise StudyFileError(f"{name} must be a whole number of at least {least}, got {value!r}")
-        check_recipe(self.teacher_recipe, self.folds)
+        check_whole("bits", self.bits)
         teacher, student = self.network("teacher").frames, self.network("student").frames
         if teacher % student:
             raise StudyFileError(
@@ -135,8 +130,8 @@ class VideoHashing(TorchTask):
                 f"choose a multiple of {student} for the teacher"
             )
 
+    @override
     def network(self, role: Role) -> NetworkOptions:
-        """Options of the teacher's or the student's network."""
         return cast("NetworkOptions", self.teacher if role == "teacher" else self.student)
 
     def encoder_name(self, role: Role) -> str:
@@ -149,39 +144,31 @@ class VideoHashing(TorchTask):
             raise StudyFileError(f"encoder {name!r} reads {', '.join(readable)}, the data are {self.data.modality}")
         return name
 
-    @property
-    def label(self) -> str:
-        """Short name of data and protocol."""
-        return self.data.label
+    def build(self, role: Role, classes: int, pretrained: bool = True) -> HashingNetwork:
+        """The network of ``role``, drawn from torch's default generator; its ``weights`` only where ``pretrained``."""
+        from kdsearch.models.heads.hashing import HashingNetwork
 
-    @property
-    def description(self) -> str:
-        """Data, encoders, frames, bits and quirks in one line."""
-        return self.described()
+        options = self.network(role)
+        weights = options.weights if pretrained else None
+        encoder = ENCODERS[self.encoder_name(role)].build(options.width, weights)
+        return HashingNetwork(encoder, self.bits, classes)
 
-    def described(self, teacher: str | None = None) -> str:
-        """See ``TorchTask``."""
-        parts = [self.data.description]
+    @override
+    def build_teacher(self) -> HashingNetwork:
+        return self.build("teacher", len(self.data.parts().classes), pretrained=False)
+
+    @override
+    def words(self, teacher: str | None) -> list[str]:
+        words = []
         for role in ("student", "teacher"):
             network = self.network(role)
             width = "" if network.width is None else f" width {network.width}"
             recipe = self.recipe_words(teacher) if role == "teacher" else ""
-            parts.append(f"{role} {self.encoder_name(role)}{width}, {network.frames} frames{recipe}")
-        parts.append(f"{self.bits} bits")
-        parts.extend(f"as the original: {QUIRKS[quirk]}" for quirk in self.quirks)
-        return "; ".join(parts)
-
-    @property
-    def metric(self) -> str:
-        """Mean average precision of retrieval, ties averaged unless the quirk ``stable_ties`` is on."""
-        return "mAP"
-
-    @property
-    def chance(self) -> float:
-        """mAP of constant codes for validation queries; from the data's labels and lists, once."""
-        return self.chances[0]
+            words.append(f"{role} {self.encoder_name(role)}{width}, {network.frames} frames{recipe}")
+        return [*words, f"{self.bits} bits"]
 
     @cached_property
+    @override
     def chances(self) -> tuple[float, float]:
         """mAP of constant codes for the validation queries and for the test queries; reads no clip."""
         parts = self.data.parts()
@@ -191,101 +178,10 @@ class VideoHashing(TorchTask):
             chance_average_precision(labels[parts.query], labels[parts.database]),
         )
 
-    @property
-    def parameters(self) -> Mapping[str, Scalar]:
-        """Weights of the terms, temperature, learning rate, weight decay, patience, with their defaults."""
-        own = {} if self.learning_rate is None else {"learning_rate": self.learning_rate}
-        return {**DEFAULTS, VARY: f"{DEFAULTS[VARY]}{self.streams}", **own}
-
-    @property
-    def teacher_parameters(self) -> tuple[str, ...]:
-        """The two weights that bring a teacher in."""
-        return ("representation_weight", "alpha")
-
-    @property
-    def idle_without_teacher(self) -> tuple[str, ...]:
-        """What only matters where ``alpha`` is not 0."""
-        return ("temperature",)
-
-    @property
-    def has_teacher(self) -> bool:
-        """A teacher belongs to the task; runs whose teacher weights are 0 do without."""
-        return True
-
+    @override
     def identity(self) -> dict[str, Any]:
-        """All that makes this task what it is, as JSON values."""
-        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("data", "teacher", "student")}
-        for name, usual in _LATER.items():
-            if own[name] == usual:
-                del own[name]
-        return {
-            "task": "video_hashing",
-            "data": self.data.identity(),
-            **own,
-            "quirks": list(self.quirks),
-            "teacher": self._identity_of("teacher"),
-            "student": self._identity_of("student"),
-            "parameters": dict(self.parameters),
-        }
-
-    def _identity_of(self, role: Role) -> dict[str, Any]:
-        """A network's options; its weights by name, since their content is in the fingerprint."""
-        given = self.network(role).given()
-        weights = {"weights": named(str(given["weights"]))} if "weights" in given else {}
-        return {**given, "encoder": self.encoder_name(role), **weights}
-
-    def fingerprint(self) -> str:
-        """Hash of the data that runs read, and of local files of weights."""
-        return with_weights(self.data.fingerprint(), (self.network(role).weights for role in ("teacher", "student")))
-
-    def measured_on(self) -> str:
-        """See ``kdsearch.tasks.identity``."""
-        return measured_on(self.data, self.metric, self.quirks)
-
-    def with_options(self, **options: Any) -> VideoHashing:
-        """The same task with some options changed; ``teacher`` and ``student`` are merged into what is there."""
-        check_names("option of VideoHashing", options, tuple(f.name for f in fields(self)))
-        for role in ("teacher", "student"):
-            if role in options:
-                given = options[role]
-                given = given.given() if isinstance(given, NetworkOptions) else dict(given)
-                options[role] = self.network(role).given() | given
-        return replace(self, **options)
-
-    def chances_of(self, role: Role) -> tuple[float, float]:
-        """The same for both roles."""
-        return self.chances
-
-    def optimizer_of(self, role: Role) -> str:
-        """The same for both roles."""
-        return self.optimizer
-
-    def epochs_of(self, role: Role) -> int:
-        """Epochs at most; the teacher may have its own."""
-        return (role == "teacher" and self.network("teacher").epochs) or self.epochs
-
-    def teacher_numbers(self) -> Mapping[str, Scalar]:
-        """Parameters in which the teacher's recipe differs from the task's defaults."""
-        return {name: value for name, value in self.network("teacher").given().items() if name in DEFAULTS}
-
-    def schedule(self, role: Role, params: Mapping[str, Scalar]) -> Schedule:
-        """The plateau of the objective; a teacher that looks at none has a cosine, or a constant rate."""
-        from kdsearch.training.schedules import Cosine, Plateau, StepDecay
-
-        rate = float(params["learning_rate"])
-        if role == "teacher" and self.recipe == "last":
-            return Cosine(rate, self.epochs_of(role))
-        if role == "teacher" and self.recipe == "averaged":
-            return StepDecay(rate, milestones=())
-        return Plateau(
-            rate,
-            int(params["patience"]),
-            reductions=self.reductions,
-            plateau_input="best_before" if "plateau_on_running_best" in self.quirks else "current",
-        )
-
-    def check_teacher(self, path: Path) -> None:
-        """Raise ``DataError`` unless the file holds the weights of this task's teacher."""
-        from kdsearch.tasks.video_hashing.teacher import load_network
-
-        load_network(self, path, len(self.data.parts().classes))
+        options = self._stored_options()
+        teacher = {**options.pop("teacher"), "encoder": self.encoder_name("teacher")}
+        student = {**options.pop("student"), "encoder": self.encoder_name("student")}
+        networks = {"teacher": teacher, "student": student}
+        return {"task": "video_hashing", **options, **networks, "parameters": dict(self.parameters)}

@@ -5,77 +5,122 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
-from kdsearch.data.folds import FIRST, Fold
+from kdsearch.distillation.representation import representation_mse_mean
+from kdsearch.distillation.soft_targets import cross_entropy_batchmean, soft_targets_kl_batchmean
+from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.metrics.retrieval import average_precision_of_codes, mean_over_queries
-from kdsearch.tasks.base import Role, RunRequest, Scalar
+from kdsearch.models.heads.hashing import HashingOutput
+from kdsearch.tasks.base import RunRequest, Scalar
+from kdsearch.tasks.terms import LossWeights, SlotWeights, Teacher, WeightedTerms, teacher_outputs
 from kdsearch.tasks.video_hashing.data import Dataset, dataset
-from kdsearch.tasks.video_hashing.teacher import build_network, encoder_blocks, find_teacher
-from kdsearch.tasks.video_hashing.terms import Numbers, VideoHashingTerms
+from kdsearch.tasks.video_hashing.task import VideoHashing
+from kdsearch.tasks.video_hashing.teacher import find_teacher
+from kdsearch.tasks.workload import Workload
 from kdsearch.training.feeds import Feed, TensorFeed
 from kdsearch.training.members import Evaluate, Evaluation, alike
 from kdsearch.training.steppers import Stepper
 
-if TYPE_CHECKING:
-    from kdsearch.tasks.video_hashing.task import VideoHashing
+_OUTPUT = {"triplet": "codes", "representation": "codes", "hard": "logits", "soft": "logits"}
+"""Terms by name, and the output that each is made of."""
+
+
+def loss_weights(params: Mapping[str, Scalar], teacher: Teacher | None) -> LossWeights:
+    """Weights as a run's parameters say: ``alpha`` divides the classification weight into soft and hard.
+
+    Raises ``ValueError`` where a teacher's term has a weight and there is no teacher.
+    """
+    classification, alpha = float(params["classification_weight"]), float(params["alpha"])
+    weights = {
+        "triplet": float(params["triplet_weight"]),
+        "representation": float(params["representation_weight"]),
+        "hard": classification * (1 - alpha),
+        "soft": classification * alpha,
+    }
+    if teacher is None and (weights["representation"] or weights["soft"]):
+        raise ValueError("representation_weight or alpha is not 0, but this run was given no teacher")
+    return LossWeights(weights, float(params["temperature"]), teacher)
+
+
+class VideoHashingTerms(WeightedTerms):
+    """Triplets and the labels' cross entropy, and a teacher's codes and soft labels."""
+
+    names = tuple(_OUTPUT)
+
+    def __init__(self, workload: VideoHashingWorkload, members: int, dtype: torch.dtype) -> None:
+        super().__init__(workload, members, dtype)
+        self.margin = workload.task.margin
+        self.repeat = "triplet_per_sample_repeat" in workload.task.quirks
+
+    @override
+    def reads(self, terms: LossWeights) -> frozenset[str]:
+        """``codes``, ``logits`` or both: what terms of a weight that is not 0 are made of."""
+        return frozenset(_OUTPUT[name] for name, weight in terms.weights.items() if weight != 0)
+
+    @override
+    def sum(self, outputs: HashingOutput, samples: Tensor, labels: Tensor, own: SlotWeights) -> Tensor:
+        total = outputs.codes.new_zeros(len(samples))
+        if own.weighs("triplet"):
+            triplet = triplet_mean(outputs.codes, labels, self.margin, per_sample_repeat=self.repeat)
+            total = total + own["triplet"] * triplet
+        if own.weighs("hard"):
+            total = total + own["hard"] * cross_entropy_batchmean(outputs.logits, labels)
+        if own.weighs("representation", "soft"):
+            taught = teacher_outputs(own.teachers, samples, outputs)
+            if own.weighs("representation"):
+                total = total + own["representation"] * representation_mse_mean(outputs.codes, taught.codes)
+            if own.weighs("soft"):
+                soft = soft_targets_kl_batchmean(outputs.logits, taught.logits, own.temperature)
+                total = total + own["soft"] * soft
+        return total
 
 
 @dataclass(frozen=True)
-class VideoHashingWorkload:
-    """See ``Workload``."""
+class VideoHashingWorkload(Workload):
+    """The clips as the role's encoder reads them, and codes of them."""
 
     task: VideoHashing
-    role: Role
-    device: str
-    fold: Fold = FIRST
 
     @cached_property
+    @override
     def data(self) -> Dataset:
-        """The clips of the role, which this process keeps."""
         nested = self.role == "teacher" and self.task.recipe == "nested"
         return dataset(self.task, self.role, self.device, self.fold, nested)
 
-    @property
-    def train(self) -> Tensor:
-        """See ``Workload``."""
-        return self.data.train
-
     @cached_property
+    @override
     def validation(self) -> Ranked:
-        """See ``Workload``."""
         return Ranked.of(self.data, self.data.validation, self.data.train)
 
+    @override
     def feed(self, dtype: torch.dtype) -> Feed:
-        """See ``Workload``: there is no augmentation."""
+        """There is no augmentation."""
         inputs = self.data.inputs
         return TensorFeed(inputs.to(dtype) if inputs.is_floating_point() else inputs)
 
+    @override
     def build(self) -> nn.Module:
-        """See ``Workload``."""
-        return build_network(self.task, self.role, self.data.classes)
+        return self.task.build(self.role, self.data.classes)
 
-    def blocks(self, model: nn.Module) -> list[nn.Module]:
-        """See ``Workload``."""
-        return encoder_blocks(model)
-
+    @override
     def terms(self, members: int, dtype: torch.dtype) -> VideoHashingTerms:
-        """See ``Workload``."""
-        return VideoHashingTerms(self.task, self.data.labels, members, dtype)
+        return VideoHashingTerms(self, members, dtype)
 
-    def numbers(self, request: RunRequest, params: Mapping[str, Scalar]) -> Numbers:
-        """See ``Workload``."""
-        return Numbers.of(params, find_teacher(self.task, request, params, self.device))
+    @override
+    def loss_weights(self, request: RunRequest, params: Mapping[str, Scalar]) -> LossWeights:
+        return loss_weights(params, find_teacher(self.task, request, params, self.device))
 
+    @override
     def evaluate(self) -> Evaluate:
-        """See ``Workload``."""
         return make_evaluate(self.task, self.data)
 
+    @override
     def describe(self) -> str:
-        """See ``Workload``."""
         task, inputs = self.task, self.data.inputs
         return (
             f"{task.encoder_name(self.role)} width {task.network(self.role).width} bits {task.bits} of "
@@ -120,9 +165,9 @@ def make_evaluate(task: VideoHashing, data: Dataset) -> Evaluate:
         score = precision(codes, test)
         mean = mean_over_queries(score)
         table = torch.stack([torch.zeros_like(mean), mean], 1)
-        for part, places in alike(validation):
-            own = codes if len(places) == len(slots) else codes[places]
-            table[places, 0] = mean_over_queries(precision(own, part))
+        for part, rows in alike(validation):
+            own = codes if len(rows) == len(slots) else codes[rows]
+            table[rows, 0] = mean_over_queries(precision(own, part))
         # NaN becomes a sign like any other: what is not finite must be told from codes that are bad.
         broken = ~codes.isfinite().flatten(1).all(1)
         table.masked_fill_(broken.unsqueeze(1), torch.nan)

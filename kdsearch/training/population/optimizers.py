@@ -1,4 +1,4 @@
-"""Optimizers over rows: one step moves all members of a population, every number a member's own.
+"""Optimizers over rows: one step moves all members of a population, each with hyperparameters of its own.
 
 The weights of ``M`` members of ``P`` parameters are one tensor ``[M, P]``, a row a member, and so is their gradient.
 torch's own optimizers take one learning rate for all of it.
@@ -68,12 +68,13 @@ class _Rest:
 
 
 class RowOptimizer(ABC):
-    """State and numbers of ``M`` members, a slot each.
+    """State and hyperparameters of ``M`` members, a slot each.
 
-    ``numbers``: by name ``[M]`` on the device, float64 (``nesterov``: bool). ``memory``: what the rule remembers,
-    ``[M, P]`` in ``dtype`` or, where that has fewer bits, in float32; and counts ``[M]``. The learning rate is no part
-    of it: the schedule alone knows it. All tensors are filled in place and stay the same for good, and a step neither
-    waits for the device nor has shapes that depend on values: it may be captured in a CUDA graph.
+    ``hyperparameters``: by name ``[M]`` on the device, float64 (``nesterov``: bool). ``memory``: what the rule keeps
+    from step to step, ``[M, P]`` in ``dtype`` or, where that has fewer bits, in float32; and counts ``[M]``. The
+    learning rate is no part of it: the schedule alone knows it. All tensors are filled in place and stay the same for
+    good, and a step neither waits for the device nor has shapes that depend on values: it may be captured in a CUDA
+    graph.
     """
 
     defaults: ClassVar[Mapping[str, float]]
@@ -81,10 +82,10 @@ class RowOptimizer(ABC):
 
     def __init__(self, members: int, parameters: int, dtype: torch.dtype, device: torch.device | str) -> None:
         self.dtype = torch.promote_types(dtype, torch.float32)
-        self.numbers: dict[str, Tensor] = {}
+        self.hyperparameters: dict[str, Tensor] = {}
         for name, value in self.defaults.items():
             kind = torch.bool if isinstance(value, bool) else torch.float64
-            self.numbers[name] = torch.full((members,), value, dtype=kind, device=device)
+            self.hyperparameters[name] = torch.full((members,), value, dtype=kind, device=device)
         self.memory = {name: torch.zeros(members, parameters, dtype=self.dtype, device=device) for name in self.rows}
         # The only temporary of this size, made once: on a CPU the kernel hands out a fresh one page by page.
         self._scratch = torch.empty(members, parameters, dtype=self.dtype, device=device)
@@ -94,46 +95,46 @@ class RowOptimizer(ABC):
         """Move the rows of ``weights`` ``[M, P]`` against ``gradient`` ``[M, P]`` at learning rates ``rates`` ``[M]``.
 
         Only the weights change. ``active`` ``[M]``, bool: the other rows keep weights and memory to the last bit,
-        whatever their gradients, rates and numbers hold.
+        whatever their gradients, rates and hyperparameters are.
         """
         self._step(weights, gradient, rates.double(), _Rest(active, self.dtype))
 
-    def put(self, slot: int, numbers: Mapping[str, float]) -> None:
-        """Set the numbers of one member; those not named stay. Raises ``ValueError`` for a name that is none."""
-        unknown = sorted(numbers.keys() - self.numbers.keys())
+    def put(self, slot: int, values: Mapping[str, float]) -> None:
+        """Set hyperparameters of one member; those not named stay. Raises ``ValueError`` for a name that is none."""
+        unknown = sorted(values.keys() - self.hyperparameters.keys())
         if unknown:
-            known = ", ".join(self.numbers)
-            raise ValueError(f"{type(self).__name__} has no {', '.join(unknown)}; its numbers are {known}")
-        for name, value in numbers.items():
-            self.numbers[name][slot].fill_(value)
+            known = ", ".join(self.hyperparameters)
+            raise ValueError(f"{type(self).__name__} has no {', '.join(unknown)}; its hyperparameters are {known}")
+        for name, value in values.items():
+            self.hyperparameters[name][slot].fill_(value)
 
     def reset(self, slot: int) -> None:
-        """Make room for a new member: nothing remembered, the default numbers. Then :meth:`put` its own."""
+        """Make room for a new member: nothing remembered, the default hyperparameters. Then :meth:`put` its own."""
         self.forget(slot)
         self.put(slot, self.defaults)
 
     def forget(self, slot: int) -> None:
-        """A member goes on as if it had made no step; its numbers stay."""
+        """A member goes on as if it had made no step; its hyperparameters stay."""
         for memory in self.memory.values():
             memory[slot].zero_()
 
     def state(self, slot: int) -> dict[str, Tensor]:
-        """Copies of one member's numbers and memory on the CPU, as a checkpoint holds them."""
-        return {name: place.to("cpu", copy=True) for name, place in self._places(slot).items()}
+        """Copies of one member's hyperparameters and memory on the CPU, as a checkpoint holds them."""
+        return {name: value.to("cpu", copy=True) for name, value in self._row(slot).items()}
 
     def load(self, slot: int, state: Mapping[str, Tensor]) -> None:
         """Continue a member from :meth:`state`, in any slot. Raises ``ValueError`` where names or shapes differ."""
-        places = self._places(slot)
-        expected = {name: tuple(place.shape) for name, place in places.items()}
+        row = self._row(slot)
+        expected = {name: tuple(value.shape) for name, value in row.items()}
         found = {name: tuple(value.shape) for name, value in state.items()}
         if expected != found:
             raise ValueError(f"{type(self).__name__} continues a state of shapes {expected}, not of {found}")
-        for name, place in places.items():
-            place.copy_(state[name])
+        for name, value in row.items():
+            value.copy_(state[name])
 
-    def _places(self, slot: int) -> dict[str, Tensor]:
+    def _row(self, slot: int) -> dict[str, Tensor]:
         """Views of what one member owns."""
-        return {name: tensor[slot] for name, tensor in (self.numbers | self.memory).items()}
+        return {name: tensor[slot] for name, tensor in (self.hyperparameters | self.memory).items()}
 
     @abstractmethod
     def _step(self, weights: Tensor, gradient: Tensor, rates: Tensor, rest: _Rest) -> None:
@@ -152,10 +153,10 @@ class RowSGD(RowOptimizer):
 
     def _step(self, weights: Tensor, gradient: Tensor, rates: Tensor, rest: _Rest) -> None:
         velocity, update = self.memory["velocity"], self._scratch
-        momentum, nesterov = self.numbers["momentum"], self.numbers["nesterov"]
+        momentum, nesterov = self.hyperparameters["momentum"], self.hyperparameters["nesterov"]
         ahead = momentum.masked_fill(~nesterov, 1.0)
         decay, keep, own, ahead, rate = rest.columns(
-            self.numbers["weight_decay"], momentum, nesterov.double(), ahead, -rates
+            self.hyperparameters["weight_decay"], momentum, nesterov.double(), ahead, -rates
         )
         torch.addcmul(gradient, weights, decay, out=update)
         rest.clear(update)
@@ -166,7 +167,7 @@ class RowSGD(RowOptimizer):
 
 
 class RowNesterov(RowSGD):
-    """:class:`RowSGD` with Nesterov's momentum unless a member is told otherwise."""
+    """:class:`RowSGD` with Nesterov's momentum unless a member has it off."""
 
     defaults: ClassVar[Mapping[str, float]] = {**RowSGD.defaults, "nesterov": True}
 
@@ -188,12 +189,12 @@ class RowAdam(RowOptimizer):
 
     def _step(self, weights: Tensor, gradient: Tensor, rates: Tensor, rest: _Rest) -> None:
         first, second, steps = self.memory["first_moment"], self.memory["second_moment"], self.memory["steps"]
-        beta1, beta2, update = self.numbers["beta1"], self.numbers["beta2"], self._scratch
+        beta1, beta2, update = self.hyperparameters["beta1"], self.hyperparameters["beta2"], self._scratch
         steps.add_(1 if rest.active is None else rest.active)
         root = (1 - beta2**steps).sqrt_()
         rate = -rates * root / (1 - beta1**steps)
         decay, keep1, take1, keep2, take2, eps, rate = rest.columns(
-            self._decay(rates), beta1, 1 - beta1, beta2, 1 - beta2, self.numbers["eps"] * root, rate
+            self._decay(rates), beta1, 1 - beta1, beta2, 1 - beta2, self.hyperparameters["eps"] * root, rate
         )
         self._decayed(weights, gradient, decay)
         rest.clear(update)
@@ -206,8 +207,8 @@ class RowAdam(RowOptimizer):
         weights.addcmul_(update, rate)
 
     def _decay(self, rates: Tensor) -> Tensor:
-        """The numbers ``[M]`` by which weight decay acts."""
-        return self.numbers["weight_decay"]
+        """The values ``[M]`` by which weight decay acts."""
+        return self.hyperparameters["weight_decay"]
 
     def _decayed(self, weights: Tensor, gradient: Tensor, decay: Tensor) -> None:
         """Apply weight decay, and write the gradient that the moments see into the scratch."""
@@ -221,7 +222,7 @@ class RowAdamW(RowAdam):
     """
 
     def _decay(self, rates: Tensor) -> Tensor:
-        return 1 - rates * self.numbers["weight_decay"]
+        return 1 - rates * self.hyperparameters["weight_decay"]
 
     def _decayed(self, weights: Tensor, gradient: Tensor, decay: Tensor) -> None:
         weights.mul_(decay)

@@ -21,7 +21,7 @@ class RowLayout:
 
     @staticmethod
     def of(module: nn.Module) -> RowLayout:
-        """The layout of ``module``'s parameters, without those that are held."""
+        """The layout of ``module``'s parameters, without those that are frozen."""
         named = list(trainable(module).items())
         return RowLayout(tuple(name for name, _ in named), tuple(tuple(value.shape) for _, value in named))
 
@@ -54,8 +54,8 @@ class StackedParameters:
         row = torch.cat([parameters[name].detach().flatten() for name in self.layout.names])
         self.weights = row.repeat(members, 1).requires_grad_()
         self.weights.grad = torch.zeros_like(self.weights)
-        # What is held is the module's own, one for all members.
-        self.held = {name: value.detach() for name, value in module.named_parameters() if name not in parameters}
+        # What is frozen is the module's own, one for all members.
+        self.frozen = {name: value.detach() for name, value in module.named_parameters() if name not in parameters}
         # What a state_dict leaves out (a network's constants) is the same for all and stays.
         self.stored = tuple(name for name, _ in module.named_buffers() if name in module.state_dict())
         self.buffers = {
@@ -70,13 +70,13 @@ class StackedParameters:
     def put(self, slot: int, state: Mapping[str, Tensor]) -> None:
         """Copy parameters and buffers (see :meth:`take`) into a slot; raises ``KeyError`` where one is missing.
 
-        ``ValueError`` where what is held differs: there is one copy of it for all members.
+        ``ValueError`` where what is frozen differs: there is one copy of it for all members.
         """
-        for name, value in self.held.items():
+        for name, value in self.frozen.items():
             if not torch.equal(state[name].to(value), value):
                 raise ValueError(
-                    f"{name} is held, so that all members share it; expected the same values in each, got others: give "
-                    "all the same pretrained weights, or train one at a time (--population 1)"
+                    f"{name} is frozen, so that all members share it; expected the same values in each, got others: "
+                    "give all the same pretrained weights, or train one at a time (--population 1)"
                 )
         row = [state[name].to(self.weights).flatten() for name in self.layout.names]
         self.weights[slot].copy_(torch.cat(row))
@@ -89,7 +89,7 @@ class StackedParameters:
         views = self.layout.views(self.weights.detach()[slot : slot + 1])
         state = {name: value[0].cpu().clone() for name, value in views.items()}
         state |= {name: self.buffers[name][slot].cpu().clone() for name in self.stored}
-        return state | {name: value.cpu().clone() for name, value in self.held.items()}
+        return state | {name: value.cpu().clone() for name, value in self.frozen.items()}
 
     def of(self, slots: list[int]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Parameters and buffers of some members ``[S, ...]``, without a graph; copies unless all are asked for."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from kdsearch.models.classifiers.pretrained import trainable
 from kdsearch.training.feeds import Feed, as_feed
 from kdsearch.training.population.forward import Forward
 from kdsearch.training.population.optimizers import RowOptimizer
 from kdsearch.training.population.stacked import StackedParameters
-from kdsearch.training.steppers import Outputs, Views, draw
+from kdsearch.training.steppers import Outputs, Stepper, Views, draw
 from kdsearch.training.teacher_cache import LRUCache
 
 _CHUNK_VALUES = 1 << 22
@@ -34,18 +36,21 @@ class Slots(NamedTuple):
     """Some of the slots, ascending: on the host, and as an index ``[S]`` on the device."""
 
     numbers: list[int]
-    places: Tensor
+    rows: Tensor
 
 
-class MemberTerms(Protocol):
+class MemberTerms(ABC):
     """The weighted sums of all members' terms; weights and all else that differs between members are kept by slot."""
 
+    @abstractmethod
     def put(self, slot: int, terms: Any) -> None:
-        """Take the numbers of a new run."""
+        """Take the weights of a new run's terms."""
 
+    @abstractmethod
     def reads(self, terms: Any) -> frozenset[str]:
         """Which outputs of the network a run's terms depend on, by the field's name."""
 
+    @abstractmethod
     def __call__(self, outputs: Outputs, samples: Tensor, slots: Slots | None = None) -> Tensor:
         """Losses ``[M]`` with a graph, of outputs ``[M, B, ...]`` for samples ``[M, B]``, see ``feeds``.
 
@@ -53,7 +58,7 @@ class MemberTerms(Protocol):
         """
 
 
-class PopulationStepper:
+class PopulationStepper(Stepper):
     """``rows.members`` runs of one architecture, each with numbers of its own.
 
     ``forward`` is one of the two forms that :mod:`~kdsearch.training.population.forward` makes of ``skeleton``.
@@ -79,6 +84,7 @@ class PopulationStepper:
         self.skeleton = skeleton
         self.forward = forward
         self.rows = rows
+        self.width = rows.members
         self.optimizer = optimizer
         self.feed = as_feed(inputs)
         self.views: Views | None = None
@@ -89,11 +95,7 @@ class PopulationStepper:
         self.reach = _reach(skeleton, self._inputs(torch.zeros(2, dtype=torch.int64)))
         self.still: dict[int, Tensor] = {}
 
-    @property
-    def width(self) -> int:
-        """How many runs train at once."""
-        return self.rows.members
-
+    @override
     def enter(self, slot: int, initial_state: Any) -> None:
         """Weights, optimizer and terms of a slot become those of a new run, in place."""
         self.rows.put(slot, initial_state.state)
@@ -106,18 +108,19 @@ class PopulationStepper:
         if not bool(moved.any(0).all()):
             self.still[slot] = (~moved.any(0)).nonzero().squeeze(1)
 
+    @override
     def restart(self, slot: int, weights: dict[str, Tensor]) -> None:
-        """Weights of a slot become these, and its optimizer forgets, see ``Stepper``."""
         self.rows.put(slot, weights)
         self.optimizer.forget(slot)
 
+    @override
     def begin(self, learning_rates: Sequence[float], views: Views | None = None) -> None:
-        """Learning rates and views of an epoch, see ``Stepper``."""
         self.views = views
         self.rates.copy_(torch.tensor(learning_rates, dtype=torch.float64))
 
+    @override
     def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
-        """One step of all members, see ``Stepper``. Batches of one size are computed together, slots of 0 not at all.
+        """One step of all members. Batches of one size are computed together, slots of 0 not at all.
 
         Each size has a forward and a backward of its own, which leave gradients in its rows; one optimizer step moves
         all of them.
@@ -132,9 +135,9 @@ class PopulationStepper:
             losses = torch.zeros(self.width, dtype=weights.dtype, device=weights.device)
             for size in sorted(set(sizes) - {0}, reverse=True):
                 some = self._slots(tuple(slot for slot, own in enumerate(sizes) if own == size))
-                losses.index_copy_(0, some.places, self._backward(clips[:, :size], some))
+                losses.index_copy_(0, some.rows, self._backward(clips[:, :size], some))
         active = losses != 0 if self.skip_zero_loss else self._moving(sizes)
-        kept = {slot: weights.detach()[slot, places] for slot, places in self.still.items()}
+        kept = {slot: weights.detach()[slot, columns] for slot, columns in self.still.items()}
         self.optimizer.step(weights, weights.grad, self.rates, active)
         for slot, values in kept.items():
             weights.detach()[slot, self.still[slot]] = values
@@ -146,9 +149,9 @@ class PopulationStepper:
         if some is None:
             leaf, buffers, views = rows.weights, rows.buffers, self.views
         else:
-            clips = clips.index_select(0, some.places)
-            leaf = rows.weights.detach().index_select(0, some.places).requires_grad_()
-            buffers, views = rows.buffers_of(some.places), self.views and self.views.of_rows(some.places)
+            clips = clips.index_select(0, some.rows)
+            leaf = rows.weights.detach().index_select(0, some.rows).requires_grad_()
+            buffers, views = rows.buffers_of(some.rows), self.views and self.views.of_rows(some.rows)
         samples = draw(self.feed, clips, views)
         losses = self.terms(self.forward(rows.layout.views(leaf), buffers, self._inputs(samples)), samples, some)
         if losses.requires_grad:  # not where no run here weighs any term
@@ -156,10 +159,10 @@ class PopulationStepper:
             counted.sum().backward()  # type: ignore[no-untyped-call]
         if some is not None:
             for name, buffer in buffers.items():
-                rows.buffers[name].index_copy_(0, some.places, buffer)
+                rows.buffers[name].index_copy_(0, some.rows, buffer)
             if leaf.grad is not None:
                 assert rows.weights.grad is not None
-                rows.weights.grad.index_copy_(0, some.places, leaf.grad)
+                rows.weights.grad.index_copy_(0, some.rows, leaf.grad)
         return losses.detach()
 
     def _slots(self, numbers: tuple[int, ...]) -> Slots:
@@ -174,12 +177,9 @@ class PopulationStepper:
         moving, device = tuple(size > 0 for size in sizes), self.rows.weights.device
         return self.masks.get(moving, lambda: torch.tensor(moving, device=device))
 
-    def end(self) -> None:
-        """Nothing: a step leaves nothing to be done."""
-
+    @override
     @torch.no_grad()
     def outputs(self, slots: list[int], clips: Tensor) -> Outputs:
-        """Outputs in evaluation mode, see ``Stepper``."""
         self.skeleton.eval()
         views, buffers = self.rows.of(slots)
         size = max(1, _CHUNK_VALUES // max(1, len(slots) * self.feed.values))
@@ -196,16 +196,16 @@ class PopulationStepper:
     def _nothing(self) -> Tensor:
         return torch.zeros(self.rows.weights.shape[1], dtype=torch.bool, device=self.rows.weights.device)
 
+    @override
     def weights(self, slot: int) -> dict[str, Tensor]:
-        """Copies of a run's parameters and buffers, see ``Stepper``."""
         return self.rows.take(slot)
 
+    @override
     def state(self, slot: int) -> dict[str, Any]:
-        """Weights and optimizer of a run, see ``Stepper``."""
         return {"model": self.rows.take(slot), "optimizer": self.optimizer.state(slot)}
 
+    @override
     def load(self, slot: int, state: dict[str, Any]) -> None:
-        """Continue a run, see ``Stepper``."""
         self.rows.put(slot, state["model"])
         self.optimizer.load(slot, state["optimizer"])
 

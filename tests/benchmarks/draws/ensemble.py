@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from kdsearch.training.teacher_cache import TeacherOutputs
+from kdsearch.models.heads.hashing import HashingOutput
 
 
 def listening(task: Any, files: list[Path | None]) -> Any:
@@ -38,9 +38,9 @@ class _Workload:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._workload, name)
 
-    def numbers(self, request: Any, params: Any) -> Any:
-        each = [self._workload.numbers(replace(request, teacher=file), params) for file in self._files]
-        said = together([numbers.teacher for numbers in each], float(params["temperature"]))
+    def loss_weights(self, request: Any, params: Any) -> Any:
+        each = [self._workload.loss_weights(replace(request, teacher=file), params) for file in self._files]
+        said = together([weights.teacher for weights in each], float(params["temperature"]))
         return replace(each[0], teacher=said)
 
 
@@ -56,8 +56,8 @@ def together(teachers: list[Callable[[Tensor], Any]], temperature: float) -> Cal
 
     def ask(samples: Tensor) -> Any:
         answers = [teacher(samples) for teacher in teachers]
-        if isinstance(answers[0], TeacherOutputs):
-            return TeacherOutputs(answers[0].codes, mean([answer.logits for answer in answers]))
+        if isinstance(answers[0], HashingOutput):
+            return HashingOutput(answers[0].codes, mean([answer.logits for answer in answers]))
         return mean(answers)
 
     return ask

@@ -2,13 +2,14 @@
 
 One replay is one world out of the posterior (see ``truths.world``) and two searches in it of one policy seed.
 
-- ``fixed``: every run meets the fixed draw. Its objective is the setting's mean there plus one of the setting's ten
+- ``fixed``: every run meets the fixed draw. Its objective is the configuration's mean there plus one of the
+configuration's ten
   residuals over seeds.
 - ``drawn``: the run with seed index i meets fold i mod 5 of one recorded partition. Its objective is the cell
   (configuration x draw) there plus one of the same residuals.
 
-Residuals are widened by ``sqrt(S / (S - 1))``, since the mean was theirs. The recorded settings are all that there are:
-a proposal becomes the nearest one that was not tried (see ``TableWorld``). One run is in flight at a time.
+Residuals are widened by ``sqrt(S / (S - 1))``, since the mean was theirs. The recorded configurations are all that
+there are: a proposal becomes the nearest one that was not tried (see ``TableWorld``). One run is in flight at a time.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kdsearch.search.gp.threads import one_thread
-from kdsearch.search.policies.adaptive import Pooled
-from kdsearch.search.policies.base import Leader, Pick, Setting
+from kdsearch.search.policies.adaptive import AdaptivePolicy
+from kdsearch.search.policies.base import Configuration, Leader, Pick
 from kdsearch.search.replay import Table, TableWorld, simulate
 from kdsearch.search.replay.draws import choice
 from kdsearch.tasks.base import Scalar
@@ -84,14 +85,14 @@ class Basis:
 
     @property
     def residuals(self) -> Floats:
-        """What seeds do to each setting, ``[C, S, 4]``."""
+        """What seeds do to each configuration, ``[C, S, 4]``."""
         seeds = self.record.fixed.shape[1]
         widened: Floats = (seeds / (seeds - 1)) ** 0.5 * (self.record.fixed - self.record.fixed.mean(1, keepdims=True))
         return widened
 
 
 class Searched(TableWorld):
-    """A world of recorded settings: objectives ``values [C, K]`` by fold, ``residuals [C, S]`` drawn for each run."""
+    """A world of recorded configurations: objectives ``values [C, K]`` by fold, ``residuals [C, S]`` of runs."""
 
     def __init__(self, table: Table, seed: int, values: Floats, residuals: Floats) -> None:
         super().__init__(table, seed)
@@ -99,7 +100,7 @@ class Searched(TableWorld):
         self.best = float(values.mean(1).max())
 
     def row(self, params: Mapping[str, Scalar]) -> int:
-        """Which of the recorded settings this is."""
+        """Which of the recorded configurations this is."""
         return self._row(params)
 
     def truth(self, params: Mapping[str, Scalar]) -> float:
@@ -116,33 +117,33 @@ class Searched(TableWorld):
 class Watched:
     """A policy that keeps what it said who leads."""
 
-    def __init__(self, policy: Pooled) -> None:
+    def __init__(self, policy: AdaptivePolicy) -> None:
         self.policy = policy
         self.leaders: list[Mapping[str, Scalar]] = []
 
-    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+    def choose(self, tried: Sequence[Configuration], wanted: int) -> list[Pick]:
         """See ``Policy.choose``."""
-        return self.policy.choose(settings, wanted)
+        return self.policy.choose(tried, wanted)
 
-    def leader(self, settings: Sequence[Setting]) -> Leader:
+    def leader(self, tried: Sequence[Configuration]) -> Leader:
         """See ``Policy.leader``."""
-        found = self.policy.leader(settings)
-        self.leaders.append(settings[found.setting].params)
+        found = self.policy.leader(tried)
+        self.leaders.append(tried[found.position].params)
         return found
 
 
 def search(basis: Basis, kind: str, number: int, runs: Sequence[int]) -> list[int]:
-    """The recorded settings that one search would choose after so many ``runs``, which rise."""
+    """The recorded configurations that one search would choose after so many ``runs``, which rise."""
     world = basis.world(number)
     cells = world.fixed[:, None] if kind == "fixed" else world.cells[:, basis.partition(number)]
     searched = Searched(_table(basis.record), number, cells[..., 0], basis.residuals[..., 0])
-    policy = Watched(Pooled(searched.space, number, runs[-1], folds=searched.values.shape[1]))
+    policy = Watched(AdaptivePolicy(searched.space, number, runs[-1], folds=searched.values.shape[1]))
     simulate(policy, searched, runs[-1], checkpoints=runs)
     return [searched.row(params) for params in policy.leaders]
 
 
 def replay(basis: Basis, spending: Spending, replays: int, processes: int = 1) -> dict[str, Floats]:
-    """By kind the chosen settings ``[replays, budgets]``, as positions in the record.
+    """By kind the chosen configurations ``[replays, budgets]``, as positions in the record.
 
     Raises ``ValueError`` where a record has fewer than two whole partitions: what was searched on confirms nothing.
     """
@@ -179,6 +180,6 @@ def _search(job: Job) -> list[int]:
 
 
 def _table(record: Record) -> Table:
-    """The recorded settings; their objectives are another world's."""
+    """The recorded configurations; their objectives are another world's."""
     ones = np.ones(record.fixed.shape[:2])
     return Table("draws", space(), record.settings, record.fixed[..., 0], ones)

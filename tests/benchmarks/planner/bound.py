@@ -1,8 +1,9 @@
-"""What can be had at all where no setting tells of another: a policy that is told noise and spread beforehand.
+"""What can be had at all where no configuration tells of another: a policy that is told noise and spread beforehand.
 
-Settings are independent draws of N(0, 1), runs of them have noise sd sigma, and the policy knows both: its posterior is
-exact, and runs are chosen by augmented expected improvement as the planner chooses them. Its leader after ``runs`` runs
-stands beside the best of ``reference`` / 5 settings by the mean of 5 seeds: TPE with 5 seeds can do no better there.
+Configurations are independent draws of N(0, 1), runs of them have noise sd sigma, and the policy knows both: its
+posterior is exact, and runs are chosen by augmented expected improvement as the planner chooses them. Its leader after
+``runs`` runs stands beside the best of ``reference`` / 5 configurations by the mean of 5 seeds: TPE with 5 seeds can do
+no better there.
 
     python -m tests.benchmarks.planner.bound [--runs 66] [--reference 200] [--worlds 1000]
 """
@@ -26,7 +27,7 @@ def informed(sigma: float, runs: int, draws: np.random.Generator) -> float:
     truths, counts, sums = np.empty(runs), np.zeros(runs), np.zeros(runs)
     tried = 0
     for _ in range(runs):
-        # The settings so far, and one that is new: prior mean 0, variance 1.
+        # The configurations so far, and one that is new: prior mean 0, variance 1.
         n = np.append(counts[:tried], 0.0)
         means = np.append(sums[:tried], 0.0) / (n + sigma**2)
         sds = np.sqrt(sigma**2 / (n + sigma**2))
@@ -42,7 +43,7 @@ def informed(sigma: float, runs: int, draws: np.random.Generator) -> float:
 
 
 def five_seeds(sigma: float, runs: int, draws: np.random.Generator) -> float:
-    """True value of the setting with the best mean of 5 seeds."""
+    """True value of the configuration with the best mean of 5 seeds."""
     truths = draws.standard_normal(runs // SEEDS)
     seen = truths + sigma / SEEDS**0.5 * draws.standard_normal(truths.size)
     return float(truths[int(np.argmax(seen))])

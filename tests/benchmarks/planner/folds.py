@@ -1,9 +1,10 @@
-"""What it is worth to know of folds: the planner with and without an effect of the fold common to all settings.
+"""What it is worth to know of folds: the planner with and without an effect of the fold common to all configurations.
 
-Every run's fold follows from its seed. Worlds have the spread of JHMDB poses, where one sd of the settings' truths is
-0.012 mAP: seeds spread with 0.02 (on the recorded table as they did), and five folds with ``--sd``, less their mean, so
-that truths stay what they are. The planner without the effect takes the folds in the same turn. Regret is in sds of
-the settings; *said - true*: estimate of the leader less its truth at the end, its mean and its sd over worlds.
+Every run's fold follows from its seed. Worlds have the spread of JHMDB poses, where one sd of the configurations'
+truths is 0.012 mAP: seeds spread with 0.02 (on the recorded table as they did), and five folds with ``--sd``, less
+their mean, so that truths stay what they are. The planner without the effect takes the folds in the same turn. Regret
+is in sds of the configurations; *said - true*: estimate of the leader less its truth at the end, its mean and its sd
+over worlds.
 
     python -m tests.benchmarks.planner.folds [--worlds 40] [--on smooth jhmdb] [--sd 0.05 0] [--runs 120]
 """
@@ -18,7 +19,7 @@ from functools import partial
 import numpy as np
 
 from kdsearch.search.gp.threads import one_thread
-from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.adaptive import AdaptivePolicy
 from kdsearch.search.replay import SyntheticWorld, World, simulate
 from kdsearch.search.replay.draws import normal
 from kdsearch.search.replay.synthetic import KINDS
@@ -62,15 +63,15 @@ class Folded:
         return self.world.placement()
 
 
-class Unaware(Pooled):
+class Unaware(AdaptivePolicy):
     """The planner whose first seeds meet the folds in turn, and who takes what a fold does to all for noise."""
 
     def __init__(self, space: Mapping[str, Dimension], seed: int, budget: int, folds: int) -> None:
         super().__init__(space, seed, budget)
-        self._aware = Pooled(space, seed, budget, folds=folds)
+        self._aware = AdaptivePolicy(space, seed, budget, folds=folds)
 
-    def _first_seed(self, number: int) -> int:
-        return self._aware._first_seed(number)
+    def first_seed(self, number: int) -> int:
+        return self._aware.first_seed(number)
 
 
 def world(family: str, index: int, sd: float) -> Folded:
@@ -85,7 +86,9 @@ def search(family: str, sd: float, runs: int, index: int, *, aware: bool) -> tup
     """Regret of the leader at each look, and what is said of it less its truth at the last."""
     one_thread()
     folded = world(family, index, sd)
-    policy = Pooled(folded.space, index, runs, folds=FOLDS) if aware else Unaware(folded.space, index, runs, FOLDS)
+    policy = (
+        AdaptivePolicy(folded.space, index, runs, folds=FOLDS) if aware else Unaware(folded.space, index, runs, FOLDS)
+    )
     trace = simulate(policy, folded, runs, checkpoints=looks(runs))
     return (folded.best - trace.truth) / folded.tau, float(trace.estimate[-1] - trace.truth[-1])
 

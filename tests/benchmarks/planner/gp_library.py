@@ -1,13 +1,13 @@
 """The planner's own Gaussian process against libraries: what each makes of the same runs, and in which time.
 
-``k`` Sobol settings of a synthetic world with one seed each, a third of them (the best so far) with three, a tenth with
-ten, as a search leaves them. Each model is fitted to those runs from nothing, then asked for all settings and for 200
-new ones. Own: one model of single runs (smooth part, a setting's own part, noise, seed effect; MAP). Libraries get
-means and standard errors from the pooled variance within settings: BoTorch's ``SingleTaskGP(train_Yvar)`` with its
-default priors, scikit-learn's ``GaussianProcessRegressor`` with ARD Matern-5/2 plus a white part for a setting's own
-and ``alpha`` = squared standard errors. Needs the extra ``benchmarks``.
+``k`` Sobol configurations of a synthetic world with one seed each, a third of them (the best so far) with three, a
+tenth with ten, as a search leaves them. Each model is fitted to those runs from nothing, then asked for all
+configurations and for 200 new ones. Own: one model of single runs (smooth part, a configuration's own part, noise, seed
+effect; MAP). Libraries get means and standard errors from the pooled variance within configurations: BoTorch's
+``SingleTaskGP(train_Yvar)`` with its default priors, scikit-learn's ``GaussianProcessRegressor`` with ARD Matern-5/2
+plus a white part for a configuration's own and ``alpha`` = squared standard errors. Needs the extra ``benchmarks``.
 
-    python -m tests.benchmarks.planner.gp_library [--worlds 20] [--settings 30 100 300] [--on FAMILY ...]
+    python -m tests.benchmarks.planner.gp_library [--worlds 20] [--configurations 30 100 300] [--on FAMILY ...]
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from scipy.stats import norm, qmc
 
 from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.gp.model import Models
-from kdsearch.search.gp.priors import HOPEFUL
+from kdsearch.search.gp.priors import SEARCH_PRIOR
 from kdsearch.search.gp.threads import one_thread
 from kdsearch.search.replay import World
 
@@ -40,7 +40,7 @@ NEW = 200
 
 @dataclass(frozen=True)
 class Problem:
-    """Runs of ``k`` settings at ``points [k, d]`` and what is true of them and of ``new [n, d]``."""
+    """Runs of ``k`` configurations at ``points [k, d]`` and what is true of them and of ``new [n, d]``."""
 
     objectives: list[dict[int, float]]
     points: Floats
@@ -51,7 +51,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Answer:
-    """Posterior means ``[k]`` of the settings; means and sds ``[n]`` of the true values of new ones."""
+    """Posterior means ``[k]`` of the configurations; means and sds ``[n]`` of the true values of new ones."""
 
     known: Floats
     new: Floats
@@ -59,7 +59,7 @@ class Answer:
 
 
 def problem(world: World, k: int, index: int) -> Problem:
-    """Draw settings and runs."""
+    """Draw configurations and runs."""
     encoding = Encoding(world.space)
     cube = encoding.snap(qmc.Sobol(len(world.space), rng=index).random(k + NEW))
     params = [encoding.params(row) for row in cube]
@@ -77,7 +77,7 @@ def own(given: Problem) -> Answer:
     encoding = Encoding({str(i): _unit() for i in range(given.points.shape[1])})
     squared = encoding.squared(given.points, given.points)
     one_thread()
-    model = Models(given.points.shape[1], HOPEFUL).of(given.objectives, squared)
+    model = Models(given.points.shape[1], SEARCH_PRIOR).of(given.objectives, squared)
     across, among = encoding.squared(given.points, given.new), encoding.squared(given.new, given.new)
     values, covariance = model.posterior.joint(np.array([], dtype=np.intp), across, among)
     known = model.centre + model.scale * model.posterior.mean
@@ -100,7 +100,7 @@ def botorch(given: Problem) -> Answer:
 
 
 def scikit_learn(given: Problem) -> Answer:
-    """``GaussianProcessRegressor``; its white part counts as a setting's own, so it belongs to what is true."""
+    """``GaussianProcessRegressor``; its white part counts as a configuration's own, so it belongs to what is true."""
     kernels = optional("sklearn.gaussian_process.kernels", "gp_library")
     means, errors = _summaries(given)
     scale = float(means.std())
@@ -113,7 +113,7 @@ def scikit_learn(given: Problem) -> Answer:
     one_thread()
     regressor.fit(given.points, (means - means.mean()) / scale)
     new, sd = regressor.predict(given.new, return_std=True)
-    # A known setting's own part is part of its truth: what is taken off is the runs' noise alone.
+    # A known configuration's own part is part of its truth: what is taken off is the runs' noise alone.
     covariance = regressor.kernel_(given.points)
     alpha = np.linalg.solve(covariance + np.diag((errors / scale) ** 2), (means - means.mean()) / scale)
     return Answer(means.mean() + scale * covariance @ alpha, means.mean() + scale * new, scale * sd)
@@ -129,7 +129,7 @@ def _unit() -> Any:
 
 
 def _summaries(given: Problem) -> tuple[Floats, Floats]:
-    """Means and standard errors, the variance of a run pooled within settings."""
+    """Means and standard errors, the variance of a run pooled within configurations."""
     variance = pooled_variance([[*row.values()] for row in given.objectives])
     assert variance is not None
     counts = np.array([len(row) for row in given.objectives])
@@ -137,7 +137,7 @@ def _summaries(given: Problem) -> tuple[Floats, Floats]:
 
 
 def score(given: Problem, answer: Answer) -> tuple[float, float, float]:
-    """Error of the known settings' means (root mean square), regret among them, mean log density of new truths."""
+    """Of the known configurations: root mean square error of their means, regret; mean log density of new truths."""
     error = float(np.sqrt(np.mean((answer.known - given.truth) ** 2)))
     regret = float(given.truth.max() - given.truth[int(np.argmax(answer.known))])
     return error, regret, float(norm.logpdf(given.new_truth, answer.new, answer.new_sd).mean())
@@ -157,7 +157,7 @@ def main() -> None:
         f"{'world':20s} {'k':>4} {'model':13s} {'error of means':>20} {'regret':>20} {'log density':>22} {'s a fit':>8}"
     )
     for family in arguments.on:
-        for k in arguments.settings:
+        for k in arguments.tried:
             given = [problem(families()[family](index), k, index) for index in range(arguments.worlds)]
             for name in arguments.models:
                 MODELS[name](given[0])  # imports are not timed

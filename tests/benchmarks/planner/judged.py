@@ -1,9 +1,11 @@
-"""The JHMDB table's searches, judged by what its settings are believed to be worth and not by their recorded means.
+"""The JHMDB table's searches, judged by what its configurations are believed to be worth and not by their recorded
+means.
 
-The recorded mean of a setting holds the luck of its 16 seeds, with an sd of 0.24 tau: three times the real spread of
-the better half. Who finds the setting that was lucky in the table has no regret by these means. Here the truths are
-those of the planner's own model of all recorded runs: a leader is worth its posterior mean, and the best of a part of
-the table the mean over draws of its largest truth. No search is run anew: its recorded mean tells which setting led.
+The recorded mean of a configuration holds the luck of its 16 seeds, with an sd of 0.24 tau: three times the real spread
+of the better half. Who finds the configuration that was lucky in the table has no regret by these means. Here the
+truths are those of the planner's own model of all recorded runs: a leader is worth its posterior mean, and the best of
+a part of the table the mean over draws of its largest truth. No search is run anew: its recorded mean tells which
+configuration led.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 
 from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.gp.model import Models
-from kdsearch.search.gp.priors import HOPEFUL
+from kdsearch.search.gp.priors import SEARCH_PRIOR
 
 from .summary import Floats
 from .worlds import jhmdb
@@ -27,11 +29,11 @@ DRAWS = 4000
 
 @lru_cache(maxsize=1)
 def posterior() -> tuple[Floats, Floats]:
-    """Of all I settings of the table, in tau: posterior means ``[I]`` and joint draws ``[DRAWS, I]``."""
+    """Of all I configurations of the table, in tau: posterior means ``[I]`` and joint draws ``[DRAWS, I]``."""
     table = jhmdb()
     encoding = Encoding(table.space)
     points = encoding.unit(table.params)
-    models = Models(points.shape[1], HOPEFUL)
+    models = Models(points.shape[1], SEARCH_PRIOR)
     model = models.of([dict(enumerate(row)) for row in table.values.tolist()], encoding.squared(points, points))
     found = model.posterior
     covariance = found.prior - found.half.T @ found.half
@@ -41,13 +43,13 @@ def posterior() -> tuple[Floats, Floats]:
 
 @lru_cache(maxsize=512)
 def best(index: int) -> float:
-    """The largest truth among the settings of one world, averaged over draws."""
+    """The largest truth among the configurations of one world, averaged over draws."""
     return float(posterior()[1][:, _kept(index)].max(1).mean())
 
 
 @lru_cache(maxsize=512)
 def floor(index: int) -> float:
-    """What the truly best setting of one world is charged by recorded means, averaged over draws, in tau."""
+    """What the truly best configuration of one world is charged by recorded means, averaged over draws, in tau."""
     kept, means = _kept(index), jhmdb().values.mean(1)
     return float(means[kept].max() - means[kept][posterior()[1][:, kept].argmax(1)].mean())
 
@@ -81,7 +83,7 @@ def _kept(index: int) -> Floats:
 
 
 def _setting(truth: float) -> int:
-    """The setting of this recorded mean, of which the archive keeps four decimals; no two are nearer than 0.00012."""
+    """The configuration of this recorded mean, with four decimals in the archive; no two are nearer than 0.00012."""
     gaps = np.abs(jhmdb().values.mean(1) - truth)
     found = int(gaps.argmin())
     if gaps[found] > 6e-5:

@@ -130,7 +130,7 @@ def _search(job: Job, world: World, factory: Factory, begin: float) -> dict[str,
         "truth": [round(value, 5) for value in trace.truth.tolist()],
         "estimate": [round(value, 5) for value in trace.estimate.tolist()],
         "seeds": trace.seeds.tolist(),
-        "settings": trace.settings,
+        "settings": trace.tried,
         "ended": trace.ended,
         "wall": round(time.perf_counter() - begin, 3),
     }

@@ -1,8 +1,8 @@
-"""How often the best setting that was tried is shown as out, at any look of a search.
+"""How often the best configuration that was tried is shown as out, at any look of a search.
 
-A look is what ``kdsearch status`` would show: every setting with two seeds or more whose chance to be better than the
-leader is below ``kdsearch.search.ranking.OUT``. In the worlds called equal all settings are alike to within 1e-9, so
-that the best is one of them by chance.
+A look is what ``kdsearch status`` would show: every configuration with two seeds or more whose chance to be better than
+the leader is below ``kdsearch.search.ranking.OUT``. In the worlds called equal all configurations are alike to within
+1e-9, so that the best is one of them by chance.
 
     python -m tests.benchmarks.planner.out [--worlds 200] [--on FAMILY ...] [--budget 200] [--processes 2]
 """
@@ -18,8 +18,8 @@ from functools import partial
 import numpy as np
 from statsmodels.stats.proportion import proportion_confint
 
-from kdsearch.search.policies.adaptive import Pooled
-from kdsearch.search.policies.base import Leader, Setting
+from kdsearch.search.policies.adaptive import AdaptivePolicy
+from kdsearch.search.policies.base import Configuration, Leader
 from kdsearch.search.ranking import OUT, OUT_SEEDS
 from kdsearch.search.replay import SyntheticWorld, World, simulate
 from kdsearch.space import Dimension
@@ -57,30 +57,30 @@ class EqualWorld(SyntheticWorld):
         return super().run(params, seed) - (1 - EQUAL) * super().truth(params)
 
 
-class Watched(Pooled):
-    """The product's policy; at each look it notes which settings would be shown as out."""
+class Watched(AdaptivePolicy):
+    """The product's policy; at each look it notes which configurations would be shown as out."""
 
     def __init__(self, space: Mapping[str, Dimension], seed: int, budget: int) -> None:
         super().__init__(space, seed, budget)
         self.budget = budget
         self.looks: list[tuple[int, frozenset[int], int]] = []
 
-    def leader(self, settings: Sequence[Setting]) -> Leader:
-        """Settings with results, those shown as out, and how many could be; as status sees them, by a fresh model."""
-        beliefs = Pooled(self.encoding.space, self.seed, self.budget).beliefs(settings)
-        shown = [row for row in beliefs if len(settings[row.setting].objectives) >= OUT_SEEDS]
-        out = frozenset(row.setting for row in shown if row.better < OUT)
-        self.looks.append((len(settings), out, len(shown)))
-        self.settings = settings
-        return Leader(beliefs[0].setting, beliefs[0].estimate)
+    def leader(self, tried: Sequence[Configuration]) -> Leader:
+        """Those with results, those shown as out, and how many could be; as status sees them, by a fresh model."""
+        summaries = AdaptivePolicy(self.encoding.space, self.seed, self.budget).summaries(tried)
+        shown = [row for row in summaries if len(tried[row.position].objectives) >= OUT_SEEDS]
+        out = frozenset(row.position for row in shown if row.better < OUT)
+        self.looks.append((len(tried), out, len(shown)))
+        self.tried = tried
+        return Leader(summaries[0].position, summaries[0].estimate)
 
 
 def study(family: str, budget: int, index: int) -> tuple[bool, float]:
-    """Whether the best tried setting was out at any look, and the share of settings that were out at the last."""
+    """Whether the best tried configuration was out at any look, and the share that was out at the last."""
     world: World = EqualWorld("smooth", 1.0, 0.0, index) if family == "equal" else families()[family](index)
     policy = Watched(world.space, index, budget)
     simulate(policy, world, budget, checkpoints=LOOKS)
-    truths = np.array([world.truth(row.params) for row in policy.settings])
+    truths = np.array([world.truth(row.params) for row in policy.tried])
     wrong = any(int(np.argmax(truths[:tried])) in out for tried, out, _ in policy.looks)
     _, last, could = policy.looks[-1]
     return wrong, len(last) / max(1, could)

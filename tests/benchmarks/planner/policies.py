@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kdsearch.search.policies.adaptive import VERSION, Pooled
+from kdsearch.search.policies.adaptive import VERSION, AdaptivePolicy
 from kdsearch.search.policies.base import Policy
 from kdsearch.space import Dimension
 
@@ -16,7 +16,7 @@ OURS = "ours"
 
 def policies() -> dict[str, Factory]:
     """Name to ``factory(space, seed, budget)``; some peers plan a whole study ahead, ours does not."""
-    return {OURS: lambda space, seed, budget: Pooled(space, seed, budget), **peers.PEERS}
+    return {OURS: lambda space, seed, budget: AdaptivePolicy(space, seed, budget), **peers.PEERS}
 
 
 def version(policy: str) -> str:

@@ -1,9 +1,10 @@
-"""Records the JHMDB table with the product itself: many settings of studies/jhmdb_weights.py, each with many seeds.
+"""Records the JHMDB table with the product itself: many configurations of studies/jhmdb_weights.py, each with many
+seeds.
 
-The settings are a scrambled Sobol sequence over the study's space, and the task's defaults moved into it. Teacher,
-ledger, leases and workers are those of any study; only the planner is another, which queues the whole table, seed by
-seed. Kill it at any moment and call it again: what is finished stays. The database goes on running; kdsearch db stop
-ends it.
+The configurations are a scrambled Sobol sequence over the study's space, and the task's defaults moved into it.
+Teacher, ledger, leases and workers are those of any study; only the planner is another, which queues the whole table,
+seed by seed. Kill it at any moment and call it again: what is finished stays. The database goes on running; kdsearch db
+stop ends it.
 
     KDSEARCH_DATA=... python -m tests.benchmarks.planner.record_jhmdb [--configurations 128] [--seeds 16] [--workers 2]
 """
@@ -154,7 +155,7 @@ def work(ledger: Ledger, loaded: LoadedStudy, planner: TablePlanner, should_stop
 
 
 def matrix(results: StudyResults) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Objectives ``[settings, seeds]``; refuses a table with holes."""
+    """Objectives ``[configurations, seeds]``; refuses a table with holes."""
     runs = [run for run in results.runs if run.pool == "search"]
     failed = [run.id for run in runs if run.objective is None]
     if failed:

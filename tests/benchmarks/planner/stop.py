@@ -16,8 +16,8 @@ from functools import partial
 import numpy as np
 
 from kdsearch.search.budget import GAIN
-from kdsearch.search.policies.adaptive import Pooled
-from kdsearch.search.policies.base import Pick, Setting
+from kdsearch.search.policies.adaptive import AdaptivePolicy
+from kdsearch.search.policies.base import Configuration, Pick
 from kdsearch.search.replay import simulate
 from kdsearch.space import Dimension
 
@@ -28,22 +28,22 @@ FAMILIES = ("smooth-s0.5-r0", "smooth-s1-r0", "smooth-s3-r0", "left-tailed-s1-r0
 EVERY = 5
 
 
-class Watched(Pooled):
+class Watched(AdaptivePolicy):
     """The product's policy; it notes the leader at the first decision at which the planner would have ended."""
 
     def __init__(self, space: Mapping[str, Dimension], seed: int, budget: int, enough: float) -> None:
         super().__init__(space, seed, budget)
         self.enough = enough
-        self.ended: tuple[int, Setting] | None = None
+        self.ended: tuple[int, Configuration] | None = None
 
-    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+    def choose(self, tried: Sequence[Configuration], wanted: int) -> list[Pick]:
         """See ``Policy.choose``; asked every few runs, as a planner that decides ahead does."""
-        runs = sum(len(row.objectives) for row in settings)
+        runs = sum(len(row.objectives) for row in tried)
         if self.ended is None and runs % EVERY == 0:
-            gain = self.gain_left(settings)
+            gain = self.gain_left(tried)
             if gain is not None and gain < self.enough:
-                self.ended = runs, settings[self.leader(settings).setting]
-        return super().choose(settings, wanted)
+                self.ended = runs, tried[self.leader(tried).position]
+        return super().choose(tried, wanted)
 
 
 def study(family: str, budget: int, effect: float, index: int) -> tuple[float, float, float, bool]:

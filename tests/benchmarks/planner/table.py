@@ -40,8 +40,8 @@ def lines(found: Found, ours: str, reference: str) -> Iterator[str]:
 def goals(found: Found, ours: str, reference: str) -> Iterator[str]:
     """One line a goal and world: met, missed or open, with the figures it rests on.
 
-    A third of the reference's runs is asked for only where seeds spread as far as settings do; not to be behind any
-    peer, everywhere: where there is little noise that is one-seed search.
+    A third of the reference's runs is asked for only where seeds spread as far as configurations do; not to be behind
+    any peer, everywhere: where there is little noise that is one-seed search.
     """
     for world, group in _by_world(found):
         if ours not in group:
@@ -91,7 +91,7 @@ def _by_world(found: Found) -> Iterator[tuple[str, Group]]:
 
 
 def _quiet(world: str) -> bool:
-    """Whether seeds spread much less than settings, so that one seed a setting is a good rule."""
+    """Whether seeds spread much less than configurations, so that one seed a configuration is a good rule."""
     return "-s0.5-" in world or world in ("enduro", "pong")
 
 

@@ -1,7 +1,7 @@
 """What a better prior could still gain on the JHMDB table: the planner, told the hyperparameters of the whole table.
 
-They are fitted to all recorded runs (129 settings x 16 seeds) and then held; the planner as it is must find its own
-from the runs it has made. Beside both, TPE with 5 seeds each. Regret of the leader in tau, over the same worlds.
+They are fitted to all recorded runs (129 configurations x 16 seeds) and then held; the planner as it is must find its
+own from the runs it has made. Beside both, TPE with 5 seeds each. Regret of the leader in tau, over the same worlds.
 
     python -m tests.benchmarks.planner.told [--worlds 200] [--processes 2]
 """
@@ -18,9 +18,9 @@ from kdsearch.search.gp.encoding import Encoding
 from kdsearch.search.gp.mixed_model import Runs
 from kdsearch.search.gp.model import Models
 from kdsearch.search.gp.posterior import Hyperparameters
-from kdsearch.search.gp.priors import HOPEFUL
+from kdsearch.search.gp.priors import SEARCH_PRIOR
 from kdsearch.search.gp.threads import one_thread
-from kdsearch.search.policies.adaptive import Pooled
+from kdsearch.search.policies.adaptive import AdaptivePolicy
 from kdsearch.search.replay import simulate
 
 from .policies import policies
@@ -35,7 +35,7 @@ class Held(Models):
     """Hyperparameters that no run changes."""
 
     def __init__(self, theta: Hyperparameters, rho: float) -> None:
-        super().__init__(theta.log_lengths.size, HOPEFUL)
+        super().__init__(theta.log_lengths.size, SEARCH_PRIOR)
         self.theta, self.rho = theta, rho
 
     def _fit(self, runs: Runs, squared: Floats) -> None:
@@ -47,7 +47,7 @@ def whole() -> tuple[Hyperparameters, float]:
     """Hyperparameters and the share that seeds have in common, of the whole table."""
     table = jhmdb()
     points = Encoding(table.space).unit(table.params)
-    models = Models(points.shape[1], HOPEFUL)
+    models = Models(points.shape[1], SEARCH_PRIOR)
     models.of([dict(enumerate(row)) for row in table.values.tolist()], Encoding(table.space).squared(points, points))
     return models.theta, models.rho
 
@@ -59,7 +59,7 @@ def regrets(name: str, index: int) -> list[float]:
     if name == "tpe_x5":
         policy = policies()[name](world.space, index, LOOKS[-1])
     else:
-        policy = Pooled(world.space, index)
+        policy = AdaptivePolicy(world.space, index)
         if name == "told":
             policy._searching = Held(*whole())
     trace = simulate(policy, world, LOOKS[-1], checkpoints=LOOKS)

@@ -1,8 +1,8 @@
 """The named worlds of the benchmark, each a family: one world an index, the same for every policy.
 
-Synthetic families draw another truth for each index. Recorded ones draw three quarters of the table's settings and
-their own sequence of seeds: 400 worlds of one table, which say nothing about tables of other data. Everywhere the
-truths of the settings have sd 1 (recorded tables are standardised before a part is drawn), so regrets are in tau.
+Synthetic families draw another truth for each index. Recorded ones draw three quarters of the table's configurations
+and their own sequence of seeds: 400 worlds of one table, which say nothing about tables of other data. Everywhere the
+truths of the configurations have sd 1 (recorded tables are standardised before a part is drawn), so regrets are in tau.
 """
 
 from __future__ import annotations

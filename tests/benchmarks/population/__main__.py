@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from scipy import stats
 
-from kdsearch.engines.allocator import ALLOCATOR
+from kdsearch.engines.devices import ALLOCATOR
 from kdsearch.tasks.runner import Form
 from tests.benchmarks.population.memory import TooLarge, fits, limit_memory, memory_left, peak_memory
 from tests.benchmarks.population.processes import Processes

@@ -103,7 +103,7 @@ class Hashing:
             rows = [_request(turn * width + k) for k in range(width)]
             contexts = [RunContext(workspace / f"{form}{width}-{turn}-{k}", device) for k in range(width)]
             members = [population.member(row, context) for row, context in zip(rows, contexts, strict=True)]
-            population.train_all(_Queue(members))
+            population.train_all(_Queue(members).claim)
             for row, context, member in zip(rows, contexts, members, strict=True):
                 population.result(row, context, member)
             wait(device)

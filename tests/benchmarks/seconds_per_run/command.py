@@ -7,7 +7,7 @@ Same networks, initialisation, batch, epochs, evaluations, data, weights of term
 
     python -m tests.benchmarks.seconds_per_run [--seeds 12] [--epochs 120] [--quick] [--no-context]
 
-With KDSEARCH_DATA on JHMDB's poses, else on the stand-in. CPU seconds are the measure, since one thread is used and a
+With KDSEARCH_DATA on JHMDB's poses, else on synthetic data. CPU seconds are the measure, since one thread is used and a
 neighbour's work does not count; the clock's are printed beside them.
 """
 

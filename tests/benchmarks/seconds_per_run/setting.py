@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kdsearch.data import Clips, jhmdb
-from kdsearch.data.jhmdb.locate import open_source
+from kdsearch.data.jhmdb.locate import open_reader
 from kdsearch.tasks import RunContext, RunRequest, VideoHashing
 from kdsearch.tasks.base import Scalar
 
@@ -49,7 +49,7 @@ class Setting:
 
 
 def make_setting(folder: Path, epochs: int, teacher_epochs: int) -> Setting:
-    """Poses of JHMDB, or their stand-in, with the networks of the shipped study; trains the teacher once."""
+    """Poses of JHMDB, or synthetic ones, with the networks of the shipped study; trains the teacher once."""
     data = jhmdb(protocol="split1", modality="poses")
     task = VideoHashing(
         data=data,
@@ -60,7 +60,7 @@ def make_setting(folder: Path, epochs: int, teacher_epochs: int) -> Setting:
     teacher = task.train(RunRequest("teacher", {}, seed=0), RunContext(folder / "teacher"))
     if teacher.weights is None:
         raise RuntimeError("the teacher's run left no weights")
-    source = open_source(data.locate(), data.modality)
+    reader = open_reader(data.locate(), data.modality)
     clips = data.load(task.network("teacher").frames)
-    ragged = [np.asarray(source.clip(row, None), dtype=np.float32) for row in range(len(clips))]
+    ragged = [np.asarray(reader.clip(row, None), dtype=np.float32) for row in range(len(clips))]
     return Setting(task, ragged, clips, teacher.weights)

@@ -49,8 +49,8 @@ def test_clips_by_hand(ucf: Path, home: Path) -> None:
     parts = data.parts()
     for key in ("labels", "train", "validation", "database", "query"):
         assert np.array_equal(getattr(parts, key), getattr(clips, key))
-    (path,) = (home / "clips").glob("*.u8")
-    assert path.stat().st_size == clips.inputs.nbytes + 4 * 24 + 64
+    (path,) = (home / "clips").glob("*.npy")
+    assert np.array_equal(np.load(path), clips.inputs)
 
 
 def test_words(ucf: Path) -> None:
@@ -58,7 +58,7 @@ def test_words(ucf: Path) -> None:
     assert data.label == "ucf101-split1"
     assert data.description == (
         "UCF101 frames, 24 clips of 3 of 101 classes, official split 1: 18 train (database), 6 test (query); "
-        "6 validation clips carved from train by source video (split seed 0)"
+        "6 validation clips held out of train by source video (split seed 0)"
     )
     few = ucf101(validation=0.3, split_seed=3, classes=["Bowling", "Archery"], root=ucf)
     assert few.label == "ucf101-split1-2classes-carve3"
@@ -72,14 +72,14 @@ def test_words(ucf: Path) -> None:
     assert len({few, data, hash(data)}) == 3
 
 
-def test_the_carve_follows_its_seed_and_nothing_else(ucf: Path) -> None:
-    carved = [frozenset(ucf101(validation=0.3, split_seed=seed, root=ucf).parts().validation) for seed in range(8)]
-    assert len(set(carved)) > 1
-    assert carved[0] == frozenset(ucf101(validation=0.3, root=ucf).parts().validation)
-    # A class is carved alike whatever classes stand beside it.
+def test_what_is_held_out_follows_its_seed_and_nothing_else(ucf: Path) -> None:
+    held = [frozenset(ucf101(validation=0.3, split_seed=seed, root=ucf).parts().validation) for seed in range(8)]
+    assert len(set(held)) > 1
+    assert held[0] == frozenset(ucf101(validation=0.3, root=ucf).parts().validation)
+    # A class is divided alike whatever classes stand beside it.
     few = ucf101(validation=0.3, classes=("Archery", "CliffDiving"), root=ucf)
     names = [name for c, name, _ in ucf_names() if c != "Bowling"]
-    whole = {ucf_names()[row][1] for row in carved[0]}
+    whole = {ucf_names()[row][1] for row in held[0]}
     assert {names[row] for row in few.parts().validation} == {name for name in whole if "Bowling" not in name}
 
 
@@ -96,20 +96,20 @@ def test_hmdb_leaves_unused_clips_out(tmp_path: Path, home: Path) -> None:
 
 @pytest.mark.parametrize("base", ["", "ucf101", "UCF101", "UCF-101"])
 @pytest.mark.parametrize("media", ["", "UCF-101", "videos", "frames"])
-def test_places(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, base: str, media: str) -> None:
+def test_search_path(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch, base: str, media: str) -> None:
     folder = tmp_path / base / media / "Archery"
     folder.mkdir(parents=True)
     (folder / "v_Archery_g01_c01.avi").touch()
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     assert media_folder(UCF101, None) == folder.parent
     assert media_folder(HMDB51, None) is None
-    assert not ucf101().is_standin
+    assert not ucf101().is_synthetic
 
 
 def test_foreign_folders_are_no_videos(official: Path) -> None:
     assert media_folder(UCF101, official) is None
     assert media_folder(HMDB51, official) is None
-    assert ucf101(root=official).is_standin
+    assert ucf101(root=official).is_synthetic
 
 
 def test_extracted_frames_load_as_videos_do(ucf: Path, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_second_load_reads_no_video(ucf: Path, home: Path) -> None:
     assert np.array_equal(ucf101(validation=0.2, split_seed=4, root=ucf).load(3, 16).inputs, first)
     with pytest.raises(DataError, match="expected a video"):
         ucf101(root=ucf).load(4, 16)
-    assert len(list((home / "clips").glob("*.u8"))) == 1
+    assert len(list((home / "clips").glob("*.npy"))) == 1
 
 
 def test_splits_of_the_same_clips_share_a_file(ucf: Path, home: Path) -> None:
@@ -140,7 +140,7 @@ def test_splits_of_the_same_clips_share_a_file(ucf: Path, home: Path) -> None:
         (lists / f"{part}list02.txt").write_text(text.replace("_gxx_", "_g02_"))
     one, two = ucf101(1, validation=0.3, root=ucf), ucf101(2, validation=0.3, root=ucf)
     assert not np.array_equal(one.load(2, 16).query, two.load(2, 16).query)
-    assert len(list((home / "clips").glob("*.u8"))) == 1
+    assert len(list((home / "clips").glob("*.npy"))) == 1
     assert one.fingerprint() != two.fingerprint()
 
 
@@ -179,10 +179,10 @@ def test_a_broken_video_is_named(ucf: Path, home: Path) -> None:
     with pytest.raises(DataError, match="expected a video; came") as caught:
         ucf101(root=ucf).load(3, 16)
     assert str(path) in str(caught.value)
-    assert not list((home / "clips").glob("*.u8"))
+    assert not list((home / "clips").glob("*.npy"))
 
 
-def test_videos_without_lists_are_no_standin(ucf: Path) -> None:
+def test_videos_without_lists_are_not_replaced(ucf: Path) -> None:
     shutil.rmtree(ucf / "ucfTrainTestlist")
     data = ucf101(root=ucf)
     assert data.label == "ucf101-split1-5folds"
@@ -192,10 +192,12 @@ def test_videos_without_lists_are_no_standin(ucf: Path) -> None:
         data.parts()
 
 
-def test_standin_says_that_it_is_one(tmp_path: Path, home: Path) -> None:
+def test_synthetic_data_say_what_they_are(tmp_path: Path, home: Path) -> None:
     for data, title in ((ucf101(root=tmp_path), "UCF101"), (hmdb51(2, root=tmp_path), "HMDB51")):
         assert data.label == f"standin-{data.name}-split{data.split}-5folds"
-        assert data.description.startswith(f"stand-in, not {title}: drawn figures as frames, 268 clips of 6 classes, ")
+        assert data.description.startswith(
+            f"synthetic data, not {title}: drawn figures as frames, 268 clips of 6 classes, "
+        )
         assert data.identity()["source"] == "stand-in"
         clips = data.load(4, 16)
         assert clips.inputs.shape == (268, 4, 16, 16, 3)
@@ -207,7 +209,7 @@ def test_standin_says_that_it_is_one(tmp_path: Path, home: Path) -> None:
     assert ucf101(root=tmp_path).fingerprint() != hmdb51(root=tmp_path).fingerprint()
 
 
-def test_the_standin_draws_as_many_classes_as_were_asked_for(tmp_path: Path) -> None:
+def test_synthetic_data_have_as_many_classes_as_were_asked_for(tmp_path: Path) -> None:
     data = ucf101(classes=("Archery", "Bowling", "Diving"), root=tmp_path)
     assert data.label == "standin-ucf101-split1-3classes-5folds"
     clips = data.load(2, 16)

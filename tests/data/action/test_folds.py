@@ -1,4 +1,4 @@
-"""UCF101's and HMDB51's train lists as folds: made videos, the stand-in, and the official lists."""
+"""UCF101's and HMDB51's train lists as folds: made videos, synthetic data, and the official lists."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def test_words_and_groups_of_made_videos(tmp_path: Path, home: Path) -> None:
         ucf101(validation=0.1, always_train=[clips.names[some]])
 
 
-def test_the_stand_in_has_folds(tmp_path: Path) -> None:
+def test_synthetic_data_have_folds(tmp_path: Path) -> None:
     for data in (ucf101(root=tmp_path), hmdb51(2, holdout="film", root=tmp_path), hmdb51(folds=1, root=tmp_path)):
-        groups = data._table().groups
+        groups = data.table().groups
         for partition in range(3):
             held = check(data, groups, partition)
             assert sum(map(len, held)) == len(data.parts().database) or data.folds == 1
@@ -133,7 +133,7 @@ def test_clips_for_classification_have_the_folds_of_their_videos(tmp_path: Path)
         assert own.validation.tolist() == theirs.validation.tolist()
         assert own.train.tolist() == theirs.train.tolist()
         assert own.test.tolist() == theirs.query.tolist()
-    assert data.query_groups().tolist() == data.videos.query_groups().tolist()  # type: ignore[attr-defined]
+    assert data.query_groups().tolist() == data.videos.query_groups().tolist()
     before = data.before_folds()
     assert (before.folds, before.identity()["clips"]["validation"]) == (None, 0.1)
     assert before.before_folds() is before

@@ -5,25 +5,25 @@ from pathlib import Path
 import pytest
 
 from kdsearch.data import Available, available, ucf101, verify
-from kdsearch.data.action.inventory import available_actions, verify_actions
+from kdsearch.data.action import inventory
 from tests.data.action.layout import lengths, write_hmdb, write_ucf
 
 
 def test_rows_of_what_is_there(tmp_path: Path) -> None:
     write_ucf(tmp_path / "UCF101")
-    ucf, hmdb = available_actions(tmp_path)
+    ucf, hmdb = inventory.available(tmp_path)
     fingerprint = ucf101(root=tmp_path).fingerprint()
     assert ucf == Available("ucf101", "frames", str(tmp_path / "UCF101/UCF-101"), 24, 3, fingerprint)
-    assert hmdb == Available("hmdb51", "frames", "stand-in, not HMDB51", 268, 6, "stand-in")
+    assert hmdb == Available("hmdb51", "frames", "synthetic data, not HMDB51", 268, 6, "synthetic")
     rows = {row.name: row for row in available(tmp_path)}
     assert (rows["ucf101"].clips, rows["ucf101"].fingerprint) == (24, fingerprint)
-    assert rows["hmdb51"].where == "stand-in, not HMDB51"
+    assert rows["hmdb51"].where == "synthetic data, not HMDB51"
 
 
 def test_a_missing_video_makes_a_row_unreadable(tmp_path: Path) -> None:
     write_ucf(tmp_path)
     (tmp_path / "UCF-101/Archery/v_Archery_g01_c01.avi").unlink()
-    row = available_actions(tmp_path)[0]
+    row = next(inventory.available(tmp_path))
     assert (row.clips, row.classes, row.fingerprint) == (0, 0, "unreadable")
     assert "1 are missing: Archery/v_Archery_g01_c01" in row.where
 
@@ -32,7 +32,7 @@ def test_a_missing_video_makes_a_row_unreadable(tmp_path: Path) -> None:
 def test_everything_verifies(tmp_path: Path, frames: bool) -> None:
     write_ucf(tmp_path, "frames" if frames else "UCF-101", frames=frames)
     write_hmdb(tmp_path / "hmdb51")
-    findings = verify_actions(tmp_path)
+    findings = list(inventory.verify(tmp_path))
     assert all(finding.ok for finding in findings), findings
     assert [finding.message for finding in findings] == [
         "UCF101 lists of split 1: 24 clips of 3 of 101 classes",
@@ -51,12 +51,12 @@ def test_every_broken_file_is_found(tmp_path: Path) -> None:
     lists = tmp_path / "ucfTrainTestlist/trainlist02.txt"
     lists.write_text("foreign\n")
     (tmp_path / "ucfTrainTestlist/testlist02.txt").write_text("")
-    findings = verify_actions(tmp_path)
+    findings = list(inventory.verify(tmp_path))
     bad = {finding.file: finding.message for finding in findings if not finding.ok}
     assert bad.keys() >= set(broken)
     assert any("trainlist02.txt, line 1" in message for message in bad.values())
 
 
 def test_nothing_is_verified_where_nothing_is(tmp_path: Path) -> None:
-    assert verify_actions(tmp_path) == []
-    assert verify_actions(None) == []
+    assert list(inventory.verify(tmp_path)) == []
+    assert list(inventory.verify(None)) == []

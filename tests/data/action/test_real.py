@@ -31,7 +31,7 @@ DECLARE: dict[ActionName, Callable[..., ActionVideos]] = {"ucf101": ucf101, "hmd
 @pytest.mark.parametrize(("name", "split", "train", "test", "groups"), COUNTS)
 def test_official_numbers(whole: Path, name: ActionName, split: int, train: int, test: int, groups: int) -> None:
     data = DECLARE[name](split, root=whole)
-    assert not data.is_standin
+    assert not data.is_synthetic
     parts, classes = data.parts(), ACTION_SETS[name].classes
     assert (len(parts.database), len(parts.query), len(parts.classes)) == (train, test, classes)
     assert len(parts.train) + len(parts.validation) == train

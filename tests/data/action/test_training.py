@@ -1,4 +1,4 @@
-"""Video hashing on action clips: a few steps on the stand-in and on made videos, and what is held in memory."""
+"""Video hashing on action clips: a few steps on synthetic data and on made videos, and what is held in memory."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def train_both(data: ActionVideos, workspace: Path) -> None:
 
 
 @pytest.mark.parametrize("declare", [ucf101, hmdb51])
-def test_standin(tmp_path: Path, home: Path, declare: Any) -> None:
+def test_synthetic(tmp_path: Path, home: Path, declare: Any) -> None:
     train_both(declare(classes=("one", "two"), root=tmp_path), tmp_path)
 
 
@@ -59,7 +59,7 @@ def test_the_teachers_clips_stay_in_their_file(tmp_path: Path, home: Path) -> No
     address = held.__array_interface__["data"][0]
     maps = [line.split() for line in Path("/proc/self/maps").read_text().splitlines()]
     (owner,) = [row for row in maps if int(row[0].split("-")[0], 16) <= address < int(row[0].split("-")[1], 16)]
-    assert owner[-1].endswith(".u8")
+    assert owner[-1].endswith(".npy")
     assert owner[1].startswith("r--")
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from kdsearch import environment
 from kdsearch.data import ImageParts, Images, cifar10, voc
-from kdsearch.data.images.standin import StandinReader
+from kdsearch.data.images.synthetic import SyntheticReader
 from kdsearch.errors import DataError
 from tests.data.images.layout import write_jpegs, write_subset
 
@@ -30,7 +30,7 @@ def test_importing_the_declarations_imports_no_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_validation_is_carved_from_train_of_each_class_alike(tmp_path: Path) -> None:
+def test_validation_is_held_out_of_train_of_each_class_alike(tmp_path: Path) -> None:
     write_subset(tmp_path / "cifar10")
     data = cifar10(root=tmp_path, validation=0.2)
     parts = data.parts()
@@ -45,7 +45,7 @@ def test_validation_is_carved_from_train_of_each_class_alike(tmp_path: Path) -> 
     assert not np.array_equal(other.parts().validation, parts.validation)
     assert other.label == "cifar10jpeg10k-carve1"
     assert "JPEG re-encoded" in data.description
-    assert "48 train, 12 validation images carved from train (split seed 0), 30 test" in data.description
+    assert "48 train, 12 validation images held out of train (split seed 0), 30 test" in data.description
 
 
 def test_a_subset_is_of_each_class_alike_and_its_pixels_are_the_files(tmp_path: Path) -> None:
@@ -130,10 +130,11 @@ def test_identity_and_fingerprint_tell_choices_and_content_apart(tmp_path: Path)
     assert len(made[0].parts().labels) == 93
 
 
-def test_a_stand_in_says_so_and_can_be_learnt(tmp_path: Path) -> None:
+def test_synthetic_data_say_so_and_can_be_learnt(tmp_path: Path) -> None:
     data = cifar10(train=1000, test=500, root=tmp_path)
+    assert data.is_synthetic
     assert data.label == "standin-cifar10-n1000-5folds"
-    assert data.description.startswith("stand-in, not CIFAR-10")
+    assert data.description.startswith("synthetic data, not CIFAR-10")
     images = data.load()
     again = cifar10(train=1000, test=500, root=tmp_path).load()
     assert np.array_equal(images.inputs, again.inputs)
@@ -229,6 +230,6 @@ def test_what_breaks_a_promise_is_refused(field: str, value: np.ndarray, message
 
 
 def test_what_is_loaded_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(StandinReader, "pixels", lambda *_: np.zeros((7, 3, 32, 32), np.uint8))
+    monkeypatch.setattr(SyntheticReader, "pixels", lambda *_: np.zeros((7, 3, 32, 32), np.uint8))
     with pytest.raises(DataError, match="expected 7 labels, one an image; came 80"):
         cifar10(train=40, test=40, root=tmp_path).load()

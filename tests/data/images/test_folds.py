@@ -11,7 +11,7 @@ import pytest
 from kdsearch import environment
 from kdsearch.data import cifar10, cifar100, image_folder, stl10, voc
 from kdsearch.data.folds import FIRST, Fold
-from kdsearch.data.images.cifar_files import SUBSET
+from kdsearch.data.images.cifar import SubsetReader
 from kdsearch.data.images.locate import below
 from kdsearch.data.images.split import cut
 from kdsearch.errors import DataError
@@ -77,7 +77,8 @@ def test_words_and_identity() -> None:
     data = cifar10(train=500, test=100)
     assert data.label == "standin-cifar10-n500-5folds"
     assert data.description == (
-        "stand-in, not CIFAR-10: drawn shapes under its classes' names: 500 train, 100 test; 5 folds cut from train "
+        "synthetic data, not CIFAR-10: drawn shapes under its classes' names: 500 train, 100 test; "
+        "5 folds cut from train "
         "(split seed 0), each validates in turn (100 images)"
     )
     assert data.identity() == {
@@ -158,7 +159,7 @@ def test_images_that_a_source_has_learnt(tmp_path: Path) -> None:
 
 @pytest.mark.real_data
 def test_folds_of_the_real_subset(real_root: Path) -> None:
-    if below(real_root, "cifar10", SUBSET) is None:
+    if below(real_root, "cifar10", SubsetReader.file) is None:
         pytest.skip("KDSEARCH_DATA names no CIFAR-10 archive")
     data = cifar10(train=2000, test=1000, root=real_root)
     assert data.label == "cifar10jpeg10k-n2000-5folds"

@@ -10,8 +10,7 @@ import pytest
 
 from kdsearch import environment
 from kdsearch.data import voc
-from kdsearch.data.findings import Available, Finding
-from kdsearch.data.inventory import available, verify
+from kdsearch.data.inventory import Available, Finding, available, verify
 from tests.data.images.layout import (
     trust,
     write_cifar100,
@@ -44,9 +43,9 @@ def only(findings: list[Finding]) -> Finding:
     return finding
 
 
-def test_nothing_found_is_a_stand_in(root: Path) -> None:
+def test_nothing_found_is_synthetic(root: Path) -> None:
     (row,) = rows(root)
-    assert (row.name, row.fingerprint, row.clips, row.classes) == ("cifar10", "stand-in", 6000, 10)
+    assert (row.name, row.fingerprint, row.clips, row.classes) == ("cifar10", "synthetic", 6000, 10)
     assert "not CIFAR-10" in row.where
     assert verify(root) == []
 
@@ -140,4 +139,4 @@ def test_each_broken_image_is_a_finding_also_where_its_pixels_are_kept(root: Pat
         (images / name).write_bytes(content[:200] + bytes(len(content) - 200))
     found = verify(root)
     assert {(finding.file.name, finding.ok) for finding in found} == {("000002.jpg", False), ("000008.jpg", False)}
-    assert all("cannot be decoded" in finding.message for finding in found)
+    assert all("expected an image" in finding.message for finding in found)

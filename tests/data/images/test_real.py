@@ -9,11 +9,12 @@ import pytest
 
 from kdsearch import environment
 from kdsearch.data import available, cifar10
-from kdsearch.data.images.cifar_files import SUBSET, WHOLE
+from kdsearch.data.images.cifar import JpegReader, SubsetReader
 from kdsearch.data.images.locate import below
 
 pytestmark = pytest.mark.real_data
 
+SUBSET, WHOLE = SubsetReader.file, JpegReader.file
 ANIMALS = ("bird", "cat", "deer", "dog", "frog", "horse")
 
 

@@ -1,11 +1,11 @@
-"""Which images are taken and carved: of each class alike, also where an image shows several."""
+"""Which images are taken and held out: of each class alike, also where an image shows several."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from kdsearch.data.images.split import carved, chosen
+from kdsearch.data.images.split import chosen, held_out
 from kdsearch.errors import DataError
 
 
@@ -17,18 +17,18 @@ def draws(seed: int = 0) -> np.random.Generator:
 def test_each_class_gives_its_share_within_one_image(seed: int) -> None:
     sizes = [5, 14, 96, 300]
     labels = draws(9).permutation(np.repeat(np.arange(4), sizes))
-    found = carved(labels, 0.1, draws(seed))
+    found = held_out(labels, 0.1, draws(seed))
     assert np.unique(found).size == found.size
     counts = np.bincount(labels[found], minlength=4)
     assert (abs(counts - 0.1 * np.array(sizes)) <= 1).all()
     assert (counts >= 1).all()
 
 
-def test_a_class_is_never_carved_away_whole() -> None:
+def test_a_class_is_never_held_out_whole() -> None:
     labels = np.array([0, 0, 1, 1, 1])
-    assert np.bincount(labels[carved(labels, 0.9, draws())]).tolist() == [1, 2]
+    assert np.bincount(labels[held_out(labels, 0.9, draws())]).tolist() == [1, 2]
     with pytest.raises(DataError, match="class 1 has 1 training image"):
-        carved(np.array([0, 0, 1]), 0.5, draws())
+        held_out(np.array([0, 0, 1]), 0.5, draws())
 
 
 def several(count: int = 1000) -> np.ndarray:
@@ -44,7 +44,7 @@ def several(count: int = 1000) -> np.ndarray:
 @pytest.mark.parametrize("seed", range(20))
 def test_rare_classes_of_several_an_image_are_in_both_parts(seed: int) -> None:
     labels = several()
-    found = carved(labels, 0.2, draws(seed))
+    found = held_out(labels, 0.2, draws(seed))
     assert len(found) == 200
     assert np.unique(found).size == 200
     rare = (labels[found, 2] == 1).sum()
@@ -54,8 +54,8 @@ def test_rare_classes_of_several_an_image_are_in_both_parts(seed: int) -> None:
 
 def test_the_seed_alone_decides() -> None:
     labels = several()
-    assert np.array_equal(carved(labels, 0.2, draws(4)), carved(labels, 0.2, draws(4)))
-    assert not np.array_equal(carved(labels, 0.2, draws(4)), carved(labels, 0.2, draws(5)))
+    assert np.array_equal(held_out(labels, 0.2, draws(4)), held_out(labels, 0.2, draws(4)))
+    assert not np.array_equal(held_out(labels, 0.2, draws(4)), held_out(labels, 0.2, draws(5)))
 
 
 def test_so_many_of_several_an_image_keep_the_shares() -> None:

@@ -85,7 +85,7 @@ def test_an_archive_is_read_again_when_it_changes(tmp_path: Path) -> None:
 def test_foreign_archives_are_refused(tmp_path: Path, changes: dict[str, np.ndarray | None], message: str) -> None:
     path = save(tmp_path / "foreign.npz", **changes)
     with pytest.raises(DataError, match=message) as caught:
-        open_archive(path, "poses")
+        open_archive(path, "poses").clip(0, None)
     assert str(path) in str(caught.value)
 
 
@@ -112,7 +112,7 @@ def test_damaged_archives_are_refused(tmp_path: Path, spoil: Callable[[Path], No
     path = save(tmp_path / "damaged.npz")
     spoil(path)
     with pytest.raises(DataError, match=r"damaged\.npz"):
-        open_archive(path, "poses")
+        open_archive(path, "poses").clip(0, None)
 
 
 @pytest.mark.parametrize("member", ["../evil.npy", "/etc/evil.npy", "..\\evil.npy", "C:\\evil.npy"])

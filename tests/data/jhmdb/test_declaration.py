@@ -44,18 +44,18 @@ def test_a_named_root_that_is_absent_is_an_error(monkeypatch: pytest.MonkeyPatch
         jhmdb(root=tmp_path / "nowhere").load(10)
 
 
-def test_a_root_without_jhmdb_gives_the_standin(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_root_without_jhmdb_gives_synthetic_data(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KDSEARCH_DATA", str(tmp_path))
-    assert jhmdb().is_standin
+    assert jhmdb().is_synthetic
     assert verify() == []
-    assert {row.fingerprint for row in available()} == {"stand-in"}
+    assert {row.fingerprint for row in available()} == {"synthetic"}
     assert [row.modality for row in available() if row.name == "jhmdb"] == ["poses", "masks", "silhouettes", "frames"]
 
 
-def test_words_of_the_standin() -> None:
+def test_words_of_synthetic_data() -> None:
     data = jhmdb("split2", split_seed=0)
     assert data.label == "standin-poses-split2-5folds"
-    assert data.description.startswith("stand-in, not JHMDB")
+    assert data.description.startswith("synthetic data, not JHMDB")
     assert data.identity()["source"] == "stand-in"
     assert json.loads(json.dumps(data.identity())) == data.identity()
     assert jhmdb("seed", "silhouettes", split_seed=7).label == "standin-silhouettes-seed7-5folds"

@@ -1,4 +1,4 @@
-"""JHMDB's train lists as folds, on the stand-in and on the real archives."""
+"""JHMDB's train lists as folds, on synthetic data and on the real archives."""
 
 from __future__ import annotations
 
@@ -10,10 +10,8 @@ import numpy as np
 import pytest
 
 from kdsearch.data import jhmdb
-from kdsearch.data.clips import Table
 from kdsearch.data.folds import FIRST, Fold
 from kdsearch.data.jhmdb.declaration import Jhmdb
-from kdsearch.data.jhmdb.locate import open_table
 from kdsearch.data.partitions import films_of
 from kdsearch.data.splits import Parts
 from kdsearch.errors import DataError
@@ -23,10 +21,6 @@ PARTITIONS = 6
 
 def crc(rows: np.ndarray) -> int:
     return zlib.crc32(rows.astype("<i8").tobytes())
-
-
-def table_of(data: Jhmdb) -> Table:
-    return open_table(data.locate(), data.modality)
 
 
 def check(data: Jhmdb, sources: np.ndarray, partition: int) -> list[Parts]:
@@ -53,7 +47,8 @@ def test_words_and_identity_of_folds() -> None:
     assert data.folds == 5
     assert data.label == "standin-poses-split1-5folds"
     assert data.description == (
-        "stand-in, not JHMDB: drawn figures as poses, 609 clips of 14 classes, split 1: 431 train (database), 178 test "
+        "synthetic data, not JHMDB: drawn figures as poses, 609 clips of 14 classes, split 1: 431 "
+        "train (database), 178 test "
         "(query); 5 folds cut from train by source video (split seed 0), each validates in turn (82 to 93 clips)"
     )
     assert data.identity() == {
@@ -87,7 +82,7 @@ def test_cuts_stay_as_they_are() -> None:
 def test_every_fold_is_a_split_of_the_list(options: dict[str, object]) -> None:
     data = jhmdb(**options)  # type: ignore[arg-type]
     for partition in range(PARTITIONS):
-        folds = check(data, table_of(data).groups, partition)
+        folds = check(data, data.table().groups, partition)
         if len(folds) > 1:
             assert sum(len(parts.validation) for parts in folds) == len(folds[0].train) + len(folds[0].validation)
 
@@ -126,7 +121,7 @@ def test_both_recipes_are_refused() -> None:
 
 def test_clips_that_always_train() -> None:
     free = jhmdb()
-    names, groups = table_of(free).names, table_of(free).groups
+    names, groups = free.table().names, free.table().groups
     chosen = free.parts().validation[[0, -1]]
     data = jhmdb(always_train=[names[row] for row in chosen])
     assert data.identity()["always_train"] == sorted(names[row] for row in chosen)
@@ -148,7 +143,7 @@ def test_clips_that_always_train() -> None:
 def test_folds_of_the_real_clips(real_root: Path, protocol: str, modality: str) -> None:
     for holdout in ("video", "film"):
         data = jhmdb(protocol, modality, holdout=holdout, root=real_root)
-        table = table_of(data)
+        table = data.table()
         sources = table.groups if holdout == "video" else films_of(table)
         for partition in range(PARTITIONS):
             folds = check(data, sources, partition)
@@ -178,7 +173,7 @@ def check_shares(folds: list[Parts], sources: np.ndarray, holdout: str) -> None:
 def test_films_on_both_sides(real_root: Path) -> None:
     """By source video a film may train under one label and validate under another, by film it does not."""
     data, film = (jhmdb(holdout=holdout, root=real_root) for holdout in ("video", "film"))
-    films = films_of(table_of(data))
+    films = films_of(data.table())
     old = data.before_folds().parts()
     assert (int(np.isin(films[old.validation], films[old.train]).sum()), len(old.validation)) == (17, 89)
     for fold in (Fold(partition, number) for partition in range(PARTITIONS) for number in range(5)):
@@ -193,7 +188,7 @@ def test_films_on_both_sides(real_root: Path) -> None:
 @pytest.mark.real_data
 def test_the_same_videos_validate_in_every_modality(real_root: Path) -> None:
     poses, masks = (jhmdb("split1", modality, root=real_root) for modality in ("poses", "silhouettes"))
-    names, other = table_of(poses).names, table_of(masks).names
+    names, other = poses.table().names, masks.table().names
     for fold in (FIRST, Fold(0, 3), Fold(5, 2)):
         of_masks = {other[row] for row in masks.parts(fold).validation}
         assert {names[row] for row in poses.parts(fold).validation} == of_masks & set(names)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kdsearch.data.jhmdb.names import CLASSES, JOINTS, film_of, group_indices, source_of
+from kdsearch.data.jhmdb.names import CLASSES, JOINTS, film_of, source_of
 from kdsearch.errors import DataError
 
 
@@ -29,12 +29,6 @@ def test_source_by_hand(name: str, class_name: str, source: str) -> None:
 def test_foreign_name_is_refused(name: str) -> None:
     with pytest.raises(DataError, match="_catch_<five tags>_<number>"):
         source_of(name, "catch")
-
-
-def test_groups_are_counted_over_sorted_classes_and_sources() -> None:
-    tail = "_f_cm_np1_fr_med_"
-    names = [f"B_run{tail}0", f"A_run{tail}0", f"B_run{tail}1", f"A_clap{tail}0"]
-    assert group_indices(names, ["run", "run", "run", "clap"]).tolist() == [2, 1, 2, 0]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ import scipy.io
 from kdsearch.data import available, jhmdb, pack, verify
 from kdsearch.data.clips import Modality
 from kdsearch.data.jhmdb import archive
-from kdsearch.data.jhmdb.archive import FILES, ArchiveSource
-from kdsearch.data.jhmdb.official import OfficialSource, open_official, read_lists
-from kdsearch.data.jhmdb.standin import StandinSource
+from kdsearch.data.jhmdb.archive import FILES, ArchiveReader
+from kdsearch.data.jhmdb.official import OfficialReader, open_official, read_lists
+from kdsearch.data.jhmdb.synthetic import SyntheticReader
 from kdsearch.errors import DataError
 
 
@@ -46,7 +46,7 @@ def test_packed_and_official_load_alike(official: Path, tmp_path: Path, modality
 
 
 @pytest.mark.parametrize("protocol", ["split2", "seed"])
-@pytest.mark.parametrize("kind", ["stand-in", "official", "archive"])
+@pytest.mark.parametrize("kind", ["synthetic", "official", "archive"])
 def test_words_and_parts_need_no_frame(
     official: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, protocol: str
 ) -> None:
@@ -54,16 +54,16 @@ def test_words_and_parts_need_no_frame(
         raise AssertionError("frames were read")
 
     (tmp_path / "empty").mkdir()
-    roots = {"stand-in": tmp_path / "empty", "official": official, "archive": tmp_path / "packed"}
+    roots = {"synthetic": tmp_path / "empty", "official": official, "archive": tmp_path / "packed"}
     if kind == "archive":
         pack(official, roots[kind], "masks")
     data = jhmdb(protocol, "masks", validation=0.3, root=roots[kind])
     with monkeypatch.context() as patch:
-        for source in (StandinSource, OfficialSource, ArchiveSource):
-            patch.setattr(source, "clip", refuse)
+        for reader in (SyntheticReader, OfficialReader, ArchiveReader):
+            patch.setattr(reader, "clip", refuse)
         patch.setattr(archive, "_check_data", refuse)  # An archive's frames pass it when they are unpacked.
         parts = data.parts()
-        assert data.description.startswith("stand-in" if kind == "stand-in" else "JHMDB masks, 11 clips")
+        assert data.description.startswith("synthetic data" if kind == "synthetic" else "JHMDB masks, 11 clips")
         assert data.num_classes == len(parts.classes)
     assert data.locate().kind == kind
     loaded = data.load(1)
@@ -94,7 +94,7 @@ def test_a_folder_below_the_root_and_nested_lists_are_found(official: Path, tmp_
     (tmp_path / "data/JHMDB/splits").mkdir()
     shutil.move(tmp_path / "data/JHMDB/lists", tmp_path / "data/JHMDB/splits/splits")
     assert jhmdb(root=tmp_path / "data").locate().path == tmp_path / "data/JHMDB"
-    assert not jhmdb(root=tmp_path / "data").is_standin
+    assert not jhmdb(root=tmp_path / "data").is_synthetic
 
 
 def test_fingerprint_follows_content(official: Path, layout: SimpleNamespace) -> None:
@@ -161,15 +161,15 @@ def test_foreign_masks_and_frames_are_named(official: Path) -> None:
         jhmdb(modality="silhouettes", root=official).load(3)
     frame = next((official / "Rename_Images/catch").glob("Net*")) / "00001.png"
     frame.write_bytes(frame.read_bytes()[:30])
-    with pytest.raises(DataError, match="expected a PNG image"):
+    with pytest.raises(DataError, match="expected an image"):
         jhmdb(modality="frames", root=official).load(3)
 
 
-def test_files_without_lists_are_no_standin(official: Path) -> None:
+def test_files_without_lists_are_not_replaced(official: Path) -> None:
     shutil.rmtree(official / "splits")
     with pytest.raises(DataError, match="came only one of them"):
         jhmdb(root=official).load(3)
-    row = available(official)[0]
+    row = next(row for row in available(official) if row.modality == "poses")
     assert (row.clips, row.fingerprint) == (0, "unreadable")
     assert "came only one of them" in row.where
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from kdsearch.data import available, jhmdb, pack, verify
-from kdsearch.data.clips import Modality, Table
-from kdsearch.data.jhmdb.archive import FILES, open_archive, read_npz
+from kdsearch.data.clips import ClipTable, Modality
+from kdsearch.data.files import read_npz
+from kdsearch.data.jhmdb.archive import FILES, open_archive
 from kdsearch.data.jhmdb.locate import locate
-from kdsearch.data.jhmdb.names import CLASSES, JOINTS, group_indices
+from kdsearch.data.jhmdb.names import CLASSES, JOINTS, source_of
 from kdsearch.data.jhmdb.official import lists_folder, read_lists
 
 pytestmark = pytest.mark.real_data
@@ -47,7 +48,7 @@ def test_words(real_root: Path) -> None:
     assert data.label == "poses-split1"
     assert data.description == (
         "JHMDB poses, 609 clips of 14 of 21 classes, official split 1: 433 train (database), 176 test (query); "
-        "89 validation clips carved from train by source video (split seed 0)"
+        "89 validation clips held out of train by source video (split seed 0)"
     )
     assert data.identity()["source"] == "real"
 
@@ -78,7 +79,7 @@ def test_seed_protocol(real_root: Path, split_seed: int) -> None:
     loaded = data.load(1)
     assert len(loaded.train) + len(loaded.validation) == 210
     assert (len(loaded.query), len(loaded.database)) == (210, 420)
-    assert loaded.shared_classes == ()
+    assert loaded.shared == ()
     assert len(np.intersect1d(loaded.groups[loaded.query], loaded.groups[loaded.database])) == 0
     assert data.label == f"silhouettes-seed{split_seed}-5folds"
 
@@ -96,8 +97,8 @@ def test_names_tell_the_archives_source_videos(real_root: Path) -> None:
     path = locate("silhouettes", real_root).path
     assert path is not None
     table = open_archive(path, "silhouettes").table
-    ours = group_indices(table.names, [table.classes[label] for label in table.labels])
-    assert ours.tolist() == table.groups.tolist()
+    sources = [source_of(name, table.classes[label]) for name, label in zip(table.names, table.labels, strict=True)]
+    assert np.unique(sources, return_inverse=True)[1].tolist() == table.groups.tolist()
     assert table.classes == CLASSES
 
 
@@ -119,7 +120,7 @@ def test_everything_verifies(real_root: Path) -> None:
     assert all(finding.ok for finding in findings), findings
 
 
-def _rows(table: Table) -> list[tuple[str, str, str]]:
+def _rows(table: ClipTable) -> list[tuple[str, str, str]]:
     return [
         (table.classes[label], name, "".join(map(str, split)))
         for name, label, split in zip(table.names, table.labels, table.splits, strict=True)
@@ -180,13 +181,13 @@ def test_silhouettes_of_masks_are_close_to_the_archive(real_root: Path, tmp_path
 
 def test_readers_on_an_official_clip(real_root: Path) -> None:
     from kdsearch.data.jhmdb.official import read_joints
-    from kdsearch.data.video import read_video
+    from kdsearch.data.video import read_clip
 
     folder = next((f for f in (real_root / "example_clip", real_root / "jhmdb/example_clip") if f.is_dir()), None)
     if folder is None:
         pytest.skip("KDSEARCH_DATA names no example clip")
     assert read_joints(folder / "estimated_joint_positions.mat").shape == (40, 15, 2)
-    video, images = read_video(next(folder.glob("*.avi")), 20, 112), read_video(folder, None, 112)
+    video, images = read_clip(next(folder.glob("*.avi")), 20, 112), read_clip(folder, None, 112)
     assert video.shape == (20, 112, 112, 3)
     assert images.shape == (3, 112, 112, 3)
     # The first PNG is the first frame of the video, up to the video's compression.

@@ -30,10 +30,10 @@ def test_coordinates_by_hand() -> None:
 def test_there_and_back_is_the_same_setting() -> None:
     encoding = Encoding(SPACE)
     points = encoding.snap(np.random.default_rng(0).random((50, 4)))
-    settings = [encoding.params(point) for point in points]
-    assert encoding.unit(settings) == pytest.approx(points)
-    assert {row["patience"] for row in settings} == {1, 2, 3, 4}
-    assert all(("temperature" in row) == (row["mode"] == "cse") for row in settings)
+    tried = [encoding.params(point) for point in points]
+    assert encoding.unit(tried) == pytest.approx(points)
+    assert {row["patience"] for row in tried} == {1, 2, 3, 4}
+    assert all(("temperature" in row) == (row["mode"] == "cse") for row in tried)
 
 
 def test_log_integers_have_equal_cells_in_the_logarithm() -> None:

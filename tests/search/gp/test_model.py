@@ -15,7 +15,7 @@ from scipy.stats import multivariate_normal
 from kdsearch.search.gp.mixed_model import Runs, reduce
 from kdsearch.search.gp.model import Models, squashed
 from kdsearch.search.gp.posterior import MEAN_VARIANCE, Hyperparameters, Posterior, fit, matern, objective
-from kdsearch.search.gp.priors import HOPEFUL, SCEPTICAL, Prior
+from kdsearch.search.gp.priors import REPORTING_PRIOR, SEARCH_PRIOR, Prior
 
 Floats = NDArray[np.float64]
 THETA = Hyperparameters(np.log(np.array([0.3, 0.8])), math.log(0.5), math.log(0.2), math.log(0.7))
@@ -30,7 +30,7 @@ def example(seed: int = 0, k: int = 6) -> tuple[list[dict[int, float]], Floats]:
 
 
 def folded(seed: int = 0, k: int = 6, folds: int = 3) -> tuple[list[dict[int, float]], Floats]:
-    """Settings of one to eight seeds that begin anywhere: they meet some folds several times and others never."""
+    """Configurations of one to eight seeds that begin anywhere: they meet some folds several times and others never."""
     draws = np.random.default_rng(seed)
     firsts, counts = 64 * np.arange(k) + draws.integers(0, folds, k), draws.integers(1, 9, k)
     objectives = [
@@ -49,7 +49,7 @@ def brute(runs: Runs, units: Floats, rho: float) -> tuple[Floats, Floats, float]
 
     A fold's effects are those of K independent ones less their mean, ``rho (same - 1 / K)``, beside a noise of its own.
     """
-    z = np.eye(runs.k)[runs.setting]
+    z = np.eye(runs.k)[runs.configuration]
     same_block = runs.block[:, None] == runs.block[None, :]
     prior = THETA.smooth * matern(squared(units, units), THETA.log_lengths) + MEAN_VARIANCE
     prior = prior + (THETA.own + 1e-8) * np.eye(runs.k)
@@ -63,7 +63,7 @@ def brute(runs: Runs, units: Floats, rho: float) -> tuple[Floats, Floats, float]
 
 
 def by_hand() -> Runs:
-    """Two settings and two folds: the first meets fold 0 twice and fold 1 once, the second fold 1 once."""
+    """Two configurations and two folds: the first meets fold 0 twice and fold 1 once, the second fold 1 once."""
     return Runs.of([{0: 1.0, 1: 4.0, 2: 3.0}, {65: 5.0}], folds=2)
 
 
@@ -142,7 +142,7 @@ def test_a_new_point_is_predicted_as_by_conditioning_all_at_once() -> None:
     everywhere = np.concatenate([units, point])
     prior = THETA.smooth * matern(squared(everywhere, everywhere), THETA.log_lengths) + MEAN_VARIANCE
     prior = prior + (THETA.own + 1e-8) * np.eye(len(everywhere))
-    z = np.eye(len(everywhere))[runs.setting]
+    z = np.eye(len(everywhere))[runs.configuration]
     gain = prior @ z.T @ np.linalg.inv(z @ prior @ z.T + THETA.noise * np.eye(runs.values.size))
     expected = prior - gain @ z @ prior
     posterior = Posterior.of(squared(units, units), reduce(runs, 0.0), THETA)
@@ -162,14 +162,15 @@ def test_evidence_differs_between_rhos_as_the_density_of_all_runs_does(folds: in
     ours = []
     for rho in rhos:
         data = reduce(runs, rho)
-        value, _ = objective(THETA.vector(), gaps, data, HOPEFUL)
+        value, _ = objective(THETA.vector(), gaps, data, SEARCH_PRIOR)
         ours.append(-value - 0.5 * data.log_det)
     expected = [brute(runs, units, rho)[2] for rho in rhos]
     assert np.diff(ours) == pytest.approx(np.diff(expected), abs=1e-5)
 
 
 def test_a_setting_of_folds_alone_is_known_as_well_as_its_own_noise_lets_it_be() -> None:
-    # each of two settings meets each of two folds twice: what folds do cancels, and 4 runs have a quarter of the noise
+    # each of two configurations meets each of two folds twice: what folds do cancels, and 4 runs have a quarter of the
+    # noise
     runs = Runs.of([{seed: float(seed) for seed in range(4)}, {64 + seed: float(seed) for seed in range(4)}], folds=2)
     for rho in (0.1, 0.95):
         assert reduce(runs, rho).noise == pytest.approx(np.array([[0.25, 0.0], [0.0, 0.25]]))
@@ -180,15 +181,15 @@ def test_gradient_against_differences(rho: float, folds: int) -> None:
     objectives, units = example(2) if folds == 1 else folded(2)
     gaps, data = squared(units, units), reduce(Runs.of(objectives, folds), rho)
     error = check_grad(
-        lambda v: objective(v, gaps, data, HOPEFUL)[0],
-        lambda v: objective(v, gaps, data, HOPEFUL)[1],
+        lambda v: objective(v, gaps, data, SEARCH_PRIOR)[0],
+        lambda v: objective(v, gaps, data, SEARCH_PRIOR)[1],
         THETA.vector(),
         epsilon=1e-6,
     )
     assert error < 1e-4
 
 
-@pytest.mark.parametrize("prior", [HOPEFUL, SCEPTICAL])
+@pytest.mark.parametrize("prior", [SEARCH_PRIOR, REPORTING_PRIOR])
 def test_fit_climbs_and_finds_the_noise_of_many_repeats(prior: Prior) -> None:
     draws = np.random.default_rng(5)
     units = draws.random((12, 2))
@@ -210,7 +211,7 @@ def test_a_strong_seed_effect_is_noticed_and_none_is_not() -> None:
         objectives = [
             {j: float(u[0] + common[j] + math.sqrt(1 - rho) * draws.normal()) for j in range(40)} for u in units
         ]
-        models = Models(2, HOPEFUL)
+        models = Models(2, SEARCH_PRIOR)
         models.of(objectives, squared(units, units))
         found[rho] = models.rho
     assert found[0.0] <= 0.1
@@ -218,7 +219,7 @@ def test_a_strong_seed_effect_is_noticed_and_none_is_not() -> None:
 
 
 def in_folds(effects: Sequence[float], noise: float, seed: int = 7) -> tuple[list[dict[int, float]], Floats]:
-    """Forty settings of truth ``x`` with one or two seeds, in folds with these effects."""
+    """Forty configurations of truth ``x`` with one or two seeds, in folds with these effects."""
     draws = np.random.default_rng(seed)
     units = draws.random((40, 2))
     objectives = [
@@ -234,7 +235,7 @@ def in_folds(effects: Sequence[float], noise: float, seed: int = 7) -> tuple[lis
 @pytest.mark.parametrize(
     ("size", "least", "most"), [(0.0, 0.0, 0.3), (0.2, 0.3, 0.85), (0.5, 0.85, 0.95), (20.0, 0.998, 0.9999)]
 )
-@pytest.mark.parametrize("prior", [HOPEFUL, SCEPTICAL])
+@pytest.mark.parametrize("prior", [SEARCH_PRIOR, REPORTING_PRIOR])
 def test_what_folds_do_to_all_is_noticed_and_is_no_noise(size: float, least: float, most: float, prior: Prior) -> None:
     """Effects of sd 0, 1, 2.5 and 100 times the noise: shares of 0, 0.5, 0.86 and 0.9999."""
     effects = size * np.array([-1.26, -0.63, 0.0, 0.63, 1.26])  # of sd 1
@@ -251,7 +252,7 @@ def test_what_folds_do_to_all_is_noticed_and_is_no_noise(size: float, least: flo
 
 def test_before_settings_are_compared_across_folds_half_of_the_variance_is_theirs() -> None:
     objectives, units = in_folds([0.0] * 5, 0.2)
-    models = Models(2, HOPEFUL, folds=5)
+    models = Models(2, SEARCH_PRIOR, folds=5)
     models.of(objectives[:6], squared(units[:6], units[:6]))  # three of them have two seeds
     assert models.rho == 0.5
     models.of(objectives[:8], squared(units[:8], units[:8]))
@@ -261,7 +262,7 @@ def test_before_settings_are_compared_across_folds_half_of_the_variance_is_their
 def test_a_diverged_run_in_one_fold_says_nothing_of_the_fold() -> None:
     objectives, units = in_folds([0.0] * 5, 0.2)
     objectives[4] = {66 * 4: -1e6}
-    model = Models(2, HOPEFUL, folds=5).of(objectives, squared(units, units))
+    model = Models(2, SEARCH_PRIOR, folds=5).of(objectives, squared(units, units))
     off = np.array([model.raw(float(mean)) for mean in model.posterior.mean]) - units[:, 0]
     beside = np.array([place for place in range(40) if place != 4 and place % 5 == 4])
     others = np.array([place for place in range(40) if place % 5 != 4])
@@ -289,7 +290,7 @@ def test_what_is_drawn_together_is_a_settings_mean_not_a_run() -> None:
 def test_values_in_other_units_give_the_same_model_in_those_units() -> None:
     objectives, units = example(4)
     gaps = squared(units, units)
-    plain = Models(2, HOPEFUL).of(objectives, gaps)
-    moved = Models(2, HOPEFUL).of([{j: 5 + 0.01 * y for j, y in row.items()} for row in objectives], gaps)
+    plain = Models(2, SEARCH_PRIOR).of(objectives, gaps)
+    moved = Models(2, SEARCH_PRIOR).of([{j: 5 + 0.01 * y for j, y in row.items()} for row in objectives], gaps)
     for ours, theirs in zip(plain.posterior.mean, moved.posterior.mean, strict=True):
         assert moved.raw(float(theirs)) == pytest.approx(5 + 0.01 * plain.raw(float(ours)), abs=1e-7)

@@ -14,9 +14,9 @@ from scipy.stats import norm
 
 import kdsearch as kd
 from kdsearch.search.gp.acquisition import after_run, augmented_improvement, expected_gain
-from kdsearch.search.gp.priors import HOPEFUL, SCEPTICAL
-from kdsearch.search.policies.adaptive import SEEDS, STRIDE, Pooled
-from kdsearch.search.policies.base import Further, New, Pick, Setting
+from kdsearch.search.gp.priors import REPORTING_PRIOR, SEARCH_PRIOR
+from kdsearch.search.policies.adaptive import SEEDS, STRIDE, AdaptivePolicy
+from kdsearch.search.policies.base import Configuration, Further, New, Pick
 from kdsearch.search.policies.fixed import FixedSeeds
 from kdsearch.search.policies.subset import imputed, modelled
 from kdsearch.search.replay import SyntheticWorld, simulate
@@ -34,21 +34,21 @@ def search(
     at_once: int = 1,
     noise: float = 0.3,
     seed: int = 0,
-) -> list[Setting]:
+) -> list[Configuration]:
     """A search whose runs come back in batches of ``at_once``."""
-    settings: list[Setting] = []
-    while sum(len(row.objectives) for row in settings) < runs:
-        picks: list[Pick] = policy.choose(settings, at_once)
+    tried: list[Configuration] = []
+    while sum(len(row.objectives) for row in tried) < runs:
+        picks: list[Pick] = policy.choose(tried, at_once)
         assert 0 < len(picks) <= at_once
         for pick in picks:
             if isinstance(pick, New):
-                settings.append(Setting(dict(pick.params), {}))
-            place = len(settings) - 1 if isinstance(pick, New) else pick.setting
-            row = settings[place]
+                tried.append(Configuration(dict(pick.params), {}))
+            place = len(tried) - 1 if isinstance(pick, New) else pick.position
+            row = tried[place]
             index = row.next_seed
             drawn = float(np.random.default_rng([seed, place, index]).normal())
-            settings[place] = Setting(row.params, {**row.objectives, index: truth(row.params) + noise * drawn})
-    return settings
+            tried[place] = Configuration(row.params, {**row.objectives, index: truth(row.params) + noise * drawn})
+    return tried
 
 
 def bump(params: Mapping[str, Any]) -> float:
@@ -82,68 +82,68 @@ def test_gain_left_of_two_equal_settings_by_hand() -> None:
 
 
 def test_it_finds_the_top_and_gives_it_seeds() -> None:
-    settings = search(Pooled(SPACE, 0), bump, 60)
-    leader = Pooled(SPACE, 0).leader(settings)
-    assert bump(settings[leader.setting].params) > 0.9
-    assert leader.estimate == pytest.approx(bump(settings[leader.setting].params), abs=0.25)
-    counts = [len(row.objectives) for row in settings]
-    assert counts[leader.setting] >= 4
+    tried = search(AdaptivePolicy(SPACE, 0), bump, 60)
+    leader = AdaptivePolicy(SPACE, 0).leader(tried)
+    assert bump(tried[leader.position].params) > 0.9
+    assert leader.estimate == pytest.approx(bump(tried[leader.position].params), abs=0.25)
+    counts = [len(row.objectives) for row in tried]
+    assert counts[leader.position] >= 4
     assert np.median(counts) <= 2, "poor settings keep one or two seeds"
 
 
 def test_a_batch_spreads_over_what_a_single_choice_would_repeat() -> None:
-    settings = search(Pooled(SPACE, 0), bump, 20)
-    picks = Pooled(SPACE, 0).choose(settings, 16)
+    tried = search(AdaptivePolicy(SPACE, 0), bump, 20)
+    picks = AdaptivePolicy(SPACE, 0).choose(tried, 16)
     assert len(picks) == 16
     new = [tuple(pick.params.values()) for pick in picks if isinstance(pick, New)]
     assert len(set(new)) == len(new)
-    further = Counter(pick.setting for pick in picks if isinstance(pick, Further))
+    further = Counter(pick.position for pick in picks if isinstance(pick, Further))
     assert max(further.values(), default=0) <= 8
     assert len(new) + len(further) >= 6
 
 
 def test_pending_runs_are_not_asked_for_again_as_if_they_were_not() -> None:
-    settings = search(Pooled(SPACE, 0), bump, 20)
-    (first,) = Pooled(SPACE, 0).choose(settings, 1)
-    place = len(settings) if isinstance(first, New) else first.setting
+    tried = search(AdaptivePolicy(SPACE, 0), bump, 20)
+    (first,) = AdaptivePolicy(SPACE, 0).choose(tried, 1)
+    place = len(tried) if isinstance(first, New) else first.position
     if isinstance(first, New):
-        settings.append(Setting(dict(first.params), {}, frozenset(range(6))))
+        tried.append(Configuration(dict(first.params), {}, frozenset(range(6))))
     else:
-        row = settings[place]
-        settings[place] = Setting(row.params, row.objectives, frozenset(range(row.next_seed, row.next_seed + 6)))
-    (second,) = Pooled(SPACE, 0).choose(settings, 1)
-    assert not (isinstance(second, Further) and second.setting == place)
+        row = tried[place]
+        tried[place] = Configuration(row.params, row.objectives, frozenset(range(row.next_seed, row.next_seed + 6)))
+    (second,) = AdaptivePolicy(SPACE, 0).choose(tried, 1)
+    assert not (isinstance(second, Further) and second.position == place)
 
 
 def test_the_same_settings_give_the_same_answer_from_a_fresh_object() -> None:
-    settings = search(Pooled(SPACE, 3), bump, 25)
-    assert Pooled(SPACE, 3).choose(settings, 4) == Pooled(SPACE, 3).choose(settings, 4)
-    assert Pooled(SPACE, 3).beliefs(settings) == Pooled(SPACE, 3).beliefs(settings)
+    tried = search(AdaptivePolicy(SPACE, 3), bump, 25)
+    assert AdaptivePolicy(SPACE, 3).choose(tried, 4) == AdaptivePolicy(SPACE, 3).choose(tried, 4)
+    assert AdaptivePolicy(SPACE, 3).summaries(tried) == AdaptivePolicy(SPACE, 3).summaries(tried)
 
 
 def test_beliefs_are_ranked_and_the_leader_is_not_better_than_itself() -> None:
-    beliefs = Pooled(SPACE, 0).beliefs(search(Pooled(SPACE, 0), bump, 40))
-    settings = search(Pooled(SPACE, 0), bump, 40)
-    keys = [(len(settings[row.setting].objectives) < 2, -row.estimate) for row in beliefs]
+    summaries = AdaptivePolicy(SPACE, 0).summaries(search(AdaptivePolicy(SPACE, 0), bump, 40))
+    tried = search(AdaptivePolicy(SPACE, 0), bump, 40)
+    keys = [(len(tried[row.position].objectives) < 2, -row.estimate) for row in summaries]
     assert keys == sorted(keys)
-    assert beliefs[0].better == pytest.approx(0.5)
-    repeated = [row for row in beliefs if len(settings[row.setting].objectives) > 1]
+    assert summaries[0].better == pytest.approx(0.5)
+    repeated = [row for row in summaries if len(tried[row.position].objectives) > 1]
     assert all(row.better < 0.5 for row in repeated[1:])
     # P(theta_i > theta_leader) is of their difference, so it is below what the means alone would say
-    assert beliefs[-1].better < norm.cdf(0)
+    assert summaries[-1].better < norm.cdf(0)
 
 
 def test_a_small_budget_starts_with_few_settings_so_that_some_are_repeated() -> None:
-    settings = search(Pooled(SPACE, 0, budget=8), bump, 8)
-    assert max(len(row.objectives) for row in settings) >= 2
+    tried = search(AdaptivePolicy(SPACE, 0, budget=8), bump, 8)
+    assert max(len(row.objectives) for row in tried) >= 2
 
 
 def test_an_exhausted_space_gets_further_seeds() -> None:
     space: dict[str, Dimension] = {"n": kd.integer(1, 3)}
-    policy = Pooled(space, 0)
-    settings = [Setting({"n": n}, {0: float(n), 1: n + 0.1}) for n in (1, 2, 3)]
-    settings += [Setting({"n": 4}, {0: 0.2})] * 7  # outside the space: added by hand
-    assert all(isinstance(pick, Further) for pick in policy.choose(settings, 4))
+    policy = AdaptivePolicy(space, 0)
+    tried = [Configuration({"n": n}, {0: float(n), 1: n + 0.1}) for n in (1, 2, 3)]
+    tried += [Configuration({"n": 4}, {0: 0.2})] * 7  # outside the space: added by hand
+    assert all(isinstance(pick, Further) for pick in policy.choose(tried, 4))
 
 
 def test_mixed_and_conditional_spaces_work() -> None:
@@ -158,10 +158,10 @@ def test_mixed_and_conditional_spaces_work() -> None:
             return 0.2
         return 1 - abs(math.log(params["temperature"] / 4)) - 0.02 * abs(params["patience"] - 5)
 
-    settings = search(Pooled(space, 1), truth, 60, noise=0.1)
-    assert all(("temperature" in row.params) == (row.params["mode"] == "cse") for row in settings)
-    leader = Pooled(space, 1).leader(settings)
-    assert truth(settings[leader.setting].params) > 0.75
+    tried = search(AdaptivePolicy(space, 1), truth, 60, noise=0.1)
+    assert all(("temperature" in row.params) == (row.params["mode"] == "cse") for row in tried)
+    leader = AdaptivePolicy(space, 1).leader(tried)
+    assert truth(tried[leader.position].params) > 0.75
 
 
 @pytest.mark.parametrize(
@@ -178,78 +178,78 @@ def test_a_start_that_meets_known_settings_goes_on(space: dict[str, Dimension], 
     def truth(params: Mapping[str, Any]) -> float:
         return {"a": 0.0, "b": 1.0}.get(params.get("mode", ""), 0.5) + 0.1 * params.get("n", 0)
 
-    settings = search(Pooled(space, seed), truth, 40)
-    tried = [tuple(sorted(row.params.items())) for row in settings]
-    assert len(set(tried)) == len(tried)
-    counts = np.array([len(row.objectives) for row in settings])
-    truths = np.array([truth(row.params) for row in settings])
+    tried = search(AdaptivePolicy(space, seed), truth, 40)
+    numbers = [tuple(sorted(row.params.items())) for row in tried]
+    assert len(set(numbers)) == len(numbers)
+    counts = np.array([len(row.objectives) for row in tried])
+    truths = np.array([truth(row.params) for row in tried])
     assert counts[truths == truths.max()].mean() > counts.mean()
     assert counts[truths == truths.min()].max() <= 10
 
 
 def test_a_region_in_which_every_run_fails_is_left() -> None:
-    settings: list[Setting] = []
-    policy, failed = Pooled(SPACE, 0), 0
+    tried: list[Configuration] = []
+    policy, failed = AdaptivePolicy(SPACE, 0), 0
     for _ in range(80):
-        (pick,) = policy.choose(settings, 1)
+        (pick,) = policy.choose(tried, 1)
         if isinstance(pick, New):
-            settings.append(Setting(dict(pick.params)))
-        place = len(settings) - 1 if isinstance(pick, New) else pick.setting
-        row, index = settings[place], settings[place].next_seed
+            tried.append(Configuration(dict(pick.params)))
+        place = len(tried) - 1 if isinstance(pick, New) else pick.position
+        row, index = tried[place], tried[place].next_seed
         if row.params["x"] > 0.6:  # just below the best of the rest
-            settings[place] = Setting(row.params, row.objectives, failed=row.failed | {index})
+            tried[place] = Configuration(row.params, row.objectives, failed=row.failed | {index})
             failed += 1
         else:
             value = row.params["x"] + 0.05 * float(np.random.default_rng([place, index]).normal())
-            settings[place] = Setting(row.params, {**row.objectives, index: value})
+            tried[place] = Configuration(row.params, {**row.objectives, index: value})
     assert failed < 25
-    assert all(len(row.failed) <= 1 for row in settings), "a setting that failed is not tried again"
-    assert settings[policy.leader(settings).setting].params["x"] > 0.5
+    assert all(len(row.failed) <= 1 for row in tried), "a setting that failed is not tried again"
+    assert tried[policy.leader(tried).position].params["x"] > 0.5
 
 
 def test_one_exploded_value_does_not_hide_the_rest() -> None:
     def cliff(params: Mapping[str, Any]) -> float:
         return -1e6 if params["x"] > 0.8 else bump(params)
 
-    settings = search(Pooled(SPACE, 0), cliff, 60)
-    assert sum(len(row.objectives) for row in settings if row.params["x"] > 0.8) < 15
-    assert bump(settings[Pooled(SPACE, 0).leader(settings).setting].params) > 0.75
+    tried = search(AdaptivePolicy(SPACE, 0), cliff, 60)
+    assert sum(len(row.objectives) for row in tried if row.params["x"] > 0.8) < 15
+    assert bump(tried[AdaptivePolicy(SPACE, 0).leader(tried).position].params) > 0.75
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_region_in_which_some_runs_diverge_is_as_good_as_its_mean(seed: int) -> None:
     draws = np.random.default_rng(seed)
-    settings = []
+    tried = []
     for place, (x, y) in enumerate(draws.random((24, 2))):
         values = (0.76 if x > 0.5 else 0.70) + 0.01 * draws.normal(size=8)
         if x > 0.5:
             values[place % 8] = values[(place + 3) % 8] = 0.1  # a quarter at chance: mean 0.595
-        settings.append(Setting({"x": float(x), "y": float(y)}, dict(enumerate(values.tolist()))))
-    leader = Pooled(SPACE, seed).leader(settings)
-    assert settings[leader.setting].params["x"] <= 0.5
+        tried.append(Configuration({"x": float(x), "y": float(y)}, dict(enumerate(values.tolist()))))
+    leader = AdaptivePolicy(SPACE, seed).leader(tried)
+    assert tried[leader.position].params["x"] <= 0.5
     assert leader.estimate == pytest.approx(0.70, abs=0.03)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_estimates_stay_near_what_repeated_seeds_show_where_half_of_the_settings_diverge(seed: int) -> None:
     draws = np.random.default_rng(seed)
-    settings = []
+    tried = []
     for place, (x, y) in enumerate(draws.random((30, 2))):
         level = 0.1 if place % 2 else 0.6
         values = level + 0.02 * draws.normal(size=2) * (level > 0.1)
-        settings.append(Setting({"x": float(x), "y": float(y)}, dict(enumerate(values.tolist()))))
-    beliefs = Pooled(SPACE, seed).beliefs(settings)
-    best = settings[beliefs[0].setting].objectives
-    # The most probable explanation is settings of their own and little noise, not noise alone.
-    assert beliefs[0].estimate == pytest.approx(sum(best.values()) / 2, abs=0.05)
-    assert min(row.estimate for row in beliefs) == pytest.approx(0.1, abs=0.05)
+        tried.append(Configuration({"x": float(x), "y": float(y)}, dict(enumerate(values.tolist()))))
+    summaries = AdaptivePolicy(SPACE, seed).summaries(tried)
+    best = tried[summaries[0].position].objectives
+    # The most probable explanation is configurations of their own and little noise, not noise alone.
+    assert summaries[0].estimate == pytest.approx(sum(best.values()) / 2, abs=0.05)
+    assert min(row.estimate for row in summaries) == pytest.approx(0.1, abs=0.05)
 
 
 def test_gain_left_counts_from_what_would_win_now() -> None:
-    settings = [Setting({"x": 0.1 * i, "y": 0.5}, {0: 0.5 + 0.001 * i, 1: 0.5 - 0.001 * i}) for i in range(8)]
-    before = Pooled(SPACE, 0).gain_left(settings)
-    settings.append(Setting({"x": 0.95, "y": 0.95}, {0: 0.9}))
-    after = Pooled(SPACE, 0).gain_left(settings)
+    tried = [Configuration({"x": 0.1 * i, "y": 0.5}, {0: 0.5 + 0.001 * i, 1: 0.5 - 0.001 * i}) for i in range(8)]
+    before = AdaptivePolicy(SPACE, 0).gain_left(tried)
+    tried.append(Configuration({"x": 0.95, "y": 0.95}, {0: 0.9}))
+    after = AdaptivePolicy(SPACE, 0).gain_left(tried)
     assert before is not None
     assert after is not None
     assert after > 0.2, "one seed leads nobody: a second one may make it the winner"
@@ -257,96 +257,98 @@ def test_gain_left_counts_from_what_would_win_now() -> None:
 
 def test_gain_left_is_in_units_of_the_objective_also_with_settings_that_failed() -> None:
     draws = np.random.default_rng(0)
-    settings = [
-        Setting({"x": float(x), "y": float(y)}, {j: float(x + 0.3 * draws.normal()) for j in range(2)})
+    tried = [
+        Configuration({"x": float(x), "y": float(y)}, {j: float(x + 0.3 * draws.normal()) for j in range(2)})
         for x, y in draws.random((12, 2))
     ]
-    settings.append(Setting({"x": 0.99, "y": 0.01}, {}, failed=frozenset({0})))
+    tried.append(Configuration({"x": 0.99, "y": 0.01}, {}, failed=frozenset({0})))
     small = [
-        Setting(row.params, {seed: 0.01 * value for seed, value in row.objectives.items()}, failed=row.failed)
-        for row in settings
+        Configuration(row.params, {seed: 0.01 * value for seed, value in row.objectives.items()}, failed=row.failed)
+        for row in tried
     ]
-    gain, scaled = Pooled(SPACE, 0).gain_left(settings), Pooled(SPACE, 0).gain_left(small)
+    gain, scaled = AdaptivePolicy(SPACE, 0).gain_left(tried), AdaptivePolicy(SPACE, 0).gain_left(small)
     assert gain is not None
     assert scaled == pytest.approx(0.01 * gain, rel=1e-6)
 
 
 def test_one_seed_leads_nobody() -> None:
-    settings = [Setting({"x": 0.1 * i, "y": 0.5}, {0: 0.5, 1: 0.55}) for i in range(6)]
-    settings.append(Setting({"x": 0.9, "y": 0.9}, {0: 3.0}))
-    beliefs = Pooled(SPACE, 0).beliefs(settings)
-    assert beliefs[-1].setting == 6
-    assert Pooled(SPACE, 0).leader(settings).setting == beliefs[0].setting != 6
-    assert beliefs[0].better == pytest.approx(0.5), "it is against the leader that is shown"
+    tried = [Configuration({"x": 0.1 * i, "y": 0.5}, {0: 0.5, 1: 0.55}) for i in range(6)]
+    tried.append(Configuration({"x": 0.9, "y": 0.9}, {0: 3.0}))
+    summaries = AdaptivePolicy(SPACE, 0).summaries(tried)
+    assert summaries[-1].position == 6
+    assert AdaptivePolicy(SPACE, 0).leader(tried).position == summaries[0].position != 6
+    assert summaries[0].better == pytest.approx(0.5), "it is against the leader that is shown"
 
 
 def test_what_looks_best_by_one_run_gets_its_second_at_once() -> None:
-    settings = [Setting({"x": 0.1 * i, "y": 0.5}, {0: 0.5, 1: 0.55}) for i in range(9)]
-    settings += [Setting({"x": 0.1 * i, "y": 0.1}, {0: 0.5}) for i in range(2)]
-    settings.append(Setting({"x": 0.9, "y": 0.9}, {0: 0.75}))
-    assert Pooled(SPACE, 0).choose(settings, 1) == [Further(11)]
-    settings[-1] = Setting(settings[-1].params, {0: 0.75}, pending=frozenset({1}))
-    assert Further(11) not in Pooled(SPACE, 0).choose(settings, 1), "it is under way"
+    tried = [Configuration({"x": 0.1 * i, "y": 0.5}, {0: 0.5, 1: 0.55}) for i in range(9)]
+    tried += [Configuration({"x": 0.1 * i, "y": 0.1}, {0: 0.5}) for i in range(2)]
+    tried.append(Configuration({"x": 0.9, "y": 0.9}, {0: 0.75}))
+    assert AdaptivePolicy(SPACE, 0).choose(tried, 1) == [Further(11)]
+    tried[-1] = Configuration(tried[-1].params, {0: 0.75}, pending=frozenset({1}))
+    assert Further(11) not in AdaptivePolicy(SPACE, 0).choose(tried, 1), "it is under way"
 
 
 def test_what_is_stated_is_less_than_what_is_hoped_for() -> None:
     draws = np.random.default_rng(2)
-    settings = [
-        Setting({"x": float(x), "y": float(y)}, {j: float(x + draws.normal()) for j in range(2)})
+    tried = [
+        Configuration({"x": float(x), "y": float(y)}, {j: float(x + draws.normal()) for j in range(2)})
         for x, y in draws.random((40, 2))
     ]
-    policy, known = Pooled(SPACE, 0), list(range(len(settings)))
-    hoped, _ = policy._model(settings, known, HOPEFUL)
-    stated, _ = policy._model(settings, known, SCEPTICAL)
+    policy, known = AdaptivePolicy(SPACE, 0), list(range(len(tried)))
+    hoped, _ = policy.model(tried, known, SEARCH_PRIOR)
+    stated, _ = policy.model(tried, known, REPORTING_PRIOR)
     best = int(np.argmax(hoped.posterior.mean))
-    assert policy.leader(settings).setting == best
+    assert policy.leader(tried).position == best
     estimate = stated.raw(float(stated.posterior.mean[best]))
     assert estimate < hoped.raw(float(hoped.posterior.mean[best])) - 0.02
-    assert policy.leader(settings).estimate == pytest.approx(estimate)
-    beliefs = policy.beliefs(settings)
-    assert beliefs[0].estimate == pytest.approx(estimate)
-    assert [row.estimate for row in beliefs] == sorted((row.estimate for row in beliefs), reverse=True)
+    assert policy.leader(tried).estimate == pytest.approx(estimate)
+    summaries = policy.summaries(tried)
+    assert summaries[0].estimate == pytest.approx(estimate)
+    assert [row.estimate for row in summaries] == sorted((row.estimate for row in summaries), reverse=True)
 
 
 def test_a_whole_budget_in_flight_at_once_still_repeats_settings() -> None:
-    picks = Pooled(SPACE, 0, budget=4).choose([], 4)
+    picks = AdaptivePolicy(SPACE, 0, budget=4).choose([], 4)
     assert [type(pick) for pick in picks] == [New, New, Further, Further]
 
 
 def test_an_exhausted_design_asks_for_nothing() -> None:
     space: dict[str, Dimension] = {"mode": kd.categorical(["a", "b", "c"])}
     policy = FixedSeeds(space, 0, seeds=2)
-    settings = search(policy, lambda params: 0.5, 6)
-    assert [len(row.objectives) for row in settings] == [2, 2, 2]
-    assert policy.choose(settings, 4) == []
+    tried = search(policy, lambda params: 0.5, 6)
+    assert [len(row.objectives) for row in tried] == [2, 2, 2]
+    assert policy.choose(tried, 4) == []
 
 
 def test_equal_values_everywhere_break_nothing() -> None:
-    settings = search(Pooled(SPACE, 0), lambda params: 0.5, 30, noise=0.0)
-    assert Pooled(SPACE, 0).leader(settings).estimate == pytest.approx(0.5, abs=1e-6)
-    assert Pooled(SPACE, 0).gain_left(settings) is None, "without a spread there is no scale to judge by"
+    tried = search(AdaptivePolicy(SPACE, 0), lambda params: 0.5, 30, noise=0.0)
+    assert AdaptivePolicy(SPACE, 0).leader(tried).estimate == pytest.approx(0.5, abs=1e-6)
+    assert AdaptivePolicy(SPACE, 0).gain_left(tried) is None, "without a spread there is no scale to judge by"
 
 
 def test_very_many_settings_are_thinned_and_the_best_stay() -> None:
     draws = np.random.default_rng(0)
-    settings = [
-        Setting({"x": float(x), "y": float(y)}, {j: bump({"x": x, "y": y}) + 0.1 * draws.normal() for j in range(2)})
+    tried = [
+        Configuration(
+            {"x": float(x), "y": float(y)}, {j: bump({"x": x, "y": y}) + 0.1 * draws.normal() for j in range(2)}
+        )
         for x, y in draws.random((600, 2))
     ]
-    truths = [bump(row.params) for row in settings]
-    leader = Pooled(SPACE, 0).leader(settings)
-    assert truths[leader.setting] > np.quantile(truths, 0.98)
-    assert len(Pooled(SPACE, 0).choose(settings, 50)) == 50
+    truths = [bump(row.params) for row in tried]
+    leader = AdaptivePolicy(SPACE, 0).leader(tried)
+    assert truths[leader.position] > np.quantile(truths, 0.98)
+    assert len(AdaptivePolicy(SPACE, 0).choose(tried, 50)) == 50
 
 
 EFFECTS = (0.0, 3.0, -3.0, 1.0, -1.0)
 
 
-def in_folds(truths: Sequence[float], seeds: int = 2, noise: float = 0.1) -> list[Setting]:
-    """Settings at random whose seeds begin with folds in turn; fold f gives all of them ``EFFECTS[f]``."""
+def in_folds(truths: Sequence[float], seeds: int = 2, noise: float = 0.1) -> list[Configuration]:
+    """Configurations at random whose seeds begin with folds in turn; fold f gives all of them ``EFFECTS[f]``."""
     draws = np.random.default_rng(0)
     return [
-        Setting(
+        Configuration(
             {"x": float(draws.random()), "y": float(draws.random())},
             {seed: truth + EFFECTS[seed % 5] + noise * float(draws.normal()) for seed in range(66 * n, 66 * n + seeds)},
         )
@@ -356,14 +358,14 @@ def in_folds(truths: Sequence[float], seeds: int = 2, noise: float = 0.1) -> lis
 
 def test_a_setting_does_not_lead_for_the_folds_that_it_met() -> None:
     truths = np.random.default_rng(1).random(20)
-    settings = in_folds(truths.tolist())
-    leader = Pooled(SPACE, 0, folds=5).leader(settings)
-    assert truths[leader.setting] > 0.85
-    assert leader.estimate == pytest.approx(truths[leader.setting], abs=0.3)
-    assert truths[Pooled(SPACE, 0).leader(settings).setting] < 0.85, "it is the one of the easiest folds"
-    beliefs = Pooled(SPACE, 0, folds=5).beliefs(settings)
-    assert np.corrcoef([row.estimate for row in beliefs], [truths[row.setting] for row in beliefs])[0, 1] > 0.9
-    assert max(row.sd for row in beliefs) < 0.3
+    tried = in_folds(truths.tolist())
+    leader = AdaptivePolicy(SPACE, 0, folds=5).leader(tried)
+    assert truths[leader.position] > 0.85
+    assert leader.estimate == pytest.approx(truths[leader.position], abs=0.3)
+    assert truths[AdaptivePolicy(SPACE, 0).leader(tried).position] < 0.85, "it is the one of the easiest folds"
+    summaries = AdaptivePolicy(SPACE, 0, folds=5).summaries(tried)
+    assert np.corrcoef([row.estimate for row in summaries], [truths[row.position] for row in summaries])[0, 1] > 0.9
+    assert max(row.sd for row in summaries) < 0.3
 
 
 def test_a_search_in_folds_that_differ_finds_what_one_finds_in_folds_that_do_not() -> None:
@@ -371,7 +373,7 @@ def test_a_search_in_folds_that_differ_finds_what_one_finds_in_folds_that_do_not
     for index in range(4):
         world = Folded(SyntheticWorld("smooth", 0.5, 0.0, index), 5.0, index)
         for name, policy in (
-            ("with", Pooled(world.space, index, 45, folds=5)),
+            ("with", AdaptivePolicy(world.space, index, 45, folds=5)),
             ("without", Unaware(world.space, index, 45, 5)),
         ):
             regret[name].append(world.best - float(simulate(policy, world, 45).truth[-1]))
@@ -380,64 +382,64 @@ def test_a_search_in_folds_that_differ_finds_what_one_finds_in_folds_that_do_not
 
 
 def test_second_seeds_are_for_the_best_of_each_fold() -> None:
-    truths = [0.0, 5.0, 0.0, 5.0, 0.0, 5.0, 0.0, 5.0, 0.0, 5.0]  # settings n and n + 5 are of one fold
-    settings = in_folds(truths, seeds=1, noise=0.0)
-    picks = Pooled(SPACE, 0, folds=5).choose(settings, 5)
-    assert sorted(pick.setting for pick in picks if isinstance(pick, Further)) == [1, 3, 5, 7, 9]
-    unaware = Pooled(SPACE, 0).choose(settings, 5)
-    assert sorted(pick.setting for pick in unaware if isinstance(pick, Further)) == [1, 3, 5, 6, 9], "8, 6, 5, 3 and 4"
+    truths = [0.0, 5.0, 0.0, 5.0, 0.0, 5.0, 0.0, 5.0, 0.0, 5.0]  # configurations n and n + 5 are of one fold
+    tried = in_folds(truths, seeds=1, noise=0.0)
+    picks = AdaptivePolicy(SPACE, 0, folds=5).choose(tried, 5)
+    assert sorted(pick.position for pick in picks if isinstance(pick, Further)) == [1, 3, 5, 7, 9]
+    unaware = AdaptivePolicy(SPACE, 0).choose(tried, 5)
+    assert sorted(pick.position for pick in unaware if isinstance(pick, Further)) == [1, 3, 5, 6, 9], "8, 6, 5, 3 and 4"
 
 
 def test_what_stands_for_failed_runs_is_the_worst_of_their_fold() -> None:
-    settings = in_folds([0.0, 0.5, 0.2, 0.4, 0.3] * 8, seeds=1, noise=0.0)
-    settings.append(Setting({"x": 0.5, "y": 0.5}, failed=frozenset({1})))
-    (stand_in,) = imputed(settings, frozenset({40}), 5)[40].objectives.values()
+    tried = in_folds([0.0, 0.5, 0.2, 0.4, 0.3] * 8, seeds=1, noise=0.0)
+    tried.append(Configuration({"x": 0.5, "y": 0.5}, failed=frozenset({1})))
+    (stand_in,) = imputed(tried, frozenset({40}), 5)[40].objectives.values()
     assert stand_in == pytest.approx(3.0, abs=0.5), "as bad as any setting is, in the fold in which runs gain 3"
-    assert imputed(settings, frozenset({40}))[40].objectives == {1: pytest.approx(-2.8)}
-    assert all(isinstance(pick, New | Further) for pick in Pooled(SPACE, 0, folds=5).choose(settings, 3))
+    assert imputed(tried, frozenset({40}))[40].objectives == {1: pytest.approx(-2.8)}
+    assert all(isinstance(pick, New | Further) for pick in AdaptivePolicy(SPACE, 0, folds=5).choose(tried, 3))
 
 
 def test_of_very_many_settings_the_best_stay_and_not_those_of_an_easy_fold() -> None:
     truths = np.random.default_rng(2).random(600)
-    settings = in_folds(truths.tolist(), seeds=1)
-    kept = modelled(settings, 0, 5)
+    tried = in_folds(truths.tolist(), seeds=1)
+    kept = modelled(tried, 0, 5)
     assert len(kept) == 400
     assert np.isin(np.argsort(-truths)[:100], kept).all()
-    assert not np.isin(np.argsort(-truths)[:100], modelled(settings, 0)).all()
+    assert not np.isin(np.argsort(-truths)[:100], modelled(tried, 0)).all()
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-3])
 def test_settings_that_are_equal_but_for_their_folds_break_nothing(noise: float) -> None:
-    settings = in_folds([0.5] * 25, seeds=2, noise=noise)
-    assert Pooled(SPACE, 0, folds=5).leader(settings).estimate == pytest.approx(0.5, abs=0.3)
-    assert len(Pooled(SPACE, 0, folds=5).choose(settings, 4)) == 4
-    gain = Pooled(SPACE, 0, folds=5).gain_left(settings)
+    tried = in_folds([0.5] * 25, seeds=2, noise=noise)
+    assert AdaptivePolicy(SPACE, 0, folds=5).leader(tried).estimate == pytest.approx(0.5, abs=0.3)
+    assert len(AdaptivePolicy(SPACE, 0, folds=5).choose(tried, 4)) == 4
+    gain = AdaptivePolicy(SPACE, 0, folds=5).gain_left(tried)
     assert gain is not None
     assert gain < 0.1, "what is not known of all alike is nothing to gain"
 
 
 def test_first_seeds_of_settings_meet_the_folds_in_turn() -> None:
-    def firsts(policy: Pooled, wanted: int) -> list[int]:
+    def firsts(policy: AdaptivePolicy, wanted: int) -> list[int]:
         return [pick.seed for pick in policy.choose([], wanted) if isinstance(pick, New)]
 
-    assert firsts(Pooled(SPACE, 0), 4) == [0, 64, 128, 192]
-    assert firsts(Pooled(SPACE, 0, folds=5), 7) == [0, 66, 132, 198, 264, 325, 391]  # 65 n + n mod 5
-    assert firsts(Pooled(SPACE, 0, folds=100), 3) == [0, 101, 202]
-    assert firsts(Pooled(SPACE, 0, folds=5, common_seeds=True), 3) == [0, 0, 0]
-    settings = search(Pooled(SPACE, 0, folds=5), bump, 20)
-    picks = Pooled(SPACE, 0, folds=5).choose(settings, 16)
+    assert firsts(AdaptivePolicy(SPACE, 0), 4) == [0, 64, 128, 192]
+    assert firsts(AdaptivePolicy(SPACE, 0, folds=5), 7) == [0, 66, 132, 198, 264, 325, 391]  # 65 n + n mod 5
+    assert firsts(AdaptivePolicy(SPACE, 0, folds=100), 3) == [0, 101, 202]
+    assert firsts(AdaptivePolicy(SPACE, 0, folds=5, common_seeds=True), 3) == [0, 0, 0]
+    tried = search(AdaptivePolicy(SPACE, 0, folds=5), bump, 20)
+    picks = AdaptivePolicy(SPACE, 0, folds=5).choose(tried, 16)
     later = [pick.seed for pick in picks if isinstance(pick, New)]
     assert len(later) >= 4
-    assert later == [65 * number + number % 5 for number in range(len(settings), len(settings) + len(later))]
-    assert Setting({}, {66: 0.5}, frozenset({67})).next_seed == 68, "further seeds meet the other folds"
+    assert later == [65 * number + number % 5 for number in range(len(tried), len(tried) + len(later))]
+    assert Configuration({}, {66: 0.5}, frozenset({67})).next_seed == 68, "further seeds meet the other folds"
     with pytest.raises(ValueError, match="one fold or more"):
-        Pooled(SPACE, 0, folds=0)
+        AdaptivePolicy(SPACE, 0, folds=0)
 
 
 @pytest.mark.parametrize("folds", [1, 3, 5, 7, 64, 100])
 def test_seeds_that_wrap_keep_to_their_fold_and_below_those_of_the_preflight(folds: int) -> None:
-    policy = Pooled(SPACE, 0, folds=folds)
-    seeds = [policy._first_seed(number) for number in range(30_000)]
+    policy = AdaptivePolicy(SPACE, 0, folds=folds)
+    seeds = [policy.first_seed(number) for number in range(30_000)]
     assert all(seed % folds == number % folds for number, seed in enumerate(seeds))
     assert 890_000 < max(seeds) < SEEDS
     assert min(abs(after - before) for before, after in itertools.pairwise(seeds)) >= STRIDE - folds + 1
@@ -449,7 +451,7 @@ def test_a_fixed_design_fills_settings_before_it_begins_new_ones() -> None:
     policy = FixedSeeds(SPACE, 0, seeds=3)
     picks = policy.choose([], 5)
     assert [type(pick) for pick in picks] == [New, Further, Further, New, Further]
-    settings = search(policy, bump, 12, at_once=5)
-    assert [len(row.objectives) for row in settings] == [3] * 5
-    spread = [tuple(row.params.values()) for row in settings]
+    tried = search(policy, bump, 12, at_once=5)
+    assert [len(row.objectives) for row in tried] == [3] * 5
+    spread = [tuple(row.params.values()) for row in tried]
     assert all(math.dist(a, b) > 0.1 for a, b in itertools.combinations(spread, 2))  # type: ignore[arg-type]

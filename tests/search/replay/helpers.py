@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from kdsearch.search.gp.encoding import Encoding
-from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
+from kdsearch.search.policies.base import Configuration, Further, Leader, New, Pick
 from kdsearch.search.replay import Table
 from kdsearch.space import Dimension, Integer, Uniform
 
 
 class Blind:
-    """Random settings, ``seeds`` runs each; leads with the highest raw mean."""
+    """Random configurations, ``seeds`` runs each; leads with the highest raw mean."""
 
     def __init__(self, space: Mapping[str, Dimension], seed: int, seeds: int = 2) -> None:
         self.encoding = Encoding(space)
@@ -21,12 +21,12 @@ class Blind:
         self.seeds = seeds
         self.asked: list[int] = []
 
-    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+    def choose(self, tried: Sequence[Configuration], wanted: int) -> list[Pick]:
         self.asked.append(wanted)
         picks: list[Pick] = []
-        count = len(settings)
+        count = len(tried)
         for _ in range(wanted):
-            ordered = sum(len(row.objectives) + len(row.pending) for row in settings) + len(picks)
+            ordered = sum(len(row.objectives) + len(row.pending) for row in tried) + len(picks)
             if ordered % self.seeds:
                 picks.append(Further(count - 1))
             else:
@@ -34,8 +34,8 @@ class Blind:
                 count += 1
         return picks
 
-    def leader(self, settings: Sequence[Setting]) -> Leader:
-        means = [np.mean(list(row.objectives.values())) if row.objectives else -np.inf for row in settings]
+    def leader(self, tried: Sequence[Configuration]) -> Leader:
+        means = [np.mean(list(row.objectives.values())) if row.objectives else -np.inf for row in tried]
         best = int(np.argmax(means))
         return Leader(best, float(means[best]))
 

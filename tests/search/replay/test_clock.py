@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pytest
 
-from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
+from kdsearch.search.policies.base import Configuration, Further, Leader, New, Pick
 from kdsearch.search.replay import SyntheticWorld, TableWorld, simulate
 from kdsearch.tasks.base import Scalar
 
@@ -16,23 +16,23 @@ from .helpers import SPACE, Blind, small_table
 
 
 class Scripted:
-    """Gives the picks of a list, as many as are wanted; leads with setting 0."""
+    """Gives the picks of a list, as many as are wanted; leads with configuration 0."""
 
     def __init__(self, picks: Sequence[Pick]) -> None:
         self.picks = list(picks)
-        self.seen: list[tuple[Setting, ...]] = []
+        self.seen: list[tuple[Configuration, ...]] = []
 
-    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
-        self.seen.append(tuple(settings))
+    def choose(self, tried: Sequence[Configuration], wanted: int) -> list[Pick]:
+        self.seen.append(tuple(tried))
         given, self.picks = self.picks[:wanted], self.picks[wanted:]
         return given
 
-    def leader(self, settings: Sequence[Setting]) -> Leader:
+    def leader(self, tried: Sequence[Configuration]) -> Leader:
         return Leader(0, 9.0)
 
 
 class Timed(TableWorld):
-    """Costs by setting alone: 1, 3 and 5 seconds."""
+    """Costs by configuration alone: 1, 3 and 5 seconds."""
 
     def cost(self, params: Mapping[str, Scalar], seed: int) -> float:
         return {0.0: 1.0, 5.0: 3.0, 10.0: 5.0}[float(params["x"])]
@@ -52,7 +52,7 @@ def test_two_workers_by_hand() -> None:
     assert trace.seeds.tolist() == [1, 1, 2, 3, 3]
     assert set(trace.truth) == {1.0}
     assert set(trace.estimate) == {9.0}
-    assert (trace.settings, trace.ended) == (3, 5)
+    assert (trace.tried, trace.ended) == (3, 5)
     assert [row.pending for row in policy.seen[1]] == [frozenset(), {0}]
     assert policy.seen[1][0].objectives == {0: world.run(small_table().params[0], 0)}
     assert not policy.seen[0], "what a policy was shown does not change afterwards"
@@ -66,7 +66,7 @@ def test_seeds_are_given_in_order_and_results_are_the_worlds() -> None:
     assert simulate(final, world, budget=3, checkpoints=[]).ended == 0
     seen = Scripted([new(1), new(2), Further(1), Further(0)])
     trace = simulate(seen, world, budget=4, checkpoints=[4])
-    assert trace.settings == 2
+    assert trace.tried == 2
     last = seen.seen[-1]
     assert last[0].objectives == {0: world.run(small_table().params[1], 0)}
     assert last[1].objectives == {seed: world.run(small_table().params[2], seed) for seed in (0, 1)}
@@ -75,7 +75,7 @@ def test_seeds_are_given_in_order_and_results_are_the_worlds() -> None:
 def test_new_numbers_that_are_there_already_are_further_seeds() -> None:
     policy = Scripted([new(1), new(1), New({"x": 0.1, "k": 1}), Further(2)])
     trace = simulate(policy, TableWorld(small_table(), 0), budget=4, workers=4)
-    assert trace.settings == 2, "the second New is the first setting; Further(2) is the third answer's own"
+    assert trace.tried == 2, "the second New is the first setting; Further(2) is the third answer's own"
     assert trace.ended == 4
 
 
@@ -86,7 +86,7 @@ def test_the_budget_is_kept_whoever_asks_for_more() -> None:
     assert trace.runs.tolist() == [20, 21]
     assert policy.asked[0] == 7, "as many as train, and those ahead"
     assert sum(policy.asked) == 21
-    assert trace.settings == 11
+    assert trace.tried == 11
 
 
 def test_more_workers_take_less_time_for_the_same_runs() -> None:
@@ -108,7 +108,7 @@ def test_wrong_picks_are_refused() -> None:
     world = TableWorld(small_table(), 0)
     with pytest.raises(ValueError, match="outside the space in \\['x'\\]"):
         simulate(Scripted([New({"x": 11.0, "k": 1})]), world, 1)
-    with pytest.raises(ValueError, match="setting 3, but there are 0"):
+    with pytest.raises(ValueError, match="configuration 3, but there are 0"):
         simulate(Scripted([Further(3)]), world, 1)
     with pytest.raises(ValueError, match="workers >= 1"):
         simulate(Scripted([]), world, 1, workers=0)
@@ -120,7 +120,7 @@ def test_overhead_is_small() -> None:
     policy.picks += [Further(0)] * 999
     begin = time.perf_counter()
     simulate(policy, world, 1000)
-    # One setting of a thousand seeds is the worst case for copies; measured 0.05 ms, and machines are shared.
+    # One configuration of a thousand seeds is the worst case for copies; measured 0.05 ms, and machines are shared.
     assert (time.perf_counter() - begin) / 1000 < 1e-3
 
 
@@ -128,4 +128,4 @@ def test_a_search_of_a_table_can_try_every_row() -> None:
     world = TableWorld(small_table(), 0)
     assert world.space == SPACE
     trace = simulate(Blind(world.space, 0, seeds=1), world, 3)
-    assert trace.settings == 3
+    assert trace.tried == 3

@@ -76,7 +76,7 @@ def test_scores_stay_hidden_while_a_study_searches(ledger: Ledger, tmp_path: Pat
     write_table(ledger.results(record.id), tmp_path / "empty.npz")
     with np.load(tmp_path / "empty.npz") as archive:
         assert archive["score"].size == 0
-    with pytest.raises(KdsearchError, match="no two settings"):
+    with pytest.raises(KdsearchError, match="no two configurations"):
         read_table(tmp_path / "empty.npz")
 
 

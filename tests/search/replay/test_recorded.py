@@ -13,15 +13,15 @@ from kdsearch.space import Uniform
 from .helpers import SPACE, small_table
 
 
-def random_table(settings: int = 60, seeds: int = 16, rho: float = 0.3) -> Table:
+def random_table(tried: int = 60, seeds: int = 16, rho: float = 0.3) -> Table:
     """A linear truth with sd 1 over x, noise with sd 0.5 of which ``rho`` is shared by seed."""
     rng = np.random.default_rng(1)
-    x = (np.arange(settings) + 0.5) / settings
+    x = (np.arange(tried) + 0.5) / tried
     truth = np.sqrt(12) * (x - 0.5)
-    noise = np.sqrt(rho) * rng.standard_normal(seeds) + np.sqrt(1 - rho) * rng.standard_normal((settings, seeds))
-    params = tuple({"x": float(value), "y": float(other)} for value, other in zip(x, rng.random(settings), strict=True))
+    noise = np.sqrt(rho) * rng.standard_normal(seeds) + np.sqrt(1 - rho) * rng.standard_normal((tried, seeds))
+    params = tuple({"x": float(value), "y": float(other)} for value, other in zip(x, rng.random(tried), strict=True))
     space = {"x": Uniform(0.0, 1.0), "y": Uniform(0.0, 1.0)}
-    return Table("random", space, params, truth[:, None] + 0.5 * noise, np.ones((settings, seeds)))
+    return Table("random", space, params, truth[:, None] + 0.5 * noise, np.ones((tried, seeds)))
 
 
 def test_truth_and_spread_by_hand() -> None:
@@ -129,7 +129,7 @@ def test_the_largest_complete_block_is_kept() -> None:
     table = assemble("t", SPACE, [*rows(1, 4), *rows(2, 4), *rows(3, 2), *rows(4, 1), *rows(99, 4)])
     assert table.values.tolist() == [[1, 2, 3, 4], [2, 3, 4, 5]], "2 x 4 runs are more than 3 x 2"
     assert table.params[0] == {"x": 1, "k": 1}
-    with pytest.raises(ValueError, match="no two settings"):
+    with pytest.raises(ValueError, match="no two configurations"):
         assemble("t", SPACE, [*rows(1, 4), *rows(4, 1)])
 
 

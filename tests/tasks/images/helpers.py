@@ -11,7 +11,7 @@ from kdsearch.tasks.image_classification.task import ImageClassification
 from kdsearch.tasks.images.task import ImageTask
 from kdsearch.tasks.meta_auxiliary.task import MetaAuxiliary
 from kdsearch.tasks.mutual_learning.task import MutualLearning
-from kdsearch.tasks.transfer.task import Source, Transfer
+from kdsearch.tasks.transfer.task import SourceNetwork, Transfer
 from tests.tasks.images.data import TinyImages
 
 USUAL: dict[str, Any] = {"batch": 20, "epochs": 3, "schedule_name": "constant"}
@@ -30,7 +30,7 @@ def mutual(**options: Any) -> MutualLearning:
 def transfer(**options: Any) -> Transfer:
     data = options.pop("data", TinyImages())
     network = {"network": "studentnet", "width": 8, "epochs": 2}
-    source = Source("other", network, data=TinyImages(classes=4, count=100, seed=3), enlarge=40)
+    source = SourceNetwork("other", network, data=TinyImages(classes=4, count=100, seed=3), enlarge=40)
     given = {"transfer_from": (source,), "student": STUDENT, "hidden": 8, **USUAL} | options
     return Transfer(data, **given)
 

@@ -19,10 +19,9 @@ from kdsearch.models.classifiers.pretrained import Pretrained, freeze
 from kdsearch.models.registry import CLASSIFIERS
 from kdsearch.tasks.base import Layout, RunContext, RunRequest
 from kdsearch.tasks.images.task import ImageTask
-from kdsearch.tasks.runner import Form, StudentPopulation
-from kdsearch.tasks.workload import make_member, run_params
-from kdsearch.training.loop import train_all
-from kdsearch.training.members import Member, SingleRun
+from kdsearch.tasks.runner import Form, StudentPopulation, make_member, run_params
+from kdsearch.training.loop import train_one
+from kdsearch.training.members import Member
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import check
 from kdsearch.training.population.stacked import StackedParameters
@@ -131,7 +130,7 @@ def written_out(task: ImageTask, params: dict[str, Any], labels: Tensor, said: A
 def alone(task: ImageTask, request: RunRequest, workspace: Path) -> Member:
     """The run by itself in float64: one module, torch's optimizer, torch's losses."""
     params, workload = run_params(task, request), task.make_workload("student", "cpu", request.fold)
-    numbers = workload.numbers(request, params)
+    numbers = workload.loss_weights(request, params)
     said = getattr(numbers, "teacher", None) or getattr(numbers, "sources", None)
     feed = workload.feed(torch.float64)
     model = build_seeded(request.seed, workload.build).double()
@@ -139,7 +138,7 @@ def alone(task: ImageTask, request: RunRequest, workspace: Path) -> Member:
     loss = written_out(task, params, lambda samples: workload.data.labels[feed.clips(samples)], said)
     stepper = PlainStepper(model, optimizer, feed, loss)
     member = make_member(task, workload, request, RunContext(workspace, keep_weights=True), params)
-    train_all(stepper, workload.evaluate(), SingleRun(member))
+    train_one(stepper, workload.evaluate(), member)
     return member
 
 
@@ -156,7 +155,7 @@ def test_members_of_several_folds_are_the_runs_alone(tmp_path: Path, name: str, 
     population = StudentPopulation(task, "cpu", 4, form, torch.float64)
     members = [population.member(row, RunContext(tmp_path / f"m{i}", keep_weights=True)) for i, row in enumerate(runs)]
     assert len({len(member.recipe.clips) for member in members}) == 3
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     for i, (member, row) in enumerate(zip(members, runs, strict=True)):
         want = alone(task, row, tmp_path / f"a{i}")
         for column in ("objective", "score", "loss"):
@@ -176,7 +175,7 @@ def test_member_equals_alone(tmp_path: Path, name: str, form: Form, optimizer: s
         population.member(request, RunContext(tmp_path / f"m{i}", keep_weights=True))
         for i, request in enumerate(requests)
     ]
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     for i, (member, request) in enumerate(zip(members, requests, strict=True)):
         want = alone(task, request, tmp_path / f"a{i}")
         assert member.progress.curve["epoch"] == want.progress.curve["epoch"]
@@ -190,7 +189,7 @@ def test_member_equals_alone(tmp_path: Path, name: str, form: Form, optimizer: s
 
 @FORMS
 def test_a_tuned_member_in_resized_crops_equals_alone(tmp_path: Path, form: Form) -> None:
-    """What is held stays in every slot; Nesterov's momentum; views that no table holds."""
+    """What is frozen stays in every slot; Nesterov's momentum; views that no table holds."""
     weights = tmp_path / "w.pth"
     network = CLASSIFIERS["resnet18"].build(9, 4)
     torch.save(cast("Pretrained", network).layout().state_dict(), weights)
@@ -208,7 +207,7 @@ def test_a_tuned_member_in_resized_crops_equals_alone(tmp_path: Path, form: Form
         population.member(request, RunContext(tmp_path / f"m{i}", keep_weights=True))
         for i, request in enumerate(requests)
     ]
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     kept = network.state_dict()
     for i, (member, request) in enumerate(zip(members, requests, strict=True)):
         want = alone(task, request, tmp_path / f"a{i}")
@@ -234,7 +233,7 @@ def test_a_member_that_begins_anew_from_its_best_epoch_equals_alone(
     task = classification(epochs=5, optimizer="sgd")
     population = StudentPopulation(task, "cpu", 2, form, torch.float64)
     members = [population.member(request, RunContext(tmp_path / f"m{i}")) for i, request in enumerate(requests)]
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     for i, (member, request) in enumerate(zip(members, requests, strict=True)):
         want = alone(task, request, tmp_path / f"a{i}").progress.curve["loss"]
         assert member.progress.curve["loss"] == pytest.approx(want, rel=EXACT, abs=EXACT)
@@ -255,7 +254,7 @@ def test_held_layers_are_checked_exactly_and_shared_by_all(tmp_path: Path) -> No
     check(network, rows.views(), rows.buffers, x)
     assert set(seen) == {torch.float64}, "not the coarse check of a network whose code fixes its dtype"
     other = {name: value + (name == "conv1.weight") for name, value in network.state_dict().items()}
-    with pytest.raises(ValueError, match=r"conv1\.weight is held, so that all members share it"):
+    with pytest.raises(ValueError, match=r"conv1\.weight is frozen, so that all members share it"):
         rows.put(0, other)
 
 
@@ -273,7 +272,7 @@ def test_alpha_0_is_plain_cross_entropy_bit_for_bit(tmp_path: Path) -> None:
     labels = workload.data.labels  # type: ignore[attr-defined]
     stepper = PlainStepper(model, make_optimizer("adam", model.parameters(), 0.0), feed, plain)
     member = make_member(task, workload, request, RunContext(tmp_path / "a", keep_weights=True), params)
-    train_all(stepper, workload.evaluate(), SingleRun(member))
+    train_one(stepper, workload.evaluate(), member)
     found = task.train(request, RunContext(tmp_path / "b", keep_weights=True))
     assert found.weights is not None
     kept = torch.load(found.weights, weights_only=True)["state"]
@@ -286,7 +285,7 @@ def test_what_a_teacher_said_of_a_view_is_what_it_says(tmp_path: Path) -> None:
     teacher = train_teacher(task, tmp_path)
     workload = task.make_workload("student", "cpu")
     request = RunRequest("student", {"alpha": 0.5}, 0, teacher)
-    cached = workload.numbers(request, run_params(task, request)).teacher
+    cached = workload.loss_weights(request, run_params(task, request)).teacher
     feed = workload.feed(torch.float32)
     from kdsearch.training.steppers import Views
 
@@ -301,7 +300,7 @@ def test_what_a_teacher_said_of_a_view_is_what_it_says(tmp_path: Path) -> None:
             want = network.eval()(feed.take(samples.flatten(), torch.device("cpu"))).logits
         torch.testing.assert_close(cached(samples).flatten(0, 1), want, rtol=1e-5, atol=1e-5)
     assert int(cached.known.sum()) == len(seen), "each view is asked for once"
-    small = type(cached)(cached.ask, cached.space, 3, limit=10)
+    small = type(cached)(cached.compute, cached.space, 3, limit=10)
     torch.testing.assert_close(small(samples), cached(samples))
     assert not small.kept
 
@@ -309,7 +308,7 @@ def test_what_a_teacher_said_of_a_view_is_what_it_says(tmp_path: Path) -> None:
 def test_meta_auxiliary_runs_one_by_one() -> None:
     task = meta()
     assert task.layouts("cpu") == [Layout(1)]
-    assert not task.together(RunRequest("student", {}, 0))
+    assert not task.trains_together(RunRequest("student", {}, 0))
 
 
 @pytest.mark.parametrize("name", list(RUNS))

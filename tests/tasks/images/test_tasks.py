@@ -22,7 +22,7 @@ from kdsearch.tasks.image_classification import workload as classification_workl
 from kdsearch.tasks.images.task import ImageTask
 from kdsearch.tasks.options import ClassifierOptions
 from kdsearch.tasks.transfer import workload as transfer_workload
-from kdsearch.tasks.transfer.task import Source, Transfer
+from kdsearch.tasks.transfer.task import SourceNetwork, Transfer
 from tests.tasks.images.data import TinyImages
 from tests.tasks.images.helpers import (
     DISTIL,
@@ -128,7 +128,7 @@ def test_a_frozen_network_is_not_asked_about_other_images(tmp_path: Path) -> Non
     for given in (task, other):
         workload = given.make_workload("student", "cpu")
         params = {**given.parameters, "alpha": 0.5}
-        both.append(workload.numbers(RunRequest("student", params, 0, teacher), params).teacher)
+        both.append(workload.loss_weights(RunRequest("student", params, 0, teacher), params).teacher)
     assert both[0] is not both[1]
     with pytest.raises(ValueError, match="clips that are not among those"):
         both[1](torch.tensor([80]) * both[1].space.views)
@@ -143,7 +143,7 @@ def save_source(path: Path, classes: int, seed: int) -> Path:
 def test_several_sources_from_files_are_asked_side_by_side(tmp_path: Path) -> None:
     files = {name: save_source(tmp_path / f"{name}.pth", 5, seed) for seed, name in enumerate(("one", "two"))}
     sources = [
-        Source(name, {"network": "resnet18", "width": 4, "weights": str(path)}, classes=5)
+        SourceNetwork(name, {"network": "resnet18", "width": 4, "weights": str(path)}, classes=5)
         for name, path in files.items()
     ]
     task = transfer(transfer_from=sources, transfer_module=False, target_loss="focal", epochs=1)
@@ -151,7 +151,7 @@ def test_several_sources_from_files_are_asked_side_by_side(tmp_path: Path) -> No
     before = task.fingerprint()
     workload = task.make_workload("student", "cpu")
     params = {**task.parameters, "alpha": 0.5}
-    said = workload.numbers(RunRequest("student", params, 0), params).sources
+    said = workload.loss_weights(RunRequest("student", params, 0), params).teacher
     samples = workload.train[:6] * workload.feed(torch.float32).views
     assert said(samples).shape == (6, 10)
     for place, (source, path) in enumerate(zip(sources, files.values(), strict=True)):
@@ -163,7 +163,7 @@ def test_several_sources_from_files_are_asked_side_by_side(tmp_path: Path) -> No
     assert run(task, tmp_path / "run", params={"auxiliary": "focal"}).state == "done"
     save_source(files["two"], 5, 9)
     assert transfer(transfer_from=sources, transfer_module=False, target_loss="focal").fingerprint() != before
-    wrong = transfer(transfer_from=[Source("one", sources[0].network, classes=7)], epochs=1)
+    wrong = transfer(transfer_from=[SourceNetwork("one", sources[0].network, classes=7)], epochs=1)
     with pytest.raises(DataError, match="know another number of classes than 7"):
         run(wrong, tmp_path / "wrong", params={})
 
@@ -190,7 +190,7 @@ def test_a_source_that_learns_the_students_validation_images_is_refused() -> Non
     network = {"network": "studentnet", "width": 4, "epochs": 1}
 
     def declared(**options: Any) -> Transfer:
-        source = Source("other", network, data=images.cifar10(train=300, validation=0.1, **options))
+        source = SourceNetwork("other", network, data=images.cifar10(train=300, validation=0.1, **options))
         target = images.cifar10(train=200, validation=0.25, classes=("cat", "dog"))
         return Transfer(target, transfer_from=(source,), student=STUDENT)
 
@@ -248,7 +248,10 @@ def test_resumed_equals_unbroken(name: str, tmp_path: Path) -> None:
     ("name", "options"),
     [
         ("classification", {}),
-        ("classification", {"recompute": True, "teacher": {"network": "resnet20", "width": 4, "epochs": 1}}),
+        (
+            "classification",
+            {"activation_checkpointing": True, "teacher": {"network": "resnet20", "width": 4, "epochs": 1}},
+        ),
         ("classification", {"micro_batch": 10}),
         ("mutual", {"peers": 2}),
         ("transfer", {}),
@@ -320,8 +323,8 @@ def test_a_live_teacher_in_train_mode_is_another_one_and_keeps_its_file(name: st
     asked = run(quirk, tmp_path / "b", teacher, params=DISTIL[name])
     assert plain.curve["loss"] != asked.curve["loss"]
     assert "as the original: frozen networks use the batch's statistics" in quirk.description
-    assert not quirk.together(_student())
-    assert task.together(_student())
+    assert not quirk.trains_together(_student())
+    assert task.trains_together(_student())
 
 
 def _student() -> Any:
@@ -355,7 +358,7 @@ def test_the_best_epoch_on_test_is_a_quirk_that_leaves_the_objective_alone(tmp_p
         (meta, {"psi": 1}, "psi must be a whole number of at least 2"),
         (meta, {"optimizer": "adam"}, "virtual step is one of plain SGD"),
         (transfer, {"transfer_from": ()}, "a transfer needs one source or more"),
-        (transfer, {"transfer_from": ({"name": "a"},)}, "transfer_from holds kdsearch.tasks.Source"),
+        (transfer, {"transfer_from": ({"name": "a"},)}, "transfer_from holds kdsearch.tasks.SourceNetwork"),
         (transfer, {"hidden": 0}, "hidden must be a whole number of at least 1"),
         (classification, {"student": {"network": "resnet20", "weights": "x.pth"}}, "resnet20 takes no weights"),
         (classification, {"schedule_name": "steps"}, "milestones are the epochs of schedule_name='steps'"),
@@ -398,7 +401,7 @@ def test_the_teacher_has_a_recipe_of_its_own() -> None:
     task = classification(teacher=recipe | {"milestones": (150, 250), "epochs": 300, "weight_decay": 0.5})
     assert (task.optimizer_of("teacher"), task.optimizer_of("student")) == ("sgd", "adam")
     assert (task.epochs_of("teacher"), task.epochs_of("student")) == (300, 3)
-    numbers = dict(task.parameters) | dict(task.teacher_numbers())
+    numbers = dict(task.parameters) | dict(task.teacher_params())
     assert (numbers["learning_rate"], numbers["weight_decay"]) == (0.1, 0.5)
     schedule = task.schedule("teacher", numbers)
     rates = []

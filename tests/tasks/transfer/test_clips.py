@@ -10,7 +10,7 @@ import torch
 
 from kdsearch.data import clips, jhmdb
 from kdsearch.errors import DataError
-from kdsearch.tasks.transfer.task import Source, Transfer
+from kdsearch.tasks.transfer.task import SourceNetwork, Transfer
 from kdsearch.tasks.transfer.workload import source_feed
 from tests.tasks.images.data import TinyImages
 from tests.tasks.images.helpers import run, train_teacher
@@ -18,7 +18,7 @@ from tests.tasks.video_hashing.data import TinyData
 
 
 def task(quirks: tuple[str, ...] = ()) -> Transfer:
-    source = Source("stills", {"network": "studentnet", "width": 4, "epochs": 1}, data=TinyImages(), enlarge=32)
+    source = SourceNetwork("stills", {"network": "studentnet", "width": 4, "epochs": 1}, data=TinyImages(), enlarge=32)
     return Transfer(
         clips(TinyData("frames"), frames=4),
         (source,),

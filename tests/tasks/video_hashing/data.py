@@ -10,6 +10,7 @@ import numpy as np
 
 from kdsearch.data import jhmdb
 from kdsearch.data.clips import Clips
+from kdsearch.data.folds import FIRST, Fold
 from kdsearch.tasks.video_hashing.task import VideoHashing
 
 
@@ -27,6 +28,9 @@ class TinyData:
     modality: str = "poses"
     noise: float = 1.0
 
+    folds = None
+    num_classes = 3
+
     @property
     def label(self) -> str:
         return "tiny"
@@ -41,7 +45,10 @@ class TinyData:
     def fingerprint(self) -> str:
         return f"tiny-{self.modality}-{self.noise}"
 
-    def parts(self) -> Clips:
+    def query_groups(self) -> None:
+        return None
+
+    def parts(self, fold: Fold = FIRST) -> Clips:
         return self.load(1)
 
     def load(self, frames: int, size: int | None = None) -> Clips:

@@ -33,7 +33,7 @@ def train(workspace: Path, **options: Any) -> RunResult:
 
 
 def test_recomputed_blocks_train_as_kept_ones_do(tmp_path: Path) -> None:
-    usual, again = train(tmp_path / "usual"), train(tmp_path / "again", recompute=True)
+    usual, again = train(tmp_path / "usual"), train(tmp_path / "again", activation_checkpointing=True)
     assert again.curve["loss"] == pytest.approx(usual.curve["loss"], rel=1e-5)
     states = [torch.load(str(row.weights), weights_only=True)["state"] for row in (usual, again)]
     assert list(states[0]) == list(states[1])
@@ -42,7 +42,7 @@ def test_recomputed_blocks_train_as_kept_ones_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"micro_batch": 5}, {"precision": "bfloat16"}, {"micro_batch": 6, "recompute": True}]
+    "options", [{"micro_batch": 5}, {"precision": "bfloat16"}, {"micro_batch": 6, "activation_checkpointing": True}]
 )
 def test_they_begin_near_the_usual_run_and_learn(tmp_path: Path, options: dict[str, Any]) -> None:
     usual, other = train(tmp_path / "usual"), train(tmp_path / "other", **options)
@@ -53,15 +53,15 @@ def test_they_begin_near_the_usual_run_and_learn(tmp_path: Path, options: dict[s
 
 
 def test_an_encoder_without_blocks_is_named(tmp_path: Path) -> None:
-    task = VideoHashing(TinyData("poses"), recompute=True)
+    task = VideoHashing(TinyData("poses"), activation_checkpointing=True)
     with pytest.raises(StudyFileError, match="PoseConv names no blocks to compute again; leave it out, or choose"):
         task.train(RunRequest("student", {}, 0), RunContext(tmp_path))
 
 
-@pytest.mark.parametrize("options", [{"micro_batch": 5}, {"precision": "bfloat16"}, {"recompute": True}])
+@pytest.mark.parametrize("options", [{"micro_batch": 5}, {"precision": "bfloat16"}, {"activation_checkpointing": True}])
 def test_such_runs_train_one_by_one(options: dict[str, Any]) -> None:
     task = VideoHashing(TinyData("frames"), **options)
-    assert not task.together(RunRequest("student", {}, 0))
+    assert not task.trains_together(RunRequest("student", {}, 0))
     assert [layout.width for layout in task.layouts("cpu")] == [1]
 
 

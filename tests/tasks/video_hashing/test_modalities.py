@@ -1,4 +1,4 @@
-"""Teacher, then student with its help, on every modality of JHMDB: the stand-in, and the real archives if named."""
+"""Teacher, then student with its help, on every modality of JHMDB: synthetic data, and the real archives if named."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def train_both(task: VideoHashing, workspace: Path) -> RunResult:
 
 
 @pytest.mark.parametrize(("modality", "encoder", "options"), CASES)
-def test_standin(tmp_path: Path, modality: str, encoder: str, options: dict[str, Any]) -> None:
+def test_synthetic_data(tmp_path: Path, modality: str, encoder: str, options: dict[str, Any]) -> None:
     task = VideoHashing(jhmdb(modality=modality, root=tmp_path), **options)
     assert task.label == f"standin-{modality}-split1-5folds"
     assert task.encoder_name("student") == encoder
     train_both(task, tmp_path)
 
 
-def test_standin_frames(tmp_path: Path) -> None:
+def test_synthetic_frames(tmp_path: Path) -> None:
     task = VideoHashing(jhmdb(modality="frames", root=tmp_path), size=56, **SMALL)
     assert task.encoder_name("student") == "hara_resnet18"
     train_both(task, tmp_path)
@@ -78,5 +78,5 @@ def test_a_process_that_changes_its_data_does_not_keep_the_old(monkeypatch: pyte
     task = VideoHashing(data=jhmdb())
     real = dataset(task, "student", "cpu")
     monkeypatch.delenv("KDSEARCH_DATA")
-    standin = dataset(task, "student", "cpu")
-    assert real.inputs.shape != standin.inputs.shape or not real.inputs.equal(standin.inputs)
+    synthetic = dataset(task, "student", "cpu")
+    assert real.inputs.shape != synthetic.inputs.shape or not real.inputs.equal(synthetic.inputs)

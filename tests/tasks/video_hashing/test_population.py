@@ -18,18 +18,16 @@ from kdsearch.distillation.triplet import triplet_mean
 from kdsearch.errors import RunInterrupted
 from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.tasks.base import RunContext, RunRequest
-from kdsearch.tasks.runner import Form, StudentPopulation
+from kdsearch.tasks.runner import Form, StudentPopulation, make_member, run_params
 from kdsearch.tasks.video_hashing.data import dataset
 from kdsearch.tasks.video_hashing.task import DEFAULTS, VideoHashing
-from kdsearch.tasks.video_hashing.teacher import build_network, find_teacher
-from kdsearch.tasks.video_hashing.terms import Numbers
-from kdsearch.tasks.workload import make_member, run_params
-from kdsearch.training.loop import batch_sizes, train_all
-from kdsearch.training.members import Member, SingleRun
+from kdsearch.tasks.video_hashing.teacher import find_teacher
+from kdsearch.tasks.video_hashing.workload import loss_weights
+from kdsearch.training.loop import batch_sizes, train_one
+from kdsearch.training.members import Member
 from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
-from kdsearch.training.teacher_cache import TeacherOutputs
 from tests.tasks.video_hashing.data import drawn
 
 EXACT = 1e-12
@@ -70,7 +68,7 @@ def context(workspace: Path, report: Any = lambda epoch, objective: None) -> Run
 
 
 def weighted_sum(
-    given: VideoHashing, params: dict[str, Any], labels: Tensor, teacher: Callable[[Tensor], TeacherOutputs] | None
+    given: VideoHashing, params: dict[str, Any], labels: Tensor, teacher: Callable[[Tensor], HashingOutput] | None
 ) -> Callable[[HashingOutput, Tensor], Tensor]:
     """The documented sum, term by term, in plain numbers: nothing of how members are stacked."""
 
@@ -103,7 +101,7 @@ def alone(
     """The run by itself in float64: one module, torch's optimizer."""
     params, data = run_params(given, request), dataset(given, "student", "cpu", request.fold)
     taught = find_teacher(given, request, params, "cpu")
-    model = build_seeded(request.seed, lambda: build_network(given, "student", data.classes)).double()
+    model = build_seeded(request.seed, lambda: given.build("student", data.classes)).double()
     stepper = PlainStepper(
         model,
         make_optimizer(given.optimizer, model.parameters(), float(params["weight_decay"])),
@@ -113,7 +111,7 @@ def alone(
     )
     workload = given.make_workload("student", "cpu", request.fold)
     member = make_member(given, workload, request, context(workspace, report), params)
-    train_all(stepper, workload.evaluate(), SingleRun(member))
+    train_one(stepper, workload.evaluate(), member)
     return member
 
 
@@ -139,7 +137,7 @@ def test_each_member_is_the_run_alone_also_in_a_slot_filled_anew(
     population = StudentPopulation(given, "cpu", 2, form, torch.float64)
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(requests(teacher))]
     queue = Queue(members)
-    population.train_all(queue)
+    population.train_all(queue.claim, queue.ended)
     assert sum(queue.boundaries) == len(RUNS)
     for i, row in enumerate(requests(teacher)):
         wanted = alone(given, row, tmp_path / f"a{i}")
@@ -166,7 +164,7 @@ def test_members_of_several_folds_are_the_runs_alone(tmp_path: Path, form: Form,
     assert len(counts) > 2, "the folds' last batches differ"
     steps = {len(batch_sizes(count, batch)) for count in counts}
     assert (len(steps) > 1) == (batch == 57), "and of 57 in their number; one of them leaves a clip over"
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     for i, row in enumerate(runs):
         same(members[i], alone(given, row, tmp_path / f"a{i}"))
 
@@ -178,7 +176,9 @@ def test_members_of_several_folds_are_evaluated_in_one_forward(tmp_path: Path) -
     population.stepper.outputs = lambda slots, clips: asked.append(slots) or outputs(slots, clips)  # type: ignore
     folds = [Fold(0, 1), Fold(0, 2), Fold(0, 1), Fold(0, 3)]
     rows = [RunRequest("student", {}, seed, fold=fold) for seed, fold in enumerate(folds)]
-    population.train_all(Queue([population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]))
+    population.train_all(
+        Queue([population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]).claim
+    )
     assert asked == [[0, 1, 2, 3]]
 
 
@@ -197,7 +197,7 @@ def test_free_slots_are_not_computed(tmp_path: Path, teacher: Path, form: Form) 
     rows = requests(teacher, RUNS[:3])
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
     members[1].recipe = replace(members[1].recipe, epochs=1)
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     steps = math.ceil(len(members[0].recipe.clips) / given.batch)
     assert computed == [3] * steps + [2] * 2 * steps
     for i in (0, 2):
@@ -217,7 +217,7 @@ def test_members_of_several_teachers_each_hear_their_own(tmp_path: Path, teacher
     ]
     population = StudentPopulation(given, "cpu", 3, "looped", torch.float64)
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     for i, row in enumerate(rows):
         same(members[i], alone(given, row, tmp_path / f"a{i}"))
 
@@ -232,7 +232,7 @@ def test_a_run_of_no_terms_trains_on_when_the_others_have_ended(
     rows = requests(teacher, [nothing, RUNS[0]])
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
     members[1].recipe = replace(members[1].recipe, epochs=1)
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     assert [member.progress.epoch for member in members] == [3, 1]
     initial = dict(build_seeded(5, given.make_workload("student", "cpu").build).named_parameters())
     for name, value in initial.items():
@@ -246,7 +246,7 @@ def test_a_run_of_no_terms_trains_on_when_the_others_have_ended(
 
 def test_a_weight_without_a_teacher_is_refused() -> None:
     with pytest.raises(ValueError, match="given no teacher"):
-        Numbers.of(DEFAULTS | {"alpha": 0.5}, None)
+        loss_weights(DEFAULTS | {"alpha": 0.5}, None)
 
 
 @pytest.mark.parametrize("form", ["vmapped", "looped"])
@@ -257,7 +257,7 @@ def test_steps_without_loss_are_skipped_by_each_member_for_itself(tmp_path: Path
     rows = requests(teacher, [nothing, RUNS[0]])
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
     before = {name: value.double() for name, value in members[0].initial_state.state.items()}
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     unmoved = members[0].progress.best_weights
     assert all(torch.equal(unmoved[name], before[name]) for name in population.stepper.rows.layout.names)
     same(members[1], alone(given, rows[1], tmp_path / "alone"))
@@ -270,7 +270,7 @@ def test_divergence_of_one_member_touches_no_other(tmp_path: Path, teacher: Path
     explodes = {"params": {"learning_rate": math.inf}, "seed": 6}
     rows = requests(teacher, [RUNS[0], explodes, RUNS[3], RUNS[1]])
     members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
-    population.train_all(Queue(members))
+    population.train_all(Queue(members).claim)
     assert [member.progress.diverged for member in members] == [False, True, False, False]
     for i in (0, 2, 3):
         same(members[i], alone(given, rows[i], tmp_path / f"a{i}"))
@@ -287,11 +287,11 @@ def test_an_interrupted_member_goes_on_in_another_slot_as_if_unbroken(tmp_path: 
     first, second = requests(teacher, RUNS[1:3])
     cut = population.member(second, context(tmp_path / "cut", interrupt))
     whole = population.member(first, context(tmp_path / "whole"))
-    population.train_all(Queue([whole, cut]))
+    population.train_all(Queue([whole, cut]).claim)
     assert cut.interrupted
     assert cut.progress.epoch == 2
     again = population.member(second, context(tmp_path / "cut"))
-    population.train_all(Queue([again]))
+    population.train_all(Queue([again]).claim)
     same(again, alone(given, second, tmp_path / "a"))
     same(whole, alone(given, first, tmp_path / "b"))
 
@@ -311,7 +311,7 @@ def test_a_run_goes_on_from_its_checkpoint_in_the_other_way_of_training(
     def together(report: Any = lambda epoch, objective: None) -> Member:
         population = StudentPopulation(given, "cpu", 2, "vmapped", torch.float64)
         member = population.member(request, context(tmp_path / "cut", report))
-        population.train_all(Queue([member]))
+        population.train_all(Queue([member]).claim)
         return member
 
     if first == "alone":

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from kdsearch.data import Jhmdb, jhmdb
-from kdsearch.data.jhmdb.standin import StandinSource
+from kdsearch.data.jhmdb.synthetic import SyntheticReader
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import Task
 from kdsearch.tasks.video_hashing.task import QUIRKS, VideoHashing
@@ -100,8 +100,16 @@ def test_identity_is_json_and_tells_options_apart() -> None:
 def test_options_for_large_networks_change_the_identity_only_where_they_are_used() -> None:
     usual = make().identity()
     assert not {"precision", "recompute", "micro_batch"} & set(usual), "studies stored before them stay the same"
-    for options in ({"precision": "bfloat16"}, {"recompute": True}, {"micro_batch": 30}):
+    for options in ({"precision": "bfloat16"}, {"micro_batch": 30}):
         assert make(**options).identity() == usual | options
+    assert make(activation_checkpointing=True).identity() == usual | {"recompute": True}, "as older studies store it"
+
+
+def test_an_option_that_was_renamed_is_refused_with_its_new_name() -> None:
+    with pytest.raises(StudyFileError, match="recompute is named activation_checkpointing: write activation_check"):
+        make(recompute=True)
+    with pytest.raises(StudyFileError, match="activation_checkpointing=False in its place"):
+        make().with_options(recompute=False)
 
 
 def test_quirks_label_themselves() -> None:
@@ -129,10 +137,10 @@ def test_declaring_and_chance_read_no_frame(tmp_path: Path, monkeypatch: pytest.
         raise AssertionError("frames were read")
 
     monkeypatch.setattr(Jhmdb, "load", refuse)
-    monkeypatch.setattr(StandinSource, "clip", refuse)
+    monkeypatch.setattr(SyntheticReader, "clip", refuse)
     task = VideoHashing(jhmdb(modality=modality, root=tmp_path))
     assert task.label == f"standin-{modality}-split1-5folds"
-    assert task.description.startswith("stand-in, not JHMDB")
+    assert task.description.startswith("synthetic data, not JHMDB")
     assert json.dumps(task.identity())
     assert task.fingerprint()
     assert 0.07 < task.chance < 0.1

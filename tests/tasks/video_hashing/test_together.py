@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from kdsearch.tasks.base import Job, Layout, RunContext, RunRequest, RunResult, TrainsTogether
-from kdsearch.tasks.video_hashing import workload
+from kdsearch.tasks.video_hashing.task import VideoHashing
 from tests.tasks.video_hashing.data import drawn
 
 NUMBERS: list[dict[str, Any]] = [
@@ -86,10 +86,10 @@ def test_a_job_without_its_teacher_fails_alone(tmp_path: Path) -> None:
 
 def test_teachers_and_teachers_in_train_mode_stay_alone(tmp_path: Path) -> None:
     task = drawn(tmp_path, epochs=3, reductions=2)
-    assert task.together(RunRequest("student", {}, 0))
-    assert not task.together(RunRequest("teacher", {}, 0))
+    assert task.trains_together(RunRequest("student", {}, 0))
+    assert not task.trains_together(RunRequest("teacher", {}, 0))
     live = drawn(tmp_path, epochs=3, reductions=2, quirks=("teacher_train_mode",))
-    assert not live.together(RunRequest("student", {}, 0))
+    assert not live.trains_together(RunRequest("student", {}, 0))
     assert live.layouts("cpu") == [Layout(1)]
 
 
@@ -107,14 +107,14 @@ def test_every_layout_can_be_timed_and_the_key_names_what_it_depends_on(tmp_path
 
 
 def test_a_layer_that_does_not_stack_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    build = workload.build_network
+    build = VideoHashing.build
 
     def with_dropout(*given: Any) -> torch.nn.Module:
         network = build(*given)
         network.encoder.norms[0] = torch.nn.Sequential(network.encoder.norms[0], torch.nn.Dropout(0.5))
         return network
 
-    monkeypatch.setattr(workload, "build_network", with_dropout)
+    monkeypatch.setattr(VideoHashing, "build", with_dropout)
     task = drawn(tmp_path)
     assert task.seconds_a_step(Layout(2, "looped"), "cpu") > 0
     with pytest.raises(ValueError, match=r"encoder\.norms\.0\.1 \(Dropout\).*it trains as a loop, .*StreamDropout"):

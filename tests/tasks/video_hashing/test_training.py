@@ -15,11 +15,11 @@ from kdsearch.errors import DataError, RunInterrupted
 from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.models.registry import ENCODERS
 from kdsearch.tasks.base import RunContext, RunRequest, RunResult
+from kdsearch.tasks.runner import run_params
 from kdsearch.tasks.video_hashing import teacher as teachers
 from kdsearch.tasks.video_hashing.data import Dataset, dataset
 from kdsearch.tasks.video_hashing.task import VideoHashing
 from kdsearch.tasks.video_hashing.workload import Ranked, make_evaluate
-from kdsearch.tasks.workload import run_params
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper
 from tests.tasks.video_hashing.data import TinyData
@@ -198,7 +198,7 @@ def test_student_alone_touches_no_teacher(tmp_path: Path, monkeypatch: pytest.Mo
         raise AssertionError("the teacher was read")
 
     monkeypatch.setattr(teachers, "load_network", refuse)
-    monkeypatch.setattr(teachers, "teacher_outputs", refuse)
+    monkeypatch.setattr(teachers, "outputs_of_all", refuse)
     broken = tmp_path / "teacher.pt"
     broken.write_bytes(b"nothing a network could be read from")
     alone = run(tmp_path / "a")
@@ -317,7 +317,7 @@ def test_skip_zero_loss_leaves_the_weights_where_no_batch_has_a_loss(tmp_path: P
     # Two clips make no triplet, so that each batch's loss is exactly 0; weight decay would still move the weights.
     params = {"classification_weight": 0.0, "triplet_weight": 1.0}
     plain, quirky = make(batch=2, epochs=2), make(batch=2, epochs=2, quirks="skip_zero_loss")
-    want = build_seeded(0, lambda: teachers.build_network(plain, "student", 3)).named_parameters()
+    want = build_seeded(0, lambda: plain.build("student", 3)).named_parameters()
     initial = {name: value.detach() for name, value in want}
     kept = run(tmp_path / "quirk", quirky, **params)
     moved = run(tmp_path / "plain", plain, **params)
@@ -361,7 +361,7 @@ def test_best_epoch_on_test_changes_the_score_but_never_the_objective(tmp_path: 
     meta = torch.load(quirky.weights, weights_only=True)["meta"]
     assert (meta["epoch"], meta["objective"]) == (best + 1, quirky.curve["objective"][best])
     data = dataset(task, "student", "cpu")
-    network = teachers.build_network(task, "student", data.classes)
+    network = task.build("student", data.classes)
     network.load_state_dict(state(quirky))
     stepper = PlainStepper(network, None, data.inputs, None)  # type: ignore[arg-type]
     assert make_evaluate(task, data)(stepper, [0], [validated(data)])[0][:2] == (

@@ -276,14 +276,14 @@ def test_a_state_is_a_copy() -> None:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_all_tensors_stay_where_they_are(name: str) -> None:
     optimizer, weights = rows(name), normal(7, M, P)
-    held = [*optimizer.numbers.items(), *optimizer.memory.items()]
+    held = [*optimizer.hyperparameters.items(), *optimizer.memory.items()]
     places = [(name, tensor.data_ptr()) for name, tensor in held]
     advance(optimizer, weights, 0, 2)
     optimizer.load(0, optimizer.state(1))
     optimizer.reset(2)
     optimizer.put(2, {"weight_decay": 0.5})
     advance(optimizer, weights, 2, 4)
-    after = [*optimizer.numbers.items(), *optimizer.memory.items()]
+    after = [*optimizer.hyperparameters.items(), *optimizer.memory.items()]
     assert [(name, tensor.data_ptr()) for name, tensor in after] == places
 
 
@@ -303,7 +303,7 @@ def test_rows_of_few_bits_keep_their_memory_in_float32(name: str) -> None:
 def test_puts_of_some_numbers_leave_the_others() -> None:
     optimizer = rows("adam")
     optimizer.put(1, {"eps": 0.5})
-    assert {name: value[1].item() for name, value in optimizer.numbers.items()} == {
+    assert {name: value[1].item() for name, value in optimizer.hyperparameters.items()} == {
         "weight_decay": 0.1,
         "beta1": 0.8,
         "beta2": 0.999,
@@ -314,7 +314,7 @@ def test_puts_of_some_numbers_leave_the_others() -> None:
 def test_errors_say_what_is_known() -> None:
     with pytest.raises(ValueError, match="unknown optimizer 'lion'; choose one of adam, adamw, sgd"):
         make_row_optimizer("lion", 1, 1, torch.float32, "cpu")
-    with pytest.raises(ValueError, match="RowSGD has no beta1; its numbers are weight_decay, momentum, nesterov"):
+    with pytest.raises(ValueError, match="RowSGD has no beta1; its hyperparameters are weight_decay, momentum"):
         rows("sgd").put(0, {"beta1": 0.9})
     with pytest.raises(ValueError, match="RowAdam continues a state of shapes"):
         rows("adam").load(0, rows("sgd").state(0))

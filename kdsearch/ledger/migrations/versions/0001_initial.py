@@ -149,25 +149,3 @@ def upgrade() -> None:
         postgresql_where=sa.text("state IN ('queued', 'leased')"),
     )
     op.create_index("ix_run_study_state", "run", ["study_id", "state"], unique=False, schema="kdsearch")
-
-
-def downgrade() -> None:
-    """Drop the tables."""
-    op.drop_index("ix_run_study_state", table_name="run", schema="kdsearch")
-    op.drop_index(
-        "ix_run_claimable",
-        table_name="run",
-        schema="kdsearch",
-        postgresql_where=sa.text("state IN ('queued', 'leased')"),
-    )
-    op.drop_table("run", schema="kdsearch")
-    op.drop_index(op.f("ix_event_study_id"), table_name="event", schema="kdsearch")
-    op.drop_table("event", schema="kdsearch")
-    op.drop_index(
-        "uq_configuration_searched_params",
-        table_name="configuration",
-        schema="kdsearch",
-        postgresql_where=sa.text("kind = 'searched'"),
-    )
-    op.drop_table("configuration", schema="kdsearch")
-    op.drop_table("study", schema="kdsearch")

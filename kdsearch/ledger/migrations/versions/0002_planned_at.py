@@ -12,8 +12,3 @@ down_revision = "0001"
 def upgrade() -> None:
     """Add the column."""
     op.add_column("study", sa.Column("planned_at", sa.DateTime(timezone=True), nullable=True), schema="kdsearch")
-
-
-def downgrade() -> None:
-    """Drop it."""
-    op.drop_column("study", "planned_at", schema="kdsearch")

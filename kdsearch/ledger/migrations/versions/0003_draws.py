@@ -49,29 +49,6 @@ def upgrade() -> None:
     )
 
 
-def downgrade() -> None:
-    """Take it back; fails where studies of version 2 have begun, whose confirm seeds an older check refuses."""
-    op.drop_index("uq_configuration_without_params", table_name="configuration", schema="kdsearch")
-    _check("configuration", "kind", "kind IN ('searched', 'baseline', 'ablation', 'teacher')")
-    _check("run", _FRESH, "(pool = 'confirm') = (seed >= 2147483648)")
-    op.drop_constraint(op.f("fk_run_study_id_version"), "run", schema="kdsearch", type_="foreignkey")
-    op.create_foreign_key(
-        op.f("fk_run_study_id"),
-        "run",
-        "study",
-        ["study_id"],
-        ["id"],
-        source_schema="kdsearch",
-        referent_schema="kdsearch",
-        ondelete="CASCADE",
-    )
-    for name in ("queries", "fold", "partition", "version"):
-        op.drop_column("run", name, schema="kdsearch")
-    op.drop_constraint(op.f("uq_study_id_version"), "study", schema="kdsearch", type_="unique")
-    for name in ("best_without_id", "version"):
-        op.drop_column("study", name, schema="kdsearch")
-
-
 def _add(table: str, column: sa.Column[object]) -> None:
     op.add_column(table, column, schema="kdsearch")
 

@@ -15,12 +15,12 @@ Floats = npt.NDArray[np.float64]
 
 
 def from_unit(space: Mapping[str, Range], point: Sequence[float] | Floats) -> dict[str, Scalar]:
-    """The setting at ``point``, ``[dimensions]`` in [0, 1]: whole numbers and choices have bins of equal width."""
+    """The numbers at ``point``, ``[dimensions]`` in [0, 1]: whole numbers and choices have bins of equal width."""
     return {name: _value(dimension, float(u)) for (name, dimension), u in zip(space.items(), point, strict=True)}
 
 
 def to_unit(space: Mapping[str, Range], params: Mapping[str, Scalar]) -> Floats:
-    """The point ``[dimensions]`` of a setting: for whole numbers and choices the middle of the bin."""
+    """The point ``[dimensions]`` of a configuration: for whole numbers and choices the middle of the bin."""
     return np.array([_coordinate(dimension, params[name]) for name, dimension in space.items()])
 
 

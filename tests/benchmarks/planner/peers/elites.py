@@ -1,4 +1,4 @@
-"""How irace draws new settings: around elites, with a spread that shrinks from race to race."""
+"""How irace draws new configurations: around elites, with a spread that shrinks from race to race."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Elites:
         self._chances: dict[int, Chances] = {}
 
     def sharpen(self, elites: Mapping[int, Mapping[str, Scalar]], race: int, new: int) -> None:
-        """Before ``race`` (2, 3 ...), which draws ``new`` settings around ``elites``: their parameters by position."""
+        """Before ``race`` (2, 3 ...), which draws ``new`` ones around ``elites``: their parameters by position."""
         self.sigma *= (1 / new) ** (1 / len(self.space))
         share = min((race - 1) / self.races, 1.0)
         for position, params in elites.items():
@@ -45,7 +45,7 @@ class Elites:
     def child(
         self, elites: Mapping[int, Mapping[str, Scalar]], ranked: Sequence[int], rng: np.random.Generator
     ) -> tuple[int, dict[str, Scalar]]:
-        """Parent and parameters of a new setting; ``ranked`` are the elites' positions, best first."""
+        """Parent and parameters of a new configuration; ``ranked`` are the elites' positions, best first."""
         weights = np.arange(len(ranked), 0, -1, dtype=np.float64)
         parent = ranked[int(rng.choice(len(ranked), p=weights / weights.sum()))]
         point = to_unit(self.space, elites[parent])

@@ -11,19 +11,19 @@ from .cube import Floats
 
 
 def rank_sums(results: Floats) -> Floats:
-    """Sum over seeds of each setting's rank, ``[settings]``; of ``results`` ``[seeds, settings]`` the highest is 1."""
+    """Sum over seeds of each configuration's rank, ``[C]``; of ``results`` ``[seeds, C]`` the highest has rank 1."""
     from scipy.stats import rankdata
 
     return np.asarray(rankdata(-results, axis=1).sum(axis=0), dtype=np.float64)
 
 
 def survivors(results: Floats, alpha: float = 0.05) -> npt.NDArray[np.bool_]:
-    """Which settings stay, ``[settings]``; ``results`` is ``[seeds, settings]``, higher is better.
+    """Which configurations stay, ``[configurations]``; ``results`` is ``[seeds, configurations]``, higher is better.
 
-    Where Friedman's test over ``k`` settings and ``n`` seeds has p < ``alpha``, those go whose rank sum is above the
-    lowest by more than ``t(1 - alpha/2, (n-1)(k-1)) * sqrt(2 (n A - sum R^2) / ((n-1)(k-1)))`` with ``A`` the sum of
-    squared ranks (Conover 1999, Practical Nonparametric Statistics, 5.8; used so by irace, Lopez-Ibanez et al. 2016).
-    Fewer than three settings are never tested: a race ends before.
+    Where Friedman's test over ``k`` configurations and ``n`` seeds has p < ``alpha``, those go whose rank sum is above
+    the lowest by more than ``t(1 - alpha/2, (n-1)(k-1)) * sqrt(2 (n A - sum R^2) / ((n-1)(k-1)))`` with ``A`` the sum
+    of squared ranks (Conover 1999, Practical Nonparametric Statistics, 5.8; used so by irace, Lopez-Ibanez et al.
+    2016). Fewer than three configurations are never tested: a race ends before.
     """
     from scipy.stats import friedmanchisquare, rankdata, t
 

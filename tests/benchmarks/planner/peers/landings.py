@@ -1,4 +1,4 @@
-"""Where the picks of an answer have gone: a new setting may turn out to be one that was there already."""
+"""Where the picks of an answer have gone: a new configuration may turn out to be one that was there already."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kdsearch.search.policies.base import New, Pick, Setting
+from kdsearch.search.policies.base import Configuration, New, Pick
 from kdsearch.space import Range
 
 from .cube import to_unit
@@ -15,20 +15,20 @@ Place = tuple[int, int]
 
 
 class Answer:
-    """The last answer of a policy, until the settings show its runs."""
+    """The last answer of a policy, until the configurations show its runs."""
 
     def __init__(self, space: Mapping[str, Range]) -> None:
         self.space = space
-        self._before: tuple[Setting, ...] = ()
+        self._before: tuple[Configuration, ...] = ()
         self._picks: tuple[Pick, ...] = ()
 
-    def sent(self, settings: Sequence[Setting], picks: Sequence[Pick]) -> None:
+    def sent(self, tried: Sequence[Configuration], picks: Sequence[Pick]) -> None:
         """Remember ``picks``, chosen from ``settings``."""
-        self._before, self._picks = tuple(settings), tuple(picks)
+        self._before, self._picks = tuple(tried), tuple(picks)
 
-    def landed(self, settings: Sequence[Setting], *, new: bool = False) -> list[Place]:
-        """Places of all picks, or of the new settings alone; once, when ``settings`` show them, and then no more."""
-        places = landings(self.space, self._before, settings, self._picks) if self._picks else []
+    def landed(self, tried: Sequence[Configuration], *, new: bool = False) -> list[Place]:
+        """Positions of all picks, or of the new ones alone; once, when ``tried`` shows them, and then no more."""
+        places = landings(self.space, self._before, tried, self._picks) if self._picks else []
         if not places:
             return []
         kept = [place for pick, place in zip(self._picks, places, strict=True) if isinstance(pick, New) or not new]
@@ -37,13 +37,13 @@ class Answer:
 
 
 def landings(
-    space: Mapping[str, Range], before: Sequence[Setting], after: Sequence[Setting], picks: Sequence[Pick]
+    space: Mapping[str, Range], before: Sequence[Configuration], after: Sequence[Configuration], picks: Sequence[Pick]
 ) -> list[Place]:
     """Position and seed index of each pick that was chosen from ``before``; empty where ``after`` does not show them.
 
-    Each pick is one seed that is in ``after`` and not in ``before``. A new setting is the next position that has just
-    come; where fewer have come than were picked, it is the one nearest to it, in the unit cube, of those that have an
-    unexplained seed. Further seeds of a setting follow it.
+    Each pick is one seed that is in ``after`` and not in ``before``. A new configuration is the next position that has
+    just come; where fewer have come than were picked, it is the one nearest to it, in the unit cube, of those that have
+    an unexplained seed. Further seeds of a configuration follow it.
     """
     spare = {position: _seeds(setting) for position, setting in enumerate(after)}
     for position, setting in enumerate(before):
@@ -55,7 +55,7 @@ def landings(
     if len(arrived) == len(news):
         homes = arrived
     else:
-        further = [pick.setting for pick in picks if not isinstance(pick, New) and pick.setting < len(before)]
+        further = [pick.position for pick in picks if not isinstance(pick, New) and pick.position < len(before)]
         free = {position: len(seeds) - further.count(position) for position, seeds in spare.items()}
         homes = []
         for new in news:
@@ -66,12 +66,12 @@ def landings(
             free[homes[-1]] -= 1
     positions, places, following = [*range(len(before)), *homes], [], iter(homes)
     for pick in picks:
-        position = next(following) if isinstance(pick, New) else positions[pick.setting]
+        position = next(following) if isinstance(pick, New) else positions[pick.position]
         if not spare[position]:  # guessed wrong before: what is left
             position = next(other for other, seeds in spare.items() if seeds)
         places.append((position, spare[position].pop(0)))
     return places
 
 
-def _seeds(setting: Setting) -> list[int]:
+def _seeds(setting: Configuration) -> list[int]:
     return sorted({*setting.objectives, *setting.pending, *setting.failed})

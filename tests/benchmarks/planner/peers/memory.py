@@ -1,4 +1,4 @@
-"""An Optuna study in memory whose trials are followed through a growing list of settings."""
+"""An Optuna study in memory whose trials are followed through a growing list of configurations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kdsearch.engines.optuna_mirror import distributions
-from kdsearch.search.policies.base import Pick, Setting
+from kdsearch.search.policies.base import Configuration, Pick
 from kdsearch.space import Range
 from kdsearch.tasks.base import Scalar
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Run:
-    """A trial that has not been told, the position of its setting and the seed index that it was proposed with."""
+    """A trial that has not been told, its configuration's position and the seed index that it was proposed with."""
 
     trial: Trial
     position: int
@@ -32,7 +32,7 @@ class Run:
 
 
 class Memory:
-    """One trial a proposal: told once, it never changes, as Optuna demands. Settings of others are unknown to it."""
+    """One trial a proposal: told once, it never changes, as Optuna demands. What others proposed is unknown to it."""
 
     def __init__(self, space: Mapping[str, Range], sampler: BaseSampler, pruner: BasePruner | None = None) -> None:
         import optuna
@@ -42,13 +42,13 @@ class Memory:
         with _quiet():
             self.study: Study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner)
         self._answer = Answer(space)
-        self._proposed: list[Trial] = []  # of the last answer: not yet found among the settings
+        self._proposed: list[Trial] = []  # of the last answer: not yet found among the configurations
         self._runs: dict[int, Run] = {}
         self._positions: dict[int, int] = {}
 
-    def running(self, settings: Sequence[Setting]) -> list[Run]:
+    def running(self, tried: Sequence[Configuration]) -> list[Run]:
         """All trials that were not told, those of the last answer included as soon as ``settings`` show them."""
-        places = self._answer.landed(settings, new=True)
+        places = self._answer.landed(tried, new=True)
         for trial, (position, seed) in zip(self._proposed, places, strict=False):
             self._runs[trial.number] = Run(trial, position, seed)
             self._positions[trial.number] = position
@@ -56,15 +56,15 @@ class Memory:
             self._proposed.clear()
         return list(self._runs.values())
 
-    def sent(self, settings: Sequence[Setting], picks: Sequence[Pick]) -> None:
-        """The answer in which the last proposals went out, and the settings that it was chosen from.
+    def sent(self, tried: Sequence[Configuration], picks: Sequence[Pick]) -> None:
+        """The answer in which the last proposals went out, and the configurations that it was chosen from.
 
-        All its picks are expected among the settings before the next answer.
+        All its picks are expected among the configurations before the next answer.
         """
-        self._answer.sent(settings, picks)
+        self._answer.sent(tried, picks)
 
-    def recall(self, settings: Sequence[Mapping[str, Scalar]], values: Mapping[int, float]) -> None:
-        """Start from finished work: one trial a setting, COMPLETE with the value of its position or else RUNNING."""
+    def recall(self, tried: Sequence[Mapping[str, Scalar]], values: Mapping[int, float]) -> None:
+        """Start from finished work: a trial a configuration, COMPLETE with its position's value or else RUNNING."""
         from optuna.trial import TrialState, create_trial
 
         self.study.add_trials(
@@ -74,7 +74,7 @@ class Memory:
                 distributions=self._dims,
                 value=values.get(position),
             )
-            for position, params in enumerate(settings)
+            for position, params in enumerate(tried)
         )
 
     def propose(self) -> dict[str, Scalar]:

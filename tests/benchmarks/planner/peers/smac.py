@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
+from kdsearch.search.policies.base import Configuration, Further, Leader, New, Pick
 from kdsearch.space import Categorical, Integer, Range
 from kdsearch.tasks.base import Scalar
 
@@ -19,11 +19,11 @@ from .optional import optional
 class Smac:
     """``HyperparameterOptimizationFacade`` of SMAC3 2.4 with its defaults, ``deterministic=False``.
 
-    (Lindauer et al. 2022, JMLR 23.) That is: a Sobol design of at most ten settings a dimension and a quarter of
+    (Lindauer et al. 2022, JMLR 23.) That is: a Sobol design of at most ten configurations a dimension and a quarter of
     ``budget``, then challengers with 1, 2, 3 seeds (``max_config_calls=3``) on the incumbent's seeds; a challenger goes
     as soon as its mean on shared seeds is not better, without a test. Costs are negated objectives. SMAC draws its
-    seeds once and gives them to every setting in the same order, so its n-th seed of a setting is our index n.
-    The leader is the incumbent, its estimate the mean over its seeds. A failed seed is told as crashed, with the
+    seeds once and gives them to every configuration in the same order, so its n-th seed of a configuration is our index
+    n. The leader is the incumbent, its estimate the mean over its seeds. A failed seed is told as crashed, with the
     highest cost so far. In a small discrete space SMAC ends when it finds nothing new: then there are no more picks.
     """
 
@@ -47,9 +47,9 @@ class Smac:
         self._running: dict[Place, Any] = {}
         self._worst: float | None = None
 
-    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+    def choose(self, tried: Sequence[Configuration], wanted: int) -> list[Pick]:
         """SMAC's next ``wanted`` asks."""
-        self._tell(settings)
+        self._tell(tried)
         picks: list[Pick] = []
         fresh: dict[Any, int] = {}
         self._asked.clear()
@@ -60,29 +60,29 @@ class Smac:
                 break
             position = self._positions.get(info.config, fresh.get(info.config))
             if position is None:
-                fresh[info.config] = len(settings) + len(fresh)
+                fresh[info.config] = len(tried) + len(fresh)
                 picks.append(New(self._params(dict(info.config))))
             else:
                 picks.append(Further(position))
             self._asked.append(info)
-        self._answer.sent(settings, picks)
+        self._answer.sent(tried, picks)
         return picks
 
-    def leader(self, settings: Sequence[Setting]) -> Leader:
+    def leader(self, tried: Sequence[Configuration]) -> Leader:
         """SMAC's incumbent."""
-        self._tell(settings)
+        self._tell(tried)
         incumbents = self._facade.intensifier.get_incumbents()
         if not incumbents:
-            return highest_mean(settings)
+            return highest_mean(tried)
         cost = self._facade.runhistory.average_cost(incumbents[0])
         return Leader(self._positions[incumbents[0]], -float(cost))
 
-    def _tell(self, settings: Sequence[Setting]) -> None:
-        for info, place in zip(self._asked, self._answer.landed(settings), strict=False):
+    def _tell(self, tried: Sequence[Configuration]) -> None:
+        for info, place in zip(self._asked, self._answer.landed(tried), strict=False):
             self._positions.setdefault(info.config, place[0])
             self._running[place] = info
         for place in sorted(self._running):
-            setting = settings[place[0]]
+            setting = tried[place[0]]
             if place[1] in setting.objectives or place[1] in setting.failed:
                 value = self._value(setting.objectives.get(place[1]))
                 self._facade.tell(self._running.pop(place), value, False)

@@ -1,7 +1,7 @@
-"""Where a peer's new settings come from: uniform draws, a Sobol sequence, or one of Optuna's samplers.
+"""Where a peer's new configurations come from: uniform draws, a Sobol sequence, or one of Optuna's samplers.
 
-A proposal need not become a setting: where its numbers are there already (a table, a small space), whoever runs it
-gives that setting one more seed. So proposals are numbered by themselves, never by position.
+A proposal need not become a configuration: where its numbers are there already (a table, a small space), whoever runs
+it gives that configuration one more seed. So proposals are numbered by themselves, never by position.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from kdsearch.search.policies.base import Pick, Setting
+from kdsearch.search.policies.base import Configuration, Pick
 from kdsearch.space import Range
 from kdsearch.tasks.base import Scalar
 
-from .counts import complete_params, raw_mean
+from .counts import raw_mean, settled
 from .cube import Floats, from_unit
 from .memory import Memory
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Proposes new settings."""
+    """Proposes new configurations."""
 
-    def learn(self, settings: Sequence[Setting], seeds: int) -> None:
-        """Take note of the settings whose first ``seeds`` seeds have all ended; called before each answer."""
+    def learn(self, tried: Sequence[Configuration], seeds: int) -> None:
+        """Take note of the configurations whose first ``seeds`` seeds have all ended; called before each answer."""
 
-    def sent(self, settings: Sequence[Setting], picks: Sequence[Pick]) -> None:
-        """The whole answer, with its proposals, and the settings that it was chosen from."""
+    def sent(self, tried: Sequence[Configuration], picks: Sequence[Pick]) -> None:
+        """The whole answer, with its proposals, and the configurations that it was chosen from."""
 
     def propose(self) -> dict[str, Scalar]:
-        """A setting that was not proposed before, as far as that can be had."""
+        """A configuration that was not proposed before, as far as that can be had."""
 
 
 class Random:
@@ -44,10 +44,10 @@ class Random:
         self.space = space
         self._rng = np.random.default_rng(seed)
 
-    def learn(self, settings: Sequence[Setting], seeds: int) -> None:
+    def learn(self, tried: Sequence[Configuration], seeds: int) -> None:
         """Nothing."""
 
-    def sent(self, settings: Sequence[Setting], picks: Sequence[Pick]) -> None:
+    def sent(self, tried: Sequence[Configuration], picks: Sequence[Pick]) -> None:
         """Nothing."""
 
     def propose(self) -> dict[str, Scalar]:
@@ -67,10 +67,10 @@ class Sobol:
         self._engine = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng(seed))
         self._points: deque[Floats] = deque()
 
-    def learn(self, settings: Sequence[Setting], seeds: int) -> None:
+    def learn(self, tried: Sequence[Configuration], seeds: int) -> None:
         """Nothing."""
 
-    def sent(self, settings: Sequence[Setting], picks: Sequence[Pick]) -> None:
+    def sent(self, tried: Sequence[Configuration], picks: Sequence[Pick]) -> None:
         """Nothing."""
 
     def propose(self) -> dict[str, Scalar]:
@@ -90,15 +90,15 @@ class Optuna:
     def __init__(self, space: Mapping[str, Range], sampler: BaseSampler) -> None:
         self._memory = Memory(space, sampler)
 
-    def learn(self, settings: Sequence[Setting], seeds: int) -> None:
+    def learn(self, tried: Sequence[Configuration], seeds: int) -> None:
         """Tell what has ended since the last call."""
-        for run in self._memory.running(settings):
-            if complete_params(settings[run.position]) >= seeds and run.seed not in settings[run.position].pending:
-                self._memory.tell(run, raw_mean(settings[run.position]))
+        for run in self._memory.running(tried):
+            if settled(tried[run.position]) >= seeds and run.seed not in tried[run.position].pending:
+                self._memory.tell(run, raw_mean(tried[run.position]))
 
-    def sent(self, settings: Sequence[Setting], picks: Sequence[Pick]) -> None:
-        """Keep the answer, so that its proposals are found among the settings."""
-        self._memory.sent(settings, picks)
+    def sent(self, tried: Sequence[Configuration], picks: Sequence[Pick]) -> None:
+        """Keep the answer, so that its proposals are found among the configurations."""
+        self._memory.sent(tried, picks)
 
     def propose(self) -> dict[str, Scalar]:
         """The sampler's next proposal."""

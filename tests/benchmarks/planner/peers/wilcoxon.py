@@ -1,13 +1,13 @@
-"""TPE with Optuna's WilcoxonPruner: a setting's seeds end early when the best setting beats it on the same seeds."""
+"""TPE with Optuna's WilcoxonPruner: a configuration's seeds end early when the best beats it on the same seeds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kdsearch.search.policies.base import Further, Leader, New, Pick, Setting
+from kdsearch.search.policies.base import Configuration, Further, Leader, New, Pick
 from kdsearch.space import Range
 
-from .counts import asked, complete_params, highest_mean, raw_mean
+from .counts import asked, highest_mean, raw_mean, settled
 from .memory import Memory
 
 
@@ -32,30 +32,30 @@ class Wilcoxon:
         self._reported: dict[int, set[int]] = {}
         self.seeds = seeds
 
-    def choose(self, settings: Sequence[Setting], wanted: int) -> list[Pick]:
+    def choose(self, tried: Sequence[Configuration], wanted: int) -> list[Pick]:
         """The next seed of each running trial that waits for none, then new trials."""
-        self._read(settings)
-        running = dict.fromkeys(run.position for run in self._memory.running(settings))
-        free = [p for p in running if asked(settings[p]) < self.seeds and not settings[p].pending]
+        self._read(tried)
+        running = dict.fromkeys(run.position for run in self._memory.running(tried))
+        free = [p for p in running if asked(tried[p]) < self.seeds and not tried[p].pending]
         picks: list[Pick] = [Further(position) for position in free[:wanted]]
         picks += [New(self._memory.propose()) for _ in range(wanted - len(picks))]
-        self._memory.sent(settings, picks)
+        self._memory.sent(tried, picks)
         return picks
 
-    def leader(self, settings: Sequence[Setting]) -> Leader:
+    def leader(self, tried: Sequence[Configuration]) -> Leader:
         """Optuna's best trial; before there is one, the highest raw mean."""
-        self._read(settings)
+        self._read(tried)
         best = self._memory.best()
-        return highest_mean(settings) if best is None else Leader(*best)
+        return highest_mean(tried) if best is None else Leader(*best)
 
-    def _read(self, settings: Sequence[Setting]) -> None:
+    def _read(self, tried: Sequence[Configuration]) -> None:
         """Report the seeds that have ended, and tell the trials that are through or pruned."""
-        for run in self._memory.running(settings):
-            setting = settings[run.position]
+        for run in self._memory.running(tried):
+            setting = tried[run.position]
             reported = self._reported.setdefault(run.trial.number, set())
             fresh = sorted(index for index in setting.objectives.keys() - reported if index < self.seeds)
             news = {index: setting.objectives[index] for index in fresh}
             reported.update(news)
             pruned = bool(news) and self._memory.report(run, news)
-            if pruned or (complete_params(setting) >= self.seeds and run.seed not in setting.pending):
+            if pruned or (settled(setting) >= self.seeds and run.seed not in setting.pending):
                 self._memory.tell(run, raw_mean(setting))

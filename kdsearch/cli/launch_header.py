@@ -1,0 +1,88 @@
+"""What ``kdsearch launch`` prints before the first run: the study, its data, its budget and what is random in a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Console
+
+from kdsearch import environment
+from kdsearch.cli.common import folded
+from kdsearch.data.synthetic import says_synthetic
+from kdsearch.engines.launch import Launch
+from kdsearch.ledger.records import StudyRecord
+from kdsearch.report.units import FEWEST_TEACHERS
+from kdsearch.search.budget import describe
+from kdsearch.search.searches import shares_of
+from kdsearch.study.declaration import Study
+from kdsearch.study.without import describe_without
+from kdsearch.tasks.base import VARY
+
+
+def print_header(console: Console, opened: Launch) -> None:
+    """Print one labelled line per item. A terminal wraps it between words, aligned with its text."""
+    width = console.width if console.is_terminal else None
+    for label, text in header(opened):
+        console.print(folded(f"{label:<10}{text}", width, indent=10))
+
+
+def header(opened: Launch) -> Iterator[tuple[str, str]]:
+    """Label and text of each line."""
+    study, record, workers = opened.loaded.study, opened.record, len(opened.places)
+    yield "study", record.name + (f" (preset {study.preset})" if study.preset else "")
+    yield "data", study.description
+    if says_synthetic(study.description) and (root := environment.data_root()) is not None:
+        yield "note", f"{environment.DATA}={root} does not contain these data, so synthetic data are used"
+    yield "budget", _budget(study, record)
+    yield "draws", _draws(study, record)
+    if words := describe_without(study):
+        yield "without", words
+    where = "in this process" if opened.engine == "debug" else f"{workers} worker process{'' if workers == 1 else 'es'}"
+    yield "engine", f"{opened.engine}, {where}"
+    if isinstance(study.taught, int) and study.taught < FEWEST_TEACHERS:
+        yield (
+            "note",
+            f"the report gives no verdict: all fresh seeds share {study.taught} teachers, and a verdict needs "
+            f"{FEWEST_TEACHERS} or more",
+        )
+    for change in opened.changes:
+        yield "changed", change
+
+
+def _budget(study: Study, record: StudyRecord) -> str:
+    """The budget of the search, and how many fresh seeds are compared after it."""
+    confirm, without = record.settings.confirm, shares_of(record.settings).get("without")
+    share = f", of which {describe(without)} without distillation" if without else ""
+    first = 1 + bool(study.off) + bool(without)
+    others = len(study.baselines) + confirm.finalists
+    seeds, fewer = confirm.seeds, confirm.others or confirm.seeds
+    fresh = f"{seeds} fresh seeds for each of up to {first + others} configurations"
+    if fewer < seeds and others:
+        fresh = f"{seeds} fresh seeds for each of the {first} compared first, {fewer} for each of up to {others} others"
+    return f"{describe(record.settings.budget)} over {', '.join(study.space)}{share}; then {fresh}"
+
+
+def _draws(study: Study, record: StudyRecord) -> str:
+    """What differs between runs besides initialisation and order, and what is the same for all."""
+    taught, vary = record.settings.teachers, str(study.defaults.get(VARY, "split+teacher")).split("+")
+    if not study.folds:
+        if taught == "none":
+            return (
+                "one validation split for all runs" if VARY in study.defaults else "what the function does with a seed"
+            )
+        teachers = {"one": "one teacher", "given": "one teacher, from a file"}.get(str(taught), "one teacher per seed")
+        return f"one validation split for all runs, {teachers}"
+    split = "one fold validates all runs"
+    if "split" in vary:
+        split = f"{study.folds} folds validate in turn" if study.folds > 1 else "one held-out part validates"
+        split += ", with new partitions for fresh seeds"
+    if taught == "none":
+        return split
+    if taught == "given":
+        return f"{split}; one teacher, from a file"
+    if taught == "one":
+        return f"{split}; one teacher, trained without what validates"
+    shared = ""
+    if "teacher" in vary:
+        shared = f", {taught} for the fresh seeds" if isinstance(taught, int) else " and per fresh seed"
+    return f"{split}; one teacher per fold{shared}, trained without that fold"
