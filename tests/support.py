@@ -19,6 +19,8 @@ from kdsearch.data.folds import Fold
 from kdsearch.errors import RunInterrupted
 from kdsearch.ledger.settings import StudySettings
 from kdsearch.ledger.studies import Declaration, to_json
+from kdsearch.search.replay import Table
+from kdsearch.space import Uniform
 from kdsearch.tasks import RunContext, RunRequest, RunResult
 from kdsearch.tasks.base import Job, Jobs, Layout
 
@@ -276,3 +278,14 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "con
             return value
         time.sleep(0.05)
     raise AssertionError(f"{what} did not come within {seconds} s")
+
+
+def random_table(count: int = 60, seeds: int = 16, rho: float = 0.3) -> Table:
+    """A linear truth with sd 1 over x, noise with sd 0.5 of which ``rho`` is shared by seed."""
+    rng = np.random.default_rng(1)
+    x = (np.arange(count) + 0.5) / count
+    truth = np.sqrt(12) * (x - 0.5)
+    noise = np.sqrt(rho) * rng.standard_normal(seeds) + np.sqrt(1 - rho) * rng.standard_normal((count, seeds))
+    params = tuple({"x": float(value), "y": float(other)} for value, other in zip(x, rng.random(count), strict=True))
+    space = {"x": Uniform(0.0, 1.0), "y": Uniform(0.0, 1.0)}
+    return Table("random", space, params, truth[:, None] + 0.5 * noise, np.ones((count, seeds)))

@@ -10,7 +10,7 @@ import pytest
 from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
-from kdsearch.cli.more import extend
+from kdsearch.cli.more_runs import extend
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.ledger.ledger import Ledger

@@ -2,16 +2,13 @@
 
 from kdsearch.search.replay.clock import Trace, simulate
 from kdsearch.search.replay.reading import hpo_rl_bench, read_table
-from kdsearch.search.replay.recorded import SurrogateWorld, TableWorld
-from kdsearch.search.replay.surrogate import MeanSurface
+from kdsearch.search.replay.recorded import TableWorld
 from kdsearch.search.replay.synthetic import SyntheticWorld
 from kdsearch.search.replay.table import Table
 from kdsearch.search.replay.task import task
 from kdsearch.search.replay.world import World
 
 __all__ = [
-    "MeanSurface",
-    "SurrogateWorld",
     "SyntheticWorld",
     "Table",
     "TableWorld",

@@ -10,11 +10,9 @@ import numpy as np
 from typing_extensions import override
 
 from kdsearch.search.gp.encoding import Encoding
-from kdsearch.search.replay import surfaces
 from kdsearch.search.replay.draws import choice, key_of
-from kdsearch.search.replay.surrogate import MeanSurface
 from kdsearch.search.replay.table import Table
-from kdsearch.search.replay.world import Place, World, anywhere
+from kdsearch.search.replay.world import Place, World
 from kdsearch.tasks.base import Scalar
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -89,35 +87,3 @@ class TableWorld(World):
     def _distances(self, params: Mapping[str, Scalar]) -> Floats:
         squared: Floats = self._encoding.squared(self._encoding.unit([params]), self._units).sum(0)[0]
         return squared
-
-
-class SurrogateWorld(TableWorld):
-    """A recorded table as a world without gaps: the truth everywhere is a surface through its means.
-
-    See :class:`MeanSurface`; at the table's own points, too, the surface is the truth. Residuals and costs are those of
-    the nearest row. ``best`` and ``tau`` are of 4096 fixed points. ``surface`` may be handed in where many worlds share
-    one table, since fitting it takes a tenth of a second.
-    """
-
-    def __init__(self, table: Table, seed: int, *, widen: bool = False, surface: MeanSurface | None = None) -> None:
-        super().__init__(table, seed, widen=widen)
-        self.surface = surface or MeanSurface.fit(table)
-        self.name = f"{table.name} surrogate"
-        points = self._encoding.snap(surfaces.sample(len(table.space)))
-        values = self.surface(points)
-        self.best, self.tau = float(values.max()), float(values.std())
-        self._truths: dict[tuple[float | str, ...], float] = {}
-
-    @override
-    def truth(self, params: Mapping[str, Scalar]) -> float:
-        # The surface.
-        key = key_of(self.space, params)
-        known = self._truths.get(key)
-        if known is None:
-            known = self._truths[key] = float(self.surface(self._encoding.unit([params]))[0])
-        return known
-
-    @override
-    def placement(self) -> Place:
-        # The world has every configuration.
-        return anywhere

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from kdsearch.errors import KdsearchError
 from kdsearch.search.replay import (
-    MeanSurface,
-    SurrogateWorld,
     SyntheticWorld,
     Table,
     TableWorld,
@@ -24,6 +22,8 @@ from kdsearch.search.replay import (
     read_table,
 )
 from kdsearch.search.replay.synthetic import KINDS
+
+from .surrogate import MeanSurface, SurrogateWorld
 
 SIGMAS = (0.5, 1.0, 2.0, 3.0)
 RHOS = (0.0, 0.3)

@@ -115,4 +115,4 @@ def test_the_grids_have_the_published_noise(name: str, seeds: int, sigma: float)
 def test_the_command_writes_a_table(home: Path, tmp_path: Path) -> None:
     code, output = run_program("export", "runs", "x", "--table", "x.csv", home=home)
     assert code == 1
-    assert "ends in .npz" in output
+    assert "FILE.npz" in output

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from support import random_table
 
-from kdsearch.search.replay import MeanSurface, SurrogateWorld, Table, TableWorld
+from kdsearch.search.replay import Table, TableWorld
 from kdsearch.search.replay.spread import spread
 from kdsearch.search.replay.table import Row, assemble
-from kdsearch.space import Uniform
 
 from .helpers import SPACE, small_table
-
-
-def random_table(tried: int = 60, seeds: int = 16, rho: float = 0.3) -> Table:
-    """A linear truth with sd 1 over x, noise with sd 0.5 of which ``rho`` is shared by seed."""
-    rng = np.random.default_rng(1)
-    x = (np.arange(tried) + 0.5) / tried
-    truth = np.sqrt(12) * (x - 0.5)
-    noise = np.sqrt(rho) * rng.standard_normal(seeds) + np.sqrt(1 - rho) * rng.standard_normal((tried, seeds))
-    params = tuple({"x": float(value), "y": float(other)} for value, other in zip(x, rng.random(tried), strict=True))
-    space = {"x": Uniform(0.0, 1.0), "y": Uniform(0.0, 1.0)}
-    return Table("random", space, params, truth[:, None] + 0.5 * noise, np.ones((tried, seeds)))
 
 
 def test_truth_and_spread_by_hand() -> None:
@@ -94,19 +83,6 @@ def test_scaled_tables_have_tau_one() -> None:
     assert table.values.mean() == pytest.approx(0)
     assert TableWorld(table, 0).tau == pytest.approx(1)
     assert table.spread.rho == pytest.approx(random_table().spread.rho)
-
-
-def test_the_surrogates_mean_is_its_truth_and_follows_the_table() -> None:
-    table = random_table()
-    world = SurrogateWorld(table, seed=2)
-    at = {"x": 0.7531, "y": 0.5}
-    assert world.truth(at) == pytest.approx(np.sqrt(12) * (0.7531 - 0.5), abs=0.25)
-    assert np.mean([world.run(at, seed) for seed in range(4000)]) == pytest.approx(world.truth(at), abs=0.03)
-    assert world.placement()(at) is at
-    assert world.tau == pytest.approx(1, abs=0.15)
-    assert world.best >= max(world.truth(params) for params in table.params) - 0.1
-    again = MeanSurface.fit(table, world.surface.lengths)
-    np.testing.assert_allclose(again.weights, world.surface.weights)
 
 
 def test_spread_by_hand() -> None:
