@@ -9,7 +9,7 @@ launch: $(VENV)/installed
 	$(RUN) -m kdsearch launch studies/jhmdb_weights.py
 
 test: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 4 --dist loadscope
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
 
 # Linter, formatter, type checker, import order of the rooms.
 check: $(VENV)/installed-dev

@@ -51,3 +51,11 @@ def ledger(database_url: str, home: Path) -> Iterator[Ledger]:
     opened = Ledger.connect(database_url)
     yield opened
     opened.database.dispose()
+
+
+_LONG = ("test_docs.py", "test_kills.py", "test_image_studies.py", "test_commands.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: begun last, one of them would keep one process busy while the others have nothing."""
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ import numpy as np
 import kdsearch as kd
 from kdsearch.data.folds import Fold
 from kdsearch.errors import RunInterrupted
+from kdsearch.ledger.records import SearchRun, StudyRecord
 from kdsearch.ledger.settings import StudySettings
 from kdsearch.ledger.studies import Declaration, to_json
+from kdsearch.search.remaining import remaining
 from kdsearch.search.replay import Table
 from kdsearch.space import Uniform
 from kdsearch.tasks import RunContext, RunRequest, RunResult
@@ -289,3 +291,9 @@ def random_table(count: int = 60, seeds: int = 16, rho: float = 0.3) -> Table:
     params = tuple({"x": float(value), "y": float(other)} for value, other in zip(x, rng.random(count), strict=True))
     space = {"x": Uniform(0.0, 1.0), "y": Uniform(0.0, 1.0)}
     return Table("random", space, params, truth[:, None] + 0.5 * noise, np.ones((count, seeds)))
+
+
+def runs_expected(study: StudyRecord, configurations: Any, runs: Sequence[SearchRun]) -> int:
+    """All runs of the study when it is finished: those that have ended, and those that are left."""
+    ended = sum(run.state in ("done", "diverged", "failed") for run in runs)
+    return ended + remaining(study, configurations, runs).runs

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-import psutil
-
 # glibc returns blocks above its mmap threshold to the kernel after each operation, and page faults then cost much of
 # the time of 2-D and 3-D convolutions.
 ALLOCATOR = {
@@ -107,6 +105,8 @@ def _started(pid: int) -> str:
         pass
     if Path("/proc/self/stat").exists():
         return ""
+    import psutil  # where there is no /proc alone: benchmarks load this module on machines without it
+
     try:
         return f"{psutil.Process(pid).create_time():.0f}"
     except psutil.Error:

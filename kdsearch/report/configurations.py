@@ -69,7 +69,7 @@ def second_id(selection: Selection) -> int | None:
 
 
 def best_without_id(selection: Selection) -> int | None:
-    """Return the best setting of the search without a teacher, where the winner has one: else neither side distils."""
+    """Return the best configuration without a teacher, where the winner has one: else neither side distils."""
     best, winner = selection.study.best_without_id, selection.study.winner_id
     if winner is None or winner not in selection.configurations or not uses_teacher(selection, winner):
         return None
@@ -116,7 +116,7 @@ def replaced_question(selection: Selection) -> str | None:
         return None  # the primary sentence says so
     if not without_space(settings):
         return "without distillation this space has no number left to search, so that it is the winner without it"
-    return "no setting of the search without distillation has two runs that ended well"
+    return "no configuration of the search without distillation has two runs that ended well"
 
 
 def uses_teacher(selection: Selection, id_: int) -> bool:

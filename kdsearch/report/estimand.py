@@ -41,15 +41,19 @@ def average_sentence(selection: Selection) -> str:
     else:
         factors = random_factors(selection)
         held = _held(factors)
-        parts = [_over(factors), *([f"held: {held}"] if held else [])]
+        parts = [_over(factors, IN_SHORT), *([f"held: {held}"] if held else [])]
     return f"Averages over {'; '.join([*parts, *covered])}."
 
 
-def _over(factors: RandomFactors) -> str:
+EXACT = ("partitions of this train list", "teachers trained so")
+IN_SHORT = ("new validation splits of the train list", "newly trained teachers")
+
+
+def _over(factors: RandomFactors, words: tuple[str, str] = EXACT) -> str:
     seeds = "student seeds" if factors.draws.folds or factors.teachers != "none" else "seeds"
     over = [seeds] if factors.trains else []
-    over += ["new validation splits of the train list"] if factors.split else []
-    over += ["newly trained teachers"] if factors.teacher or factors.teachers == "per-seed" else []
+    over += [words[0]] if factors.split else []
+    over += [words[1]] if factors.teacher or factors.teachers == "per-seed" else []
     return listed(over) or "runs of one seed"
 
 

@@ -44,7 +44,7 @@ OTHER: Mapping[str, str] = {
     "undecided": "The winner is not shown to be better than {name}",
     NONE: "Whether the winner is better than {name} is not known",
 }
-"""Of the winner and another setting, a baseline or the best one without distillation."""
+"""Of the winner and another configuration, a baseline or the best one without distillation."""
 
 CLAIMS: Mapping[str, str] = {
     "better": "helps",
@@ -87,7 +87,7 @@ def _found(selection: Selection, comparisons: Comparisons) -> Finding:
 def describe_other(selection: Selection, id_: int) -> str:
     """What the winner is compared with, for a reader who knows none of the report's labels."""
     if id_ != selection.study.ablation_id:
-        return f"the best setting that was found without distillation ({selection.name(id_)})"
+        return f"the best configuration that was found without distillation ({selection.name(id_)})"
     return "the same without distillation"
 
 
@@ -96,13 +96,13 @@ def _on_distillation(selection: Selection, comparisons: Comparisons) -> Finding:
     assert winner is not None
     if primary is None and not uses_teacher(selection, winner):
         return Finding(
-            "The search found no use for distillation: the setting that it chose does without. "
+            "The search found no use for distillation: the configuration that it chose does without. "
             f"{_mean(selection, comparisons)}"
         )
     if primary is None or primary not in comparisons.rows:
         why = void_primary(selection) or "no fresh seed ended well both with and without it"
         return Finding(f"{DISTILLATION[NONE]}: {why}. {_mean(selection, comparisons)}")
-    # A gain over another setting may be that of its other numbers: only all else equal it is distillation's.
+    # A gain over another configuration may be that of its other numbers: only all else equal it is distillation's.
     claims = DISTILLATION if primary == selection.study.ablation_id else OTHER
     return _against(selection, comparisons, primary, describe_other(selection, primary), claims)
 
@@ -224,7 +224,7 @@ def second_sentences(selection: Selection) -> list[str]:
 def _sentence(selection: Selection, id_: int, which: str) -> str:
     comparison, label = compare(selection).rows.get(id_), name_in_sentence(selection, id_)
     if label.startswith(BEST):
-        label = label.replace(BEST, BEST.replace("best", "best setting"))
+        label = label.replace(BEST, BEST.replace("best", "best configuration"))
     if comparison is None:
         none = "no common fresh seed ended well" if selection.finished else "no common fresh seed has ended yet"
         return f"{which}: winner against {label}: {none}."
@@ -255,26 +255,26 @@ def _meaning(selection: Selection, comparison: Comparison, label: str) -> str:
 def effort_sentences(selection: Selection, other: int) -> list[str]:
     """Say in numbers what both searches spent, where ``other`` comes of one that had far fewer runs.
 
-    The winner is the best of many settings then, and what it is compared with the best of few.
+    The winner is the best of many configurations then, and what it is compared with the best of few.
     """
     if not _is_best_without(selection, other):
         return []
-    (runs, settings), (most, tried) = (_spent(selection, kind) for kind in ("without", "searched"))
+    (runs, own), (most, tried) = (_spent(selection, kind) for kind in ("without", "searched"))
     if FEW * runs >= most:
         return []
     return [
-        f"The search without distillation had {plural(runs, 'run')} over {plural(settings, 'setting')}, the other "
+        f"The search without distillation had {plural(runs, 'run')} over {plural(own, 'configuration')}, the other "
         f"{most:,} over {tried:,}: too few there can make distillation look useful."
     ]
 
 
 def _is_best_without(selection: Selection, id_: int) -> bool:
-    """Whether the winner is compared with another setting: a gain over that may be that of other numbers."""
+    """Whether the winner is compared with another configuration: a gain over that may be that of other numbers."""
     return id_ != selection.study.ablation_id and id_ == best_without_id(selection)
 
 
 def _spent(selection: Selection, kind: SearchKind) -> tuple[int, int]:
-    """Runs of a search before the winner was chosen, and the settings that they are of; of any code, failed or not."""
+    """Runs of a search before the winner was chosen, and their configurations; of any code, failed or not."""
     every = (*selection.runs, *selection.left_out, *selection.failures)
     own = search_runs(selection.configurations, every, kind)
     return len(own), len({run.configuration_id for run in own})
@@ -283,7 +283,7 @@ def _spent(selection: Selection, kind: SearchKind) -> tuple[int, int]:
 def itself_sentences(selection: Selection, comparisons: Comparisons, other: int) -> list[str]:
     """Say what distillation does at the winner's own numbers, where it is not shown to help there.
 
-    Only where the winner is compared with another setting, ``other``.
+    Only where the winner is compared with another configuration, ``other``.
     """
     comparison = comparisons.rows.get(selection.study.ablation_id or -1)
     if comparison is None or not _is_best_without(selection, other) or comparison.verdict == "better":

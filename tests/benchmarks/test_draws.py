@@ -16,8 +16,8 @@ FIXED = np.array([[0.0, 1.0], [2.0, 3.0]])[..., None]
 """Two configurations, on two draws and on two seeds of one draw, one value each."""
 
 
-def record_of(truth: synthetic.Truth, tried: int = 24, draws: int = 20, seeds: int = 10, seed: int = 0) -> Any:
-    arrays, means = synthetic.arrays(truth, tried, draws, seeds, seed)
+def record_of(truth: synthetic.Truth, settings: int = 24, draws: int = 20, seeds: int = 10, seed: int = 0) -> Any:
+    arrays, means = synthetic.arrays(truth, settings, draws, seeds, seed)
     return recorded.of(arrays), means
 
 

@@ -44,7 +44,7 @@ def test_leaders_are_worth_what_is_believed_of_them() -> None:
     found = list(judged.judged([row(index, 0.1, 0.90003, 0.5), row(index, 0.5, world="pong"), row(index, error="no")]))
     assert [(one["world"], one["truth"]) for one in found] == [(judged.FAMILY, [0.0, 0.5, 0.6])]
     assert found[0]["best"] == pytest.approx((0.7 + 0.8) / 2)
-    with pytest.raises(ValueError, match="no setting of the JHMDB table has the recorded mean"):
+    with pytest.raises(ValueError, match="no configuration of the JHMDB table has the recorded mean"):
         list(judged.judged([row(index, 0.7)]))
 
 
@@ -53,7 +53,7 @@ def test_recorded_means_charge_the_truly_best_setting() -> None:
     assert judged.floor(world_of(0, 1, 2)) == pytest.approx((0.0 + (0.9 - 0.5)) / 2)
     assert judged.floor(world_of(0, 2, 3)) == 0.0
     said = judged.described([world_of(0, 1, 2)])
-    assert "charge its truly best setting 0.20 tau" in said
+    assert "charge its truly best configuration 0.20 tau" in said
     assert "regret of 0.15 there, the table's best mean 0.25" in said
 
 

@@ -205,7 +205,8 @@ def test_a_comparison_without_results_says_what_the_winner_reaches() -> None:
 def test_a_winner_that_does_without_distillation() -> None:
     answer = found(with_params(distilling(0.02), WINNER, alpha=0))
     assert answer.sentence.startswith(
-        "The search found no use for distillation: the setting that it chose does without. The winner's test mAP is 0.7"
+        "The search found no use for distillation: the configuration that it chose does without. The winner's "
+        "test mAP is 0.7"
     )
     one = found(with_params(distilling(0.02, n=1), WINNER, alpha=0)).sentence
     assert one.endswith("The winner's test mAP is 0.7440 on one fresh seed, which has no interval.")

@@ -130,7 +130,7 @@ def test_a_number_that_the_winner_does_not_read_is_no_use_of_distillation() -> N
     answer = answer_of(found)
     assert answer is not None
     assert answer.sentence.startswith(
-        "The search found no use for distillation: the setting that it chose does without"
+        "The search found no use for distillation: the configuration that it chose does without"
     )
     why = void_primary(select(found))
     assert why is not None

@@ -43,12 +43,15 @@ SAYS = {
         "over 8 fresh seeds of 4 teachers (96 % interval; no verdict: seeds that share a teacher count once, and 4 "
         "teachers of the 6 that are needed say too little of others)."
     ),
-    "the winner does without": "The search found no use for distillation: the setting that it chose does without.",
+    "the winner does without": "The search found no use for distillation: the configuration that it chose does "
+    "without.",
     "best without asked for": (
-        "The winner is better than the best setting that was found without distillation (w3): the difference is +0.01"
+        "The winner is better than the best configuration that was found without distillation (w3): the "
+        "difference is +0.01"
     ),
     "best without asked for and hardly searched": (
-        "The search without distillation had 6 runs over 4 settings, the other 54 over 20: too few there can make dis"
+        "The search without distillation had 6 runs over 4 configurations, the other 54 over 20: too few there "
+        "can make dis"
     ),
     "validation promises more": "ahead on validation by 0.030, behind on test by 0.014 (validation minus test +0.044 [",
     "far from normal": "The exact test of sign flips, which does not take differences for normal, finds a difference (",
@@ -91,7 +94,8 @@ SAYS = {
         "mAP lies, and are cut there: the runs are too few, or of two kinds."
     ),
     "one arm that did not end well": (
-        "Second comparison: winner against best setting without distillation (w3): no common fresh seed ended well."
+        "Second comparison: winner against best configuration without distillation (w3): no common fresh seed "
+        "ended well."
     ),
     "no test part": "the same without distillation is +0.0200 [+0.0167, +0.0233] mAP (no test part) over 8 fresh seed",
     "a winner without results": "No result: every confirm run of the winner failed; see kdsearch logs",

@@ -234,7 +234,7 @@ def test_names_of_parameters_that_set_the_schedule(name: str, sets: bool) -> Non
 
 
 def test_the_recorded_jhmdb_table_tells_what_its_simulation_said() -> None:
-    """129 settings with 16 seeds; figures: docs/early_values.md."""
+    """129 configurations with 16 seeds; figures: docs/early_values.md."""
     with np.load(RECORDED, allow_pickle=False) as archive:
         names = ("configuration", "pool", "curve", "curve_epoch")
         of, pool, values, epochs = (archive[name].tolist() for name in names)

@@ -194,7 +194,7 @@ def test_the_running_search_is_told_in_two() -> None:
     assert not any("still runs" in note for note in stopped)
     leading = report.table("leading")
     assert [row.label for row in leading.rows] == ["c4", "c5"]
-    assert leading.notes[-1] == "Besides, 2 runs of 1 setting without distillation: a search by itself."
+    assert leading.notes[-1] == "Besides, 2 runs of 1 configuration without distillation: a search by itself."
     hours = build(running(budget={"runs": None, "hours": 2.0, "gpu_hours": None}))
     assert any(": 6 search runs and 2 without distillation have ended." in note for note in hours.notes)
     alone = build(running(without=0.0))

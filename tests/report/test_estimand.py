@@ -41,9 +41,9 @@ def no_teacher(**settings: Any) -> StudyResults:
 
 def test_the_words_of_the_estimand() -> None:
     assert estimand(drawing.results(SCORES)) == (
-        "Estimand: the mean, over student seeds, new validation splits of the train list and newly trained "
-        "teachers, of the test mAP of the winner minus itself with teacher weights 0 and all else equal, on this "
-        "test list. Other test clips are not covered."
+        "Estimand: the mean, over student seeds, partitions of this train list and teachers trained so, of the test "
+        "mAP of the winner minus itself with teacher weights 0 and all else equal, on this test list. Other test clips "
+        "are not covered."
     )
     assert estimand(drawing.results(SCORES, teachers=6)) == estimand(drawing.results(SCORES)), "so many stand for them"
 
@@ -53,15 +53,14 @@ def test_the_words_of_the_estimand() -> None:
     [
         (
             {"question": "best without"},
-            "over student seeds, new validation splits of the train list and newly trained teachers, of the test "
-            "mAP of the winner minus the best without distillation (w3), on this test list. Other test clips are not "
-            "covered.",
+            "over student seeds, partitions of this train list and teachers trained so, of the test mAP of the winner "
+            "minus the best without distillation (w3), on this test list. Other test clips are not covered.",
         ),
         (
             {"teachers": "given", "teacher_saw": "train", "vary": f"{HELD}+split"},
-            "over student seeds and new validation splits of the train list, of the test mAP of the winner minus "
-            "itself with teacher weights 0 and all else equal, for this teacher, on this test list. Other test "
-            "clips are not covered. Held: the teacher.",
+            "over student seeds and partitions of this train list, of the test mAP of the winner minus itself with "
+            "teacher weights 0 and all else equal, for this teacher, on this test list. Other test clips are not "
+            "covered. Held: the teacher.",
         ),
         (
             {"teachers": "one", "folds": 1, "vary": HELD},
@@ -70,20 +69,20 @@ def test_the_words_of_the_estimand() -> None:
         ),
         (
             {"vary": f"{HELD}+split"},
-            "over student seeds and new validation splits of the train list, of the test mAP of the winner minus "
-            "itself with teacher weights 0 and all else equal, for one teacher a fold, on this test list. Other "
-            "test clips are not covered. Held: the teacher's own seed.",
+            "over student seeds and partitions of this train list, of the test mAP of the winner minus itself with "
+            "teacher weights 0 and all else equal, for one teacher a fold, on this test list. Other test clips are not "
+            "covered. Held: the teacher's own seed.",
         ),
         (
             {"vary": f"{HELD}+teacher"},
-            "over student seeds and newly trained teachers, of the test mAP of the winner minus itself with teacher "
+            "over student seeds and teachers trained so, of the test mAP of the winner minus itself with teacher "
             "weights 0 and all else equal, on this test list. Other test clips are not covered. Held: the split.",
         ),
         (
             {"vary": "split+teacher"},
-            "over new validation splits of the train list and newly trained teachers, of the test mAP of the winner "
-            "minus itself with teacher weights 0 and all else equal, on this test list. Other test clips are not "
-            "covered. Held: initialisation and order.",
+            "over partitions of this train list and teachers trained so, of the test mAP of the winner minus itself "
+            "with teacher weights 0 and all else equal, on this test list. Other test clips are not covered. Held: "
+            "initialisation and order.",
         ),
         (
             {"vary": "nothing"},
@@ -93,7 +92,7 @@ def test_the_words_of_the_estimand() -> None:
         ),
         (
             {"teachers": "per-seed", "folds": 0},
-            "over student seeds and newly trained teachers, of the test mAP of the winner minus itself with teacher "
+            "over student seeds and teachers trained so, of the test mAP of the winner minus itself with teacher "
             "weights 0 and all else equal, on this test list. Other test clips are not covered. Held: the split.",
         ),
     ],
@@ -104,8 +103,8 @@ def test_it_says_what_is_drawn_and_what_is_held(settings: dict[str, Any], expect
 
 def test_without_a_teacher_it_is_about_the_rows() -> None:
     assert estimand(no_teacher()) == (
-        "Estimand: the mean, over student seeds and new validation splits of the train list, of the test mAP of the "
-        "winner minus the row, on this test list. Other test clips are not covered."
+        "Estimand: the mean, over student seeds and partitions of this train list, of the test mAP of the winner minus "
+        "the row, on this test list. Other test clips are not covered."
     )
     assert estimand(no_teacher(folds=0)) == (
         "Estimand: the mean, over seeds, of the test mAP of the winner minus the row, on this test list. Other test "

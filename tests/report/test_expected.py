@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from support import runs_expected
 
 from kdsearch.draws import FIRST_CONFIRM_SEED
 from kdsearch.ledger.records import ConfigurationRecord, SearchRun, StudyRecord, StudyResults
@@ -20,12 +21,6 @@ TEACHER, ALONE, PAPER, WINNER, SECOND, SINGLE, ABLATION = 1, 2, 3, 10, 11, 12, 2
 
 def runs_left(results: StudyResults) -> int:
     return remaining(results.study, results.configurations, results.runs).runs
-
-
-def runs_expected(study: StudyRecord, configurations: Any, runs: Sequence[SearchRun]) -> int:
-    """All runs of the study when it is finished: those that have ended, and those that are left."""
-    ended = sum(run.state in ("done", "diverged", "failed") for run in runs)
-    return ended + remaining(study, configurations, runs).runs
 
 
 def bare(phase: str, results: Make, **settings: Any) -> StudyRecord:

@@ -1,4 +1,4 @@
-"""The best setting found without distillation: what a gain over it may claim, and what its search was given."""
+"""The best configuration found without distillation: what a gain over it may claim, and what its search was given."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .corners import around, changed, distilling, underfunded, with_params
 from .drawing import ABLATION, ALONE, BEST, PAPER, WINNER
 
 FUNDED = (
-    "The search without distillation had 6 runs over 4 settings, the other 54 over 20: too few there can make "
+    "The search without distillation had 6 runs over 4 configurations, the other 54 over 20: too few there can make "
     "distillation look useful."
 )
 ASKED = {"question": "best without"}
@@ -46,7 +46,7 @@ def against(best: list[float], itself: list[float] | None = None) -> StudyResult
 )
 def test_a_gain_over_another_setting_is_not_called_distillations(best: list[float], sentence: str) -> None:
     answer = found(against(best))
-    name = "the best setting that was found without distillation (w3)"
+    name = "the best configuration that was found without distillation (w3)"
     assert answer.sentence.startswith(sentence.format(name))
     assert "Distillation" not in answer.sentence
     assert answer.comparison["winner_minus"] == name

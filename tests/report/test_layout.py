@@ -1,4 +1,4 @@
-"""What a page or a terminal has room for: short captions in LaTeX, and narrow columns for long settings."""
+"""What a page or a terminal has room for: short captions in LaTeX, and narrow columns for long configurations."""
 
 from __future__ import annotations
 

@@ -108,21 +108,22 @@ def test_both_are_said_in_words() -> None:
         f"8 common fresh seeds: +{mean:.4f} [+{mean - half:.4f}, +{mean + half:.4f}] (96 % interval), better."
     )
     assert second.startswith(
-        "Second comparison: winner minus best setting without distillation (w3), test mAP on 8 common fresh seeds: "
+        "Second comparison: winner minus best configuration without distillation (w3), test mAP on 8 common fresh "
+        "seeds: "
         "+0.0080 ["
     )
     holm = 2 * p_of(BEST_GAINS)  # the smallest but one of three p values
     assert p_of(PAPER_GAINS) < p_of(BEST_GAINS) < p_of(ALONE_GAINS)
     assert (
-        f"(96 % interval), undecided (Holm p {holm:.3f}): not distinguishable from the best setting without "
+        f"(96 % interval), undecided (Holm p {holm:.3f}): not distinguishable from the best configuration without "
         "distillation (w3); to resolve 0.01, about "
     ) in second
     asked = sentences(study(question="best without"))
     assert asked[0].startswith(
-        "Primary comparison (the study file's question: best without): winner minus best setting without"
+        "Primary comparison (the study file's question: best without): winner minus best configuration without"
     )
     assert (
-        "(96 % interval), undecided: not distinguishable from the best setting without distillation (w3); to"
+        "(96 % interval), undecided: not distinguishable from the best configuration without distillation (w3); to"
         in asked[0]
     )
     assert asked[1].startswith("Second comparison: winner minus winner without distillation, test mAP on 8 common")
@@ -141,7 +142,8 @@ def test_a_second_comparison_is_open_while_confirm_runs_go_on() -> None:
     assert sentences(few) == [
         "Primary comparison (the study file's question: itself): winner against winner without distillation: no common "
         "fresh seed has ended yet.",
-        "Second comparison: winner against best setting without distillation (w3): no common fresh seed has ended yet.",
+        "Second comparison: winner against best configuration without distillation (w3): no common fresh seed has "
+        "ended yet.",
     ]
 
 
@@ -156,7 +158,7 @@ def test_a_winner_that_uses_no_teacher() -> None:
     asked = drawing.without(idle, settings=settings)
     assert sentences(asked) == [void], "neither side distils: a difference would say nothing of distillation"
     assert [row.label for row in build(asked).table("comparison").rows][:2] == ["winner (c4)", "student alone"]
-    # The best setting of both searches may be one and the same.
+    # The best configuration of both searches may be one and the same.
     same = drawing.without(asked, best_without_id=WINNER)
     (void,) = sentences(same)
     assert void.startswith("There is no primary comparison: the winner uses no teacher")
@@ -177,7 +179,8 @@ def test_where_there_is_no_best_without_the_winner_without_stands_for_it() -> No
     first, why = sentences(missing)
     assert first.startswith("Primary comparison (the study file's question: best without): winner minus winner without")
     assert why == (
-        "The study file asks for the best without distillation; no setting of the search without distillation has "
+        "The study file asks for the best without distillation; no configuration of the search without "
+        "distillation has "
         "two runs that ended well."
     )
     space = {"alpha": missing.study.settings.space_json["alpha"]}
@@ -206,7 +209,7 @@ def test_how_the_best_without_was_chosen_is_said_and_its_numbers_stand_beside_th
     patience = next(row for row in table.rows if row.label == "patience")
     assert patience.cells[:3] == (6, 6, 8)
     assert table.notes[-1] == (
-        "w3 was chosen in the same way among 2 settings without distillation, on 2 search seeds: estimate 0.7110 "
+        "w3 was chosen in the same way among 2 configurations without distillation, on 2 search seeds: estimate 0.7110 "
         "(posterior sd 0.0040)."
     )
     inflation = build(study()).table("inflation")

@@ -45,7 +45,9 @@ def test_a_function_whose_winner_does_without_what_the_file_names() -> None:
     )
     answer = answer_of(found)
     assert answer is not None
-    assert answer.sentence.startswith("The search found no use for distillation: the setting that it chose does with")
+    assert answer.sentence.startswith(
+        "The search found no use for distillation: the configuration that it chose does with"
+    )
 
 
 def test_flips_of_an_undecided_baseline_are_not_held_against_holm() -> None:

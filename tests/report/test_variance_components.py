@@ -1,4 +1,4 @@
-"""Runs of one setting in which not all streams follow the seed, from ledger to table."""
+"""Runs of one configuration in which not all streams follow the seed, from ledger to table."""
 
 from __future__ import annotations
 

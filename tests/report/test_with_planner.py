@@ -79,9 +79,7 @@ def test_a_study_that_draws_folds_and_teachers(ledger: Ledger, teachers: int | N
     assert {expected for state, expected in seen if state.study.winner_id is not None} == {len(results.runs)}
     report = build(results)
     assert any(
-        note.startswith(
-            "Estimand: the mean, over student seeds, new validation splits of the train list and newly trained teachers"
-        )
+        note.startswith("Estimand: the mean, over student seeds, partitions of this train list and teachers trained so")
         for note in report.notes
     )
     assert (

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from support import Loaded, ToyTask, declaration, toy_study
+from support import Loaded, ToyTask, declaration, runs_expected, toy_study
 
 import kdsearch as kd
 from kdsearch.data.folds import FIRST
@@ -17,7 +17,6 @@ from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import KdsearchError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord, StudyResults
-from kdsearch.search.remaining import runs_expected
 
 SINCE = {"folds", "without", "question", "idle_without_teacher", "query_groups", "teacher_saw"}
 

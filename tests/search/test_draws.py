@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support import Loaded, ToyTask, declaration, toy_study
+from support import Loaded, ToyTask, declaration, runs_expected, toy_study
 
 import kdsearch as kd
 from kdsearch.data.folds import FIRST, Fold
@@ -19,7 +19,6 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import RunRecord, StudyResults
 from kdsearch.report.build import build
 from kdsearch.search.manual import add_configuration
-from kdsearch.search.remaining import runs_expected
 
 BOTH = frozenset({"split", "teacher"})
 FIVE = Draws(folds=5)

@@ -136,21 +136,22 @@ def test_without_distillation_what_is_idle_stands_at_its_default(tmp_path: Path)
     study = hashing(tmp_path)
     without = study.without_teacher(study.complete({"alpha": 0.7, "temperature": 11.0}))
     assert (without["alpha"], without["representation_weight"], without["temperature"]) == (0, 0, 4.0)
-    before = study.before_draws()
+    before = study.older()
     assert before is not None
     assert before.without_teacher(before.complete({"alpha": 0.7, "temperature": 11.0}))["temperature"] == 11.0
 
 
 def test_a_study_goes_back_to_what_was_stored_before_there_were_draws(tmp_path: Path) -> None:
-    before = hashing(tmp_path).before_draws()
+    before = hashing(tmp_path).older()
     assert before is not None
     assert (before.stored_name, before.taught, before.folds) == ("codes@standin-poses-split1", "one", 0)
     assert before.defaults["vary"] == "initialisation+order"
     assert before.identity()["teachers"] == "one"
-    assert before.before_draws() is None
-    assert hashing(tmp_path, teachers="several").before_draws() is None
-    assert hashing(tmp_path, question="best without").before_draws() is None
-    assert toy_study().before_draws() is None
+    assert before.older() is None
+    assert not hashing(tmp_path).asked_since_draws()
+    assert hashing(tmp_path, teachers="several").asked_since_draws() == {"teachers": "several"}
+    assert hashing(tmp_path, question="best without").asked_since_draws() == {"question": "best without"}
+    assert toy_study().older() is None
 
 
 def test_the_same_study_has_the_same_identity_and_another_has_not() -> None:

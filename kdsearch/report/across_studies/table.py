@@ -138,7 +138,7 @@ def _row(columns: Sequence[Column], side: Side, comparison: Comparison | None, c
 
 
 def _without(columns: Sequence[Column], side: Side) -> list[Row]:
-    """A study's winner without what teaches it, and its best setting that does without: context."""
+    """A study's winner without what teaches it, and its best configuration that does without: context."""
     selection = side.selection
     ablation = selection.study.ablation_id if void_ablation(selection) is None else None
     best = best_without_id(selection)

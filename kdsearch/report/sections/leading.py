@@ -56,7 +56,7 @@ def _without(selection: Selection) -> list[str]:
     runs = search_runs(selection.configurations, selection.runs, "without")
     if not runs:
         return []
-    settings = plural(len({run.configuration_id for run in runs}), "setting")
+    settings = plural(len({run.configuration_id for run in runs}), "configuration")
     return [f"Besides, {plural(len(runs), 'run')} of {settings} without distillation: a search by itself."]
 
 

@@ -1,4 +1,4 @@
-"""Where the spread over seeds comes from: runs of one setting in which not all random streams follow the seed."""
+"""Where the spread over seeds comes from: runs of one configuration in which not all random streams follow the seed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Streams = frozenset[str]
 
 
 def section(selection: Selection) -> Table | None:
-    """Return the shares of each setting that was run with several sets of streams; ``None`` where none was."""
+    """Return the shares of each configuration that was run with several sets of streams; ``None`` where none was."""
     rows: list[Row] = []
     notes: list[str] = []
     for name, groups in _settings(selection).items():
@@ -47,19 +47,19 @@ def section(selection: Selection) -> Table | None:
             *_factors(selection, rows),
             *notes,
         ),
-        row_header="setting, what varies",
+        row_header="configuration, what varies",
     )
 
 
 def _settings(selection: Selection) -> dict[str, dict[Streams, list[float]]]:
-    """Results by streams, of each setting that has runs of all streams and of some."""
+    """Results by streams, of each configuration that has runs of all streams and of some."""
     values: dict[str, dict[Streams, list[float]]] = defaultdict(dict)
     names: dict[str, str] = {}
     for id_, record in selection.configurations.items():
         if VARY not in record.params or record.kind == "teacher":
             continue
         runs = [run for run in selection.runs if run.configuration_id == id_]
-        # Choosing favours lucky search runs: where a setting has fresh runs, these are taken.
+        # Choosing favours lucky search runs: where a configuration has fresh runs, these are taken.
         fresh = [run for run in runs if run.pool == "confirm"]
         own = _sample(selection, streams_of(record.params), fresh if len(fresh) > 1 else runs)
         if own:

@@ -83,9 +83,10 @@ def _best_without(selection: Selection) -> list[str]:
     value, sd = data.get("estimate"), data.get("estimate_sd")
     estimate = "" if value is None else f": {_estimate(selection, float(value), sd)}"
     same = ", the numbers of the winner," if id_ == selection.study.winner_id else ""
+    among = plural(int(data["candidates"]), "configuration")
     return [
-        f"{data['name']}{same} was chosen in the same way among {plural(int(data['candidates']), 'setting')} without "
-        f"distillation, on {plural(int(data['search_seeds']), 'search seed')}{estimate}."
+        f"{data['name']}{same} was chosen in the same way among {among} without distillation, on "
+        f"{plural(int(data['search_seeds']), 'search seed')}{estimate}."
     ]
 
 

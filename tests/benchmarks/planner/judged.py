@@ -61,7 +61,7 @@ def described(index: Sequence[int]) -> str:
     least = float(np.mean([best(i) - believed[_kept(i)].max() for i in index]))
     lucky = float(np.mean([best(i) - believed[_kept(i)][means[_kept(i)].argmax()] for i in index]))
     return (
-        f"jhmdb: recorded means charge its truly best setting {charged:.2f} tau on average, so much of a regret there "
+        f"jhmdb: recorded means charge its truly best configuration {charged:.2f} tau on average, so much of a regret "
         f"is the table's luck. {FAMILY}: the same searches, leaders at their posterior means; which setting is best "
         f"stays unknown, so that the best choice has a regret of {least:.2f} there, the table's best mean {lucky:.2f}"
     )
@@ -87,5 +87,5 @@ def _setting(truth: float) -> int:
     gaps = np.abs(jhmdb().values.mean(1) - truth)
     found = int(gaps.argmin())
     if gaps[found] > 6e-5:
-        raise ValueError(f"no setting of the JHMDB table has the recorded mean {truth}")
+        raise ValueError(f"no configuration of the JHMDB table has the recorded mean {truth}")
     return found

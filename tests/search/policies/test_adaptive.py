@@ -88,7 +88,7 @@ def test_it_finds_the_top_and_gives_it_seeds() -> None:
     assert leader.estimate == pytest.approx(bump(tried[leader.position].params), abs=0.25)
     counts = [len(row.objectives) for row in tried]
     assert counts[leader.position] >= 4
-    assert np.median(counts) <= 2, "poor settings keep one or two seeds"
+    assert np.median(counts) <= 2, "poor configurations keep one or two seeds"
 
 
 def test_a_batch_spreads_over_what_a_single_choice_would_repeat() -> None:
@@ -203,7 +203,7 @@ def test_a_region_in_which_every_run_fails_is_left() -> None:
             value = row.params["x"] + 0.05 * float(np.random.default_rng([place, index]).normal())
             tried[place] = Configuration(row.params, {**row.objectives, index: value})
     assert failed < 25
-    assert all(len(row.failed) <= 1 for row in tried), "a setting that failed is not tried again"
+    assert all(len(row.failed) <= 1 for row in tried), "a configuration that failed is not tried again"
     assert tried[policy.leader(tried).position].params["x"] > 0.5
 
 
@@ -394,7 +394,7 @@ def test_what_stands_for_failed_runs_is_the_worst_of_their_fold() -> None:
     tried = in_folds([0.0, 0.5, 0.2, 0.4, 0.3] * 8, seeds=1, noise=0.0)
     tried.append(Configuration({"x": 0.5, "y": 0.5}, failed=frozenset({1})))
     (stand_in,) = imputed(tried, frozenset({40}), 5)[40].objectives.values()
-    assert stand_in == pytest.approx(3.0, abs=0.5), "as bad as any setting is, in the fold in which runs gain 3"
+    assert stand_in == pytest.approx(3.0, abs=0.5), "as bad as any configuration is, in the fold in which runs gain 3"
     assert imputed(tried, frozenset({40}))[40].objectives == {1: pytest.approx(-2.8)}
     assert all(isinstance(pick, New | Further) for pick in AdaptivePolicy(SPACE, 0, folds=5).choose(tried, 3))
 
