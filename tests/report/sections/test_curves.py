@@ -20,7 +20,7 @@ from kdsearch.report.sections.curves import section, sets_schedule
 from kdsearch.report.selection import select
 from kdsearch.report.tables import Estimate, Table
 
-RECORDED = Path(__file__).parents[1] / "benchmarks" / "planner" / "jhmdb.npz"
+RECORDED = Path(__file__).parents[2] / "benchmarks" / "planner" / "jhmdb.npz"
 EPOCHS = 16
 Curves = Mapping[int, Sequence[tuple[Sequence[float], Sequence[float]]]]
 """Epochs and objectives of each run, by configuration."""

@@ -10,8 +10,8 @@ import pytest
 from kdsearch.errors import KdsearchError
 from kdsearch.report import build, sections
 
-from . import drawing
-from .corners import distilling
+from .. import drawing
+from ..corners import distilling
 
 SOURCE = '''
 from kdsearch.report.tables import Column, Row, Table

@@ -13,8 +13,8 @@ from kdsearch.report.comparisons import compare
 from kdsearch.report.sections.transfer import transfer
 from kdsearch.report.selection import select
 
-from . import corners, drawing
-from .drawing import ABLATION, ALONE, WINNER
+from .. import corners, drawing
+from ..drawing import ABLATION, ALONE, WINNER
 
 TEST = {WINNER: [0.70, 0.72, 0.71, 0.69, 0.70, 0.72], ABLATION: [0.71, 0.72, 0.73, 0.71, 0.71, 0.72]}
 VALIDATION = {WINNER: [0.80, 0.81, 0.80, 0.82, 0.80, 0.81], ABLATION: [0.77, 0.79, 0.76, 0.79, 0.78, 0.78]}

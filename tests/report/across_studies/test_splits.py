@@ -16,8 +16,8 @@ from kdsearch.ledger.studies import to_json
 from kdsearch.report import FORMATS, Estimate, build_across_studies, render
 from kdsearch.report.across_studies.splits import differ_in_split, split_of
 
-from . import drawing
-from .drawing import ABLATION, ALONE, BEST, PAPER, WINNER
+from .. import drawing
+from ..drawing import ABLATION, ALONE, BEST, PAPER, WINNER
 
 Make = Callable[..., StudyResults]
 
@@ -152,7 +152,7 @@ def test_what_is_one_study_but_for_its_split() -> None:
 
 def test_presets_of_the_jhmdb_study_are_its_official_splits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KDSEARCH_DATA", raising=False)
-    file = Path(__file__).resolve().parents[2] / "studies" / "jhmdb_weights.py"
+    file = Path(__file__).resolve().parents[3] / "studies" / "jhmdb_weights.py"
     studies = [kd.load(file, preset=preset) for preset in ("cpu", "split2", "split3")]
     assert [study.stored_name for study in studies] == [
         "jhmdb_weights@standin-poses-split1-5folds+cpu",
