@@ -67,12 +67,12 @@ def random_bits(key: Tensor, *place: Tensor | int) -> Tensor:
 
 
 def uniform(key: Tensor, *place: Tensor | int) -> Tensor:
-    """A number in [0, 1), float32 ``[...]``, for a key and a place, see :func:`words` and :func:`unit`."""
+    """A number in [0, 1), float32 ``[...]``, for a key and a place, see :func:`random_bits` and :func:`unit`."""
     return unit(random_bits(key, *place)[0])
 
 
 def integers(key: Tensor, *place: Tensor | int, high: Tensor | int) -> Tensor:
-    """An integer in 0..high - 1, int64 ``[...]``, for a key and a place, see :func:`words` and :func:`below`."""
+    """An integer in 0..high - 1, int64 ``[...]``, for a key and a place, see :func:`random_bits` and :func:`below`."""
     return below(random_bits(key, *place)[0], high)
 
 

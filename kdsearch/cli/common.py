@@ -138,7 +138,7 @@ def _launched(ledger: Ledger, study: Study, file: str) -> StudyRecord:
         f"the study {study.stored_name!r} has not been launched. "
         + (f"Launched with other data or another preset: {others}. " if others else "")
         + f"To launch it: kdsearch launch {quote(file)}"
-        + (f" --preset {study.preset}" if study.preset else "")
+        + (f" --preset {study.preset or 'none'}" if study.presets else "")
     )
 
 

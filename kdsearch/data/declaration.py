@@ -6,9 +6,9 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from kdsearch.data.folds import FIRST, Fold, checked_recipe, checked_split_seed
 from kdsearch.data.partitions import Cutting, Holdout, checked_sources, films_of
 from kdsearch.data.splits import Protocol, hold_out, make_parts
 from kdsearch.data.synthetic import not_real
-from kdsearch.errors import DataError
+from kdsearch.errors import DataError, suggestion
 
 FRAME_SIZE = 112
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,15 +50,24 @@ class ClipOptions(Options, total=False):
 
 
 def shows(options: type) -> Callable[[F], F]:
-    """A decorator: ``help()`` and completion show these keywords in place of ``**options``."""
+    """A decorator: ``help()`` and completion show these keywords, not ``**options``; others are refused by name."""
     kind = inspect.Parameter.KEYWORD_ONLY
     listed = [inspect.Parameter(name, kind, default=_DEFAULT) for name in options.__annotations__]
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)
         own = [row for row in signature.parameters.values() if row.kind is not inspect.Parameter.VAR_KEYWORD]
-        vars(function)["__signature__"] = signature.replace(parameters=[*own, *listed])
-        return function
+        signature = signature.replace(parameters=[*own, *listed])
+
+        @wraps(function)
+        def checked(*given: Any, **named: Any) -> Any:
+            for name in named.keys() - signature.parameters.keys():
+                hint = suggestion(name, signature.parameters)
+                raise TypeError(f"{function.__name__}() got an unexpected keyword argument {name!r}; {hint}")
+            return function(*given, **named)
+
+        vars(checked)["__signature__"] = signature
+        return cast("F", checked)
 
     return decorate
 

@@ -70,6 +70,10 @@ def _opened(path: Path, shape: tuple[int, ...]) -> Pixels | None:
         held: Any = np.load(path, mmap_mode="r", allow_pickle=False)
         sums = np.fromfile(_sums_file(path), "<u4")
         length = path.stat().st_size
+    except FileNotFoundError:
+        return None
+    except OSError:
+        raise  # a file that is there and cannot be read is no reason to decode for an hour
     except Exception:  # numpy raises many kinds for a damaged header
         return None
     if (held.shape, held.dtype, length) != (shape, np.uint8, held.offset + held.nbytes) or len(sums) != shape[0]:

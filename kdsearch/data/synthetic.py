@@ -15,4 +15,4 @@ def not_real(title: str) -> str:
 def says_synthetic(description: str) -> bool:
     """Whether a description says that the data are synthetic, in the words of today or of an older ledger."""
     text = description.lower()
-    return WORDS in text or OLDER_WORDS in text
+    return not_real("") in text or OLDER_WORDS in text

@@ -100,7 +100,7 @@ class PopulationWorker(Worker):
         self.task = task
         self.layout = layout
         self._population: Population | None = None  # kept: its slots serve the next runs too
-        self._deferred: list[Lease] = []
+        self.deferred: list[Lease] = []
 
     @override
     def run_batch(self) -> int:
@@ -108,9 +108,9 @@ class PopulationWorker(Worker):
 
         Its other runs (teachers) train alone: those that come first before it, later ones once it has drained.
         """
-        if self.layout.width == 1:
+        if self.layout.width == 1 and not self.deferred:
             return super().run_batch()
-        leases, self._deferred = self._deferred or self.claim_for_slots(1), []
+        leases, self.deferred = self.deferred or self.claim_for_slots(1), []
         alone = [lease for lease in leases if lease.pool == "teacher"]
         self.train_in_turn(alone)
         first = [lease for lease in leases if lease not in alone]
@@ -127,7 +127,7 @@ class PopulationWorker(Worker):
             raise_if_infrastructure(error)
             self._narrow(jobs.open(), error)
         # What does not fit and is no teacher would come back for ever: it trains alone too.
-        self._deferred = [lease for lease in jobs.deferred if lease.pool == "teacher"]
+        self.deferred = [lease for lease in jobs.deferred if lease.pool == "teacher"]
         self.train_in_turn([lease for lease in jobs.deferred if lease.pool != "teacher"])
         return len(leases)
 

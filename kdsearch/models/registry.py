@@ -106,10 +106,11 @@ class ClassifierEntry:
         1, and for weights where none can be given.
         """
         width = self.default_width if width is None else width
+        name = f"{self.builder}{self.depth or ''}"
         if classes < 1 or width < 1:
-            raise ValueError(f"classifier {self.builder} needs classes and width of at least 1, got {classes}, {width}")
+            raise ValueError(f"classifier {name} needs classes and width of at least 1, got {classes}, {width}")
         if weights is not None and not self.has_weights:
-            raise ValueError(f"classifier {self.builder} takes no weights, got {weights}")
+            raise ValueError(f"classifier {name} takes no weights, got {weights}")
         options = {} if self.depth is None else {"depth": self.depth}
         network = getattr(import_module(self.module), self.builder)(classes=classes, width=width, **options)
         if weights is not None:

@@ -71,7 +71,7 @@ def finding(selection: Selection, comparisons: Comparisons) -> Finding:
     """Say what a finished study found, whose winner has results."""
     found = _found(selection, comparisons)
     # No verdict on synthetic data goes without a word of it.
-    match = re.search(rf"{WORDS},? not \w+", data_line(selection.study), re.IGNORECASE)
+    match = re.search(rf"{WORDS},? not [\w-]+", data_line(selection.study), re.IGNORECASE)
     return replace(found, sentence=f"{found.sentence} Measured on {match[0]}.") if match else found
 
 

@@ -97,8 +97,8 @@ MOST_NAMED = 3
 
 Kind = Literal["text", "count", "number", "estimate", "difference", "interval", "probability", "p", "parameter"]
 """How a column is written: ``estimate`` is mean ± sd with the interval of the mean, ``difference`` a signed value with
-its interval, ``interval`` a value with its interval, ``probability`` the same in two decimals, ``parameter`` a
-configuration (number, text or switch)."""
+its interval, ``interval`` a value with its interval, ``probability`` the same in two decimals, ``parameter`` a value
+of a configuration (number, text or switch)."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The ledger's runs as a policy sees them: one configuration a searched configuration."""
+"""The ledger's runs as a policy sees them: the objectives of each searched configuration."""
 
 from __future__ import annotations
 

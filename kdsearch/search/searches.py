@@ -87,7 +87,7 @@ def has_without(settings: StudySettings) -> bool:
 
 
 def shares_of(settings: StudySettings) -> dict[SearchKind, Limits]:
-    """The budget of each search that a study of these configurations has."""
+    """The budget of each search that a study of these settings has."""
     if not has_without(settings):
         return {"searched": settings.budget}
     main, without = shares(settings.budget, settings.without)
@@ -137,7 +137,7 @@ class Spent:
 def spent(
     settings: StudySettings, configurations: Mapping[int, ConfigurationRecord], runs: Iterable[SearchRun]
 ) -> dict[SearchKind, Spent]:
-    """The budget and the runs of each search that a study of these configurations has."""
+    """The budget and the runs of each search that a study of these settings has."""
     search = [run for run in runs if run.pool == "search"]
     budgets = shares_of(settings)
     own = {kind: [run for run in search if searched(configurations, run, kind)] for kind in budgets}

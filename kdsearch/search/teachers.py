@@ -24,7 +24,7 @@ LOST = ("failed", "diverged", "cancelled")
 """States of a teacher run whose students can never start."""
 
 UNTRAINED = ("none", "given")
-"""Of a study's configuration ``teachers``: there is none, or the worker reads it from a file."""
+"""Of a study's setting ``teachers``: there is none, or the worker reads it from a file."""
 
 STREAMS = ("initialisation", "order", "augmentation", "split", "teacher")
 NOTHING = "nothing"

@@ -62,7 +62,7 @@ class Workload(ABC):
         if blocks is None:
             raise StudyFileError(
                 f"activation_checkpointing: {type(inner).__name__} names no blocks to compute again; leave it out, or "
-                "choose a network that does, such as r3d_18 or hara_resnet18"
+                "choose a network that does"
             )
         return list(blocks())
 

@@ -92,6 +92,8 @@ def test_a_file_that_was_not_launched_is_said_with_what_was(ledger: Ledger, tmp_
     with pytest.raises(LedgerError, match=r"Launched with other data or another preset: toy@toy\+smoke\. To launch"):
         find(ledger, str(file), "cpu")
     assert find(ledger, str(file), "smoke").name == "toy@toy+smoke"
+    with pytest.raises(LedgerError, match=r"--preset none$"):
+        find(ledger, str(file), "none")
 
 
 def test_a_name_that_only_shares_its_data_with_another_is_not_offered(ledger: Ledger) -> None:

@@ -91,6 +91,20 @@ def test_a_population_that_cannot_be_made_keeps_no_run(ledger: Ledger, monkeypat
     assert "8 runs at once raised MemoryError: no room" in said[0]
 
 
+def test_a_teacher_that_was_put_off_is_trained_though_runs_then_train_one_by_one(ledger: Ledger) -> None:
+    study = toy_study(task=PopulationTask())
+    record, _ = ledger.open_study(declaration(study))
+    Coordinator(ledger, study, record, 8).tick()
+    worker = make_worker(ledger, Loaded(study), record, Layout(8, "crowd"))  # type: ignore[arg-type]
+    assert isinstance(worker, PopulationWorker)
+    teacher = next(lease for lease in worker.claim(20) if lease.pool == "teacher")
+    worker.deferred, worker.layout = [teacher], Layout(1)
+    worker.run_batch()
+    runs = {run.id: run.state for run in ledger.results(record.id).runs}
+    worker.close()
+    assert runs[teacher.run_id] == "done"
+
+
 @pytest.mark.parametrize("broken", ["finish", "claim"])
 def test_a_fault_of_the_ledger_is_no_fault_of_a_step(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, broken: str

@@ -89,7 +89,7 @@ def test_the_default_width_is_the_papers() -> None:
 
 
 def test_wrong_options_are_refused() -> None:
-    with pytest.raises(ValueError, match=r"classifier CifarResNet takes no weights, got somewhere\.pth"):
+    with pytest.raises(ValueError, match=r"classifier CifarResNet20 takes no weights, got somewhere\.pth"):
         CLASSIFIERS["resnet20"].build(10, weights="somewhere.pth")
     with pytest.raises(ValueError, match=r"at least 1, got 0, 64"):
         CLASSIFIERS["studentnet"].build(0)

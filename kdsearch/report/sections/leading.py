@@ -65,9 +65,9 @@ def _notes(standings: list[Standing], shown: list[Standing]) -> list[str]:
     if shown:
         notes += [
             "estimate: the true objective as one model of all runs has it, neighbours in the space included, with its "
-            "95 % interval; a lead from few seeds moves it little, and it decides the order. What a reporting prior "
-            "takes off the first row is taken off all. P(better): chance to be truly better than the leader. out: that "
-            f"chance is below {OUT:g}; open: it is not.",
+            "95 % interval; a lead from few seeds moves it little, and it decides the order. All rows are "
+            "lowered by as much as a prior that expects nothing special of any configuration lowers the first. "
+            f"P(better): chance to be truly better than the leader. out: it is below {OUT:g}; open: it is not.",
             f"Out: {sum(row.out for row in shown)} of {plural(len(shown), 'configuration')} with two runs or more.",
         ]
     if len(shown) > MOST:

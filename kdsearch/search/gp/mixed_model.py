@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Runs:
-    """Ended runs of ``k`` configurations and ``J`` blocks: ``values [N]``, ``setting [N]`` and ``block [N]``
+    """Ended runs of ``k`` configurations and ``J`` blocks: ``values [N]``, ``configuration [N]`` and ``block [N]``
     (positions).
 
     ``folds``: how many folds the seeds take in turn; with one, each seed is a block, else each fold that was met.

@@ -124,3 +124,9 @@ def test_members_that_are_paths_are_refused(tmp_path: Path, member: str) -> None
         archive.writestr(member, content.getvalue())
     with pytest.raises(DataError, match=r"came .*evil\.npy', a path"):
         open_archive(path, "poses")
+
+
+def test_an_archive_with_damaged_frames_has_no_fingerprint_so_that_no_study_begins_on_it(tmp_path: Path) -> None:
+    frames = np.full((6, 15, 2), np.nan, dtype=np.float32)
+    with pytest.raises(DataError, match="expected finite joints"):
+        open_archive(save(tmp_path / "damaged.npz", frames=frames), "poses").fingerprint()
