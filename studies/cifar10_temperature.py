@@ -1,8 +1,8 @@
 """CIFAR-10 by soft labels: which temperature, alpha and mode help a small student, and is any of it more than luck?
 
-The CIFAR-10 repository tried 29 settings by hand, one run each, and left five cells of its grid empty. Its six cells of
-T = 8 and cse span 0.7 points, where two runs of one setting, from scratch, already differ by 0.55 (85.01 by the code it
-is a fork of, 85.56 by itself). Here each setting gets seeds.
+The CIFAR-10 repository tried 29 configurations by hand, one run each, and left five cells of its grid empty. Its six
+cells of T = 8 and cse span 0.7 points, where two runs of one configuration, from scratch, already differ by 0.55 (85.01
+by the code it is a fork of, 85.56 by itself). Here each configuration gets seeds.
 
     kdsearch launch studies/cifar10_temperature.py                    a small student on 2,000 images, CPU cores
     kdsearch launch studies/cifar10_temperature.py --preset control   the teacher sees 8,000 images more: it helps

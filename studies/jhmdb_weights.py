@@ -1,8 +1,8 @@
 """JHMDB retrieval by 48-bit codes: which weights, temperature, alpha and patience help a student of half the frames?
 
-The JHMDB hashing repository tuned the weights of triplet and representation loss by hand, one run a setting, and gave
-up on JHMDB: the same parameters gave any result. Here each setting gets seeds, and what is reported took part in no
-choice.
+The JHMDB hashing repository tuned the weights of triplet and representation loss by hand, one run a configuration, and
+gave up on JHMDB: the same parameters gave any result. Here each configuration gets seeds, and what is reported took
+part in no choice.
 
     kdsearch launch studies/jhmdb_weights.py                      poses, a pose network, CPU cores
     kdsearch launch studies/jhmdb_weights.py --preset split2      the second official split; also split3, see below

@@ -1,14 +1,14 @@
 """UCF101 retrieval by 48-bit codes: which weights, temperature, alpha and patience help a student of half the frames?
 
 The JHMDB hashing repository tuned the weights of triplet and representation loss by hand: four pairs, one run each. Its
-best pair gains 0.007 over the student, less than two runs of one setting may differ by. Here each setting gets seeds,
-validation clips are held out of train by source video, and what is reported took part in no choice.
+best pair gains 0.007 over the student, less than two runs of one configuration may differ by. Here each configuration
+gets seeds, validation clips are held out of train by source video, and what is reported took part in no choice.
 
     kdsearch launch studies/ucf101_weights.py                 four classes, small frames, a tiny network, CPU cores
     kdsearch launch studies/ucf101_weights.py --preset full   all of split 1, that repository's recipe, GPUs
 
 KDSEARCH_DATA names the folder with UCF-101/<class>/<video>.avi and ucfTrainTestlist; without videos drawn figures
-stand in. The seed's networks start from Hara's resnet-18-kinetics.pth: put it into KDSEARCH_DATA too, since at a
+stand in. That repository's networks start from Hara's resnet-18-kinetics.pth: put it into KDSEARCH_DATA too, since at a
 learning rate of 1e-4 networks that start from noise do not come near the published figures.
 """
 

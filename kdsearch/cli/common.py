@@ -125,7 +125,7 @@ def open_named(study: str, preset: str | None = None, storage: str | None = None
 
 def find(ledger: Ledger, study: str, preset: str | None = None) -> StudyRecord:
     """The stored study of a name or of a study file."""
-    return load_stored(ledger, study, preset)[1] if is_file(study) else ledger.study(study)
+    return load_stored(ledger, study, preset)[1] if is_file(study) else ledger.study(study, preset)
 
 
 def _launched(ledger: Ledger, study: Study, file: str) -> StudyRecord:

@@ -14,9 +14,9 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.report.units import FEWEST_TEACHERS
 from kdsearch.search.budget import describe
 from kdsearch.search.searches import shares_of
+from kdsearch.space import Categorical, unconditional
 from kdsearch.study.declaration import Study
-from kdsearch.study.without import describe_without
-from kdsearch.tasks.base import VARY
+from kdsearch.tasks.base import VARY, Scalar
 
 
 def print_header(console: Console, opened: Launch) -> None:
@@ -86,3 +86,23 @@ def _draws(study: Study, record: StudyRecord) -> str:
     if "teacher" in vary:
         shared = f", {taught} for the fresh seeds" if isinstance(taught, int) else " and per fresh seed"
     return f"{split}; one teacher per fold{shared}, trained without that fold"
+
+
+def describe_without(study: Study) -> str:
+    """What a study file names, or how to name it where it does not; empty of tasks that say it themselves."""
+    if study.without is not None:
+        return f"distillation: {', '.join(_named(study, name, value) for name, value in study.off.items())}"
+    if study.off:
+        return ""
+    return (
+        'distillation: not named; kd.Study(..., without={"alpha": 0}) says which values switch it off, and the winner '
+        "is then compared with itself at these values"
+    )
+
+
+def _named(study: Study, name: str, value: Scalar) -> str:
+    """A value in words; one that is no choice of its dimension is said to be none, for it may be a slip."""
+    dimension = study.space.get(name)
+    inner = None if dimension is None else unconditional(dimension)
+    foreign = isinstance(inner, Categorical) and not inner.contains(value)
+    return f"{name}={value}" + (" (none of the choices that are searched)" if foreign else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -74,31 +75,33 @@ def extend(
     asked: dict[str, Any] = {name: total for name, total in totals.items() if total is not None}
     if not asked and confirm_seeds is None:
         raise KdsearchError("say how much: --runs, --hours, --gpu-hours or --confirm-seeds (totals, not additions)")
-    grown_to = []
+    changes: dict[str, Any] = {}
+    grown_to, events = [], []
+    if confirm_seeds is not None:
+        now = record.settings.confirm.seeds
+        _check_growth(now, confirm_seeds, "confirm seeds")
+        when = " after confirm runs were ordered" if record.winner_id is not None else ""
+        changes["confirm"] = record.settings.confirm_with(confirm_seeds)
+        events.append(f"confirm seeds extended from {now} to {confirm_seeds}{when}")
+        grown_to.append(f"{confirm_seeds} fresh seeds")
     if asked:
         budget = record.settings.budget
         for name, total in asked.items():
-            if (now := getattr(budget, name)) is None:
+            if (limit := getattr(budget, name)) is None:
                 raise KdsearchError(f"the budget of {record.name} is {describe(budget)}; it has no limit in {name}")
-            _check_growth(now, total, name.replace("_", " "))
+            _check_growth(limit, total, name.replace("_", " "))
         if record.winner_id is not None:
             raise KdsearchError(
                 f"the winner of {record.name} is chosen and stays the winner, so its search cannot continue. "
                 "For a longer search, give the study another name in its file. --confirm-seeds can still grow."
             )
         grown_to.append(describe(replace(budget, **asked)))
-        changes = {"budget": record.settings.budget_with(asked)}
-        ledger.change_settings(record.id, changes, f"budget extended to {grown_to[0]}")
-    if confirm_seeds is not None:
-        now = record.settings.confirm.seeds
-        _check_growth(now, confirm_seeds, "confirm seeds")
-        when = " after confirm runs were ordered" if record.winner_id is not None else ""
-        changes = {"confirm": record.settings.confirm_with(confirm_seeds)}
-        ledger.change_settings(record.id, changes, f"confirm seeds extended from {now} to {confirm_seeds}{when}")
-        grown_to.append(f"{confirm_seeds} fresh seeds")
+        changes["budget"] = record.settings.budget_with(asked)
+        events.append(f"budget extended to {grown_to[-1]}")
+    ledger.change_settings(record.id, changes, "; ".join(events))
     print(f"{record.name} is extended to {' and '.join(grown_to)}. Launch it again to run them.")
 
 
 def _check_growth(now: float, asked: float, what: str) -> None:
-    if asked <= now:
+    if not now < asked < math.inf:
         raise KdsearchError(f"the study has {now:g} {what}; extend takes a larger total, got {asked:g}")

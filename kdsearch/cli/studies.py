@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdsearch.cli.common import Storage, connect, folded
@@ -19,8 +20,10 @@ _BESIDE = 70
 
 def list_studies(storage: Storage = None) -> None:
     """List the studies of the ledger."""
+    from kdsearch.report.captions import data_line
+
     ledger = connect(storage)
-    rows = ledger.studies()
+    rows = [replace(row, description=data_line(row)) for row in ledger.studies()]
     if not rows:
         print(f"No studies in {ledger.database.rendered_url()}. To start one: kdsearch launch STUDY_FILE")
         return

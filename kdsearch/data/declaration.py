@@ -52,7 +52,8 @@ class ClipOptions(Options, total=False):
 def shows(options: type) -> Callable[[F], F]:
     """A decorator: ``help()`` and completion show these keywords, not ``**options``; others are refused by name."""
     kind = inspect.Parameter.KEYWORD_ONLY
-    listed = [inspect.Parameter(name, kind, default=_DEFAULT) for name in options.__annotations__]
+    types = {name: row.__forward_arg__ for name, row in options.__annotations__.items()}
+    listed = [inspect.Parameter(name, kind, default=_DEFAULT, annotation=row) for name, row in types.items()]
 
     def decorate(function: F) -> F:
         signature = inspect.signature(function)

@@ -76,6 +76,8 @@ def _opened(path: Path, shape: tuple[int, ...]) -> Pixels | None:
         raise  # a file that is there and cannot be read is no reason to decode for an hour
     except Exception:  # numpy raises many kinds for a damaged header
         return None
+    if not isinstance(held, np.memmap):
+        return None
     if (held.shape, held.dtype, length) != (shape, np.uint8, held.offset + held.nbytes) or len(sums) != shape[0]:
         return None
     rows = np.unique(np.linspace(0, shape[0] - 1, min(shape[0], _CHECKED)).round().astype(int))

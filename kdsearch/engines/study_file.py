@@ -171,7 +171,7 @@ def _import(path: Path) -> dict[str, object]:
             spec.loader.exec_module(module)
     except KdsearchError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         own = path.resolve()
         frames = [row for row in traceback.extract_tb(error.__traceback__) if Path(row.filename).resolve() == own]
         where = f"{path}, line {frames[-1].lineno}: {frames[-1].line}" if frames else str(path)

@@ -88,9 +88,14 @@ class Ledger:
         """Queue again what nobody holds any more; returns the ids."""
         return self._expire(study_id, self.lease_seconds, dead_workers)
 
-    def study(self, name: str) -> StudyRecord:
-        """The study of this name, or of this name before its ``@`` if only one has it; else ``LedgerError``."""
+    def study(self, name: str, preset: str | None = None) -> StudyRecord:
+        """The study of this name, or of this name before its ``@`` if only one has it; else ``LedgerError``.
+
+        ``preset``: only one that was launched with it; ``none``: without any.
+        """
         known = self.studies()
+        if preset is not None:
+            known = [row for row in known if (row.settings.preset or "none") == preset]
         matches = [row for row in known if row.name == name] or [
             row for row in known if row.name.split("@")[0] == name or row.name.split("+")[0] == name
         ]
@@ -102,7 +107,8 @@ class Ledger:
         names = {row.name.split("@")[0]: row.name for row in known}
         near = difflib.get_close_matches(name.split("@")[0], names, n=1)
         listing = f"did you mean {names[near[0]]!r}?" if near else "kdsearch list shows what there is."
-        raise LedgerError(f"no study {name!r} in {self.database.rendered_url()}; {listing}")
+        name = f"{name!r} with preset {preset}" if preset else repr(name)
+        raise LedgerError(f"no study {name} in {self.database.rendered_url()}; {listing}")
 
     def run(self, run_id: int) -> tuple[StudyRecord, RunRecord]:
         """A run and its study; ``LedgerError`` when there is none of this id."""

@@ -137,6 +137,8 @@ def edges(selection: Selection) -> tuple[Edge, ...]:
     if winner is not None:
         # Distillation that is off cannot be less.
         off = {name for name, value in settings.off.items() if winner.params.get(name) == value}
+        if off == settings.off.keys():
+            off |= set(settings.idle_without_teacher)
         found += edges_of(space, winner.params, f"winner {selection.name(winner.id)}", set(space) - off)
     if best is not None:
         params = selection.configurations[best].params

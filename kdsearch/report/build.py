@@ -141,15 +141,9 @@ def changed_margin(selection: Selection) -> list[str]:
 
 
 def other_runs(selection: Selection, results: StudyResults) -> list[str]:
-    """Say which runs are of other trainer code or other data."""
+    """Say which runs that are counted are of other trainer code or other data."""
     notes = []
-    if selection.left_out:
-        others = plural(len(selection.left_out), "ended run")
-        notes.append(
-            f"Counted: runs of code {selection.hashes[0][:12]}. Left out: {others} of other code hashes; "
-            "include them by --mix-code."
-        )
-    elif len(selection.hashes) > 1:
+    if len(selection.hashes) > 1 and not selection.left_out:
         notes.append(f"Runs of {len(selection.hashes)} code hashes are mixed in these tables, as asked by --mix-code.")
     foreign = {run.data_hash for run in selection.runs if run.data_hash} - {results.study.data_hash}
     if foreign:

@@ -45,7 +45,16 @@ def alarms(selection: Selection) -> list[str]:
         *_chosen_on_test(selection),
         *gap_alarm(selection),
         *_beyond_range(selection),
+        *_left_out(selection),
     ]
+
+
+def _left_out(selection: Selection) -> list[str]:
+    """Say that runs of other trainer code are not counted: after ``extend`` they may be all that is new."""
+    if not selection.left_out:
+        return []
+    others = f"{plural(len(selection.left_out), 'ended run')} of other code hashes"
+    return [f"Counted: runs of code {selection.hashes[0][:12]}. Left out: {others}; include them by --mix-code."]
 
 
 def _no_result(selection: Selection) -> list[str]:

@@ -10,20 +10,14 @@ from kdsearch.data.folds import FIRST, Fold
 class DataDeclaration(Protocol):
     """What every task reads.
 
-    ``parts(fold)`` gives the labels and the index arrays of a fold and reads no pixel; ``load`` gives the inputs.
+    ``label``: short name of data and protocol. ``description``: which data, and how much of it, in one line. ``folds``:
+    parts of the train list that validate in turn; ``None`` where one split stands for all runs. ``parts(fold)`` gives
+    the labels and the index arrays of a fold and reads no pixel; ``load`` gives the inputs.
     """
 
-    @property
-    def label(self) -> str:
-        """Short name of data and protocol."""
-
-    @property
-    def description(self) -> str:
-        """Which data, and how much of it, in one line."""
-
-    @property
-    def folds(self) -> int | None:
-        """Parts of the train list that validate in turn; ``None`` where one split stands for all runs."""
+    label: str
+    description: str
+    folds: int | None
 
     def identity(self) -> dict[str, Any]:
         """All that makes the data what they are, as JSON values."""

@@ -148,3 +148,14 @@ def test_launching_a_name_finds_the_file_beside_and_the_example(
     Path("mine.py").write_text("")
     code, output = run_program("launch", "mine", home=home)
     assert (code, output) == (1, "error: expected a study file, found no file mine. Did you mean mine.py?\n")
+
+
+def test_a_preset_tells_studies_of_one_name_apart(ledger: Ledger) -> None:
+    for preset in ("smoke", "cpu"):
+        ledger.open_study(declaration(toy_study(presets={"smoke": {}, "cpu": {}}).with_preset(preset)))
+    assert find(ledger, "toy", "cpu").name == "toy@toy+cpu"
+    assert find(ledger, "toy@toy+cpu", "cpu").name == "toy@toy+cpu"
+    with pytest.raises(LedgerError, match=r"no study 'toy' with preset full"):
+        find(ledger, "toy", "full")
+    with pytest.raises(LedgerError, match=r"no study 'toy@toy\+cpu' with preset smoke"):
+        find(ledger, "toy@toy+cpu", "smoke")

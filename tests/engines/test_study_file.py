@@ -338,3 +338,9 @@ def test_an_error_in_a_study_file_names_its_line_however_the_file_is_named(
     for path in (Path("wrong.py"), tmp_path / "wrong.py"):
         with pytest.raises(StudyFileError, match=r"line 3: space = kd\.log\(0, 1\)"):
             load(path)
+
+
+def test_a_file_that_ends_the_process_is_no_study_file(tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("import sys\n\nsys.exit(0)\n")
+    with pytest.raises(StudyFileError, match=r"line 3: sys\.exit\(0\)"):
+        load(tmp_path / "script.py")

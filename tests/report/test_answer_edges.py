@@ -11,7 +11,7 @@ import pytest
 import kdsearch as kd
 from kdsearch.ledger.records import RunRecord
 from kdsearch.report import answer_of
-from kdsearch.report.answer import edge_side, edges_of, export_command, train_command
+from kdsearch.report.answer import edge_side, edges, edges_of, export_command, train_command
 from kdsearch.report.selection import select
 from kdsearch.space import Dimension
 from kdsearch.tasks.base import Scalar
@@ -74,6 +74,23 @@ def test_the_answer_names_the_numbers_of_the_winner_and_of_the_best_without() ->
     off = answer_of(with_params(distilling(0.02), WINNER, alpha=0))
     assert off is not None
     assert off.edges == ()
+
+
+def test_what_is_idle_without_distillation_is_at_no_edge_where_the_winner_does_without() -> None:
+    space = {"alpha": kd.uniform(0, 1), "temperature": kd.log(1, 16), "patience": kd.integer(1, 10)}
+    found = distilling(0.02)
+    settings = found.study.settings.changed(
+        space={name: dimension.identity() for name, dimension in space.items()}, dimensions=list(space),
+        teacher_parameters=["alpha"], idle_without_teacher=["temperature"], without=0.0,
+    )  # fmt: skip
+    found = changed(found, settings=settings, best_without_id=None)
+    off = select(with_params(found, WINNER, alpha=0, temperature=16.0, patience=10))
+    assert [edge.description for edge in edges(off)] == ["patience at its upper edge 10"]
+    on = select(with_params(found, WINNER, alpha=0.5, temperature=16.0, patience=10))
+    assert [edge.description for edge in edges(on)] == [
+        "temperature at its upper edge 16",
+        "patience at its upper edge 10",
+    ]
 
 
 def test_the_command_sets_what_is_searched_and_read() -> None:

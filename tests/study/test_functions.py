@@ -10,11 +10,11 @@ import pytest
 from support import ToyTask, settings_of, toy_study
 
 import kdsearch as kd
+from kdsearch.cli.launch_header import describe_without
 from kdsearch.errors import StudyFileError
 from kdsearch.ledger.studies import to_json
 from kdsearch.search.searches import shares_of, without_space
 from kdsearch.space import Dimension
-from kdsearch.study.without import describe_without
 from kdsearch.tasks import FunctionTask
 from kdsearch.tasks.function import takes_fold
 
