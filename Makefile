@@ -8,8 +8,9 @@ RUN := $(VENV)/bin/python
 launch: $(VENV)/installed
 	$(RUN) -m kdsearch launch studies/jhmdb_weights.py
 
+# One process more than there are cores, since many tests wait for a process of theirs; at most 4.
 test: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --maxprocesses 4 --dist loadscope --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) < 3 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4)) --dist loadscope --no-loadscope-reorder
 
 # Linter, formatter, type checker, import order of the rooms.
 check: $(VENV)/installed-dev

@@ -101,6 +101,6 @@ def test_help_shows_the_keywords_of_every_function_that_declares_data() -> None:
     assert "classes" not in inspect.signature(data.jhmdb).parameters
     assert {"classes", "holdout"} <= set(inspect.signature(data.ucf101).parameters)
     assert {"classes", "train", "teacher_only"} <= set(inspect.signature(data.cifar10).parameters)
-    assert "folds=default" in str(inspect.signature(data.voc))
+    assert "folds: 'int | None' = default" in str(inspect.signature(data.voc))
     with pytest.raises(TypeError, match=r"jhmdb\(\) got an unexpected keyword argument 'fold'; did you mean 'folds'"):
         data.jhmdb(fold=3)  # type: ignore[call-arg]
