@@ -157,7 +157,7 @@ def load_stored(ledger: Ledger, study: str, preset: str | None = None) -> tuple[
     if is_file(study):
         loaded = load(Path(study), preset).as_stored(ledger)
         return loaded, _launched(ledger, loaded.study, study)
-    record = ledger.study(study)
+    record = ledger.study(study, preset)
     source, stored = Path(record.source_file), record.settings.preset or "none"
     if not source.is_file():
         raise StudyFileError(

@@ -28,7 +28,8 @@ def check(study: StudyFields) -> None:
         raise StudyFileError(f"{where}: a name has letters, digits, '_', '.' and '-' and begins with a letter or digit")
     task = study.task
     if not study.space:
-        raise StudyFileError(f"{where}: the space is empty; search at least one of: {', '.join(task.parameters)}")
+        names = ", ".join(task.parameters) or "the parameters that the function reads"
+        raise StudyFileError(f"{where}: the space is empty; search at least one of: {names}")
     for name, dimension in study.space.items():
         if not isinstance(dimension, Dimension):
             raise StudyFileError(f"{where}: {name} must be kd.uniform, kd.log, kd.integer, kd.categorical or kd.when")

@@ -159,3 +159,15 @@ def test_a_preset_tells_studies_of_one_name_apart(ledger: Ledger) -> None:
         find(ledger, "toy", "full")
     with pytest.raises(LedgerError, match=r"no study 'toy@toy\+cpu' with preset smoke"):
         find(ledger, "toy@toy+cpu", "smoke")
+
+
+def test_a_preset_also_chooses_the_study_whose_file_is_read(ledger: Ledger, tmp_path: Path) -> None:
+    file = tmp_path / "toy.py"
+    file.write_text("from support import toy_study\n\nstudy = toy_study(presets={'smoke': {}, 'cpu': {}})\n")
+    for preset in ("smoke", "cpu"):
+        study = toy_study(presets={"smoke": {}, "cpu": {}}).with_preset(preset)
+        ledger.open_study(replace(declaration(study), source_file=str(file)))
+    loaded, record = load_stored(ledger, "toy", "cpu")
+    assert (loaded.study.preset, record.name) == ("cpu", "toy@toy+cpu")
+    with pytest.raises(LedgerError, match="names several studies"):
+        load_stored(ledger, "toy")

@@ -285,3 +285,11 @@ def test_a_function_study_that_says_nothing_new_is_the_one_it_was() -> None:
     settings = bare.settings()
     assert (settings["teachers"], settings["folds"], settings["teacher_parameters"]) == ("none", 0, [])
     assert settings.keys() == toy_study().settings().keys()
+
+
+def test_a_function_without_a_space_is_told_what_to_search() -> None:
+    def train(params: dict[str, object], seed: int, report: object) -> float:
+        return 0.5
+
+    with pytest.raises(StudyFileError, match="search at least one of: the parameters that the function reads"):
+        kd.Study("bare", train)
