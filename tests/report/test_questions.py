@@ -287,7 +287,8 @@ def test_looks_are_counted_row_by_row() -> None:
 
 def test_rows_that_were_not_looked_at_again_keep_their_interval_and_say_so() -> None:
     found = extended()
-    table = build(found).table("comparison")
+    report = build(found)
+    table = report.table("comparison")
     twice = 1 - look_level((4, 8))
     assert next(column for column in table.columns if column.key == "difference").confidence == twice
     alone, primary = cell(table, "difference", 3), cell(table, "difference", 1)
@@ -300,8 +301,8 @@ def test_rows_that_were_not_looked_at_again_keep_their_interval_and_say_so() -> 
     assert ("Looks of their own: student alone, paper and finalist c5, at 4 seeds, intervals 96 %.") in table.notes
     shown = f"[{alone.low:+.4f}, {alone.high:+.4f}] 96 %"
     for form in ("table", "md"):
-        assert shown in render(build(found), form)
-    assert shown.replace("%", r"\%").replace("[-", "[$-$") in render(build(found), "latex")
+        assert shown in render(report, form)
+    assert shown.replace("%", r"\%").replace("[-", "[$-$") in render(report, "latex")
     cells = {row["label"]: row["cells"] for row in json.loads(render(build(found), "json"))["tables"][0]["rows"]}
     assert cells["student alone"]["difference"]["confidence"] == pytest.approx(0.96)
     assert "confidence" not in cells["winner without distillation"]["difference"]
