@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: launch test check docs dashboard clean
+.PHONY: launch test faults check docs dashboard clean
 
 launch: $(VENV)/installed
 	$(RUN) -m kdsearch launch studies/jhmdb_weights.py
@@ -11,6 +11,10 @@ launch: $(VENV)/installed
 # One process more than there are cores, since many tests wait for a process of theirs; at most 4.
 test: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) < 3 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4)) --dist loadscope --no-loadscope-reorder
+
+# Workers, launchers and databases killed, disks full, runs that hang: about 15 minutes.
+faults: $(VENV)/installed-dev
+	OMP_NUM_THREADS=1 $(RUN) -m pytest tests/faults --faults all
 
 # Linter, formatter, type checker, import order of the rooms.
 check: $(VENV)/installed-dev

@@ -1,12 +1,13 @@
 """Every configuration with its seeds: the mean and its 95 % interval, best first, each run as a faint dot."""
 
 import textwrap
+from html import escape
 
 import plotly.graph_objects as go
 
 from kdsearch.statistics import summarize
 
-SHOWN = 40
+SHOWN, LINES = 40, 10
 
 
 def figure(results):
@@ -22,7 +23,8 @@ def figure(results):
             rows.append((summarize(values), configuration.name, values))
     rows.sort(key=lambda row: -row[0].mean)
     rows = rows[:SHOWN]
-    names = [f"{name} (n={summary.n})" for summary, name, _ in rows]
+    # Plotly reads tags in texts.
+    names = [f"{escape(name)} (n={summary.n})" for summary, name, _ in rows]
     chart = go.Figure()
     chart.add_trace(
         go.Scatter(
@@ -50,16 +52,16 @@ def figure(results):
         )
     )
     study = results.study
-    lines = textwrap.wrap(f"{study.name}, search seeds. {study.description}", 90)
+    lines = textwrap.wrap(f"{study.name}, search seeds. {study.description}", 90)[:LINES]
     top, inner, bottom = 50 + 24 * len(lines), 60 + 24 * len(rows), 100  # pixels: few rows leave words their room too
     chart.update_layout(
         title={
-            "text": f"Seeds of each configuration<br><sub>{'<br>'.join(lines)}</sub>",
+            "text": f"Seeds of each configuration<br><sub>{'<br>'.join(map(escape, lines))}</sub>",
             "y": 1,
             "yanchor": "top",
             "pad": {"t": 16},
         },
-        xaxis_title=f"{study.metric} on validation (objective)",
+        xaxis_title=f"{escape(study.metric)} on validation (objective)",
         yaxis={"autorange": "reversed"},
         legend={"orientation": "h", "y": -60 / inner, "yanchor": "top"},
         template="plotly_white",

@@ -24,8 +24,7 @@ def home() -> Path:
     A new one is closed to other users of the machine. As root they may pass through it, since PostgreSQL runs as one of
     them, but neither list nor enter what lies in it.
     """
-    given = os.environ.get(HOME)
-    path = Path(given).expanduser().resolve() if given else _default_home()
+    path = _folder_of(HOME) or _default_home()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir(mode=0o711 if _is_root() else 0o700, exist_ok=True)
@@ -48,6 +47,17 @@ def folder(*names: str) -> Path:
     return path
 
 
+def _folder_of(variable: str) -> Path | None:
+    """The folder that a variable names. A relative one is what it was at first: a user's code may change folder."""
+    value = os.environ.get(variable)
+    if not value:
+        return None
+    path = Path(value).expanduser().resolve()
+    if not Path(value).is_absolute():
+        os.environ[variable] = str(path)
+    return path
+
+
 def _default_home() -> Path:
     """The user's data folder; of root a system folder, where root's own is closed to the account of PostgreSQL."""
     path = Path(platformdirs.user_data_dir("kdsearch")).resolve()
@@ -59,15 +69,31 @@ def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def storage_url() -> str | None:
-    """The database URL of ``KDSEARCH_STORAGE``; ``None`` means the embedded server."""
-    return os.environ.get(STORAGE) or None
+def storage_url(given: str | None = None) -> str | None:
+    """The database URL that is given, or that of ``KDSEARCH_STORAGE``; ``None`` means the embedded server.
+
+    ``@FILE`` names a file that holds it: a password in it then stands in no command line and no shell's history.
+    """
+    value = given or os.environ.get(STORAGE) or None
+    if value is None or not value.startswith("@"):
+        return value
+    file = Path(value[1:]).expanduser()
+    if value == os.environ.get(STORAGE) and not file.is_absolute():
+        os.environ[STORAGE] = f"@{file.absolute()}"
+    try:
+        text = file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise KdsearchError(
+            f"expected a file that holds the database URL at {file} ({STORAGE} or --storage @FILE), got: {error}"
+        ) from error
+    if not text:
+        raise KdsearchError(f"expected a database URL in {file} ({STORAGE} or --storage @FILE), the file is empty")
+    return text
 
 
 def data_root() -> Path | None:
     """The folder of ``KDSEARCH_DATA``, if set."""
-    value = os.environ.get(DATA)
-    return Path(value).expanduser() if value else None
+    return _folder_of(DATA)
 
 
 def lease_seconds() -> float:

@@ -26,6 +26,10 @@ class LedgerError(KdsearchError):
     """The ledger cannot be reached or refuses what was asked."""
 
 
+class StudyDeleted(LedgerError):
+    """Somebody deleted a study, or a run of it, while it was looked at."""
+
+
 class RunInterrupted(Exception):
     """Raised inside a training run whose lease is lost or whose worker is asked to stop.
 

@@ -77,6 +77,16 @@ def ledger(database_url: str, home: Path) -> Iterator[Ledger]:
 _LONG = ("test_docs.py", "test_kills.py", "test_image_studies.py", "test_commands.py")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the suite of faults, which takes longer than all other tests."""
+    parser.addoption("--faults", choices=("worst", "all"), default="worst", help="which tests of tests/faults to run")
+    parser.addoption("--fault-repeats", type=int, default=1, help="how often each test of tests/faults is run")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The longest files first: begun last, one of them would keep one process busy while the others have nothing."""
+    if config.getoption("--faults") == "worst":
+        left = [item for item in items if "faults" in item.path.parts and item.get_closest_marker("worst") is None]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if item not in left]
     items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))

@@ -245,6 +245,7 @@ class Loaded:
     study: kd.Study
     path: Path = Path("none.py")
     code_hash: str = "code0"
+    unseen: tuple[str, ...] = ()
 
 
 def program(*arguments: str, home: Path, **environment: str) -> subprocess.Popen[str]:

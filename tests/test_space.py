@@ -37,12 +37,10 @@ def test_choices_are_a_list_or_arguments(dimension: Categorical, choices: list[S
     assert dimension == kd.categorical(choices)
 
 
-@pytest.mark.parametrize(
-    ("choices", "got"), [(("abc",), "'abc'"), ((3,), "3"), ((), ""), ((["a"], ["b"]), r"\['a'\], \['b'\]")]
-)
+@pytest.mark.parametrize(("choices", "got"), [(("abc",), "'abc'"), ((3,), "3"), ((), ""), (("a", b"b"), r"'a', b'b'")])
 def test_what_names_no_choices_is_refused_with_what_to_write(choices: tuple[Any, ...], got: str) -> None:
     example = r'two or more words or numbers, such as categorical\("a", "b"\) or categorical\(\["a", "b"\]\)'
-    with pytest.raises(ValueError, match=rf"{example}; got categorical\({got}\)$"):
+    with pytest.raises(ValueError, match=rf"{example}; got categorical\({got}\)"):
         kd.categorical(*choices)
 
 

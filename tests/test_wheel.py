@@ -147,11 +147,14 @@ def _figures(installed: Installed) -> list[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    installed.environment["KDSEARCH_DASHBOARD_TOKEN"] = "token-of-the-test"
+    cookie = f"kdsearch_{port}=token-of-the-test"
     server = installed.start("kdsearch", "dashboard", "--port", str(port))
 
     def asked(path: str) -> Any:
         try:
-            return json.load(urllib.request.urlopen(f"http://127.0.0.1:{port}/api/{path}", timeout=5))
+            request = urllib.request.Request(f"http://127.0.0.1:{port}/api/{path}", headers={"Cookie": cookie})
+            return json.load(urllib.request.urlopen(request, timeout=5))
         except OSError:
             assert server.poll() is None, server.communicate()[0]
             return None

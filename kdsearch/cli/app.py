@@ -24,6 +24,7 @@ from kdsearch.cli import (
     train,
     workers,
 )
+from kdsearch.cli.output import complain, discard_output, prepare_streams, say
 from kdsearch.errors import KdsearchError
 
 app = typer.Typer(
@@ -38,7 +39,7 @@ app = typer.Typer(
 
 def _print_version(asked: bool) -> None:
     if asked:
-        print(f"kdsearch {version('kdsearch')}")
+        say(f"kdsearch {version('kdsearch')}")
         raise typer.Exit
 
 
@@ -74,13 +75,18 @@ for name, group in {"export": export.app, "studies": examples.app, "db": db.app,
 
 def main() -> None:
     """Run the program; a ``KdsearchError`` is a message on standard error and exit code 1."""
+    prepare_streams()
     try:
-        app(prog_name="kdsearch")
+        try:
+            app(prog_name="kdsearch")
+        finally:
+            sys.stdout.flush()  # what cannot be written is said here, not as the interpreter ends
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output (head, less) has seen enough
+        discard_output()  # the reader of our output (head, less) has seen enough
         sys.exit(0)
     except (KdsearchError, OSError) as error:  # OSError: a file that cannot be read or written
-        print(f"error: {error}", file=sys.stderr)
+        complain(f"error: {error}")
+        discard_output()
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

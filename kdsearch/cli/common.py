@@ -79,8 +79,8 @@ Storage = Annotated[
         metavar="URL",
         callback=_set_storage,
         is_eager=True,  # the callback of STUDY_FILE may read the database
-        help=f"Postgres to use, postgresql+psycopg2://user@host/database; default: {environment.STORAGE}, "
-        "else the embedded server.",
+        help="Postgres to use, postgresql+psycopg2://user@host/database, or @FILE with that URL, which keeps a "
+        f"password off the command line; default: {environment.STORAGE}, else the embedded server.",
     ),
 ]
 Data = Annotated[
@@ -197,32 +197,20 @@ def folded(text: str, width: int | None, indent: int = 0) -> str:
 
 
 def parse_settings(pairs: list[str] | None, study: Study) -> dict[str, Scalar]:
-    """``name=value`` pairs as numbers where they are numbers; unknown names are refused with the nearest known one.
+    """``name=value`` pairs as values of their parameters; unknown names are refused with the nearest known one.
 
     A choice, or a word by default, keeps its type: ``07`` is a word where it is one of the words to choose from.
     """
-    from kdsearch.space import Categorical, unconditional, written
+    from kdsearch.study import set_text
 
     parameters = study.task.parameters
     values: dict[str, Scalar] = {}
     for pair in pairs or []:
-        name, equals, text = pair.partition("=")
-        if not equals or not text:
-            raise KdsearchError(f"expected --set NAME=VALUE, got {pair!r}")
+        name, text = set_text.split(pair, parameters)
         if name not in parameters:
             raise KdsearchError(f"unknown parameter {name!r}; {suggestion(name, parameters)}")
-        dimension = unconditional(study.space[name]) if name in study.space else None
-        choices = dimension.choices if isinstance(dimension, Categorical) else ()
-        chosen = [choice for choice in choices if written(choice) == text]
-        word = not choices and isinstance(parameters[name], str)
-        values[name] = chosen[0] if chosen else text if word else _scalar(text)
-    return values
-
-
-def _scalar(text: str) -> Scalar:
-    for convert in (int, float):
         try:
-            return convert(text)
-        except ValueError:
-            continue
-    return {"true": True, "false": False}.get(text.lower(), text)
+            values[name] = set_text.read(text, study.space.get(name), parameters[name])
+        except KdsearchError as error:
+            raise KdsearchError(f"{name}={error}") from error
+    return values

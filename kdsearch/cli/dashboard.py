@@ -12,6 +12,9 @@ from kdsearch.cli.common import Storage
 
 def dashboard(
     port: Annotated[int, typer.Option(min=1, max=65535, help="TCP port.")] = 8080,
+    host: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="Address to listen on; others than 127.0.0.1 open it to the network.")
+    ] = "127.0.0.1",
     figures: Annotated[
         Path | None,
         typer.Option(
@@ -23,7 +26,8 @@ def dashboard(
 ) -> None:
     """Serve Optuna's dashboard of all studies until Ctrl-C.
 
-    It listens on 127.0.0.1 only. From another machine, reach it through an ssh tunnel.
+    It listens on 127.0.0.1, and the address that it prints holds a token, so that other users of this machine and web
+    pages cannot use it. From another machine, reach it through an ssh tunnel.
     """
     from kdsearch.cli.common import connect
     from kdsearch.cli.examples import shipped
@@ -32,4 +36,4 @@ def dashboard(
 
     if figures is not None and not figures.is_dir():
         raise KdsearchError(f"expected a folder of figures, found no folder {figures}")
-    serve(connect(storage), port=port, folder=figures or shipped("dashboards", "dashboards"))
+    serve(connect(storage), port=port, host=host, folder=figures or shipped("dashboards", "dashboards"))

@@ -10,7 +10,9 @@ import typer
 
 from kdsearch import environment
 from kdsearch.cli.common import Data
+from kdsearch.cli.output import console, say
 from kdsearch.errors import KdsearchError
+from kdsearch.texts import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,28 +33,28 @@ def list_data(data: Data = None) -> None:
 
     The column "where" says which of them are synthetic.
     """
-    from rich.console import Console
-
     from kdsearch.data import available
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = _UNLIMITED
-    console.print(table_of(available(environment.data_root())))
+    shown = console()
+    if not shown.is_terminal:
+        shown.width = _UNLIMITED
+    shown.print(table_of(available(environment.data_root())))
     if environment.data_root() is None:
         name = environment.DATA
-        print(f"{name} is not set: studies run on synthetic data. Name a folder with --data or {name}.")
+        say(f"{name} is not set: studies run on synthetic data. Name a folder with --data or {name}.")
 
 
 def table_of(rows: Iterable[Available]) -> Table:
     """One row a set of data; where the width is too little, words go on in the next line and nothing is cut."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
     for title in ("data", "modality", "count", "classes", "fingerprint", "where"):
         table.add_column(title, overflow="fold")
     for row in rows:
-        table.add_row(row.name, row.modality, str(row.clips), str(row.classes), row.fingerprint, row.where)
+        cells = (row.name, row.modality, str(row.clips), str(row.classes), row.fingerprint, row.where)
+        table.add_row(*(Text(one_line(cell)) for cell in cells))
     return table
 
 
@@ -69,7 +71,7 @@ def verify_data(data: Data = None) -> None:
         raise KdsearchError(f"name the folder to verify with --data or {environment.DATA}")
     findings = verify(root)
     for finding in findings:
-        print(f"{'ok    ' if finding.ok else 'BROKEN'} {finding.file}: {finding.message}")
+        say(f"{'ok    ' if finding.ok else 'BROKEN'} {one_line(f'{finding.file}: {finding.message}')}")
     if not findings:
         raise KdsearchError(f"no data that kdsearch knows was found below {root}")
     if not all(finding.ok for finding in findings):
@@ -99,4 +101,4 @@ def pack_data(
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="kdsearch-pack-") as folder:
         source = safe_extract(root, Path(folder)) if root.is_file() else root
-        print(pack(source, destination, cast("Modality", modality)))
+        say(str(pack(source, destination, cast("Modality", modality))))

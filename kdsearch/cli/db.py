@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from kdsearch import environment
 from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, open_named
+from kdsearch.cli.output import say
 
 app = typer.Typer(no_args_is_help=True, help="The database: its URL, the embedded server, the Optuna mirror.")
 
 
 @app.command("url")
-def url(storage: Storage = None) -> None:
+def url(
+    storage: Storage = None,
+    password: Annotated[bool, typer.Option("--password", help="Print it with its password.")] = False,
+) -> None:
     """Print the database URL, for Optuna and psql.
 
     This starts the embedded server, unless another database is named.
     """
-    print(connect(storage).database.rendered_url(hide_password=False))
+    say(connect(storage).database.rendered_url(hide_password=not password))
 
 
 @app.command("start")
@@ -26,7 +32,7 @@ def start() -> None:
 
     embedded.start()
     found = embedded.status()
-    print(f"The embedded PostgreSQL runs in {found.folder} (process {found.pid}); kdsearch db stop stops it.")
+    say(f"The embedded PostgreSQL runs in {found.folder} (process {found.pid}); kdsearch db stop stops it.")
 
 
 @app.command("stop")
@@ -38,7 +44,7 @@ def stop() -> None:
     from kdsearch.ledger import embedded
 
     stopped = embedded.stop()
-    print("The embedded server is stopped." if stopped else f"No embedded server runs in {environment.home()}.")
+    say("The embedded server is stopped." if stopped else f"No embedded server runs in {environment.home()}.")
 
 
 @app.command("mirror")
@@ -49,4 +55,4 @@ def mirror(study: StudyName, preset: Preset = None, data: Data = None, storage: 
     ledger, record = open_named(study, preset, storage)
     rebuild(ledger.database, record.name)
     trials = Mirror(ledger, record).sync()
-    print(f"The Optuna study {record.name!r} is rebuilt with {trials} trials.")
+    say(f"The Optuna study {record.name!r} is rebuilt with {trials} trials.")

@@ -10,6 +10,7 @@ from functools import partial
 
 from kdsearch import environment
 from kdsearch.cli.common import Data, Storage
+from kdsearch.cli.output import say
 from kdsearch.errors import KdsearchError
 
 
@@ -32,10 +33,10 @@ def doctor(data: Data = None, storage: Storage = None) -> None:
     broken = False
     for name, check in checks.items():
         try:
-            print(f"ok      {name}: {check()}")
+            say(f"ok      {name}: {check()}")
         except Exception as error:
             broken = True
-            print(f"BROKEN  {name}: {error}")
+            say(f"BROKEN  {name}: {error}")
     raise SystemExit(int(broken))
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from kdsearch.cli.output import say
 from kdsearch.errors import KdsearchError, suggestion
 
 app = typer.Typer(no_args_is_help=True, help="Example studies: list them, copy one to start from.")
@@ -18,8 +19,8 @@ app = typer.Typer(no_args_is_help=True, help="Example studies: list them, copy o
 def list_examples() -> None:
     """List the example studies, each with its question."""
     for name, path in examples().items():
-        print(f"{name}\n    {_first_line(path)}")
-    print("\nTo start from one: kdsearch studies copy NAME")
+        say(f"{name}\n    {_first_line(path)}")
+    say("\nTo start from one: kdsearch studies copy NAME")
 
 
 @app.command("copy")
@@ -39,7 +40,7 @@ def copy(
             file.write(source.read_text(encoding="utf-8"))
     except FileExistsError:
         raise KdsearchError(f"{target} exists and is not overwritten; name another folder for the copy") from None
-    print(f"{target}: edit it, then kdsearch launch {quote(str(target))}")
+    say(f"{target}: edit it, then kdsearch launch {quote(str(target))}")
 
 
 def examples() -> dict[str, Path]:

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from kdsearch.cli.common import Data, Preset, Storage, StudyName, open_named
+from kdsearch.cli.output import say
 from kdsearch.errors import KdsearchError
+from kdsearch.statistics.rounding import alone
 
 app = typer.Typer(no_args_is_help=True, help="Write runs or weights to files.")
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")]
@@ -42,14 +44,14 @@ def runs(
     if table is not None:
         write_table(results, table)
         if output is None:
-            print(f"{table}: {len(results.runs)} runs")
+            say(f"{table}: {len(results.runs)} runs")
             return
     text = runs_csv(results) if form == "csv" else runs_json(results)
     if output is None:
-        print(text, end="" if text.endswith("\n") else "\n")
+        say(text, end="" if text.endswith("\n") else "\n")
     else:
-        output.write_text(text)
-        print(f"{output}: {len(results.runs)} runs")
+        output.write_text(text, encoding="utf-8", errors="backslashreplace")
+        say(f"{output}: {len(results.runs)} runs")
 
 
 @app.command("model")
@@ -81,5 +83,5 @@ def model(
             why = "its task keeps no weights" if found[0].state == "done" else f"its run is {found[0].state}"
         raise KdsearchError(f"no weights of the winner's fresh seed {seed}: {why}")
     shutil.copyfile(fetch(found[0].artifact), output)
-    score = f", test {record.metric} {found[0].score:.4f}" if found[0].score is not None else ""
-    print(f"{output}: winner of {record.name}, fresh seed {seed} (run {found[0].id}){score}")
+    score = f", test {record.metric} {alone(found[0].score)}" if found[0].score is not None else ""
+    say(f"{output}: winner of {record.name}, fresh seed {seed} (run {found[0].id}){score}")

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdsearch.cli.common import Data, Population, Preset, Storage, StudyFile
+from kdsearch.cli.output import console as make_console
+from kdsearch.cli.output import encoding, say
+from kdsearch.texts import literal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,13 +34,10 @@ def launch(
 
     The winner is confirmed on fresh seeds. A second call resumes an interrupted launch, or joins one that is running.
     """
-    from rich.console import Console
-
     from kdsearch.cli.launch_header import print_header
     from kdsearch.engines.launch import Launch
 
-    console = Console(highlight=False, markup=False, emoji=False)
-    console.soft_wrap = not console.is_terminal
+    console = make_console()
     opened = Launch.open(
         study_file,
         preset=preset,
@@ -45,7 +45,7 @@ def launch(
         workers=workers,
         slots_per_gpu=slots_per_gpu,
         population=population,
-        say=console.print,
+        say=lambda line: console.print(literal(line)),
     )
     print_header(console, opened)
     try:
@@ -73,7 +73,8 @@ def _run(console: Console, opened: Launch) -> bool:
     if opened.ledger.database.embedded:
         console.print("The embedded database keeps running for report and dashboard; kdsearch db stop stops it.\n")
     # The report comes last, so that a terminal ends on the answer.
-    print(render(build(ran.results), "table", width=console.width if console.is_terminal else 100))
+    width = console.width if console.is_terminal else 100
+    say(render(build(ran.results), "table", width=width, encoding=encoding()))
     winner = ran.results.study.winner_id
     return any(
         run.pool == "confirm" and run.configuration_id == winner and run.state in ENDED for run in ran.results.runs

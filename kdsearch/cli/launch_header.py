@@ -17,13 +17,15 @@ from kdsearch.search.searches import shares_of
 from kdsearch.space import Categorical, unconditional
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import VARY, Scalar
+from kdsearch.texts import one_line, shortened
 
 
 def print_header(console: Console, opened: Launch) -> None:
     """Print one labelled line per item. A terminal wraps it between words, aligned with its text."""
     width = console.width if console.is_terminal else None
     for label, text in header(opened):
-        console.print(folded(f"{label:<10}{text}", width, indent=10))
+        line = folded(f"{label:<10}{one_line(shortened(text))}", width, indent=10)
+        console.print(line, markup=False, emoji=False)
 
 
 def header(opened: Launch) -> Iterator[tuple[str, str]]:
@@ -44,6 +46,12 @@ def header(opened: Launch) -> Iterator[tuple[str, str]]:
             "note",
             f"the report gives no verdict: all fresh seeds share {study.taught} teachers, and a verdict needs "
             f"{FEWEST_TEACHERS} or more",
+        )
+    if unseen := opened.loaded.unseen:
+        yield (
+            "note",
+            f"no code hash covers what {', '.join(unseen)} {'hold' if len(unseen) > 1 else 'holds'}; give the study a "
+            "new name when that changes, or say data_version in kd.tasks.FunctionTask",
         )
     for change in opened.changes:
         yield "changed", change

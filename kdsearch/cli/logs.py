@@ -3,37 +3,72 @@
 from __future__ import annotations
 
 import re
+import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kdsearch.cli.common import Storage, connect
+from kdsearch.cli.output import say
+from kdsearch.errors import StudyDeleted
+from kdsearch.statistics.rounding import alone
+from kdsearch.study.set_text import write
+from kdsearch.texts import LONGEST, literal, one_line, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kdsearch.ledger.records import EventRecord, RunRecord
+    from kdsearch.ledger.records import EventRecord, RunRecord, StudyResults
 
 
-def logs(run: Annotated[int, typer.Argument(metavar="RUN", help="A run's id.")], storage: Storage = None) -> None:
-    """Show one run: configuration, state, attempts, curve, traceback."""
+def logs(
+    run: Annotated[int, typer.Argument(metavar="RUN", min=1, max=2**63 - 1, help="A run's id.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file, with texts of any length whole.")
+    ] = None,
+    storage: Storage = None,
+) -> None:
+    """Show one run: configuration, state, attempts, curve, traceback.
+
+    Of a text that is very long the first and the last part are shown. A file has it whole.
+    """
     ledger = connect(storage)
     study, record = ledger.run(run)
     results = ledger.results(study.id)
-    configuration = results.configurations[record.configuration_id]
-    print(f"run {run} of {study.name}: {study.description}")
-    print(f"{configuration.kind} {configuration.name}, pool {record.pool}, seed {record.seed}")
-    if line := describe_draw(record, study.settings.folds):
-        print(line)
-    print(", ".join(f"{name}={value}" for name, value in configuration.params.items()))
-    print(f"{record.state}, attempt {record.attempt}, worker {record.worker or 'none yet'}")
-    for line in (*_result(record), *_curve(record)):
-        print(line)
-    events = [event for event in results.events if event.run_id == run]
-    for line in event_lines(events):
-        print(line)
-    if record.error and not events:
-        print(record.error)
+    if record.configuration_id not in results.configurations:
+        raise StudyDeleted(f"run {run} of {study.name} is no longer in the ledger: somebody deleted it")
+    lines = run_lines(results, record)
+    if output is None:
+        more = f"kdsearch logs {run} -o FILE writes it whole"
+        for line in lines:
+            say(shortened(line, most=5 * LONGEST, where=more))
+    else:
+        output.write_text(literal("\n".join(lines)) + "\n", encoding="utf-8", errors="backslashreplace")
+        say(f"{output}: run {run}")
+
+
+def run_lines(results: StudyResults, run: RunRecord) -> list[str]:
+    """What is known of a run; the lines of its tracebacks are indented, so that none looks like an event."""
+    study, configuration = results.study, results.configurations[run.configuration_id]
+    space = study.settings.space
+    events = [event for event in results.events if event.run_id == run.id]
+    drawn = describe_draw(run, study.settings.folds)
+    lines = [
+        f"run {run.id} of {study.name}: {study.description}",
+        f"{configuration.kind} {configuration.name}, pool {run.pool}, seed {run.seed}",
+        *([drawn] if drawn else []),
+        ", ".join(f"{name}={write(value, space.get(name))}" for name, value in configuration.params.items()),
+        f"{run.state}, attempt {run.attempt}, worker {run.worker or 'none yet'}",
+        *_result(run),
+        *_curve(run),
+    ]
+    found = [*map(one_line, lines), *event_lines(events)]
+    return [*found, _indented(run.error)] if run.error and not events else found
+
+
+def _indented(traceback: str) -> str:
+    return textwrap.indent(literal(traceback).rstrip("\n"), "    ")
 
 
 def describe_draw(run: RunRecord, folds: int) -> str:
@@ -51,7 +86,7 @@ def _result(run: RunRecord) -> list[str]:
     if run.objective is None:
         return []
     lines = [
-        f"objective {run.objective:.4f} at epoch {run.epoch} of {run.epochs}",
+        f"objective {alone(run.objective)} at epoch {run.epoch} of {run.epochs}",
         f"{run.seconds:.1f} s on {run.device}, peak memory {(run.peak_memory or 0) / 2**20:.0f} MiB, "
         f"code {run.code_hash}, data {run.data_hash}",
     ]
@@ -74,12 +109,12 @@ def event_lines(events: Sequence[EventRecord]) -> list[str]:
     for event in events:
         traceback = event.data.get("traceback", "")
         alike = re.sub(r"0x[0-9a-f]+", "0x", traceback)  # addresses of objects differ from process to process
-        line = f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind}: {event.message}"
+        line = f"{event.at:%Y-%m-%d %H:%M:%S} {event.kind}: {one_line(event.message)}"
         if alike in printed:
             lines.append(f"{line} (traceback as above)")
         elif traceback:
             printed.add(alike)
-            lines += [line, traceback]
+            lines += [line, _indented(traceback)]
         else:
             lines.append(line)
     return lines

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -19,6 +18,8 @@ from kdsearch.cli.common import (
     open_named,
     parse_settings,
 )
+from kdsearch.cli.output import say
+from kdsearch.cli.totals import MOST_ADDED, fresh_seeds, search_limits, take_back
 from kdsearch.errors import KdsearchError
 from kdsearch.search.budget import describe
 
@@ -40,6 +41,10 @@ def add(
     from kdsearch.report.sections.post_hoc import TITLE
     from kdsearch.search.manual import add_configuration
 
+    if seeds > MOST_ADDED:
+        raise KdsearchError(
+            f"got --seeds {seeds:,}; at most {MOST_ADDED:,} are queued at once, since each is a run of its own"
+        )
     ledger = connect(storage)
     loaded, record = load_stored(ledger, study, preset)
     given = parse_settings(set_, loaded.study)
@@ -48,7 +53,7 @@ def add(
     late = ""
     if record.winner_id is not None:
         late = f" The winner is already chosen and stays the winner; the report shows these runs under '{TITLE}'."
-    print(f"{record.name}: {name} has {seeds} search seeds, queued or done. Launch the study to train them.{late}")
+    say(f"{record.name}: {name} has {seeds} search seeds, queued or done. Launch the study to train them.{late}")
 
 
 def extend(
@@ -68,7 +73,8 @@ def extend(
 ) -> None:
     """Enlarge the budget of a study.
 
-    The change is logged. Launch the study again to use it.
+    The change is logged. Launch the study again to use it. An extension that was too large can be taken back, in whole
+    or in part, as far as none of it has been run.
     """
     ledger, record = open_named(study, preset, storage)
     totals = {"runs": runs, "hours": hours, "gpu_hours": gpu_hours}
@@ -76,32 +82,21 @@ def extend(
     if not asked and confirm_seeds is None:
         raise KdsearchError("say how much: --runs, --hours, --gpu-hours or --confirm-seeds (totals, not additions)")
     changes: dict[str, Any] = {}
-    grown_to, events = [], []
+    said, events = [], []
     if confirm_seeds is not None:
         now = record.settings.confirm.seeds
-        _check_growth(now, confirm_seeds, "confirm seeds")
+        smaller = fresh_seeds(ledger, record, confirm_seeds)
         when = " after confirm runs were ordered" if record.winner_id is not None else ""
         changes["confirm"] = record.settings.confirm_with(confirm_seeds)
-        events.append(f"confirm seeds extended from {now} to {confirm_seeds}{when}")
-        grown_to.append(f"{confirm_seeds} fresh seeds")
+        events.append(f"confirm seeds {'lowered' if smaller else 'extended'} from {now} to {confirm_seeds}{when}")
+        said.append(f"{'lowered' if smaller else 'extended'} to {confirm_seeds} fresh seeds")
     if asked:
-        budget = record.settings.budget
-        for name, total in asked.items():
-            if (limit := getattr(budget, name)) is None:
-                raise KdsearchError(f"the budget of {record.name} is {describe(budget)}; it has no limit in {name}")
-            _check_growth(limit, total, name.replace("_", " "))
-        if record.winner_id is not None:
-            raise KdsearchError(
-                f"the winner of {record.name} is chosen and stays the winner, so its search cannot continue. "
-                "For a longer search, give the study another name in its file. --confirm-seeds can still grow."
-            )
-        grown_to.append(describe(replace(budget, **asked)))
+        smaller = search_limits(ledger, record, asked)
+        budget = describe(replace(record.settings.budget, **asked))
         changes["budget"] = record.settings.budget_with(asked)
-        events.append(f"budget extended to {grown_to[-1]}")
+        events.append(f"budget {'lowered' if smaller else 'extended'} to {budget}")
+        said.append(f"{'lowered' if smaller else 'extended'} to {budget}")
     ledger.change_settings(record.id, changes, "; ".join(events))
-    print(f"{record.name} is extended to {' and '.join(grown_to)}. Launch it again to run them.")
-
-
-def _check_growth(now: float, asked: float, what: str) -> None:
-    if not now < asked < math.inf:
-        raise KdsearchError(f"the study has {now:g} {what}; extend takes a larger total, got {asked:g}")
+    if confirm_seeds is not None:
+        take_back(ledger, record, confirm_seeds)
+    say(f"{record.name} is {' and '.join(said)}. Launch it again to run them.")

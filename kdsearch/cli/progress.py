@@ -13,11 +13,17 @@ from typing_extensions import override
 
 from kdsearch.engines import coordinator
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import EventRecord
 from kdsearch.report.status import duration
 from kdsearch.search.remaining import Remaining, remaining
+from kdsearch.statistics.rounding import spread_out
+from kdsearch.texts import literal, one_line, shortened
 
 _LINE_SECONDS = 15.0
 _EVENT_SECONDS = 1.0
+LONGEST_EVENT = 1_000
+"""Characters of an event that are shown."""
+
 _SHOWN_EVENTS = (
     "preflight",
     "search ended",
@@ -29,6 +35,8 @@ _SHOWN_EVENTS = (
     "lease lost",
     "worker died",
     "discarded",
+    "mirror",
+    "code changed",
 )
 
 
@@ -52,9 +60,10 @@ class View:
         self._study_id = study_id
         self._last_event = max((event.id for event in ledger.events_after(study_id, 0)), default=0)
         self._events_read = self._line_printed = time.monotonic()
-        runs = TextColumn("{task.completed:.0f}/{task.total:.0f} runs")
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), runs, TimeElapsedColumn())
-        self._bar = _Bar(*columns, console=console, disable=not console.is_terminal)
+        runs = TextColumn("{task.completed:.0f}/{task.total:.0f} runs", markup=False)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=24), runs, TimeElapsedColumn())
+        self._live = console.is_terminal and not console.is_dumb_terminal
+        self._bar = _Bar(*columns, console=console, disable=not self._live)
         self._task = self._bar.add_task("teacher", total=1)
 
     def __enter__(self) -> View:
@@ -78,9 +87,9 @@ class View:
         state = progress.state
         left = remaining(state.study, state.configurations, state.runs)
         note, total = _note(progress, left), progress.ended + left.runs
-        self._bar.note = note
+        self._bar.note = note = one_line(note)
         self._bar.update(self._task, description=progress.phase, completed=progress.ended, total=total)
-        if not self._console.is_terminal and now - self._line_printed > _LINE_SECONDS:
+        if not self._live and now - self._line_printed > _LINE_SECONDS:
             self._line_printed = now
             line = f"{progress.phase}: {progress.ended}/{total} runs"
             self._console.print(f"{line}, {note}" if note else line)
@@ -89,7 +98,13 @@ class View:
         for event in self._ledger.events_after(self._study_id, self._last_event):
             self._last_event = event.id
             if event.kind in _SHOWN_EVENTS:
-                self._console.print(event.message)
+                self._console.print(event_line(event))
+
+
+def event_line(event: EventRecord) -> str:
+    """The message of an event; what follows its first line is indented, so that it is not taken for another event."""
+    more = "" if event.run_id is None else f"see kdsearch logs {event.run_id}"
+    return literal(shortened(event.message, LONGEST_EVENT, more)).replace("\n", "\n    ")
 
 
 def _note(progress: coordinator.Progress, left: Remaining) -> str:
@@ -97,7 +112,7 @@ def _note(progress: coordinator.Progress, left: Remaining) -> str:
     if progress.leader is not None:
         name, _, summary = progress.leader
         role = "winner" if progress.phase in ("confirm", "finished") else "leader"
-        parts.append(f"{role} {name}: {summary.mean:.4f} ± {summary.sd:.4f} (n={summary.n}, objective)")
+        parts.append(f"{role} {name}: {spread_out(summary.mean, summary.sd)} (n={summary.n}, objective)")
     if left.seconds is not None and progress.phase != "finished":
         parts.append(f"about {duration(left.seconds)} left")
     failed = progress.counts.get("failed", 0)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find, is_file, open_named
+from kdsearch.cli.output import encoding, say
+
+if TYPE_CHECKING:
+    from kdsearch.report.tables import Report
 
 Form = Annotated[str, typer.Option("--format", help="table, md, latex, csv or json.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
@@ -30,10 +34,10 @@ def report(
 
     The answer comes first and last, with the tables behind it in between.
     """
-    from kdsearch.report import build, render
+    from kdsearch.report import build
 
     ledger, record = open_named(study, preset, storage)
-    _put(render(build(ledger.results(record.id), mix_code=mix_code), form, width=_columns()), output)
+    _put(build(ledger.results(record.id), mix_code=mix_code), form, output)
 
 
 def compare(
@@ -56,16 +60,16 @@ def compare(
     """Print the winners of several studies in one table.
 
     The studies are measured on the same data. The first is compared with each other one on common seeds. Studies that
-    differ only in the official split of their data get mean ± sd over the splits, without a verdict.
+    differ only in the official split of their data get mean and sd over the splits, without a verdict.
     """
-    from kdsearch.report import build_across_studies, render
+    from kdsearch.report import build_across_studies
 
     ledger = connect(storage)
     presets: list[str | None] = [*preset] if preset else [None]
     # A study that is given by its name has its preset in it.
     asked = [(study, name) for study in studies for name in (presets if is_file(study) else [None])]
     results = [ledger.results(find(ledger, study, name).id) for study, name in asked]
-    _put(render(build_across_studies(results, mix_code=mix_code), form, width=_columns()), output)
+    _put(build_across_studies(results, mix_code=mix_code), form, output)
 
 
 def status(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
@@ -74,7 +78,7 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
     It shows the phase, runs by pool and state, the leader, the time left and the workers, and the answer once the study
     is finished.
     """
-    from kdsearch.engines.devices import is_dead
+    from kdsearch.engines.worker_names import is_dead
     from kdsearch.report import answer_of, render_answer
     from kdsearch.report.render import render_table
     from kdsearch.report.status import status as table
@@ -83,20 +87,24 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
     # A worker that was killed holds its runs until a launch takes them back.
     holders = [name for name in ledger.lease_holders(record.id) if not is_dead(name)]
     results = ledger.results(record.id, curves=False)
-    print(render_table(table(results, working=bool(holders)), width=_columns()))
+    say(render_table(table(results, working=bool(holders)), width=_columns(), encoding=encoding()))
     if (answer := answer_of(results)) is not None:
-        print(render_answer(answer, width=_columns()))
-    print(f"workers holding runs: {', '.join(holders) if holders else 'none'}")
+        say(render_answer(answer, width=_columns(), encoding=encoding()))
+    say(f"workers holding runs: {', '.join(holders) if holders else 'none'}")
 
 
-def _put(text: str, output: Path | None) -> None:
-    """Print a rendered report, or write it to a file."""
+def _put(report: Report, form: str, output: Path | None) -> None:
+    """Print a report, or write it to a file."""
+    from kdsearch.report import render
+
     if output is None:
-        print(text)
-    else:
-        output.write_text(text if text.endswith("\n") else text + "\n")
+        say(render(report, form, width=_columns(), encoding=encoding()))
+        return
+    text = render(report, form, width=_columns())
+    whole = text if text.endswith("\n") else text + "\n"
+    output.write_text(whole, encoding="utf-8", errors="backslashreplace")
 
 
 def _columns() -> int:
-    """Columns that a table may take: the terminal's, 100 elsewhere, never fewer than 80."""
-    return max(80, shutil.get_terminal_size((100, 40)).columns)
+    """Columns that a table may take: the terminal's, 100 elsewhere, never fewer than 80 or more than 1000."""
+    return min(max(80, shutil.get_terminal_size((100, 40)).columns), 1000)

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kdsearch.cli.common import Storage, connect, folded
+from kdsearch.cli.output import say
+from kdsearch.texts import LONGEST_LINE, one_line, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,12 +27,12 @@ def list_studies(storage: Storage = None) -> None:
     ledger = connect(storage)
     rows = [replace(row, description=data_line(row)) for row in ledger.studies()]
     if not rows:
-        print(f"No studies in {ledger.database.rendered_url()}. To start one: kdsearch launch STUDY_FILE")
+        say(f"No studies in {ledger.database.rendered_url()}. To start one: kdsearch launch STUDY_FILE")
         return
     # Other programs read one line per study: there is no width to fit.
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in lines_of(rows, width):
-        print(line)
+        say(line)
 
 
 def lines_of(rows: Sequence[StudyRecord], width: int | None) -> Iterator[str]:
@@ -44,8 +46,9 @@ def lines_of(rows: Sequence[StudyRecord], width: int | None) -> Iterator[str]:
         yield f"{'study':<{names}}{'phase':<20}{'created (UTC)':<18}data"
     for row in rows:
         phase = f"{row.phase}, stopped" if row.stop_requested and row.phase != "finished" else row.phase
+        data = one_line(shortened(row.description, LONGEST_LINE))
         created = f"{row.created_at:%Y-%m-%d %H:%M}"
         if wide:
-            yield folded(f"{row.name:<{names}}{phase:<20}{created:<18}{row.description}", width, indent=names + 38)
+            yield folded(f"{row.name:<{names}}{phase:<20}{created:<18}{data}", width, indent=names + 38)
         else:
-            yield f"{row.name}\n" + folded(f"    {phase}, created {created} UTC; {row.description}", width, indent=4)
+            yield f"{row.name}\n" + folded(f"    {phase}, created {created} UTC; {data}", width, indent=4)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -13,7 +12,12 @@ from typing import Annotated
 import typer
 
 from kdsearch.cli.common import Data, Preset, Settings, Storage, StudyName, load_named, parse_settings
+from kdsearch.cli.output import complain, say
+from kdsearch.draws import FIRST_PREFLIGHT_SEED
 from kdsearch.errors import KdsearchError, StudyFileError
+from kdsearch.statistics.rounding import alone
+from kdsearch.study.set_text import write
+from kdsearch.texts import literal, one_line
 
 _WRAPPERS = ("cli/train.py", "tasks/function.py")
 """Files of kdsearch that only pass a call on to a user's function."""
@@ -36,34 +40,40 @@ def train(
     from kdsearch.engines.teacher import draw_of
     from kdsearch.tasks.base import RunContext, RunRequest
 
+    if seed >= FIRST_PREFLIGHT_SEED:
+        raise KdsearchError(
+            f"got --seed {seed:,}; search seeds lie below {FIRST_PREFLIGHT_SEED:,}. Those above belong to teachers "
+            "and to the fresh seeds, which nobody looks at before the winner is chosen"
+        )
     use_slot(device)
     study = load_named(study_name, preset, storage).study
     task = study.task
     given = parse_settings(set_, study)
     study.check(given)
     params = study.explicit(given)
-    print(study.description)
+    say(one_line(study.description))
     try:
         study.check(given, inside=True)
     except StudyFileError as outside:
-        print(f"outside the search space, trained all the same: {outside}")
-    print(", ".join(f"{name}={value}" for name, value in params.items()) + f", seed={seed}")
+        say(one_line(f"outside the search space, trained all the same: {outside}"))
+    words = [f"{name}={write(value, study.space.get(name))}" for name, value in params.items()]
+    say(one_line(", ".join([*words, f"seed={seed}"])))
     if study.uses_teacher(params) and study.teacher is None:
-        print("this configuration needs a teacher, which is trained once and kept")
+        say("this configuration needs a teacher, which is trained once and kept")
     with _failures(), tempfile.TemporaryDirectory(prefix="kdsearch-train-") as folder:
         fold, teacher = draw_of(study, params, seed, device)
         if study.folds:
-            print(f"validated on fold {fold.number} of {study.folds}")
+            say(f"validated on fold {fold.number} of {study.folds}")
         context = RunContext(
-            Path(folder), device, report=lambda epoch, value: print(f"epoch {epoch}: objective {value:.4f}")
+            Path(folder), device, report=lambda epoch, value: say(f"epoch {epoch}: objective {alone(value)}")
         )
         result = task.train(RunRequest("student", params, seed, teacher, fold), context)
-    print(
-        f"{result.state}: objective {result.objective:.4f} at epoch {result.epoch} of {result.epochs}, "
+    say(
+        f"{result.state}: objective {alone(result.objective)} at epoch {result.epoch} of {result.epochs}, "
         f"{result.seconds:.1f} s on {result.device}. One seed is not a result: kdsearch launch measures many."
     )
     if result.score is not None:
-        print(f"test score at that epoch: {result.score:.4f}")
+        say(f"test score at that epoch: {alone(result.score)}")
 
 
 @contextmanager
@@ -76,5 +86,7 @@ def _failures() -> Iterator[None]:
     except Exception as error:
         frames = traceback.extract_tb(error.__traceback__)
         own = [frame for frame in frames if not frame.filename.endswith(_WRAPPERS)]
-        print(*traceback.format_list(own), sep="", end="", file=sys.stderr)
-        raise KdsearchError(f"the run failed: {type(error).__name__}: {error}") from error
+        if own:
+            complain("".join(traceback.format_list(own)).rstrip("\n"))
+        text = literal(str(error)).replace("\n", "\n    ")  # none of its lines looks like one of kdsearch
+        raise KdsearchError(f"the run failed: {type(error).__name__}: {text}") from error

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from kdsearch.cli.common import Data, Population, Preset, Storage, StudyName, load_named, open_named
+from kdsearch.cli.output import say
 
 _WAIT_SECONDS = 30.0
 
@@ -34,7 +35,7 @@ def worker(
     loaded = load_named(study, preset, storage)
     file, preset = str(loaded.path), loaded.study.preset or "none"
     arguments = WorkerArguments(study_file=file, preset=preset, device=where, population=population)
-    work(arguments, say=lambda line: print(line, flush=True))
+    work(arguments, say=lambda line: say(line, flush=True))
 
 
 def stop(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
@@ -48,6 +49,6 @@ def stop(study: StudyName, preset: Preset = None, data: Data = None, storage: St
     while (holders := ledger.lease_holders(record.id)) and time.monotonic() < deadline:
         time.sleep(0.2)
     if holders:
-        print(f"{record.name} is asked to stop. Still training, until their next evaluation: {', '.join(holders)}")
+        say(f"{record.name} is asked to stop. Still training, until their next evaluation: {', '.join(holders)}")
     else:
-        print(f"{record.name} is stopped; no worker holds a run. Launch it again to resume it.")
+        say(f"{record.name} is stopped; no worker holds a run. Launch it again to resume it.")

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kdsearch.engines.optuna_mirror import optuna_storage
-from kdsearch.errors import KdsearchError
+from kdsearch.engines.optuna_mirror import Mirror, optuna_storage
+from kdsearch.errors import KdsearchError, StudyDeleted
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord, StudyResults
+from kdsearch.texts import one_line
 
 Figure = Any
 # The dashboard ships every figure with every poll of a study; a large one makes it slow.
@@ -30,13 +31,27 @@ def figure_files(folder: Path) -> Iterator[tuple[str, Callable[[StudyResults], F
         yield path.stem, module.figure
 
 
+def publish_all(ledger: Ledger, folder: Path) -> Iterator[str]:
+    """Mirror every study and publish its figures; yield a sentence on each that was deleted meanwhile."""
+    for record in ledger.studies():
+        try:
+            Mirror(ledger, record).sync()
+            if folder.is_dir():
+                publish(ledger, record, folder)
+        except StudyDeleted as error:
+            yield f"{one_line(record.name)} is left out: {error}"
+
+
 def publish(ledger: Ledger, record: StudyRecord, folder: Path) -> list[str]:
     """Draw every figure of a study and save it in its Optuna study; returns the names."""
     import optuna
     from optuna_dashboard import save_plotly_graph_object
 
     storage = optuna_storage(ledger.database)
-    study = optuna.load_study(study_name=record.name, storage=storage)
+    try:
+        study = optuna.load_study(study_name=record.name, storage=storage)
+    except KeyError:
+        raise StudyDeleted(f"the Optuna study {record.name!r} is gone: kdsearch db mirror makes it anew") from None
     results = ledger.results(record.id)
     names: list[str] = []
     for name, draw in figure_files(folder):

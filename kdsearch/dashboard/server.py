@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import re
+import secrets
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from typing_extensions import override
 
-from kdsearch.dashboard.figures import publish
-from kdsearch.engines.optuna_mirror import Mirror, optuna_storage
+from kdsearch.dashboard.figures import publish_all
+from kdsearch.dashboard.guard import LOOPBACK, Guard
+from kdsearch.engines.optuna_mirror import optuna_storage
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
 
-HOST = "127.0.0.1"  # Optuna's dashboard has no login: other machines reach it through ssh, not through us
+HOST = "127.0.0.1"
+TOKEN = "KDSEARCH_DASHBOARD_TOKEN"
+"""Environment variable of a token that stays the same; without it each start makes one."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -22,19 +28,28 @@ class _Quiet(WSGIRequestHandler):
         return
 
 
-def serve(ledger: Ledger, *, port: int, folder: Path = Path("dashboards")) -> None:
-    """Mirror all studies, publish the figures of ``folder`` and serve until Ctrl-C."""
+def serve(ledger: Ledger, *, port: int, folder: Path = Path("dashboards"), host: str = HOST) -> None:
+    """Mirror all studies, publish the figures of ``folder`` and serve until Ctrl-C.
+
+    ``host``: the address to listen on. Optuna's dashboard has no login: :class:`~kdsearch.dashboard.guard.Guard` asks
+    for the token of the address that is printed.
+    """
     from optuna_dashboard import wsgi
 
-    for record in ledger.studies():
-        Mirror(ledger, record).sync()
-        if folder.is_dir():
-            publish(ledger, record, folder)
+    for sentence in publish_all(ledger, folder):
+        print(sentence, flush=True)
+    token = os.environ.get(TOKEN) or secrets.token_urlsafe(24)
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{8,}", token):
+        raise KdsearchError(f"{TOKEN}: expected at least 8 letters, digits or characters of ._~-, for an address")
+    own = host in LOOPBACK
+    app = Guard(wsgi(optuna_storage(ledger.database)), token=token, port=port, hosts=LOOPBACK if own else None)
     try:
-        server = make_server(HOST, port, wsgi(optuna_storage(ledger.database)), _Threaded, _Quiet)
+        server = make_server(host, port, app, _Threaded, _Quiet)
     except OSError as error:
-        raise KdsearchError(f"port {port} of {HOST} cannot be served: {error}. Name another with --port.") from error
-    print(f"Optuna dashboard: http://{HOST}:{port}/dashboard (Ctrl-C ends it)", flush=True)
+        raise KdsearchError(f"port {port} of {host} cannot be served: {error}. Name another with --port.") from error
+    print(f"Optuna dashboard: http://{host}:{port}/dashboard?token={token} (Ctrl-C ends it)", flush=True)
+    if not own:
+        print("It is reached from other machines, and what it sends is not encrypted.", flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

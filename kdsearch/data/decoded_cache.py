@@ -44,10 +44,9 @@ def decoded_once(what: What, name: str, shape: tuple[int, ...], decode: Decode) 
     from kdsearch import environment
 
     key = hashlib.sha256(f"{name} {shape}".encode()).hexdigest()[:24]
-    path = environment.home() / what / f"{key}.npy"
+    path = environment.folder(what) / f"{key}.npy"
     held = _opened(path, shape)
     if held is None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         with _making, fasteners.InterProcessLock(path.with_suffix(".lock")):
             held = _opened(path, shape)  # another process may have made it meanwhile
             if held is None:

@@ -45,6 +45,4 @@ def fetch(name: str) -> Path:
 
 def folder() -> Path:
     """Where artifacts lie."""
-    path = environment.home() / "artifacts"
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+    return environment.folder("artifacts")

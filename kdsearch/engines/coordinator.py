@@ -8,13 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import sqlalchemy as sa
-from optuna.exceptions import OptunaError
-
-from kdsearch.engines.devices import is_dead
 from kdsearch.engines.optuna_mirror import Mirror
 from kdsearch.engines.queue_depth import QueueDepth
-from kdsearch.errors import LedgerError
+from kdsearch.engines.worker_names import known_of
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.queries import Memory, SearchState
 from kdsearch.ledger.records import StudyRecord
@@ -115,6 +111,7 @@ class Coordinator:
         )  # as of how many runs, which winner
         self._leading = BackgroundTask("leader", _LEADER_SECONDS)
         self.mirroring = BackgroundTask("mirror", _MIRROR_SECONDS)
+        self._mirror_fault = ""
 
     def tick(self) -> Progress:
         """Recover leases and plan until the plan has nothing to add; mirror every few seconds, beside that.
@@ -142,9 +139,8 @@ class Coordinator:
         return len(self.ledger.decide(self.record.id, plan, self.memory, after=self._after))  # type: ignore[arg-type]
 
     def recover(self) -> list[int]:
-        """Queue again what dead workers held, and what nobody has renewed; returns the run ids."""
-        dead = [name for name in self.ledger.lease_holders(self.record.id) if is_dead(name)]
-        return self.ledger.expire(self.record.id, dead)
+        """Queue again what dead workers held, what nobody has renewed and what is overdue; returns the run ids."""
+        return self.ledger.expire(self.record.id, known_of(self.ledger.lease_holders(self.record.id)))
 
     def finish(self) -> None:
         """Mirror the last state, and try again for a while should the database be away just now."""
@@ -153,6 +149,12 @@ class Coordinator:
             if self._mirror_now():
                 return
             time.sleep(1.0)
+        self.ledger.log_event(
+            self.record.id,
+            "mirror",
+            f"the Optuna study of {self.record.name} is not up to date: {self._mirror_fault}. All results stand; to "
+            f"draw it anew: kdsearch db mirror {self.record.name}",
+        )
 
     def _progress(self, state: SearchState) -> Progress:
         """Count runs; the leader is found anew, beside planning, only when a search run has ended.
@@ -178,12 +180,11 @@ class Coordinator:
         """One pass of the mirror. It is a picture of the ledger and can be drawn anew: it never ends a study."""
         try:
             self.mirror.sync()
-        except (sa.exc.SQLAlchemyError, OptunaError, LedgerError):
+        except Exception as error:  # whatever it is: the fault is said at the end, if it lasts
+            lines = str(error).strip().splitlines()
+            self._mirror_fault = f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
             self.mirror.forget()
             return False
-        except Exception:
-            self.mirror.forget()
-            raise
         return True
 
 

@@ -1,16 +1,12 @@
-"""This machine's devices, found without importing torch, and its name for leases."""
+"""This machine's devices, found without importing torch."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import socket
 import subprocess
-import uuid
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 # glibc returns blocks above its mmap threshold to the kernel after each operation, and page faults then cost much of
 # the time of 2-D and 3-D convolutions.
@@ -68,46 +64,3 @@ def use_slot(device: str) -> None:
 def cores() -> int:
     """CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def worker_name(pid: int | None = None) -> str:
-    """Host, machine, process id and its start: enough to tell later whether that process still lives."""
-    pid = pid or os.getpid()
-    return f"{socket.gethostname()}:{_machine()}:{pid}:{_started(pid)}"
-
-
-def is_dead(worker: str) -> bool:
-    """Whether a worker of this machine is known to be gone; one of another machine or container never is."""
-    host, machine, pid, started = ([*worker.split(":"), "", "", ""])[:4]
-    if (host, machine) != (socket.gethostname(), _machine()) or not pid.isdigit():
-        return False
-    return _started(int(pid)) != started
-
-
-@lru_cache(maxsize=1)
-def _machine() -> str:
-    # Host names repeat (localhost, containers); this boot of this kernel and this process namespace do not.
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        namespace = str(os.stat("/proc/self/ns/pid").st_ino)
-    except OSError:
-        boot, namespace = str(uuid.getnode()), ""
-    return hashlib.sha256(f"{boot}{namespace}".encode()).hexdigest()[:8]
-
-
-def _started(pid: int) -> str:
-    """Start of a process in a form that a step of the clock does not change; empty when it is gone."""
-    try:
-        # Field 22: clock ticks between boot and start. The name in field 2 may hold spaces, hence the last bracket.
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        return "" if fields[0] == "Z" else fields[19]
-    except OSError:
-        pass
-    if Path("/proc/self/stat").exists():
-        return ""
-    import psutil  # where there is no /proc alone: benchmarks load this module on machines without it
-
-    try:
-        return f"{psutil.Process(pid).create_time():.0f}"
-    except psutil.Error:
-        return ""

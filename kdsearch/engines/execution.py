@@ -12,6 +12,7 @@ from kdsearch import environment
 from kdsearch.engines import artifacts
 from kdsearch.engines.teacher import given_weights
 from kdsearch.ledger.leases import Lease, Outcome
+from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import Job, RunContext, RunRequest, RunResult, Scalar
@@ -19,9 +20,7 @@ from kdsearch.tasks.base import Job, RunContext, RunRequest, RunResult, Scalar
 
 def workspace(record: StudyRecord, run_id: int) -> Path:
     """The folder of a run: its checkpoint lives here until its result is stored."""
-    path = _folder(record, run_id)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+    return environment.folder("runs", str(record.uid), str(run_id))
 
 
 def clear_workspace(record: StudyRecord, run_id: int) -> None:
@@ -30,6 +29,14 @@ def clear_workspace(record: StudyRecord, run_id: int) -> None:
     shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
         path.parent.rmdir()
+
+
+def clear_ended_workspaces(record: StudyRecord, ledger: Ledger) -> None:
+    """Remove folders of runs that have ended: of a worker that was killed after it had stored a result, say."""
+    folder = _folder(record, 0).parent
+    found = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.exists() else []
+    for run_id in ledger.ended_among(record.id, found) if found else ():
+        clear_workspace(record, run_id)
 
 
 def _folder(record: StudyRecord, run_id: int) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.ledger import Ledger
@@ -14,11 +16,24 @@ _BEAT_SECONDS = 2.0
 class Heartbeat:
     """Renews all leases of a worker in one statement, from a thread with a connection of its own.
 
-    ``stop_requested`` turns true when somebody asked the study to stop.
+    ``stop_requested`` turns true when somebody asked the study to stop. ``leave`` ends the process: it is called, after
+    the leases are given back, where the worker still works ``grace`` seconds after that or after ``should_stop`` said
+    so, as the one whose launcher is gone. Without it the leases are kept: the process is not only a worker.
     """
 
-    def __init__(self, ledger: Ledger, study_id: int) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        study_id: int,
+        should_stop: Callable[[], bool] = lambda: False,
+        leave: Callable[[], None] | None = None,
+        grace: float = 60.0,
+    ) -> None:
         self.stop_requested = False
+        self._should_stop = should_stop
+        self._leave = leave
+        self._grace = grace
+        self._told: float | None = None
         self._ledger = ledger
         self._study_id = study_id
         self._held: dict[int, Lease] = {}
@@ -61,6 +76,11 @@ class Heartbeat:
     def _run(self) -> None:
         while not self._wake.wait(min(self._ledger.lease_seconds / 3, _BEAT_SECONDS)):
             held = self.held()
+            if self._leave is not None and self._overstays():
+                with contextlib.suppress(Exception):  # else they run out: nobody renews them any more
+                    self._ledger.release(held)
+                self._leave()
+                return
             if not held:
                 continue
             try:
@@ -70,3 +90,11 @@ class Heartbeat:
                 # keeps the results of this worker out, so nothing is counted twice.
                 continue
             self.drop(lease for lease in held if lease.run_id not in kept)
+
+    def _overstays(self) -> bool:
+        """Whether the worker was told to stop so long ago that it hangs, or trains what never reports."""
+        if not (self.stop_requested or self._should_stop()):
+            self._told = None
+            return False
+        self._told = self._told or time.monotonic()
+        return time.monotonic() - self._told > self._grace

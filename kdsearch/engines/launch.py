@@ -13,6 +13,7 @@ from kdsearch.engines import artifacts
 from kdsearch.engines.coordinator import Coordinator, Progress
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.devices import Slot, slots, use_slot
+from kdsearch.engines.execution import clear_ended_workspaces
 from kdsearch.engines.local import LocalEngine
 from kdsearch.engines.study_file import LoadedStudy, load
 from kdsearch.errors import KdsearchError
@@ -109,6 +110,7 @@ class Launch:
 
         ``KeyboardInterrupt`` passes through after the workers have handed back their runs.
         """
+        clear_ended_workspaces(self.record, self.ledger)
         before = self.ledger.ended_runs(self.record.id)
         begin, processor = time.monotonic(), _cpu_seconds()
         if self.engine == "debug":

@@ -40,7 +40,7 @@ def layout_for(task: Task, device: str, width: int | None = None) -> Layout:
     # Workers of one machine start together: one measures, the others read what it found.
     with InterProcessLock(path.with_suffix(".lock")):
         known = _read(path)
-        if key not in known:
+        if not _usable(known.get(key), {layout.form for layout in candidates}):
             chosen = measured(task, candidates, device)
             known[key] = {"width": chosen.width, "form": chosen.form}
             write_bytes(path, json.dumps(known, indent=1).encode())
@@ -75,6 +75,11 @@ def measured(task: TrainsTogether, candidates: list[Layout], device: str) -> Lay
             ended.add(layout.form)
         last[layout.form] = seconds
     return best
+
+
+def _usable(stored: object, forms: set[str]) -> bool:
+    """Whether an entry of the cache can be read: another version or a hand may have written it."""
+    return isinstance(stored, dict) and str(stored.get("width", "")).isdigit() and stored.get("form") in forms
 
 
 def _read(path: Path) -> dict[str, dict[str, object]]:

@@ -51,7 +51,17 @@ class Mirror:
             self._own = None
 
     def sync(self) -> int:
-        """One pass over the ledger; returns how many trials were told."""
+        """One pass over the ledger; returns how many trials were told.
+
+        Anybody may delete the Optuna study at any moment, in its dashboard say: then it is drawn anew.
+        """
+        try:
+            return self._sync()
+        except KeyError:  # Optuna's word for a study or trial that is gone
+            self._projection = None
+            return self._sync()
+
+    def _sync(self) -> int:
         ledger = self._connected()
         if self._projection is None:
             with ledger.database.engine.begin() as connection:  # Optuna's tables are made by one at a time
@@ -130,6 +140,7 @@ class Projection:
 
     def _sync(self, results: StudyResults, estimates: Mapping[int, Mapping[str, float]]) -> int:
         told = 0
+        self._storage.get_study_id_from_name(self._name)  # raises KeyError where it was deleted: all else is remembered
         if any(row.id not in self._trials for row in results.configurations.values() if row.kind != "teacher"):
             self._load()  # another launcher may have made them
         for row in results.configurations.values():

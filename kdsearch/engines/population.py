@@ -42,7 +42,7 @@ class LeasedJobs(Jobs):
     def claim(self, free: int) -> Sequence[Job]:
         leases, self._first = self._first[:free], self._first[free:]
         if not leases and not self.deferred and time.monotonic() >= self._next_claim:
-            leases = self._unbroken(lambda: self.worker.claim_for_slots(free))
+            leases = self._unbroken(lambda: self.worker.claim_for_slots(free, joins=True))
             if not leases:  # not asked again at once: an epoch may last milliseconds
                 self._next_claim = time.monotonic() + _CLAIM_SECONDS
         jobs = []
@@ -106,12 +106,13 @@ class PopulationWorker(Worker):
     def run_batch(self) -> int:
         """Train runs until none is left for the population; returns how many there were to begin with.
 
-        Its other runs (teachers) train alone: those that come first before it, later ones once it has drained.
+        Its other runs (teachers, and runs that have failed before) train alone: those that come first before it, later
+        ones once it has drained.
         """
         if self.layout.width == 1 and not self.deferred:
             return super().run_batch()
         leases, self.deferred = self.deferred or self.claim_for_slots(1), []
-        alone = [lease for lease in leases if lease.pool == "teacher"]
+        alone = [lease for lease in leases if lease.pool == "teacher" or lease.failures]
         self.train_in_turn(alone)
         first = [lease for lease in leases if lease not in alone]
         if not first:
@@ -131,8 +132,8 @@ class PopulationWorker(Worker):
         self.train_in_turn([lease for lease in jobs.deferred if lease.pool != "teacher"])
         return len(leases)
 
-    def claim_for_slots(self, free: int) -> list[Lease]:
-        """Runs for free slots; none when the worker is to stop.
+    def claim_for_slots(self, free: int, *, joins: bool = False) -> list[Lease]:
+        """Runs for free slots, with ``joins`` beside others; none when the worker is to stop.
 
         A quarter of the width at a boundary, so that other workers get their share of a short queue. Where there are
         none, the planner is asked as an idle worker asks it.
@@ -140,7 +141,7 @@ class PopulationWorker(Worker):
         if self.should_stop():
             return []
         limit = min(free, max(1, self.layout.width // 4))
-        return self.claim(limit) or (self.claim(limit) if self.plan() else [])
+        return self.claim(limit, joins=joins) or (self.claim(limit, joins=joins) if self.plan() else [])
 
     def _narrow(self, leases: list[Lease], error: BaseException) -> None:
         """An exception in a common step is nobody's own: its runs go back to the queue, and fewer train at once.

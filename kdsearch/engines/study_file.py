@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
+import contextlib
 import traceback
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -13,6 +12,8 @@ from typing import Any
 from kdsearch.data.synthetic import says_synthetic
 from kdsearch.engines.code_hash import code_hash
 from kdsearch.engines.devices import gpus
+from kdsearch.engines.helper_modules import elsewhere
+from kdsearch.engines.study_modules import load_module
 from kdsearch.engines.teacher import given_weights
 from kdsearch.errors import DataError, KdsearchError, StudyFileError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
@@ -20,9 +21,11 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.settings import StudySettings
 from kdsearch.ledger.studies import Declaration, difference, to_json
 from kdsearch.search.searches import without_space
-from kdsearch.study import files
 from kdsearch.study.budget import Budget, Confirm
 from kdsearch.study.declaration import Study
+from kdsearch.tasks.bound_values import Bound
+from kdsearch.tasks.function import FunctionTask
+from kdsearch.values import wrong_json
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,22 @@ class LoadedStudy:
 
     @cached_property
     def code_hash(self) -> str:
-        """Hash of the trainer's source."""
-        return code_hash(self.study.task.sources(), self.path)
+        """Hash of the trainer's source, of the modules beside the file that it imports, and of what it carries."""
+        return code_hash(self.study.task.sources(), self.path, self._bound.text)
+
+    @cached_property
+    def unseen(self) -> tuple[str, ...]:
+        """What a run of a function may depend on and no hash sees: data and objects that it reads, code elsewhere."""
+        task = self.study.task
+        if not isinstance(task, FunctionTask):
+            return ()
+        data = self._bound.unseen if task.data_version == "none" else ()
+        return (*data, *elsewhere(task.sources(), self.path.resolve().parent))
+
+    @cached_property
+    def _bound(self) -> Bound:
+        task = self.study.task
+        return task.bound() if isinstance(task, FunctionTask) else Bound()
 
     def as_stored(self, ledger: Ledger) -> LoadedStudy:
         """The study as the ledger has it: one that was stored before runs drew folds goes on under its older recipe.
@@ -63,6 +80,8 @@ class LoadedStudy:
         """The study in the ledger's words; reads the data's fingerprint."""
         study, task = self.study, self.study.task
         identity = study.identity()
+        if wrong := wrong_json(identity):
+            raise StudyFileError(f"study {study.name!r}: what identity() of {type(task).__name__} gives: {wrong}")
         _check_teacher(study)
         if study.teacher is not None:
             given_weights(study, identity)  # kept now: a file that changes later changes no run
@@ -95,7 +114,10 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
     name = preset or _fitting_preset(study)
     study = study.with_preset(None if name == "none" else name)
     _check_question(study)
-    return LoadedStudy(path.resolve(), study)
+    loaded = LoadedStudy(path.resolve(), study)
+    with contextlib.suppress(Exception):  # a launch says what is wrong, a report needs no hash
+        _ = loaded.code_hash  # of the code as it is now: it may be edited, and its objects change, while runs train
+    return loaded
 
 
 def _check_question(study: Study) -> None:
@@ -160,15 +182,10 @@ def load_study(path: str | Path, preset: str | None = None) -> Study:
 
 
 def _import(path: Path) -> dict[str, object]:
-    spec = importlib.util.spec_from_file_location(f"kdsearch_study_{path.stem}", path)
-    if spec is None or spec.loader is None:
+    if path.suffix != ".py":
         raise StudyFileError(f"{path} is not a Python file: expected a name that ends in .py")
-    module = importlib.util.module_from_spec(spec)
-    # Registered, so that functions of the file can be pickled and their source found.
-    sys.modules[spec.name] = module
     try:
-        with files.beside(path.resolve().parent):
-            spec.loader.exec_module(module)
+        return vars(load_module(path))
     except KdsearchError:
         raise
     except (Exception, SystemExit) as error:
@@ -181,4 +198,3 @@ def _import(path: Path) -> dict[str, object]:
             f"the study file fails to import.\n  {where}\n  {type(error).__name__}: {error}\n"
             "Mend the file and call the same command again."
         ) from error
-    return vars(module)

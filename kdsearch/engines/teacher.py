@@ -60,8 +60,7 @@ def trained_teacher(study: Study, draw: Draw = Draw(), device: str = "cpu") -> P
 
     Several processes may ask at once: one trains, the others wait for its file.
     """
-    folder = environment.home() / "teachers" / _key(study, draw)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = environment.folder("teachers", _key(study, draw))
     chosen = folder / "chosen.json"
     with fasteners.InterProcessLock(folder / "lock"):
         if not chosen.exists():

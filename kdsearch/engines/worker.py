@@ -6,11 +6,11 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-from kdsearch.engines.devices import worker_name
 from kdsearch.engines.execution import clear_workspace, job_of, outcome_of
 from kdsearch.engines.failures import NothingWorks, raise_if_infrastructure
 from kdsearch.engines.heartbeat import Heartbeat
 from kdsearch.engines.study_file import LoadedStudy
+from kdsearch.engines.worker_names import worker_name
 from kdsearch.errors import KdsearchError, RunInterrupted
 from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
@@ -22,6 +22,10 @@ _LARGEST_CLAIM = 32
 _IDLE_SECONDS = 0.2
 _PLAN_SECONDS = 1.0
 _OTHERS_FIRST_SECONDS = 2.0
+_GRACE_SECONDS = 60.0
+WATCHED_GRACE_SECONDS = 15.0
+"""How long a run may go on once its worker is told to stop; less where a launcher would kill it."""
+
 _MOST_IN_A_ROW = 5
 _MOST_OF_A_SEED = 25
 _SEEDS = 3
@@ -32,7 +36,8 @@ class Worker:
     """Trains runs of one study, one after the other, until it is finished or ``should_stop`` says so.
 
     ``advance``: called when there is nothing to claim; lets the planner decide, so that a study goes on whoever lives,
-    and returns how many orders it gave.
+    and returns how many orders it gave. ``parent``: the process that watches this one. ``leave``: ends this process; it
+    is called where a run goes on long after the worker was told to stop.
     """
 
     def __init__(
@@ -44,18 +49,21 @@ class Worker:
         device: str = "cpu",
         advance: Callable[[], int] = lambda: 0,
         should_stop: Callable[[], bool] = lambda: False,
+        parent: int | None = None,
+        leave: Callable[[], None] | None = None,
     ) -> None:
         self.ledger = ledger
         self.loaded = loaded
         self.record = record
         self.study_id = record.id
         self.device = device
-        self.name = worker_name()
+        self.name = worker_name(parent=parent)
         self.advance = advance
         self._asked_to_stop = should_stop
         self.data_hash = loaded.study.task.fingerprint()
         self.run_seconds = _BATCH_SECONDS
-        self.heartbeat = Heartbeat(ledger, record.id)
+        grace = WATCHED_GRACE_SECONDS if parent is not None else _GRACE_SECONDS
+        self.heartbeat = Heartbeat(ledger, record.id, should_stop, leave, grace)
         self._failed_here: set[int] = set()
         self._failing: list[Lease] = []  # in a row
         self._planned = float("-inf")
@@ -102,9 +110,9 @@ class Worker:
         self.train_in_turn(leases)
         return len(leases)
 
-    def claim(self, limit: int) -> list[Lease]:
-        """Lease up to ``limit`` runs and keep their leases alive."""
-        leases = self.ledger.claim(self.study_id, self.name, limit, sorted(self._failed_here))
+    def claim(self, limit: int, *, joins: bool = False) -> list[Lease]:
+        """Lease up to ``limit`` runs, with ``joins`` to train beside others, and keep their leases alive."""
+        leases = self.ledger.claim(self.study_id, self.name, limit, sorted(self._failed_here), joins=joins)
         self.heartbeat.hold(leases)
         return leases
 

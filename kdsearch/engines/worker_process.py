@@ -6,22 +6,23 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.failures import NothingWorks
+from kdsearch.engines.last_words import Kind, LastWords
 from kdsearch.engines.layouts import layout_for
 from kdsearch.engines.population import make_worker
 from kdsearch.engines.study_file import LoadedStudy, load
-from kdsearch.errors import KdsearchError
+from kdsearch.errors import KdsearchError, LedgerError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.studies import difference, to_json
 
 QUEUED = 2
 LAUNCHER_SECONDS = 5.0  # without a decision of a launcher, until workers plan by themselves
-NOTHING_WORKS = 3
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,16 @@ class WorkerArguments:
     """What a worker process is told; ``parent`` is the process whose end ends it too.
 
     ``preset``: empty for the one that fits the hardware. ``population``: how many runs train at once; ``None``: as many
-    as are measured to be fastest. The database comes from the environment: a command line would
-    show its password to every user of the machine."""
+    as are measured to be fastest. ``words``: descriptor of the pipe that takes its last words. The database comes from
+    the environment: a command line would show its password to every user of the machine.
+    """
 
     study_file: str
     preset: str
     device: str
     parent: int | None = None
     population: int | None = None
+    words: int | None = None
 
     def command(self) -> list[str]:
         """The command line of such a worker."""
@@ -46,7 +49,7 @@ class WorkerArguments:
 def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: None) -> None:
     """Train runs until the study is finished, the worker is told to stop, or its parent is gone."""
     stop = _stop_flag(arguments.parent)
-    ledger = Ledger.connect()
+    ledger = Ledger.connect(wait=arguments.parent is not None)  # the launcher has just been there
     loaded = load(Path(arguments.study_file), arguments.preset or None).as_stored(ledger)
     record = ledger.study(loaded.study.stored_name)
     _same_study(loaded, ledger, record.name)
@@ -57,7 +60,18 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
         return coordinator.advance()
 
     layout = layout_for(loaded.study.task, arguments.device, arguments.population)
-    worker = make_worker(ledger, loaded, record, layout, device=arguments.device, advance=advance, should_stop=stop)
+    worker = make_worker(
+        ledger,
+        loaded,
+        record,
+        layout,
+        device=arguments.device,
+        advance=advance,
+        should_stop=stop,
+        parent=arguments.parent,
+        leave=lambda: os._exit(1),  # the thread that calls it cannot raise in the one that hangs
+    )
+    ledger.note_other_code(record.id, loaded.code_hash, worker.name)
     say(f"working on {record.name} as {worker.name}, {layout}")
     if layout.width > 1:
         ledger.log_event(record.id, "population", f"worker {worker.name} trains {layout}")
@@ -69,11 +83,22 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
 def main() -> None:
     """Entry of ``python -m kdsearch.engines.worker_process``."""
     arguments = WorkerArguments(**json.loads(sys.argv[1]))
+    words = LastWords(arguments.words)
     try:
         work(arguments)
     except KdsearchError as error:
+        words.say(_kind(error), str(error))
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(NOTHING_WORKS if isinstance(error, NothingWorks) else 1)
+        sys.exit(1)
+    except Exception:
+        words.say("exception", traceback.format_exc())
+        raise
+
+
+def _kind(error: KdsearchError) -> Kind:
+    if isinstance(error, NothingWorks):
+        return "nothing works"
+    return "database" if isinstance(error, LedgerError) else "error"
 
 
 def _same_study(loaded: LoadedStudy, ledger: Ledger, name: str) -> None:

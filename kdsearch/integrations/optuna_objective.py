@@ -6,15 +6,18 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from kdsearch import environment
+from kdsearch.draws import FIRST_PREFLIGHT_SEED
 from kdsearch.engines.code_hash import code_hash
 from kdsearch.engines.teacher import draw_of
 from kdsearch.space import Categorical, Integer, active, unconditional
 from kdsearch.statistics.summaries import Summary, summarize
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import RunContext, RunRequest, Scalar
+from kdsearch.tasks.function import FunctionTask
+from kdsearch.values import is_whole, plain, shown
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -26,8 +29,9 @@ def objective(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
     Each trial trains its configuration with the study's first ``seeds`` search seeds and returns the mean. After each
     seed it reports the mean so far to pruners, with the number of seeds as the step. ``n``, ``sd``, ``low``, ``high``
     and ``objectives`` are user attributes. Each seed has its own fold and teacher; a teacher is trained once per
-    machine. Test scores are not read.
+    machine. Test scores are not read. Raises ``ValueError`` where ``seeds`` is not a whole number, 1 or more.
     """
+    seeds = checked(study, seeds)
 
     def train(trial: Trial) -> float:
         import optuna
@@ -46,6 +50,15 @@ def objective(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
     return train
 
 
+def checked(study: Any, seeds: Any) -> int:
+    """The number of seeds as an int; ``TypeError`` or ``ValueError`` for what is no study or no such number."""
+    if not isinstance(study, Study):
+        raise TypeError(f"expected a study, such as kd.load('studies/mine.py') gives, got {shown(study)}")
+    if not is_whole(plain(seeds), 1, FIRST_PREFLIGHT_SEED):
+        raise ValueError(f"seeds={shown(seeds)}: expected a whole number from 1 to {FIRST_PREFLIGHT_SEED}")
+    return int(seeds)
+
+
 def evaluate(
     study: Study,
     params: Mapping[str, Scalar],
@@ -57,13 +70,14 @@ def evaluate(
     """Objectives of one configuration on the first ``seeds`` search seeds; ``report`` gets the list after each seed."""
     complete = study.complete(params)
     objectives: list[float] = []
-    code = code_hash(study.task.sources())
+    task = study.task
+    code = code_hash(task.sources(), bound=task.bound().text if isinstance(task, FunctionTask) else "")
     for seed in range(seeds):
         fold, teacher = draw_of(study, complete, seed, device)
         key = [study.task.identity(), study.task.fingerprint(), code, complete, seed]
         key += [] if study.teacher is None else [study.teacher_content]
         text = json.dumps(key, sort_keys=True)
-        workspace = environment.home() / "trials" / hashlib.sha256(text.encode()).hexdigest()[:20]
+        workspace = environment.folder("trials", hashlib.sha256(text.encode()).hexdigest()[:20])
         workspace.mkdir(parents=True, exist_ok=True)
         request = RunRequest("student", complete, seed, teacher, fold)
         result = study.task.train(request, RunContext(workspace, device))
@@ -80,9 +94,7 @@ def _suggest(study: Study, trial: Trial) -> dict[str, Scalar]:
             continue  # its condition names an earlier dimension
         dimension = unconditional(conditional)
         if isinstance(dimension, Categorical):
-            chosen = trial.suggest_categorical(name, dimension.choices)
-            assert chosen is not None
-            params[name] = chosen
+            params[name] = cast("Scalar", trial.suggest_categorical(name, dimension.choices))  # None may be a choice
         elif isinstance(dimension, Integer):
             params[name] = trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log)
         else:

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from kdsearch import environment
+from kdsearch.engines import study_modules
+from kdsearch.engines.helper_modules import helpers
 from kdsearch.engines.teacher import draw_of
-from kdsearch.integrations.optuna_objective import evaluate
+from kdsearch.integrations.optuna_objective import checked, evaluate
 from kdsearch.space import Categorical, Integer, unconditional
 from kdsearch.statistics.summaries import summarize
 from kdsearch.study.declaration import Study
@@ -25,6 +27,8 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
     ``objective`` (the mean), ``sd``, ``low``, ``high``, ``n``. So no scheduler of Ray sees the value of a single seed.
     This function trains the teachers, before the trials start. Test scores are not read.
     """
+    seeds = checked(study, seeds)
+
     import ray
     from ray import cloudpickle
 
@@ -34,9 +38,11 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
         taught = {**study.defaults, **dict.fromkeys(study.task.teacher_parameters, 1.0)}
         for seed in range(seeds):
             draw_of(study, taught, seed, device)
-    # A study file is no importable module, so that its functions have to be pickled by value.
-    for module in {type(study.task).__module__, getattr(getattr(study.task, "function", None), "__module__", "")}:
-        if module in sys.modules and not module.startswith("kdsearch."):
+    # Workers import neither the study file nor what lies beside it, so that these are pickled by value.
+    named = {type(study.task).__module__, getattr(getattr(study.task, "function", None), "__module__", "")}
+    for module in [*named, *helpers()]:
+        own = module.startswith("kdsearch.") and not module.startswith(f"{study_modules.__name__}.")
+        if module in sys.modules and not own:
             cloudpickle.register_pickle_by_value(sys.modules[module])
     passed = {name: os.path.abspath(os.environ[name]) for name in _PASSED_ON if os.environ.get(name)}
     passed.setdefault(environment.HOME, str(environment.home()))

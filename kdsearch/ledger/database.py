@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,9 +13,9 @@ from sqlalchemy.engine import URL, Connection, Engine, make_url
 from kdsearch import environment
 from kdsearch.errors import LedgerError
 from kdsearch.ledger import embedded
+from kdsearch.ledger.storage_url import check_url, shown
 
 T = TypeVar("T")
-_DRIVER = "postgresql+psycopg2"
 _LOST = (sa.exc.OperationalError, sa.exc.InterfaceError)
 
 
@@ -28,7 +27,7 @@ class Database:
     """
 
     def __init__(self, url: str | None = None, *, patience: float = 60.0) -> None:
-        given = url or environment.storage_url()
+        given = environment.storage_url(url)
         self.embedded = given is None
         self.patience = patience
         self.url = check_url(given) if given is not None else make_url(embedded.start())
@@ -73,7 +72,7 @@ class Database:
 
     def rendered_url(self, *, hide_password: bool = True) -> str:
         """The URL as text."""
-        return self.url.render_as_string(hide_password=hide_password)
+        return shown(self.url) if hide_password else self.url.render_as_string(hide_password=False)
 
     def _recover(self) -> None:
         if self.embedded:
@@ -84,32 +83,13 @@ class Database:
 
     def _unreachable(self, error: Exception) -> str:
         first = str(getattr(error, "orig", error)).strip().splitlines()
+        if first and "too many c" in first[0]:  # clients already, or connections for a role: it comes without a code
+            return f"the database {self.rendered_url()} refused: {first[0]}\n{_ADVICE['53300']}"
         return (
             f"the database {self.rendered_url()} cannot be reached: {first[0] if first else error}\n"
             f"Check that the server runs and that {environment.STORAGE} (or --storage) names it, or unset it for the "
             "embedded server of this machine."
         )
-
-
-def check_url(text: str) -> URL:
-    """Parse a storage URL and refuse what is not Postgres over psycopg2."""
-    try:
-        url = make_url(text)
-    except sa.exc.ArgumentError as error:
-        raise LedgerError(f"expected a URL such as {_DRIVER}://user@host/database, got {_masked(text)!r}") from error
-    if url.drivername in {"postgresql", "postgres"}:
-        # SQLAlchemy 2.1 reads the bare name as psycopg 3, which is not installed.
-        url = url.set(drivername=_DRIVER)
-    if url.drivername != _DRIVER:
-        raise LedgerError(
-            f"kdsearch stores studies in Postgres alone: expected {_DRIVER}://user@host/database, "
-            f"got {url.drivername}://…"
-        )
-    return url
-
-
-def _masked(text: str) -> str:
-    return re.sub(r":[^:@/]*@", ":***@", text)
 
 
 def _engine(url: URL) -> Engine:
@@ -133,12 +113,15 @@ def _worth_repeating(error: sa.exc.DBAPIError) -> bool:
     return code is None or code.startswith(("57P", "08", "40"))
 
 
+_ADVICE = {
+    "53100": "The disk of the database is full: free some space and call the same command again; nothing finished is "
+    "lost.",
+    "53300": "The server has no free connection: raise max_connections or start fewer workers.",
+}
+
+
 def _refused(error: sa.exc.DBAPIError) -> str:
     code = getattr(error.orig, "pgcode", None)
     text = str(error.orig).strip()
-    advice = {
-        "53100": "The disk of the database is full: free some space and call the same command again; "
-        "nothing finished is lost.",
-        "53300": "The server has no free connection: raise max_connections or start fewer workers.",
-    }.get(code or "", "Call the same command again once the cause is gone; nothing finished is lost.")
-    return f"the database refused: {text}\n{advice}"
+    again = "Call the same command again once the cause is gone; nothing finished is lost."
+    return f"the database refused: {text}\n{_ADVICE.get(code or '', again)}"

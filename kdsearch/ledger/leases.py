@@ -27,7 +27,8 @@ class Lease:
 
     ``token`` is the right: what renews, stores or gives back a run shows it.
 
-    ``fold``: which clips validate it; of a teacher, those that validate its students.
+    ``fold``: which clips validate it; of a teacher, those that validate its students. ``failures``: of the attempts
+    before this one; a run that has any is trained alone, for it may be what ends a worker.
     """
 
     run_id: int
@@ -42,6 +43,7 @@ class Lease:
     needs: int | None
     teacher_artifact: str | None
     fold: Fold = FIRST
+    failures: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Outcome:
 _CLAIM = sa.text(
     """
     WITH ready AS MATERIALIZED (
-        SELECT r.id FROM kdsearch.run r
-        WHERE r.study_id = :study AND r.state = 'queued'
+        SELECT r.id, r.priority, r.failures > 0 AS suspect FROM kdsearch.run r
+        WHERE r.study_id = :study AND r.state = 'queued' AND (r.failures = 0 OR NOT :joins)
           AND (r.needs IS NULL
                OR EXISTS (SELECT 1 FROM kdsearch.run t WHERE t.id = r.needs AND t.state = 'done'))
           AND NOT r.id = ANY(CAST(:passed_over AS bigint[]))
@@ -70,18 +72,22 @@ _CLAIM = sa.text(
         ORDER BY r.priority, r.id
         LIMIT :limit
         FOR UPDATE OF r SKIP LOCKED
+    ), chosen AS (
+        SELECT id, suspect, first_value(suspect) OVER places AS alone, row_number() OVER places AS place
+        FROM ready WINDOW places AS (ORDER BY priority, id)
     )
     UPDATE kdsearch.run
     SET state = 'leased', token = :token, worker = :worker, attempt = attempt + 1,
         started_at = clock_timestamp(), lease_until = clock_timestamp() + :seconds * interval '1 second'
-    FROM ready WHERE run.id = ready.id
+    FROM chosen
+    WHERE run.id = chosen.id AND CASE WHEN chosen.alone THEN chosen.place = 1 ELSE NOT chosen.suspect END
     """
 )
 
 _HELD = sa.text(
     """
     SELECT r.id AS run_id, r.token, r.attempt, c.kind, c.name, c.params, r.pool, r.seed, r.keep_weights, r.needs,
-           t.artifact AS teacher_artifact, r.partition, r.fold
+           t.artifact AS teacher_artifact, r.partition, r.fold, r.failures
     FROM kdsearch.run r
     JOIN kdsearch.configuration c ON c.id = r.configuration_id
     LEFT JOIN kdsearch.run t ON t.id = r.needs
@@ -99,13 +105,15 @@ def claim(
     limit: int,
     seconds: float,
     passed_over: Sequence[int] = (),
+    joins: bool = False,
 ) -> list[Lease]:
     """Lease up to ``limit`` queued runs whose teacher is there, but none of ``passed_over``.
 
+    A run that has failed before is leased alone, and not at all with ``joins``, where others train already.
     Repeated with the same token, after a commit whose answer was lost, it finds the same runs and takes no more.
     """
     values = {"study": study_id, "token": token, "worker": worker, "limit": limit, "seconds": seconds}
-    connection.execute(_CLAIM, {**values, "passed_over": list(passed_over)})
+    connection.execute(_CLAIM, {**values, "passed_over": list(passed_over), "joins": joins})
     rows = connection.execute(_HELD, {"study": study_id, "token": token}).mappings()
     return [_lease(row) for row in rows]
 

@@ -11,11 +11,12 @@ from typing import Concatenate, ParamSpec, TypeVar
 from sqlalchemy.engine import Connection
 
 from kdsearch import environment
-from kdsearch.errors import LedgerError
+from kdsearch.errors import LedgerError, StudyDeleted
 from kdsearch.ledger import decisions, leases, migrate, queries, recovery, studies
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.records import RunRecord, StudyRecord
+from kdsearch.ledger.recovery import Holders
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,23 +44,30 @@ class Ledger:
         self.lease_seconds = environment.lease_seconds()
 
     @classmethod
-    def connect(cls, url: str | None = None, *, patience: float = 60.0) -> Ledger:
-        """Open the database of ``url``, ``KDSEARCH_STORAGE`` or the embedded server, its schema up to date."""
+    def connect(cls, url: str | None = None, *, patience: float = 60.0, wait: bool = False) -> Ledger:
+        """Open the database of ``url``, ``KDSEARCH_STORAGE`` or the embedded server, its schema up to date.
+
+        ``wait``: be patient at the first connection too, where a server that is known to be right may be restarting.
+        """
         database = Database(url, patience=patience)
-        database.check()
+        if not wait:
+            database.check()
         migrate.upgrade(database)
         return cls(database)
 
     open_study = _in_transaction(studies.open_study)
     change_settings = _in_transaction(studies.change_settings)
     request_stop = _in_transaction(studies.request_stop)
+    note_other_code = _in_transaction(studies.note_other_code)
     log_event = _in_transaction(studies.log_event)
 
     studies = _in_transaction(queries.all_studies)
     study_by_id = _in_transaction(queries.study_by_id)
     search_state = _in_transaction(queries.search_state)
     results = _in_transaction(queries.results)
+    ended_among = _in_transaction(queries.ended_among)
     ended_runs = _in_transaction(queries.ended_runs)
+    last_event = _in_transaction(queries.last_event)
     events_after = _in_transaction(queries.events_after)
 
     decide = _in_transaction(decisions.decide)
@@ -73,20 +81,24 @@ class Ledger:
     retry_failed = _in_transaction(recovery.retry_failed)
     requeue_teachers = _in_transaction(recovery.requeue_teachers)
     lease_holders = _in_transaction(recovery.lease_holders)
+    losses_after = _in_transaction(recovery.losses_after)
+    release_worker = _in_transaction(recovery.release_worker)
     _expire = _in_transaction(recovery.expire)
 
-    def claim(self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = ()) -> list[Lease]:
-        """Lease up to ``limit`` runs, but none of ``passed_over``."""
+    def claim(
+        self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = (), *, joins: bool = False
+    ) -> list[Lease]:
+        """Lease up to ``limit`` runs, but none of ``passed_over``; ``joins``: they train beside others."""
         token = uuid.uuid4()  # made outside the transaction: repeated, it finds the runs that it has leased already
-        return self._claim(study_id, token, worker, limit, self.lease_seconds, passed_over)
+        return self._claim(study_id, token, worker, limit, self.lease_seconds, passed_over, joins)
 
     def renew(self, study_id: int, held: Sequence[Lease]) -> tuple[set[int], bool]:
         """Renew leases; returns the ids still held, and whether somebody asked the study to stop."""
         return self._renew(study_id, held, self.lease_seconds)
 
-    def expire(self, study_id: int, dead_workers: Sequence[str] = ()) -> list[int]:
-        """Queue again what nobody holds any more; returns the ids."""
-        return self._expire(study_id, self.lease_seconds, dead_workers)
+    def expire(self, study_id: int, holders: Holders | None = None) -> list[int]:
+        """Queue again what nobody trains any more and what is overdue; returns the ids."""
+        return self._expire(study_id, self.lease_seconds, holders or Holders())
 
     def study(self, name: str, preset: str | None = None) -> StudyRecord:
         """The study of this name, or of this name before its ``@`` if only one has it; else ``LedgerError``.
@@ -115,6 +127,9 @@ class Ledger:
         found = self._study_of_run(run_id)
         if found is None:
             raise LedgerError(f"no run {run_id} in {self.database.rendered_url()}; kdsearch export runs lists them.")
-        return found, next(run for run in self.results(found.id).runs if run.id == run_id)
+        for run in self.results(found.id).runs:
+            if run.id == run_id:
+                return found, run
+        raise StudyDeleted(f"run {run_id} of {found.name} is no longer in the ledger: somebody deleted it")
 
     _study_of_run = _in_transaction(queries.study_of_run)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, RowMapping
 
 from kdsearch.data.folds import FIRST, Fold
+from kdsearch.errors import StudyDeleted
 from kdsearch.ledger import schema
 from kdsearch.ledger.records import (
     ENDED,
@@ -119,23 +120,46 @@ def results(connection: Connection, study_id: int, *, curves: bool = True) -> St
         sa.select(*names).where(schema.run.c.study_id == study_id).order_by(schema.run.c.id)
     ).mappings()
     runs = tuple(_run(row) for row in rows)
-    study = study_by_id(connection, study_id)
+    configurations = _configurations(connection, study_id)
+    study = _without_deleted(study_by_id(connection, study_id), configurations)
     return StudyResults(
         study=study,
-        configurations=_configurations(connection, study_id),
+        configurations=configurations,
         runs=runs,
         events=tuple(events_after(connection, study_id, 0)),
         queries=_queries(connection, study),
     )
 
 
-def ended_runs(connection: Connection, study_id: int) -> int:
-    """How many runs of a study came to an end, with or without a value."""
-    ended = schema.run.c.state.in_((*ENDED, "failed"))
+def _without_deleted(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord]) -> StudyRecord:
+    """The study without what it compares the winner with, where somebody deleted that."""
+    ablation, best = (id_ if id_ in configurations else None for id_ in (study.ablation_id, study.best_without_id))
+    finalists = tuple(id_ for id_ in study.finalist_ids if id_ in configurations)
+    return replace(study, ablation_id=ablation, best_without_id=best, finalist_ids=finalists)
+
+
+def ended_runs(connection: Connection, study_id: int, *, failed: bool = True) -> int:
+    """How many runs of a study came to an end; without ``failed``, to a value."""
+    ended = schema.run.c.state.in_((*ENDED, "failed") if failed else ENDED)
     found = connection.execute(
         sa.select(sa.func.count()).select_from(schema.run).where(schema.run.c.study_id == study_id, ended)
     )
     return int(found.scalar_one())
+
+
+def ended_among(connection: Connection, study_id: int, run_ids: Sequence[int]) -> list[int]:
+    """Those of these runs of a study that have ended, or that it does not have."""
+    run = schema.run.c
+    still = sa.select(run.id).where(run.study_id == study_id, run.id.in_(run_ids), run.state.in_(("queued", "leased")))
+    open_runs = set(connection.execute(still).scalars())
+    return [run_id for run_id in run_ids if run_id not in open_runs]
+
+
+def last_event(connection: Connection, study_id: int) -> int:
+    """The id of a study's last event, 0 where it has none."""
+    event = schema.event.c
+    found = connection.execute(sa.select(sa.func.max(event.id)).where(event.study_id == study_id))
+    return int(found.scalar() or 0)
 
 
 def events_after(connection: Connection, study_id: int, last: int) -> list[EventRecord]:
@@ -170,9 +194,18 @@ _STUDY_FIELDS = frozenset(StudyRecord.__dataclass_fields__)
 
 
 def study_by_id(connection: Connection, study_id: int) -> StudyRecord:
-    """The study of this id."""
-    row = connection.execute(sa.select(schema.study).where(schema.study.c.id == study_id)).mappings().one()
+    """The study of this id; ``LedgerError`` where somebody has deleted it since it was found."""
+    row = connection.execute(sa.select(schema.study).where(schema.study.c.id == study_id)).mappings().one_or_none()
+    if row is None:
+        raise deleted(study_id)
     return _study(row)
+
+
+def deleted(study_id: int) -> StudyDeleted:
+    """What is said of a study that is gone."""
+    return StudyDeleted(
+        f"the study of id {study_id} is no longer in the ledger: somebody deleted it. kdsearch list shows what there is"
+    )
 
 
 def _study(row: RowMapping) -> StudyRecord:

@@ -78,6 +78,7 @@ class StudySettings:
     without_values: Mapping[str, Scalar]
     space_json: Mapping[str, Any]
     dimensions: tuple[str, ...]
+    run_timeout: float | None
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], study: str = "a study") -> StudySettings:
@@ -108,6 +109,7 @@ class StudySettings:
             without_values=read.mapping(WITHOUT_VALUES),
             space_json=read.mapping("space"),
             dimensions=read.names("dimensions"),
+            run_timeout=read.number("run_timeout"),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -54,6 +54,8 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
         )
     stored = StudySettings.from_json(row["settings"], f"the study {declared.name}")
     kept = stored.relaunched(declared.settings)
+    if row["winner_id"] is not None:
+        _check_after_choice(declared.name, stored, kept)
     changes = _settings_changes(stored, kept)
     if row["code_hash"] != declared.code_hash:
         changes.append(
@@ -77,13 +79,48 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     return queries.study_by_id(connection, row["id"]), [*changes, *stored.larger_than(declared.settings)]
 
 
+def _check_after_choice(name: str, stored: StudySettings, kept: StudySettings) -> None:
+    """Refuse what only a search could use that has ended."""
+    budgets = difference(to_json(asdict(stored.budget)), to_json(asdict(kept.budget)), "budget")
+    finalists = difference(stored.confirm.finalists, kept.confirm.finalists, "confirm.finalists")
+    if changed := [*budgets, *finalists]:
+        raise StudyMismatch(
+            f"the winner of {name} is chosen and stays the winner, so its search cannot continue:\n  "
+            + "\n  ".join(changed)
+            + "\nFor a longer search, give the study another name in its file; else undo the change. confirm.seeds can "
+            "still grow."
+        )
+
+
 def change_settings(connection: Connection, study_id: int, changes: Mapping[str, Any], message: str) -> None:
     """Replace some settings by their keys in JSON, as ``extend`` does, and log it."""
     table = schema.study
-    row = connection.execute(sa.select(table.c.settings).where(table.c.id == study_id).with_for_update()).scalar_one()
+    row = connection.execute(sa.select(table.c.settings).where(table.c.id == study_id).with_for_update()).scalar()
+    if row is None:
+        raise queries.deleted(study_id)
     changed = StudySettings.from_json(row).changed(**changes)
     connection.execute(table.update().where(table.c.id == study_id).values(settings=changed.to_json()))
-    log_event(connection, study_id, "changed", message, changes)
+    before = {name: row.get(name) for name in changes}
+    log_event(connection, study_id, "changed", message, {**changes, "before": before})
+
+
+def note_other_code(connection: Connection, study_id: int, code_hash: str, worker: str) -> str:
+    """Log, once for each code, that a worker trains with other code than the study's last launch; returns the message.
+
+    Empty where the code is the same.
+    """
+    table, events = schema.study, schema.event
+    launched = connection.execute(sa.select(table.c.code_hash).where(table.c.id == study_id)).scalar()
+    if launched in (None, code_hash):
+        return ""
+    message = (
+        f"trainer code was edited while the study runs: {launched} at its launch, {code_hash} now. Runs are marked by "
+        "code and not mixed in a table unless asked to; if it alters results, undo it or give the study a new name"
+    )
+    said = sa.select(events.c.id).where(events.c.study_id == study_id, events.c.message == message)
+    if connection.execute(said.limit(1)).scalar() is None:
+        log_event(connection, study_id, "code changed", message, {"worker": worker})
+    return message
 
 
 def request_stop(connection: Connection, study_id: int, stop: bool = True) -> None:

@@ -26,7 +26,8 @@ from kdsearch.report.sections.transfer import transfer, transfer_sentence
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Answer, Edge
 from kdsearch.search.searches import without_space
-from kdsearch.space import Categorical, Dimension, Integer, active, unconditional, written
+from kdsearch.space import Categorical, Dimension, Integer, active, unconditional
+from kdsearch.study.set_text import write
 from kdsearch.tasks.base import VARY, Scalar
 
 NEAR = 0.02
@@ -79,7 +80,7 @@ def train_command(selection: Selection) -> str | None:
         return None
     words = ["kdsearch", "train", _path(study.source_file), *_preset(study), "--seed", "0"]
     for name, value in settings_of(selection, winner.params).items():
-        words += ["--set", f"{name}={written(value)}"]
+        words += ["--set", f"{name}={write(value, study.settings.space.get(name))}"]
     return shlex.join(words)
 
 

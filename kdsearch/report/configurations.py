@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -131,6 +132,12 @@ def uses_teacher(selection: Selection, id_: int) -> bool:
 def _read(selection: Selection, id_: int) -> dict[str, Scalar]:
     settings, params = selection.study.settings, selection.configurations[id_].params
     return active_values(settings.space, params) if settings.without_values else dict(params)
+
+
+def value_of(params: Mapping[str, Scalar], name: str) -> Scalar | None:
+    """Return a value of a configuration for a table: a choice that is None as a word, for a missing one is no value."""
+    value = params.get(name)
+    return str(value) if value is None and name in params else value
 
 
 def label_of(selection: Selection, id_: int) -> str:

@@ -14,7 +14,9 @@ import numpy as np
 
 from kdsearch.ledger.records import RunRecord, StudyResults
 from kdsearch.report.captions import data_line
+from kdsearch.report.formats.csv_format import cell_text
 from kdsearch.report.selection import select
+from kdsearch.texts import literal_json
 
 HIDDEN = "hidden until the winner is chosen"
 SCORE_CURVES = ("score", "scores")
@@ -28,13 +30,14 @@ def runs_csv(results: StudyResults) -> str:
     students), counted from 0, and ``teacher_run``, the id of the run that trained its teacher (``needs`` in studies
     that were begun before).
 
-    Test scores are left out until the winner is chosen; the column ``note`` says so.
+    Test scores are left out until the winner is chosen; the column ``note`` says so. A text that begins as a formula
+    of a spreadsheet does stands behind an apostrophe.
     """
     records = _records(results)
     names = list(dict.fromkeys(name for record in records for name in record)) or ["study", "data", "id"]
     out = StringIO()
     writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
-    writer.writeheader()
+    writer.writerow({name: cell_text(name) for name in names})
     for record in records:
         writer.writerow({name: _text(value) for name, value in record.items()})
     return out.getvalue()
@@ -57,7 +60,7 @@ def runs_json(results: StudyResults) -> str:
         "space": study.settings.space_json,
         "runs": [_finite(record) for record in _records(results)],
     }
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
+    return literal_json(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False, default=str)) + "\n"
 
 
 def write_table(
@@ -152,7 +155,9 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, dict):
         return json.dumps(_finite(value)) if value else ""
-    return repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return repr(value)
+    return str(value) if isinstance(value, int) else cell_text(str(value))
 
 
 def _finite(value: Any) -> Any:

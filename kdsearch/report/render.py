@@ -18,29 +18,29 @@ FORMATS: Mapping[str, str] = {
 """Name to module; each is imported where it is asked for, since the terminal's needs rich."""
 
 
-def render(report: Report, form: str = "table", *, width: int = 100) -> str:
+def render(report: Report, form: str = "table", *, width: int = 100, encoding: str = "utf-8") -> str:
     """Write a report as ``table`` (terminal), ``md``, ``latex``, ``csv`` or ``json``.
 
-    ``width`` is the terminal's, in characters. For colours print ``formats.terminal.renderable(report)`` by rich
-    instead. Raises ``KdsearchError`` on another format.
+    ``width`` is the terminal's, in characters, ``encoding`` that of its text. For colours print
+    ``formats.terminal.renderable(report)`` by rich instead. Raises ``KdsearchError`` on another format.
     """
     if form not in FORMATS:
         raise KdsearchError(f"no report format {form!r}: use one of {', '.join(FORMATS)}")
     module = import_module(f"kdsearch.report.formats.{FORMATS[form]}")
-    return str(module.render(report, width) if form == "table" else module.render(report))
+    return str(module.render(report, width, encoding) if form == "table" else module.render(report))
 
 
-def render_answer(answer: Answer, *, width: int = 100) -> str:
+def render_answer(answer: Answer, *, width: int = 100, encoding: str = "utf-8") -> str:
     """Write an answer for a terminal."""
     from rich.console import Group
 
     from kdsearch.report.formats import terminal
 
-    return terminal.render_text(Group(*terminal.answer_parts(answer, answer.lines)), width)
+    return terminal.render_text(Group(*terminal.answer_parts(answer, answer.lines)), width, encoding)
 
 
-def render_table(table: Table, *, width: int = 100) -> str:
+def render_table(table: Table, *, width: int = 100, encoding: str = "utf-8") -> str:
     """Write one table for a terminal, such as ``status`` gives."""
     from kdsearch.report.formats import terminal
 
-    return terminal.render_text(terminal.TableView(table), width)
+    return terminal.render_text(terminal.TableView(table), width, encoding)

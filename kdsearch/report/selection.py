@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from kdsearch.errors import StudyDeleted
 from kdsearch.ledger.records import (
     ENDED,
     ConfigurationRecord,
@@ -200,8 +201,15 @@ def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
     """Choose the runs to count: those of the code hash with the most confirm runs, or of all hashes when mixed.
 
     Before confirmation, and where hashes tie, the one with the most runs is kept. Search runs that came after the
-    winner was chosen are never counted.
+    winner was chosen are never counted. Raises ``StudyDeleted`` where the winner was deleted.
     """
+    winner = results.study.winner_id
+    if winner is not None and winner not in results.configurations:
+        raise StudyDeleted(
+            f"the winner of {results.study.name} is no longer in the ledger: somebody deleted its configuration "
+            f"{winner} with its runs. There is no report without it: take the database back from a copy, or launch "
+            "the study under another name"
+        )
     decided = runs_before_choice(results)
     ended = [run for run in decided if run.state in ENDED]
     confirm = Counter(code_of(run) for run in ended if run.pool == "confirm")

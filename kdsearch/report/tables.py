@@ -10,6 +10,7 @@ from typing import Any, Literal
 from kdsearch.report.wording import decimals, listed
 from kdsearch.statistics import Difference, Summary
 from kdsearch.statistics.differences import FEWEST_FLIPS
+from kdsearch.study.set_text import shown
 from kdsearch.tasks.base import Scalar
 
 
@@ -54,7 +55,7 @@ class Answer:
     @property
     def numbers(self) -> str:
         """The winner's searched numbers in one line."""
-        values = ", ".join(f"{name}={_short(value)}" for name, value in self.parameters.items())
+        values = ", ".join(f"{name}={shown(value)}" for name, value in self.parameters.items())
         return f"Winner {self.winner}: {values}." if values else f"Winner {self.winner}: nothing is searched."
 
     @property
@@ -83,10 +84,6 @@ class Answer:
         """The end of a terminal's report: verdict, what is to be read with it, parameters, the command to train."""
         alarms = ["Alarms stand at the head."] if self.alarmed else []
         return [self.sentence, *self.remarks, *alarms, self.numbers, *self.commands[:1]]
-
-
-def _short(value: Scalar) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 Bounds = tuple[float, float]

@@ -17,6 +17,8 @@ from kdsearch.search.observations import by_pool, pending
 from kdsearch.search.remaining import TEACHER_CANDIDATES
 from kdsearch.search.teachers import TEACHER, UNTRAINED, Teachers, search_draws, streams_in
 from kdsearch.statistics.differences import Difference, paired_difference, unpaired_difference
+from kdsearch.statistics.rounding import alone, decimals, fixed, spread_out
+from kdsearch.statistics.rounding import interval as bounds
 from kdsearch.statistics.summaries import summarize
 from kdsearch.study.declaration import Study
 
@@ -94,6 +96,7 @@ def finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[Sear
     gap, paired = teacher_gap(_on_folds(teachers), _on_folds(students))
     how = f", paired on {paired} folds" if paired else ""
     spread = summarize(student).sd
+    digits = decimals([spread], [*teacher, *student])
     warning = gap.mean < max(spread, study.min_effect)
     data: dict[str, Any] = {"teacher": teacher, "student": student, "warning": warning}
     if math.isnan(gap.low):
@@ -101,18 +104,18 @@ def finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[Sear
         interval = f", without an interval, for {few}"
         data |= {"difference": gap.mean}
     else:
-        interval = f" [{gap.low:+.4f}, {gap.high:+.4f}]{how}"
+        interval = f" {bounds(gap.low, gap.high, digits, signed=True)}{how}"
         data |= {"gap": gap.mean, "low": gap.low, "high": gap.high} | ({"folds": gap.n} if how else {})
     message = (
         f"pre-flight on the objective: teacher {_mean(teacher)}, student alone {_mean(student)}, "
-        f"gap {gap.mean:+.4f}{interval}"
+        f"gap {fixed(gap.mean, digits, signed=True)}{interval}"
     )
     if getattr(study.task, "recipe", "") == "last":
         message += "; it is understated, for the student stands at its best epoch and the teacher at its last"
     if warning:
         message += (
-            f". Warning: there is hardly a gap to distil: it is smaller than the student's seed sd ({spread:.4f}) or "
-            f"min_effect ({study.min_effect:g}). A wider teacher, or a student that sees less, leaves one."
+            f". Warning: there is hardly a gap to distil: it is smaller than the student's seed sd ({alone(spread)}) "
+            f"or min_effect ({study.min_effect:g}). A wider teacher, or a student that sees less, leaves one."
         )
     return Note("preflight", message, data, once=True)
 
@@ -150,5 +153,5 @@ def _objectives(runs: Iterable[SearchRun]) -> list[float]:
 def _mean(values: list[float]) -> str:
     summary = summarize(values)
     if summary.n < 2:
-        return f"{summary.mean:.4f} (n=1)"
-    return f"{summary.mean:.4f} ± {summary.sd:.4f} (n={summary.n})"
+        return f"{alone(summary.mean)} (n=1)"
+    return f"{spread_out(summary.mean, summary.sd)} (n={summary.n})"

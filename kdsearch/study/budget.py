@@ -2,16 +2,51 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from numbers import Integral
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
 
-from kdsearch.errors import StudyFileError
+from typing_extensions import override
+
+from kdsearch.study.problems import Problems
+from kdsearch.values import LARGEST, Declared, is_number, is_whole, plain, shown, whole, wrong_text
+
+MOST_RUNS = 10_000_000
+"""Of a budget: a ledger of 100,000 runs is read in seconds, one of so many in minutes."""
+
+MOST_SEEDS = 100_000
+"""Fresh seeds of one configuration: with 10,000 the interval of a mean is a fiftieth of the sd of its runs."""
+
+_MOST_HOURS = 1_000_000
+
+
+class _Checked(Declared):
+    """Settings that are checked when they are made; scalars of numpy become plain Python values."""
+
+    WHOLE: ClassVar[tuple[str, ...]] = ()
+    """Fields that are whole numbers, also where somebody writes ``1e3``."""
+
+    def __post_init__(self) -> None:
+        for item in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, item.name)
+            object.__setattr__(self, item.name, whole(value) if item.name in self.WHOLE else plain(value))
+        problems = Problems(f"kd.{type(self).__name__}")
+        for problem in self._problems():
+            problems.add(problem)
+        problems.raise_if_any()
+
+    def _problems(self) -> Iterator[str]:
+        """What is wrong, each with its name, its value and what is expected."""
+        raise NotImplementedError
+
+    def _whole(self, name: str, least: int, most: int, why: str = "") -> Iterator[str]:
+        value = getattr(self, name)
+        if not is_whole(value, least, most):
+            yield f"{name}={shown(value)}: expected a whole number from {least} to {most}{why}"
 
 
 @dataclass(frozen=True)
-class Budget:
+class Budget(_Checked):
     """What the search may spend; the first limit to be reached ends it. Without any: 200 runs.
 
     ``runs``: search runs. ``hours``: time in which search runs were under way, so that a stopped study does not age.
@@ -22,6 +57,8 @@ class Budget:
     is no match for the best of many, whatever distillation does.
     """
 
+    WHOLE = ("runs",)
+
     runs: int | None = None
     hours: float | None = None
     gpu_hours: float | None = None
@@ -30,21 +67,25 @@ class Budget:
     def __post_init__(self) -> None:
         if self.runs is None and self.hours is None and self.gpu_hours is None:
             object.__setattr__(self, "runs", 200)
-        if self.runs is not None and self.runs < 2:
-            raise StudyFileError(f"a budget needs at least 2 search runs, got runs={self.runs}")
-        given: object = self.without
-        if given is not None and (
-            isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= 0.5
-        ):
-            raise StudyFileError(f"without is the share of the budget without a teacher, 0 to 0.5; got {self.without}")
+        super().__post_init__()
+
+    @override
+    def _problems(self) -> Iterator[str]:
+        if self.runs is not None:
+            if is_whole(self.runs, most=1):
+                yield f"runs={self.runs}: a budget needs at least 2 search runs"
+            else:
+                yield from self._whole("runs", 2, MOST_RUNS)
+        if self.without is not None and not (is_number(self.without) and 0 <= self.without <= 0.5):
+            yield f"without is the share of the budget without a teacher, 0 to 0.5; got {shown(self.without)}"
         for name in ("hours", "gpu_hours"):
             value = getattr(self, name)
-            if value is not None and not (math.isfinite(value) and value > 0):
-                raise StudyFileError(f"a budget of {name} must be above 0, got {name}={value}")
+            if value is not None and not (is_number(value) and 0 < value <= _MOST_HOURS):
+                yield f"{name}={shown(value)}: a budget of {name} must be a number above 0, at most {_MOST_HOURS:,}"
 
 
 @dataclass(frozen=True)
-class Adaptive:
+class Adaptive(_Checked):
     """Seeds and settings are chosen by what they are worth for the decision (``kdsearch.search.policies.adaptive``).
 
     ``stop_early``: end the search when what more runs can still gain is small against ``min_effect``.
@@ -52,20 +93,31 @@ class Adaptive:
 
     stop_early: bool = True
 
+    @override
+    def _problems(self) -> Iterator[str]:
+        given: object = self.stop_early
+        if not isinstance(given, bool):
+            yield f"stop_early={shown(given)}: expected True or False"
+
     def identity(self) -> dict[str, Any]:
         """JSON values for the ledger."""
         return {"policy": "adaptive", "stop_early": self.stop_early}
 
 
 @dataclass(frozen=True)
-class Fixed:
+class Fixed(_Checked):
     """Quasi-random settings with the same number of ``seeds`` each: a design to look at, not to find the best."""
+
+    WHOLE = ("seeds",)
 
     seeds: int = 5
 
-    def __post_init__(self) -> None:
-        if self.seeds < 2:
-            raise StudyFileError(f"Fixed needs 2 seeds or more, since one seed is not a result; got {self.seeds}")
+    @override
+    def _problems(self) -> Iterator[str]:
+        if is_whole(self.seeds, most=1):
+            yield f"Fixed needs 2 seeds or more, since one seed is not a result; got {self.seeds}"
+        else:
+            yield from self._whole("seeds", 2, MOST_SEEDS)
 
     def identity(self) -> dict[str, Any]:
         """JSON values for the ledger."""
@@ -73,29 +125,44 @@ class Fixed:
 
 
 @dataclass(frozen=True)
-class Confirm:
+class Confirm(_Checked):
     """Fresh seeds of the winner and of what it is first compared with, and what else stands beside them.
 
     ``seeds``: of the winner, of itself without distillation and of the best without distillation. ``others``: of the
     baselines and of the ``finalists``, the runners-up that are shown as context; ``None``: as many.
     """
 
+    WHOLE = ("seeds", "finalists", "others")
+
     seeds: int = 10
     finalists: int = 3
     others: int | None = None
 
-    def __post_init__(self) -> None:
-        if self.seeds < 2 or self.finalists < 0:
-            raise StudyFileError(f"confirm needs seeds >= 2 and finalists >= 0, got {self}")
-        others: Any = self.others
-        if others is not None and not (isinstance(others, Integral) and 2 <= int(others) <= self.seeds):
-            raise StudyFileError(f"confirm: others is 2 to {self.seeds}, the number of seeds; got {self.others}")
+    @override
+    def _problems(self) -> Iterator[str]:
+        numbers = is_whole(self.seeds) and is_whole(self.finalists)
+        if numbers and (self.seeds < 2 or self.finalists < 0):
+            yield f"confirm needs seeds >= 2 and finalists >= 0, got {self}"
+        else:
+            yield from self._whole("seeds", 2, MOST_SEEDS)
+            yield from self._whole("finalists", 0, MOST_SEEDS)
+        if self.others is not None and not is_whole(self.others, 2, self.seeds if numbers else MOST_SEEDS):
+            yield f"others is 2 to {self.seeds}, the number of seeds; got {shown(self.others)}"
 
 
 @dataclass(frozen=True)
-class Published:
+class Published(_Checked):
     """A figure somebody published, printed beside ours."""
 
     label: str
     value: float
     note: str = ""
+
+    @override
+    def _problems(self) -> Iterator[str]:
+        for name in ("label", "note"):
+            value = getattr(self, name)
+            if wrong := wrong_text(value) if isinstance(value, str) else "expected a text":
+                yield f"{name}={shown(value)}: {wrong}"
+        if not (is_number(self.value) and abs(self.value) <= LARGEST):
+            yield f"value={shown(self.value)}: expected a finite number"

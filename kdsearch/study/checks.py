@@ -2,57 +2,109 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
-import math
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 from kdsearch.errors import StudyFileError
-from kdsearch.space import Dimension, check_conditions, wrong_kind
+from kdsearch.space import check_conditions, wrong_kind
 from kdsearch.study import files as given_file
-from kdsearch.study.budget import Adaptive, Fixed
 from kdsearch.study.fields import StudyFields
+from kdsearch.study.problems import Problems
 from kdsearch.tasks.base import VARY, Task
 from kdsearch.tasks.function import FunctionTask
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
-
-def check(study: StudyFields) -> None:
-    """Raise ``StudyFileError`` for what cannot be launched."""
-    where = f"study {study.name!r}"
-    if not _NAME.fullmatch(study.name):
-        raise StudyFileError(f"{where}: a name has letters, digits, '_', '.' and '-' and begins with a letter or digit")
-    task = study.task
+def check(study: StudyFields, problems: Problems) -> None:
+    """Collect what cannot be launched: names that the task does not know, conditions, streams, teachers, question."""
+    where, task = problems.where, study.task
     if not study.space:
         names = ", ".join(task.parameters) or "the parameters that the function reads"
-        raise StudyFileError(f"{where}: the space is empty; search at least one of: {names}")
-    for name, dimension in study.space.items():
-        if not isinstance(dimension, Dimension):
-            raise StudyFileError(f"{where}: {name} must be kd.uniform, kd.log, kd.integer, kd.categorical or kd.when")
-    try:
+        problems.add(f"the space is empty; search at least one of: {names}")
+    with problems.collect():
         check_conditions(study.space)
-    except ValueError as error:
-        raise StudyFileError(f"{where}: {error}") from error
-    known(study.space, task.parameters, f"{where}, space")
+    for values, said in _named(study, where):
+        with problems.collect():
+            known(values, task.parameters, said)
+    for part in (_check_baselines, _check_reserved, _check_without, _check_fold_stream, _check_vary, _check_teachers):
+        with problems.collect():
+            part(study, where)
+    with problems.collect():
+        _check_question(study, where)
+    for name, preset in study.presets.items():
+        with problems.collect():
+            known(preset, preset_fields(study), f"{where}, preset {name!r}")
+        with problems.collect():
+            _check_options(study, preset.get("task", {}), f"{where}, preset {name!r}")
+
+
+def _named(study: StudyFields, where: str) -> Iterator[tuple[Iterable[str], str]]:
+    """Names of parameters that the file gives, and where it gives them."""
+    yield study.space, f"{where}, space"
     for label, values in study.baselines.items():
-        known(values, task.parameters, f"{where}, baseline {label!r}")
-        for name, value in values.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise StudyFileError(f"{where}, baseline {label!r}: {name} must be finite, got {value}")
-    _check_without(study, where)
-    _check_fold_stream(study, where)
-    if not isinstance(study.search, Adaptive | Fixed):
-        raise StudyFileError(f"{where}: search is kd.Adaptive() or kd.Fixed(seeds=5), got {study.search!r}")
+        yield values, f"{where}, baseline {label!r}"
+
+
+def preset_fields(study: StudyFields) -> list[str]:
+    """The fields of a study that a preset may replace."""
+    kept = ("name", "presets", "preset", "folder")
+    return [item.name for item in dataclasses.fields(study) if item.name not in kept]
+
+
+def _check_baselines(study: StudyFields, where: str) -> None:
+    """Refuse a value of another kind than the task's default, where the number is not searched.
+
+    A function may read whatever it likes; of its values only a number that is written as a text is refused.
+    """
+    placeholders = getattr(study.task, "must_set", ())
+    for label, values in study.baselines.items():
+        for name in values.keys() - study.space.keys() - set(placeholders):
+            value, default = values[name], study.task.parameters.get(name)
+            if isinstance(study.task, FunctionTask) and not (isinstance(value, str) and _is_numeric(value)):
+                continue
+            if wrong := wrong_kind(None, value, default):
+                raise StudyFileError(f"{where}, baseline {label!r}: {name}={value!r} cannot be used: {wrong}")
+
+
+def _is_numeric(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _check_reserved(study: StudyFields, where: str) -> None:
+    """Of a function, ``vary`` is the parameter that names its random streams, and no other."""
+    if not isinstance(study.task, FunctionTask) or VARY not in study.task.parameters:
+        return
+    given = study.space.get(VARY, study.task.parameters[VARY])
+    if not isinstance(given, str):
+        raise StudyFileError(
+            f"{where}: the parameter {VARY!r} names the random streams of a function that follow a run's seed, such as "
+            f"defaults={{{VARY!r}: 'initialisation+order'}}, and is not searched; give this one another name"
+        )
+
+
+def _check_options(study: StudyFields, options: Any, where: str) -> None:
+    """Refuse options of a function's task; those of other tasks may ask for files of another machine."""
+    if options and isinstance(options, Mapping) and isinstance(study.task, FunctionTask):
+        try:
+            study.task.with_options(**options)
+        except StudyFileError as error:
+            raise StudyFileError(f"{where}: {error}") from error
+
+
+def _check_vary(study: StudyFields, where: str) -> None:
     if study.vary is not None:
-        check_streams(study.vary, task, where)
+        check_streams(study.vary, study.task, where)
         check_held(study, study.vary, where)
-    if not study.min_effect > 0:
-        raise StudyFileError(f"{where}: min_effect must be above 0, got {study.min_effect}")
-    _check_teachers(study, where)
+
+
+def _check_question(study: StudyFields, where: str) -> None:
     if study.question not in ("itself", "best without"):
         raise StudyFileError(f"{where}: question is 'itself' or 'best without', got {study.question!r}")
     if study.question == "best without" and not (study.share_without and study.may_distil):

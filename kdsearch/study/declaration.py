@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from kdsearch.errors import StudyFileError
-from kdsearch.space import Categorical, describe, unconditional
+from kdsearch.space import Categorical, describe, typed, unconditional, wrong_kind
 from kdsearch.study import files as given_file
-from kdsearch.study.checks import check, check_held, check_streams, known
+from kdsearch.study.checks import check, check_held, check_streams, known, preset_fields
 from kdsearch.study.fields import StudyFields
-from kdsearch.study.functions import DeclaredTask, check_defaults, function_task, with_folds
+from kdsearch.study.functions import DeclaredTask, check_defaults, function_task, with_folds, wrong_chance, wrong_task
+from kdsearch.study.kinds import AsTheTaskHasThem, settle
+from kdsearch.study.problems import Problems
 from kdsearch.tasks.base import VARY, Scalar, Task
 from kdsearch.tasks.function import FunctionTask
-
-
-class _AsTheTaskHasThem(dict[str, Scalar]):
-    """Defaults that the task says: a copy of the study with another task or stream takes them anew."""
+from kdsearch.values import plain, plain_values, shown
 
 
 @dataclass(frozen=True)
@@ -49,36 +48,47 @@ class Study(StudyFields):
 
     def __post_init__(self, chance: float | None) -> None:
         object.__setattr__(self, "folder", given_file.folder_in_force())
-        where = f"study {self.name!r}"
-        given = {} if isinstance(self.defaults, _AsTheTaskHasThem) else dict(self.defaults)
-        # Not isinstance: on a protocol it would read every property, and some read data.
-        if not hasattr(type(self.task), "train"):
-            if not callable(self.task):
-                raise StudyFileError(
-                    f"{where}: task must be a task of kdsearch.tasks or a callable (params, seed, report) -> "
-                    f"objective, got {type(self.task).__name__}"
-                )
-            made = function_task(self.task, self.space, self.baselines, given, chance, where)
-            object.__setattr__(self, "task", made)
-        else:
-            _said_by_task(where, chance, given)
-        object.__setattr__(self, "task", with_folds(self.task, self.folds, where))
-        if isinstance(self.vary, str):  # one name is what people write
-            object.__setattr__(self, "vary", (self.vary,))
-        if self.without == dict.fromkeys(self.task.teacher_parameters, 0):
-            object.__setattr__(self, "without", None)  # what it is anyway
-        self._take_over()
-        check(self)
+        problems = Problems(f"study {shown(self.name, 60)}")
+        sound = settle(self, problems)
+        chance = plain(chance)
+        if wrong := wrong_chance(chance):
+            problems.add(wrong)
+            chance = None
+        if wrong := wrong_task(self.task):
+            problems.add(wrong)
+            sound = False
+        if not sound:  # the rest would be checked against nothing
+            problems.raise_if_any()
+        with problems.collect():
+            self._take_task(chance, problems.where)
+            check(self, problems)
+        problems.raise_if_any()
         if self.teacher is not None:
             # Found once: the working directory may be another one later.
             object.__setattr__(self, "teacher", given_file.find(self.teacher, self.folder))
         object.__setattr__(self, "task", _with_teachers(self))
         self._take_over()
 
+    def _take_task(self, chance: float | None, where: str) -> None:
+        """The function as a task; folds, streams and defaults as the task has them."""
+        given = {} if isinstance(self.defaults, AsTheTaskHasThem) else dict(self.defaults)
+        # Not isinstance: on a protocol it would read every property, and some read data.
+        if hasattr(type(self.task), "train"):
+            _said_by_task(where, chance, given)
+        else:
+            made = function_task(self.task, self.space, self.baselines, given, chance, where)  # type: ignore[arg-type]
+            object.__setattr__(self, "task", made)
+        object.__setattr__(self, "task", with_folds(self.task, self.folds, where))
+        if isinstance(self.vary, str):  # one name is what people write
+            object.__setattr__(self, "vary", (self.vary,))
+        if self.without == dict.fromkeys(self.task.teacher_parameters, 0):
+            object.__setattr__(self, "without", None)  # what it is anyway
+        self._take_over()
+
     def _take_over(self) -> None:
         """Folds and defaults as the task has them."""
         object.__setattr__(self, "folds", int(getattr(self.task, "folds", 0)))
-        defaults = _AsTheTaskHasThem(self.task.parameters)
+        defaults = AsTheTaskHasThem(plain_values(self.task.parameters))
         if VARY in defaults:
             vary = self._streams if self.vary is None else list(self.vary)
             defaults[VARY] = "+".join(name for name in vary if name not in self.held) or "nothing"
@@ -100,6 +110,8 @@ class Study(StudyFields):
             if (numeric and not number) or (bound and dimension is not None and not dimension.contains(value)):
                 wanted = describe(dimension) if dimension is not None else "a finite number"
                 raise StudyFileError(f"{name}={value!r} cannot be used: expected {wanted}")
+            if wrong := wrong_kind(dimension, value):
+                raise StudyFileError(f"{name}={shown(value)} cannot be used: {wrong}")
 
     def asked_since_draws(self) -> dict[str, Any]:
         """What is said here that no study could say before runs drew folds and teachers, by its name."""
@@ -146,11 +158,12 @@ class Study(StudyFields):
                 f"study {self.name!r} has no preset {name!r}; it has: {', '.join(self.presets) or 'none'}"
             )
         changes = dict(self.presets[name])
+        if "defaults" in changes:
+            changes["defaults"] = typed(changes.get("space") or self.space, changes["defaults"])
         task = self.task.with_options(**changes.pop("task", {}))
         if isinstance(task, FunctionTask):
             task = _of_function(self, task, changes)
-        allowed = {item.name for item in dataclasses.fields(self)} - {"name", "presets", "preset", "folder"}
-        known(changes, allowed, f"preset {name!r} of study {self.name!r}")
+        known(changes, preset_fields(self), f"preset {name!r} of study {self.name!r}")
         return self._replaced(task=task, preset=name, **changes)
 
 

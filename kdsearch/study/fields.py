@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kdsearch.data.files import digest
-from kdsearch.space import Dimension, complete_params, possible_values
+from kdsearch.space import Dimension, complete_params, possible_values, typed
 from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, Published
 from kdsearch.study.functions import DeclaredTask, check_all_set
 from kdsearch.tasks.base import VARY, Scalar
+from kdsearch.values import Declared
 
 WITHOUT_VALUES = "without_values"
 """Key of a stored study's settings, where its file names what is without distillation."""
@@ -22,7 +23,7 @@ _HELD = {"one": frozenset({"split", "teacher"}), "given": frozenset({"teacher"})
 
 
 @dataclass(frozen=True)
-class StudyFields:
+class StudyFields(Declared):
     """The fields of :class:`~kdsearch.study.declaration.Study`, which documents them, and what follows from them."""
 
     name: str
@@ -49,6 +50,7 @@ class StudyFields:
     without: Mapping[str, Scalar] | None = field(default=None, kw_only=True)
     defaults: Mapping[str, Scalar] = field(default_factory=dict, kw_only=True)
     folds: int = field(default=0, kw_only=True)
+    run_timeout: float | None = field(default=None, kw_only=True)
 
     @property
     def stored_name(self) -> str:
@@ -112,6 +114,7 @@ class StudyFields:
 
         Raises ``StudyFileError`` where a bare function, which has no defaults, would be called with a made-up number.
         """
+        params = typed(self.space, params)
         missing = tuple(getattr(self.task, "must_set", ()))
         values = {name: value for name, value in self.defaults.items() if name not in missing}
         check_all_set(self.space, missing, {**values, **params}, f"study {self.name!r}")
@@ -173,6 +176,7 @@ class StudyFields:
             "folds": self.folds,
             "question": self.question,
             "query_groups": getattr(self.task, "query_groups", lambda: None)(),
+            **({} if self.run_timeout is None else {"run_timeout": float(self.run_timeout)}),
             **self.searched,
         }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from kdsearch.errors import StudyFileError
 from kdsearch.space import Dimension, active, midpoint, wrong_kind
 from kdsearch.tasks.base import Scalar, Task
-from kdsearch.tasks.function import FunctionTask
+from kdsearch.tasks.bound_values import attributes
+from kdsearch.tasks.function import FunctionTask, wrong_function
+from kdsearch.values import LARGEST, is_number, shown
 
 
 class DeclaredTask:
@@ -24,6 +27,46 @@ class DeclaredTask:
 
     def __set__(self, study: object, value: Task | Callable[..., Any]) -> None:
         vars(study)["task"] = value
+
+
+_OF_A_TASK = (
+    "label",
+    "description",
+    "metric",
+    "chance",
+    "parameters",
+    "teacher_parameters",
+    "has_teacher",
+    "identity",
+    "fingerprint",
+    "sources",
+    "with_options",
+)
+
+
+def wrong_task(task: Any) -> str:
+    """Why this can be no task of a study: neither a task nor a function that can be called as one; or nothing."""
+    if inspect.isclass(task):
+        return f"task is the class {task.__name__}; expected an object of it, such as {task.__name__}(...)"
+    # Not isinstance: on a protocol it would read every property, and some read data.
+    if hasattr(type(task), "train"):
+        missing = [name for name in _OF_A_TASK if not hasattr(type(task), name) and name not in attributes(task)]
+        if not missing or hasattr(type(task), "__getattr__"):
+            return ""
+        return f"a task of {type(task).__name__} has no {', '.join(missing)}, which kdsearch.tasks.base.Task asks for"
+    if not callable(task):
+        return (
+            "task must be a task of kdsearch.tasks or a callable (params, seed, report) -> objective, got "
+            f"{type(task).__name__}"
+        )
+    return wrong_function(task)
+
+
+def wrong_chance(chance: Any) -> str:
+    """Why a plain value cannot be what a run that diverges counts as; or nothing."""
+    if chance is None or (is_number(chance) and -LARGEST <= chance <= LARGEST):
+        return ""
+    return f"chance={shown(chance)}: expected a finite number, from -{LARGEST:g} to {LARGEST:g}"
 
 
 def function_task(

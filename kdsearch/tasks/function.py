@@ -9,23 +9,42 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral
+from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 from typing import Any, Literal
 
 from kdsearch.data.files import combined
 from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import RunContext, RunRequest, RunResult, Scalar, Task
+from kdsearch.tasks.bound_values import Bound, bound_values, name_of, source_files
 from kdsearch.tasks.fold import Fold
+from kdsearch.tasks.own_process import own_process
+from kdsearch.values import (
+    LARGEST,
+    Declared,
+    is_number,
+    is_whole,
+    plain,
+    plain_values,
+    shown,
+    whole,
+    wrong_json,
+    wrong_name,
+    wrong_text,
+)
+
+_LARGEST_EPOCH = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class FunctionTask:
+class FunctionTask(Declared):
     """Wraps a callable that trains once and returns its objective, or objective and score, higher being better.
 
     The callable gets ``params`` (dict), ``seed`` (int) and ``report(epoch, objective)``, which it may call after each
-    evaluation. A value that is not finite makes the run ``diverged``, with ``chance`` as its objective. Where it
-    returns no score, reports compare objectives on fresh seeds.
+    evaluation. A value that is not finite, or beyond 1e50 either way, makes the run ``diverged``, with ``chance`` as
+    its objective. Where it returns no score, reports compare objectives on fresh seeds. Numbers are Python's, numpy's
+    or torch's.
     ``chance``: required; what a model that has learnt nothing reaches, and no more than any run that went well.
     ``chance_assumed``: the study does not give it, so that a value below it ends the study: diverging would be better.
     ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a placeholder.
@@ -49,21 +68,41 @@ class FunctionTask:
     has_teacher: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.chance):
+        where = f"function task {self._name}"
+        object.__setattr__(self, "chance", plain(self.chance))
+        object.__setattr__(self, "folds", whole(self.folds))
+        if not (is_number(self.chance) and -LARGEST <= self.chance <= LARGEST):
+            nothing = isinstance(self.chance, float) and math.isnan(self.chance)
             raise StudyFileError(
-                f"function task {self._name}: expected chance=NUMBER, the value that a run which diverges counts as, "
-                f"got {'none' if math.isnan(self.chance) else self.chance}; give what a model that has learnt nothing "
+                f"{where}: expected chance=NUMBER, the value that a run which diverges counts as, "
+                f"got {'none' if nothing else shown(self.chance)}; give what a model that has learnt nothing "
                 "reaches, such as chance=0.0 for an accuracy, and a number below all good runs for a negative metric"
             )
-        folds: Any = self.folds
-        if isinstance(folds, bool) or not isinstance(folds, Integral) or folds < 0:
-            raise StudyFileError(f"function task {self._name}: folds is a whole number, 1 or more, got {folds!r}")
+        if not is_whole(self.folds, 0):
+            raise StudyFileError(f"{where}: folds is a whole number, 1 or more, got {shown(self.folds)}")
+        if wrong := wrong_function(self.function):
+            raise StudyFileError(f"{where}: {wrong}")
+        for name in ("metric", "label", "description", "data_version"):
+            value = plain(getattr(self, name))
+            object.__setattr__(self, name, value)
+            if wrong := wrong_text(value) if isinstance(value, str) else "expected a text":
+                raise StudyFileError(f"{where}: {name}={shown(value)}: {wrong}")
+        object.__setattr__(self, "parameters", self._plain_parameters(where))
         if not self.description:
             object.__setattr__(self, "description", f"values of {self._name}, as it returns them")
 
+    def _plain_parameters(self, where: str) -> dict[str, Scalar]:
+        if not isinstance(self.parameters, Mapping):
+            raise StudyFileError(f"{where}: parameters is a dict of names with defaults, got {shown(self.parameters)}")
+        parameters = plain_values(self.parameters)
+        for name, value in parameters.items():
+            if wrong := wrong_name(name) or wrong_json(value):
+                raise StudyFileError(f"{where}: parameter {shown(name)}={shown(value)}: {wrong}")
+        return parameters
+
     @property
     def _name(self) -> str:
-        return getattr(self.function, "__qualname__", type(self.function).__name__)
+        return name_of(self.function)
 
     def identity(self) -> dict[str, Any]:
         """Name of the callable and its defaults."""
@@ -87,16 +126,19 @@ class FunctionTask:
         return combined([self.label, self.metric, self.data_version])
 
     def sources(self) -> Sequence[Path]:
-        """The file that defines the callable."""
-        file = inspect.getsourcefile(inspect.unwrap(self.function)) if inspect.isroutine(self.function) else None
-        return [Path(file)] if file else []
+        """The files that define the callable, and the class of an object that is called."""
+        return source_files(self.function)
+
+    def bound(self) -> Bound:
+        """What the callable carries with it beside its source: arguments, attributes, values that it closes over."""
+        return bound_values(self.function)
 
     def with_options(self, **options: Any) -> Task:
         """The same task with other fields."""
         given = {"chance_assumed": False} if "chance" in options else {}
         try:
             return replace(self, **{**given, **options})
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise StudyFileError(f"a function task has no such option: {error}") from error
 
     def with_defaults(self, defaults: Mapping[str, Scalar]) -> FunctionTask:
@@ -127,14 +169,16 @@ class FunctionTask:
         curve: dict[str, list[float]] = {"epoch": [], "objective": []}
 
         def report(epoch: int, objective: float) -> None:
-            curve["epoch"].append(float(epoch))
-            curve["objective"].append(float(objective))
-            context.report(epoch, float(objective))
+            at, value = _epoch(epoch, self._name), _objective(objective, self._name)
+            curve["epoch"].append(at)
+            curve["objective"].append(value)
+            context.report(epoch, value)
 
         begin = time.perf_counter()
         own = request.fold
         fold = {"fold": Fold(own.number, own.partition, self.folds)} if self.folds else {}
-        value = self.function(dict(request.params), request.seed, report, **fold)
+        with own_process():
+            value = self.function(dict(request.params), request.seed, report, **fold)
         objective, score = _split(value, self._name)
         finite = math.isfinite(objective) and (score is None or math.isfinite(score))
         if finite and self.chance_assumed and min(objective, objective if score is None else score) < self.chance:
@@ -149,6 +193,34 @@ class FunctionTask:
             seconds=time.perf_counter() - begin,
             device=context.device,
         )
+
+
+def wrong_function(function: Any) -> str:
+    """Why a callable cannot be called as ``function(params, seed, report)`` for its value; or nothing."""
+    if inspect.isclass(function):
+        return f"task is the class {function.__name__}; expected an object of it, such as {function.__name__}(...)"
+    if not callable(function):
+        return f"expected a callable (params, seed, report) -> objective, got {type(function).__name__}"
+    called = function.func if isinstance(function, functools.partial) else function
+    called = called if inspect.isroutine(called) else type(called).__call__
+    name = name_of(function)
+    if inspect.iscoroutinefunction(called) or inspect.isasyncgenfunction(called):
+        return f"{name} is an async function; expected one that returns its value: call asyncio.run(...) inside it"
+    if inspect.isgeneratorfunction(called):
+        return f"{name} yields; expected a function that returns its value, and calls report(epoch, value) meanwhile"
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)  # what is called, not what it wraps
+    except (TypeError, ValueError):  # of some that are written in C
+        return ""
+    fold = {} if takes_fold(function) == "no" else {"fold": None}
+    try:
+        signature.bind({}, 0, None, **fold)
+    except TypeError as error:
+        return (
+            f"{name}{signature} is called as {name}(params, seed, report{', fold=fold' if fold else ''}), which "
+            f"it does not take: {error}"
+        )
+    return ""
 
 
 def takes_fold(function: Callable[..., Any]) -> Literal["must", "may", "no"]:
@@ -175,10 +247,47 @@ def _below_chance(name: str, value: Any) -> str:
 
 def _split(value: Any, name: str) -> tuple[float, float | None]:
     parts = value if isinstance(value, tuple) else (value,)
-    try:
-        numbers = [float(part) for part in parts]
-    except (TypeError, ValueError):
-        numbers = []
-    if len(numbers) not in (1, 2):
-        raise TypeError(f"{name} must return a number (objective) or two (objective, score), got {value!r}")
+    numbers = [number for part in parts if (number := _number(part)) is not None]
+    if len(numbers) != len(parts) or len(numbers) not in (1, 2):
+        raise TypeError(f"{name} must return a number (objective) or two (objective, score), got {shown(value)}")
     return numbers[0], numbers[1] if len(numbers) == 2 else None
+
+
+def _number(value: Any) -> float | None:
+    """A value as a float; infinite where it is beyond what statistics can add up; ``None`` where it is no number.
+
+    Arrays and tensors of one element are the number that they hold. Texts, and True and False, are no numbers.
+    """
+    if getattr(value, "shape", ()) != () and callable(getattr(value, "item", None)):
+        if math.prod(value.shape) != 1:
+            return None
+        value = value.item()
+    value = plain(value)
+    if isinstance(value, int | float | Real | Decimal) and not isinstance(value, bool):
+        try:
+            number = float(value)
+        except (OverflowError, ValueError):  # a whole number or a fraction beyond any float
+            return -math.inf if value < 0 else math.inf
+        return number if abs(number) <= LARGEST or math.isnan(number) else math.copysign(math.inf, number)
+    return None
+
+
+def _objective(value: Any, name: str) -> float:
+    number = _number(value)
+    if number is None:
+        raise TypeError(
+            f"{name} called report(epoch, objective) with objective={shown(value)}, of type {type(value).__name__}; "
+            "expected a number"
+        )
+    return number
+
+
+def _epoch(value: Any, name: str) -> float:
+    """An epoch or step as a float; the ledger's column takes whole numbers of 32 bits."""
+    number = _number(value)
+    if number is None or not abs(number) <= _LARGEST_EPOCH:
+        raise ValueError(
+            f"{name} called report(epoch, objective) with epoch={shown(value)}; expected a number from "
+            f"-{_LARGEST_EPOCH} to {_LARGEST_EPOCH}. Count in thousands or in epochs where steps go beyond"
+        )
+    return number

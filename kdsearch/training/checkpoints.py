@@ -39,7 +39,7 @@ class Checkpoint:
                 stacklevel=2,
             )
             return None
-        state = content["state"]
+        state = content.get("state")
         return state if isinstance(state, dict) else None
 
     def due(self, population: int = 1) -> bool:

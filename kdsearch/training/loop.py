@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -188,9 +189,28 @@ def _snapshot(stepper: Stepper, slot: int, member: Member) -> dict[str, Any]:
     return {"stepper": stepper.state(slot), "schedule": member.schedule.state(), "progress": vars(member.progress)}
 
 
+_NEEDED = {"epoch", "seconds", "diverged", "best", "best_weights", "curve"}
+
+
 def _restore(stepper: Stepper, slot: int, member: Member) -> None:
+    """Go on from the checkpoint; from the beginning where there is none, or one that lacks a part."""
     state = member.checkpoint.load()
-    if state is not None:
-        stepper.load(slot, state["stepper"])
-        member.schedule.load(state["schedule"])
-        member.progress = Progress(**state["progress"])
+    if state is None:
+        return
+    fresh = _snapshot(stepper, slot, member)
+    try:
+        _load(stepper, slot, member, state)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        warnings.warn(f"{member.checkpoint.path} lacks a part ({reason}); this run starts over", stacklevel=2)
+        _load(stepper, slot, member, fresh)
+
+
+def _load(stepper: Stepper, slot: int, member: Member, state: dict[str, Any]) -> None:
+    progress = state["progress"]
+    missing = _NEEDED - set(progress)
+    if missing:  # it would pass for a beginning
+        raise KeyError(f"progress: {', '.join(sorted(missing))}")
+    stepper.load(slot, state["stepper"])
+    member.schedule.load(state["schedule"])
+    member.progress = Progress(**progress)

@@ -39,7 +39,10 @@ class Schedule:
         return asdict(self)
 
     def load(self, state: dict[str, Any]) -> None:
-        """Continue from :meth:`state`."""
+        """Continue from :meth:`state`; raises ``KeyError`` where it lacks a part, which would pass for a beginning."""
+        missing = set(asdict(self)) - set(state)
+        if missing:
+            raise KeyError(f"schedule: {', '.join(sorted(missing))}")
         for name, value in state.items():
             setattr(self, name, value)
 

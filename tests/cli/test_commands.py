@@ -214,11 +214,14 @@ def test_the_dashboard_is_served_on_loopback_with_figures_of_ones_own(finished: 
     (tmp_path / "own.py").write_text(
         "import plotly.graph_objects as go\ndef figure(results):\n    return go.Figure(go.Bar(y=[len(results.runs)]))\n"
     )
-    server = program("dashboard", "--port", "18181", "--figures", str(tmp_path), home=finished)
+    token = {"KDSEARCH_DASHBOARD_TOKEN": "token-of-the-test"}
+    server = program("dashboard", "--port", "18181", "--figures", str(tmp_path), home=finished, **token)
+    cookie = {"Cookie": "kdsearch_18181=token-of-the-test"}
 
     def page(path: str) -> str:
         try:
-            return urllib.request.urlopen(f"http://127.0.0.1:18181/api/{path}", timeout=2).read().decode()
+            request = urllib.request.Request(f"http://127.0.0.1:18181/api/{path}", headers=cookie)
+            return urllib.request.urlopen(request, timeout=2).read().decode()
         except OSError:
             assert server.poll() is None, server.communicate()[0]
             return ""

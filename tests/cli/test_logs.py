@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from textwrap import indent
 
 import pytest
 
@@ -25,7 +26,7 @@ def test_a_traceback_that_repeats_is_printed_once() -> None:
     lines = event_lines([failed(1, SAME), failed(2, SAME.replace("7f01", "7e99")), failed(3, SAME)])
     assert lines == [
         "2026-11-02 12:00:01 exception: run 7 attempt 1: ValueError: no such layer <Layer at 0x7f01>",
-        SAME,
+        indent(SAME, "    "),
         "2026-11-02 12:00:02 exception: run 7 attempt 2: ValueError: no such layer <Layer at 0x7e99> "
         "(traceback as above)",
         "2026-11-02 12:00:03 exception: run 7 attempt 3: ValueError: no such layer <Layer at 0x7f01> "
@@ -36,12 +37,13 @@ def test_a_traceback_that_repeats_is_printed_once() -> None:
 def test_tracebacks_that_differ_are_all_printed() -> None:
     lost = EventRecord(AT, "lease lost", "run 7 lost its worker and is queued again", 7)
     lines = event_lines([failed(1, SAME), failed(2, OTHER), lost, failed(3, SAME), failed(4, SAME), failed(5, OTHER)])
-    assert lines.count(SAME) == lines.count(OTHER) == 1
-    assert "attempt 1:" in lines[lines.index(SAME) - 1]
-    assert "attempt 2:" in lines[lines.index(OTHER) - 1]
+    same, other = indent(SAME, "    "), indent(OTHER, "    ")
+    assert lines.count(same) == lines.count(other) == 1
+    assert "attempt 1:" in lines[lines.index(same) - 1]
+    assert "attempt 2:" in lines[lines.index(other) - 1]
     assert [line.split(":")[3][-1] for line in lines if line.endswith("(traceback as above)")] == ["3", "4", "5"]
     assert "2026-11-02 12:00:00 lease lost: run 7 lost its worker and is queued again" in lines
-    assert event_lines([failed(1, OTHER)])[1:] == [OTHER]
+    assert event_lines([failed(1, OTHER)])[1:] == [other]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from support import NOISY
 
 import kdsearch as kd
 from kdsearch.engines.launch import Launch, launch
-from kdsearch.errors import KdsearchError, StudyFileError
+from kdsearch.errors import KdsearchError, StudyFileError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report import build, render
@@ -49,10 +49,14 @@ def test_it_is_told_how_far_it_is_and_what_the_file_changed(monkeypatch: pytest.
     assert ran.seconds > 0
     assert ran.cpu_seconds > 0
     monkeypatch.setenv("NOISY_RUNS", "10")
+    with pytest.raises(StudyMismatch, match="chosen and stays the winner"):
+        Launch.open(NOISY, engine="debug")
+    monkeypatch.setenv("NOISY_RUNS", "8")
+    monkeypatch.setenv("NOISY_CONFIRM", "3")
     opened = Launch.open(NOISY, engine="debug")
-    assert any("budget" in change for change in opened.changes)
+    assert "confirm.seeds: 2 before, 3 now" in opened.changes
     assert opened.retry_failed() == (0, [])
-    assert opened.run().ended == ran.ended  # its winner stands: kdsearch extend adds fresh seeds
+    assert opened.run().ended > ran.ended
 
 
 @pytest.mark.usefixtures("small")

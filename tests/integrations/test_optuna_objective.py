@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -41,6 +42,31 @@ def test_a_pruner_sees_means_and_may_stop_early(home: Path) -> None:
     (trial,) = found.trials
     assert trial.state == optuna.trial.TrialState.PRUNED
     assert trial.user_attrs["n"] == 2
+
+
+def by_mode(params: dict[str, Any], seed: int, report: Any) -> float:
+    """A value of its own for each choice."""
+    return {None: 0.3, "a": 0.2, True: 0.1}[params["mode"]] + params.get("rate", 0)
+
+
+def test_none_and_other_choices_reach_the_function_as_they_are(home: Path) -> None:
+    space = {"mode": kd.categorical([None, "a", np.bool_(True)]), "rate": kd.when(kd.uniform(0, 0.05), mode=None)}
+    study = kd.Study("modes", by_mode, space, defaults={"rate": 0.0})
+    found = optuna.create_study(direction="maximize")
+    for mode in (None, "a", True):
+        found.enqueue_trial({"mode": mode, "rate": 0.04})
+    found.optimize(kd.objective(study, seeds=np.int64(2)), n_trials=3)
+    assert [trial.value for trial in found.trials] == pytest.approx([0.34, 0.2, 0.1])
+    assert [set(trial.params) for trial in found.trials] == [{"mode", "rate"}, {"mode"}, {"mode"}]
+
+
+@pytest.mark.parametrize("make", [kd.objective, kd.trainable])
+def test_a_number_of_seeds_or_a_study_that_is_none_is_refused(make: Any) -> None:
+    for seeds in (0, -1, 1.5, "3", True):
+        with pytest.raises(ValueError, match="expected a whole number from 1"):
+            make(toy_study(), seeds=seeds)
+    with pytest.raises(TypeError, match=r"expected a study, such as kd\.load.*got 'studies/mine.py'"):
+        make("studies/mine.py")
 
 
 class Counting(ToyTask):

@@ -12,8 +12,9 @@ from alembic.migration import MigrationContext
 
 from kdsearch.errors import LedgerError
 from kdsearch.ledger import schema
-from kdsearch.ledger.database import Database, check_url
+from kdsearch.ledger.database import Database
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.storage_url import check_url
 
 
 def test_the_bare_postgresql_name_means_psycopg2() -> None:

@@ -15,6 +15,7 @@ from kdsearch.ledger import leases, recovery
 from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.orders import NewConfiguration, NewRun
+from kdsearch.ledger.recovery import Holders
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_results_are_stored_once(ledger: Ledger, study_id: int) -> None:
 def test_a_late_result_of_a_lost_lease_is_discarded(ledger: Ledger, study_id: int) -> None:
     queue(ledger, study_id, 1)
     (late,) = ledger.claim(study_id, "slow")
-    assert ledger.expire(study_id, dead_workers=["slow"]) == [late.run_id]
+    assert ledger.expire(study_id, Holders(dead=["slow"])) == [late.run_id]
     (current,) = ledger.claim(study_id, "fast")
     assert current.run_id == late.run_id
     assert ledger.finish([result(late, 0.99)]) == set()
@@ -130,7 +131,7 @@ def test_a_worker_that_vanishes_ten_times_fails_the_run(ledger: Ledger, study_id
     queue(ledger, study_id, 1)
     for _ in range(recovery.MAX_LOSSES):
         assert len(ledger.claim(study_id, "w")) == 1
-        ledger.expire(study_id, dead_workers=["w"])
+        ledger.expire(study_id, Holders(dead=["w"]))
     assert states(ledger, study_id) == {0: "failed"}
 
 
@@ -139,7 +140,7 @@ def test_runs_handed_back_do_not_count_as_lost(ledger: Ledger, study_id: int) ->
     for _ in range(15):
         ledger.release(ledger.claim(study_id, "w"))
     ledger.claim(study_id, "w")
-    ledger.expire(study_id, dead_workers=["w"])
+    ledger.expire(study_id, Holders(dead=["w"]))
     assert states(ledger, study_id) == {0: "queued"}
 
 

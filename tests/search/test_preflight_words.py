@@ -34,3 +34,9 @@ def test_a_gap_of_any_size_is_understated_where_the_teacher_stands_at_its_last_e
 def test_nothing_is_understated_where_no_gap_was_measured() -> None:
     assert found("last", [0.9], [0.7]).message == "pre-flight: too few runs ended to compare teacher and student"
     assert found("last", [], [0.7, 0.8]).message == "pre-flight: too few runs ended to compare teacher and student"
+
+
+def test_small_objectives_have_significant_digits() -> None:
+    message = found("best", [2.0e-6, 2.1e-6], [1.0e-6, 1.1e-6, 1.2e-6]).message
+    assert "teacher 2.050e-06 ± 7.1e-08 (n=2), student alone 1.10e-06 ± 1.0e-07 (n=3), gap +9.5e-07 [" in message
+    assert "seed sd (1.000e-07)" in message

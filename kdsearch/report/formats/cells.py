@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
 from kdsearch.report.wording import NOTHING, fixed, interval, p_value, percent
+from kdsearch.study.set_text import shown
 
 
 def human_columns(table: Table) -> Iterator[tuple[int, Column]]:
@@ -20,6 +21,8 @@ def cell_lines(cell: Cell, column: Column, digits: int) -> tuple[str, str]:
         return NOTHING, ""
     if isinstance(cell, Estimate):
         return _estimate_lines(cell, column, digits)
+    if column.kind == "parameter" and isinstance(cell, str):
+        return (cell if cell == str(None) else shown(cell)), ""
     if isinstance(cell, bool | str):
         return str(cell), ""
     if column.kind == "p":

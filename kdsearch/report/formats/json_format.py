@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from kdsearch.report.tables import Answer, Cell, Column, Estimate, Report, Table
+from kdsearch.texts import literal_json
 
 SCHEMA = "kdsearch.report/1"
 
@@ -34,7 +35,7 @@ def render(report: Report) -> str:
         "tables": [_table(table) for table in report.tables],
         "closing": list(report.closing),
     }
-    return json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return literal_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n"
 
 
 def _answer(answer: Answer | None) -> dict[str, Any] | None:

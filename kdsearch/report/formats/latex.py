@@ -6,6 +6,7 @@ import re
 
 from kdsearch.report.formats.cells import flat
 from kdsearch.report.tables import Report, Table
+from kdsearch.texts import literal
 
 ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -24,6 +25,7 @@ ESCAPES = {
     "×": r"$\times$",
     "≤": r"$\le$",
     "≥": r"$\ge$",
+    "|": r"\textbar{}",
 }
 SPECIAL = re.compile("|".join(re.escape(character) for character in ESCAPES))
 NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\d)")
@@ -32,7 +34,7 @@ NEGATIVE = re.compile(r"(?<![\w.)\]-])-(?=\d)")
 def render(report: Report) -> str:
     """Return one ``table`` environment a table; sentences of the report become comments."""
     answer = [] if report.answer is None else report.answer.lines
-    texts = (report.title, *answer, *report.notes, *report.closing)
+    texts = map(literal, (report.title, *answer, *report.notes, *report.closing))
     head = [f"% {line}" for text in texts for line in text.splitlines()]
     head.append("% needs \\usepackage{booktabs}")
     return "\n\n".join(["\n".join(head), *(table_text(table) for table in report.tables)]) + "\n"
@@ -60,15 +62,15 @@ def _below(texts: list[str]) -> list[str]:
 
 
 def escape(text: str) -> str:
-    """Escape what LaTeX would read as a command; minus signs of numbers go to math mode."""
-    escaped = SPECIAL.sub(lambda match: ESCAPES[match[0]], " ".join(text.split()))
-    return NEGATIVE.sub("$-$", escaped)
+    """Escape what LaTeX would read as a command or a ligature; minus signs of numbers go to math mode."""
+    escaped = SPECIAL.sub(lambda match: ESCAPES[match[0]], literal(" ".join(text.split())))
+    return NEGATIVE.sub("$-$", re.sub("-(?=-)", "-{}", escaped))
 
 
 def _row(texts: list[str]) -> str:
-    # A leading bracket after the line break of the row above would be read as its optional argument.
+    # A leading bracket or star after the line break of the row above would be read as part of its command.
     cells = [escape(text) for text in texts]
-    cells = [f"{{{cell}}}" if cell.startswith("[") else cell for cell in cells]
+    cells = [f"{{{cell}}}" if cell.startswith(("[", "*")) else cell for cell in cells]
     return " & ".join(cells) + r" \\"
 
 

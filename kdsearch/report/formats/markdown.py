@@ -6,8 +6,12 @@ import re
 
 from kdsearch.report.formats.cells import flat
 from kdsearch.report.tables import Answer, Report, Table
+from kdsearch.texts import literal, one_line
 
-SPECIAL = re.compile(r"([\\`*_|<>#])")
+SPECIAL = re.compile(r"([\\`*_|<>#~$]|\](?=[(\[:])|&(?=#?\w+;)|^[-+](?=\s)|^\[(?=[ xX]\]))")
+"""Of brackets those of links and tasks alone, since intervals have brackets too; of signs those that begin a list."""
+
+_NUMBERED = re.compile(r"^(\d+)([.)])(?=\s)")
 
 
 def render(report: Report) -> str:
@@ -28,8 +32,10 @@ def _answer_line(answer: Answer, line: str) -> str:
     """A line of the answer; a command is code, so that it can be copied from the source too."""
     if line not in answer.commands:
         return escape(line)
-    title, command = line.split(": ", 1)
-    return f"{title}: `{command}`"
+    title, command = one_line(line).split(": ", 1)
+    longest = max((len(ticks) for ticks in re.findall("`+", command)), default=0)
+    fence, blank = "`" * (longest + 1), " " if longest else ""
+    return f"{title}: {fence}{blank}{command}{blank}{fence}"
 
 
 def table_text(table: Table) -> str:
@@ -49,7 +55,8 @@ def table_text(table: Table) -> str:
 
 def escape(text: str) -> str:
     """Escape what Markdown would read as markup, and keep a cell on one line."""
-    return SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    line = literal(" ".join(text.split()))
+    return _NUMBERED.sub(r"\1\\\2", SPECIAL.sub(r"\\\1", line))
 
 
 def _pipes(cells: list[str]) -> str:

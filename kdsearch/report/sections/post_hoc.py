@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kdsearch.ledger.records import ENDED, RunRecord
 from kdsearch.report.captions import caption, objective_heading, objective_name
+from kdsearch.report.configurations import value_of
 from kdsearch.report.selection import Selection, code_of, present
 from kdsearch.report.tables import Cell, Column, Estimate, Row, Table
 from kdsearch.report.units import MEAN_INTERVAL
@@ -60,7 +61,7 @@ def _row(selection: Selection, id_: int, runs: Sequence[RunRecord], names: Seque
     counted = [run for run in runs if _counts(selection, run)]
     summary = summarize(present([selection.objective(run) for run in counted]))
     params = selection.configurations[id_].params
-    cells: tuple[Cell, ...] = (summary.n, Estimate.of(summary), *(params.get(name) for name in names))
+    cells: tuple[Cell, ...] = (summary.n, Estimate.of(summary), *(value_of(params, name) for name in names))
     name = selection.name(id_)
     label = f"winner ({name})" if id_ == selection.study.winner_id else name
     diverged = sum(run.state == "diverged" for run in counted)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kdsearch.report.captions import objective_name, short_data
-from kdsearch.report.configurations import compared
+from kdsearch.report.configurations import compared, value_of
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Column, Row, Table
 from kdsearch.report.wording import fixed, plural
@@ -29,7 +29,7 @@ def section(selection: Selection) -> Table | None:
     rows = tuple(
         Row(
             name,
-            tuple(IDLE if name in idle[row.id] else row.record.params.get(name) for row in shown),
+            tuple(IDLE if name in idle[row.id] else value_of(row.record.params, name) for row in shown),
             context=name not in moving,
         )
         for name in ordered

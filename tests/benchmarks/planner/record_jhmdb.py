@@ -28,9 +28,10 @@ import numpy as np
 from scipy.stats import qmc
 
 import kdsearch as kd
-from kdsearch.engines.devices import is_dead, slots, use_slot
+from kdsearch.engines.devices import slots, use_slot
 from kdsearch.engines.study_file import LoadedStudy, load
 from kdsearch.engines.worker import Worker
+from kdsearch.engines.worker_names import known_of
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.orders import EnterPhase, NewConfiguration, NewRun, Order
 from kdsearch.ledger.queries import SearchState
@@ -148,7 +149,7 @@ def work(ledger: Ledger, loaded: LoadedStudy, planner: TablePlanner, should_stop
     record = ledger.study(loaded.study.stored_name)
 
     def advance() -> int:
-        ledger.expire(record.id, [name for name in ledger.lease_holders(record.id) if is_dead(name)])
+        ledger.expire(record.id, known_of(ledger.lease_holders(record.id)))
         return len(ledger.decide(record.id, planner.plan))
 
     Worker(ledger, loaded, record, advance=advance, should_stop=should_stop).run_until_finished()

@@ -162,6 +162,34 @@ def test_a_truncated_checkpoint_restarts_the_run(tmp_path: Path) -> None:
         assert_same(whole, run(tmp_path / "cut"))
 
 
+@pytest.mark.parametrize(
+    "lacks",
+    ["state", "stepper", "schedule", "progress", "stepper.model", "stepper.optimizer", "schedule.*", "progress.curve"],
+)
+def test_a_checkpoint_that_lacks_a_part_restarts_the_run(tmp_path: Path, lacks: str) -> None:
+    """It can be read, and all that it says is true; what it does not say must not pass for a beginning."""
+
+    def interrupt(epoch: int, objective: float) -> None:
+        raise RunInterrupted
+
+    whole = run(tmp_path / "whole")
+    with pytest.raises(RunInterrupted):
+        run(tmp_path / "cut", report=interrupt)
+    file = tmp_path / "cut" / "checkpoint.pt"
+    content = torch.load(file, weights_only=True)
+    *path, last = lacks.split(".")
+    inner = content if lacks == "state" else content["state"]
+    for name in path:
+        inner = inner[name]
+    del inner[next(iter(inner)) if last == "*" else last]
+    torch.save(content, file)
+    if lacks == "state":  # then there is nothing to go on from
+        assert_same(whole, run(tmp_path / "cut"))
+        return
+    with pytest.warns(UserWarning, match="lacks a part"):
+        assert_same(whole, run(tmp_path / "cut"))
+
+
 def test_the_checkpoint_of_another_seed_is_not_continued(tmp_path: Path) -> None:
     def interrupt(epoch: int, objective: float) -> None:
         raise RunInterrupted

@@ -1,0 +1,131 @@
+"""Modules beside a study file: found for it wherever it is started, and part of what its runs are."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import ModuleType
+
+_LIBRARIES = ("site-packages", "dist-packages")
+
+_there_before: dict[str, frozenset[str]] = {}
+"""By folder of a study: the modules that had been imported before its first study was read."""
+
+_added: set[str] = set()
+"""Folders that stand in ``sys.path`` because a study was read from them."""
+
+
+def make_importable(folder: Path) -> None:
+    """Let the modules in ``folder`` be imported, in this process and in those that it spawns, from any working folder.
+
+    It stands last: what is installed and is named the same goes before, or a study file ``optuna.py`` would stand for
+    the package. A module that was imported from beside a study before is read anew: it may have been edited, or one of
+    that name may lie beside this study too.
+    """
+    text = str(folder)
+    for name in helpers():
+        del sys.modules[name]
+    for other in _added - {text}:
+        if other in sys.path:
+            sys.path.remove(other)
+    if text not in sys.path:
+        sys.path.append(text)
+        _added.add(text)
+    _there_before.setdefault(text, frozenset(sys.modules))
+
+
+def helpers() -> list[str]:
+    """The modules that studies have imported from beside their files."""
+    return [name for name in list(sys.modules) if _is_helper(name, _there_before)]
+
+
+def _is_helper(name: str, folders: Iterable[str]) -> bool:
+    file = file_of(name)
+    if file is None or is_library(name, file):
+        return False
+    return any(file.is_relative_to(folder) and name not in _there_before[folder] for folder in folders)
+
+
+def file_of(name: str) -> Path | None:
+    """The file of a module that is imported."""
+    module: ModuleType | None = sys.modules.get(name)
+    file = getattr(module, "__file__", None)
+    return Path(file) if isinstance(file, str) else None
+
+
+def is_library(name: str, file: Path) -> bool:
+    """Whether a module comes with Python, with kdsearch or with an installed package."""
+    top = name.partition(".")[0]
+    return top in ("kdsearch", *sys.stdlib_module_names) or any(part in file.parts for part in _LIBRARIES)
+
+
+def helper_modules(sources: Iterable[Path], folder: Path) -> dict[str, bytes]:
+    """Path below ``folder`` and content of the modules there that these source files import, and that those import.
+
+    Imports inside functions count, those that a text names at run time do not.
+    """
+    own = [source.resolve() for source in sources if source.is_file() and source.resolve().is_relative_to(folder)]
+    waiting, found = list(own), dict[Path, bytes]()
+    while waiting:
+        file = waiting.pop()
+        for named in imported(file, folder):
+            for path in _files(named, folder):
+                if path not in found and path not in own:
+                    found[path] = path.read_bytes()
+                    waiting.append(path)
+    return {path.relative_to(folder).as_posix(): found[path] for path in sorted(found)}
+
+
+def imported(file: Path, folder: Path) -> Iterator[str]:
+    """The modules that a file below ``folder`` may import, by their whole names; ``a.b`` for ``from a import b``."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = _package(file, folder, node.level)
+            start = ".".join(part for part in (package, node.module) if part)
+            yield from (f"{start}.{alias.name}" if start else alias.name for alias in node.names)
+
+
+def _package(file: Path, folder: Path, level: int) -> str:
+    """The package that a relative import of so many dots begins with; empty for an absolute one."""
+    if level == 0:
+        return ""
+    return ".".join(file.relative_to(folder).parts[:-level])
+
+
+def _files(name: str, folder: Path) -> Iterator[Path]:
+    """The files below ``folder`` that an import of this name reads; none for a module that lies elsewhere."""
+    parts = name.split(".")
+    file = file_of(parts[0])
+    if is_library(parts[0], folder) or (file is not None and not file.resolve().is_relative_to(folder)):
+        return
+    for count in range(1, len(parts) + 1):
+        path = folder.joinpath(*parts[:count])
+        for candidate in (path.with_name(f"{path.name}.py"), path / "__init__.py"):
+            if candidate.is_file():
+                yield candidate
+
+
+def elsewhere(sources: Iterable[Path], folder: Path) -> list[str]:
+    """Modules of the user's that the sources import and that no code hash reads: neither installed nor beside them."""
+    own = {source.resolve() for source in sources if source.is_file()}
+    found: dict[str, None] = {}
+    for source in sorted(own):
+        inside = source.is_relative_to(folder)
+        names = set(imported(source, folder if inside else source.parent))
+        if not inside:  # modules of its package count as elsewhere too
+            names |= {name for name in list(sys.modules) if "." in name and file_of(name) == source}
+        for top in sorted({name.partition(".")[0] for name in names}):
+            file = file_of(top)
+            if file is None or is_library(top, file) or file.resolve() in own:
+                continue
+            if not file.resolve().is_relative_to(folder):
+                found[f"{top} ({file})"] = None
+    return list(found)

@@ -1,0 +1,63 @@
+"""The URL of a database: read, checked, and shown without any part of a password."""
+
+from __future__ import annotations
+
+import re
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, make_url
+
+from kdsearch.errors import LedgerError
+
+DRIVER = "postgresql+psycopg2"
+_EXAMPLE = f"{DRIVER}://user@host/database"
+_ESCAPES = "write @ as %40, / as %2F, : as %3A, ? as %3F, # as %23 and % as %25 in a user name or password"
+
+
+def check_url(text: str) -> URL:
+    """Parse a storage URL and refuse what is not Postgres over psycopg2.
+
+    Raises ``LedgerError`` that repeats nothing of a URL but its scheme: where it is malformed, any part of it may be of
+    a password.
+    """
+    text = text.strip()
+    scheme, separator, rest = text.partition("://")
+    if not separator or not re.fullmatch(r"[A-Za-z0-9+_.-]+", scheme):
+        plain = re.fullmatch(r"[A-Za-z0-9_./~-]+", text) is not None
+        raise LedgerError(f"expected a URL such as {_EXAMPLE}, got {repr(text) if plain else 'another text'}")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    if authority.count("@") > 1 or ("@" in rest and "@" not in authority):
+        raise LedgerError(f"expected a URL such as {_EXAMPLE}, got one whose user or password is cut: {_ESCAPES}.")
+    try:
+        url = make_url(text)
+    except (sa.exc.ArgumentError, ValueError) as error:  # ValueError: a port that is no number
+        raise LedgerError(
+            f"expected a URL such as {_EXAMPLE}, got one of {scheme} that cannot be read: is the port a number? "
+            f"If there is a password, {_ESCAPES}."
+        ) from _without_text(error)
+    if url.drivername in {"postgresql", "postgres"}:
+        # SQLAlchemy 2.1 reads the bare name as psycopg 3, which is not installed.
+        url = url.set(drivername=DRIVER)
+    if url.drivername != DRIVER:
+        raise LedgerError(f"kdsearch stores studies in Postgres alone: expected {_EXAMPLE}, got {url.drivername}://…")
+    return url
+
+
+def shown(url: URL) -> str:
+    """The URL as text without secrets, those of its query among them."""
+    query = {name: "***" if _is_secret(name) else value for name, value in url.query.items()}
+    return url.set(query=query).render_as_string(hide_password=True)
+
+
+def has_secret(url: URL) -> bool:
+    """Whether the URL holds a password in any form."""
+    return bool(url.password) or any(_is_secret(name) for name in url.query)
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name.lower() for word in ("pass", "secret", "token", "key"))
+
+
+def _without_text(error: Exception) -> Exception:
+    """The kind of an error whose text may hold the URL."""
+    return ValueError(f"{type(error).__name__} while reading a URL")

@@ -1,0 +1,98 @@
+"""A PostgreSQL server over TCP, as users have one, that a test may stop, restart, fill up and kill."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+import sqlalchemy as sa
+
+from kdsearch.ledger.server_account import ServerAccount
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@dataclass
+class TcpServer:
+    """A server whose data lie in ``folder``; ``settings`` are command line options of ``postgres``."""
+
+    folder: Path
+    settings: tuple[str, ...] = ()
+    port: int = field(default_factory=_free_port)
+    process: psutil.Process | None = None
+
+    def __post_init__(self) -> None:
+        self.account = ServerAccount.find(self.folder.parent)
+        self.folder.mkdir(exist_ok=True)
+        self.account.give(self.folder)
+        made = self.account.run(
+            [
+                "initdb",
+                "--auth=trust",
+                "--username=me",
+                "--no-sync",
+                "--encoding=UTF8",
+                "--locale=C",
+                "-D",
+                str(self.folder),
+            ]
+        )
+        assert made.returncode == 0, made.stderr
+        self.start()
+        engine = sa.create_engine(self.url.replace("/kd?", "/postgres?"), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text("CREATE DATABASE kd"))
+        engine.dispose()
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg2://me@127.0.0.1:{self.port}/kd?connect_timeout=5"
+
+    def start(self) -> None:
+        """Start it, and wait until it takes connections."""
+        options = [
+            "-p",
+            str(self.port),
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "unix_socket_directories=",
+            *self.settings,
+        ]
+        script = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
+        program = [self.account.program("postgres"), "-D", str(self.folder), *options]
+        started = self.account.run(["/bin/sh", "-c", script, "sh", str(self.folder / "log"), *program])
+        self.process = psutil.Process(int(started.stdout))
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                if (self.folder / "postmaster.pid").read_text().split()[-1] == "ready":
+                    return
+            time.sleep(0.05)
+        raise AssertionError((self.folder / "log").read_text())
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """Stop it: fast (SIGINT), at once (SIGQUIT), or as a crash (SIGKILL)."""
+        if self.process is None:
+            return
+        children = self.process.children()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            os.kill(self.process.pid, how)
+        psutil.wait_procs([self.process, *children], timeout=30)
+        self.process = None
+
+    def sql(self, statement: str) -> None:
+        """Run one statement as its superuser."""
+        engine = sa.create_engine(self.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            connection.execute(sa.text(statement))

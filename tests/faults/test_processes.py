@@ -1,0 +1,131 @@
+"""Processes killed, frozen, crowded and interrupted: no run is lost, none counted twice, the table stays the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+from support import wait_for
+
+from faults.harness import Short, check, workers_of
+from kdsearch.ledger import embedded
+
+pytestmark = pytest.mark.slow
+
+
+def kill(*pids: int) -> None:
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
+
+
+def postmaster(short: Short) -> int:
+    pid = embedded.status(short.home / "postgres").pid
+    assert pid is not None
+    return pid
+
+
+@pytest.mark.parametrize("struck", ["worker", "launcher", "launcher and worker", "all", "postgres"])
+def test_killed(short: Callable[..., Short], struck: str) -> None:
+    study = short()
+    launcher = study.start()
+    study.wait(8)
+    workers = wait_for(lambda: workers_of(launcher), what="workers")
+    victims = {
+        "worker": [workers[0]],
+        "launcher": [launcher.pid],
+        "launcher and worker": [launcher.pid, workers[0]],
+        "all": [launcher.pid, *workers, postmaster(study)],
+        "postgres": [postmaster(study)],
+    }[struck]
+    kill(*victims)
+    if launcher.pid in victims:
+        launcher.wait()
+        check(study)
+    else:
+        check(study, launcher, launches=0)
+
+
+@pytest.mark.worst
+def test_everything_killed_again_and_again(short: Callable[..., Short]) -> None:
+    study = short()
+    for done in (3, 12, 24):
+        launcher = study.start()
+        study.wait(done)
+        kill(launcher.pid, *workers_of(launcher), postmaster(study))
+        launcher.communicate()
+    check(study)
+
+
+def test_five_launchers_share_a_study(short: Callable[..., Short]) -> None:
+    study = short()
+    launchers = [study.start(workers=1) for _ in range(5)]
+    for launcher in launchers:
+        output, _ = launcher.communicate(timeout=180)
+        assert launcher.returncode == 0, output
+    check(study, launches=0)
+
+
+def test_a_worker_that_is_frozen_longer_than_its_lease(short: Callable[..., Short]) -> None:
+    study = short()
+    launcher = study.start()
+    study.wait(4)
+    frozen = workers_of(launcher)[0]
+    os.kill(frozen, signal.SIGSTOP)
+    time.sleep(5)
+    os.kill(frozen, signal.SIGCONT)
+    check(study, launcher, launches=0)
+
+
+@pytest.mark.parametrize("signals", ["INT", "TERM", "INT INT", "TERM TERM", "INT TERM", "HUP"])
+def test_interrupted(short: Callable[..., Short], signals: str) -> None:
+    """Also by somebody who is impatient: workers hand back their runs, or lose them."""
+    study = short()
+    launcher = study.start()
+    study.wait(6)
+    for name in signals.split():
+        launcher.send_signal(getattr(signal, f"SIG{name}"))
+        time.sleep(0.1)
+    output, _ = launcher.communicate(timeout=60)
+    assert launcher.returncode not in (0, None)
+    assert "Traceback" not in output
+    check(study)
+
+
+def test_interrupted_before_anything_has_begun(short: Callable[..., Short]) -> None:
+    study = short()
+    for delay in (0.3, 0.6, 0.9, 1.2, 1.6):
+        launcher = study.start()
+        time.sleep(delay)
+        launcher.send_signal(signal.SIGINT)
+        launcher.communicate(timeout=60)
+    check(study)
+
+
+def test_clocks_that_are_an_hour_off(short: Callable[..., Short]) -> None:
+    """Leases follow the clock of Postgres alone: that of a worker may say anything."""
+    study = short()
+    skew = "_time = time.time\ntime.time = lambda: _time() + 3600 * (-1) ** os.getpid()\n"
+    study.file.write_text(study.file.read_text().replace("import numpy", f"{skew}import numpy"))
+    check(study, study.start(), launches=0)
+
+
+def test_out_of_memory(short: Callable[..., Short]) -> None:
+    study = short("if first('memory'): bytearray(1 << 60)")
+    check(study, study.start(), launches=0)
+    assert study.count("failures = 1") == 1
+
+
+def test_a_workspace_that_a_killed_worker_left_is_swept(short: Callable[..., Short]) -> None:
+    """Killed after its result was stored and before its folder was removed."""
+    study = short(runs=8)
+    code, output = study.run()
+    assert code == 0, output
+    ((uid, run_id),) = study.query("SELECT s.uid, r.id FROM kdsearch.run r JOIN kdsearch.study s ON true LIMIT 1")
+    left = study.home / "runs" / str(uid) / str(run_id)
+    left.mkdir(parents=True)
+    (left / "checkpoint.pt").write_bytes(b"old")
+    assert study.run()[0] == 0
+    assert not left.exists()
