@@ -91,7 +91,9 @@ def test_a_task_that_cannot_be_trained_is_refused(task: Any, message: str) -> No
 
 
 @pytest.mark.parametrize(
-    "task", [functools.partial(with_width, width=3), Trainer(), Trainer().__call__, lambda *given: 0.5], ids=str
+    "task",
+    [functools.partial(with_width, width=3), Trainer(), Trainer().__call__, lambda *given: 0.5],
+    ids=["partial", "object", "method", "lambda"],  # texts of objects differ between processes
 )
 def test_whatever_can_be_called_as_a_task_is_one(task: Any) -> None:
     assert isinstance(declared(task=task).task, FunctionTask)
