@@ -47,6 +47,19 @@ def stop() -> None:
     say("The embedded server is stopped." if stopped else f"No embedded server runs in {environment.home()}.")
 
 
+@app.command("prepare")
+def prepare(storage: Storage = None) -> None:
+    """Make the tables of kdsearch and of Optuna.
+
+    Any first use of a database makes them. Do it once where the accounts that use it afterwards may not make tables.
+    """
+    from kdsearch.engines.optuna_mirror import optuna_storage
+
+    ledger = connect(storage)
+    optuna_storage(ledger.database)
+    say(f"The tables of kdsearch and Optuna are in {ledger.database.rendered_url()}.")
+
+
 @app.command("mirror")
 def mirror(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
     """Rebuild a study's Optuna study from the ledger."""

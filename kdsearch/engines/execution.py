@@ -5,17 +5,20 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kdsearch import environment
 from kdsearch.engines import artifacts
 from kdsearch.engines.teacher import given_weights
+from kdsearch.errors import KdsearchError
 from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.records import ENDED, StudyRecord
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import Job, RunContext, RunRequest, RunResult, Scalar
+from kdsearch.values import LARGEST, is_number, plain
 
 
 def workspace(record: StudyRecord, run_id: int) -> Path:
@@ -84,9 +87,25 @@ def _teacher(study: Study, record: StudyRecord, lease: Lease, params: Mapping[st
     return given_weights(study, record.identity)
 
 
-def outcome_of(lease: Lease, result: RunResult, *, code_hash: str, data_hash: str) -> Outcome:
-    """A run's result as columns of the ledger."""
+def outcome_of(lease: Lease, result: RunResult, *, chance: float, code_hash: str, data_hash: str) -> Outcome:
+    """A run's result as columns of the ledger; one that is not finite, or beyond 1e50, is ``diverged``, at ``chance``.
+
+    Raises ``KdsearchError`` for a result that is none: a task of the user's own may return anything.
+    """
+    result = _checked(result, chance)
     return Outcome(lease, result.state, {**_columns(result), "code_hash": code_hash, "data_hash": data_hash})
+
+
+def _checked(result: RunResult, chance: float) -> RunResult:
+    values = [plain(result.objective), *([] if result.score is None else [plain(result.score)])]
+    if result.state not in ENDED or not all(map(is_number, values)):
+        raise KdsearchError(
+            f"expected a result that is {' or '.join(ENDED)}, with numbers as objective and score; the task returned "
+            f"state {result.state!r}, objective {result.objective!r}, score {result.score!r}"
+        )
+    if result.state == "done" and not all(abs(value) <= LARGEST for value in values):
+        return replace(result, state="diverged", objective=chance, score=None if result.score is None else chance)
+    return result
 
 
 def _columns(result: RunResult) -> Mapping[str, Any]:

@@ -63,9 +63,20 @@ def trained_teacher(study: Study, draw: Draw = Draw(), device: str = "cpu") -> P
     folder = environment.folder("teachers", _key(study, draw))
     chosen = folder / "chosen.json"
     with fasteners.InterProcessLock(folder / "lock"):
-        if not chosen.exists():
+        name = _chosen(chosen)
+        if name is None:
             _train(study, draw, folder, chosen, device)
-    return artifacts.fetch(json.loads(chosen.read_text())["artifact"])
+            name = _chosen(chosen)
+    assert name is not None
+    return artifacts.fetch(name)
+
+
+def _chosen(file: Path) -> str | None:
+    """Name of the weights that a file names; ``None`` where there is none, or one that cannot be read."""
+    try:
+        return str(json.loads(file.read_text())["artifact"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _train(study: Study, draw: Draw, folder: Path, chosen: Path, device: str) -> None:

@@ -6,6 +6,8 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
+import sqlalchemy as sa
+
 from kdsearch.engines.execution import clear_workspace, job_of, outcome_of
 from kdsearch.engines.failures import NothingWorks, raise_if_infrastructure
 from kdsearch.engines.heartbeat import Heartbeat
@@ -16,6 +18,7 @@ from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.tasks.base import Job, RunResult
+from kdsearch.tasks.own_process import own_process
 
 _BATCH_SECONDS = 0.5
 _LARGEST_CLAIM = 32
@@ -157,8 +160,15 @@ class Worker:
 
     def store(self, results: Sequence[tuple[Lease, RunResult]]) -> None:
         """Store the results of runs that ended together, in one transaction."""
-        self._failing.clear()
-        self._store([self._outcome(lease, result) for lease, result in results])
+        outcomes = []
+        for lease, result in results:
+            try:
+                outcomes.append(self._outcome(lease, result))
+            except KdsearchError as error:
+                self.fail(lease, error)
+        if outcomes:
+            self._failing.clear()
+        self._store(outcomes)
 
     def fail(self, lease: Lease, error: BaseException) -> None:
         """Record an exception of one run, or raise it: infrastructure errors end this worker."""
@@ -172,7 +182,8 @@ class Worker:
             return None
         try:
             job = self.job(lease)
-            outcome = self._outcome(lease, self.loaded.study.task.train(job.request, job.context))
+            with own_process():
+                outcome = self._outcome(lease, self.loaded.study.task.train(job.request, job.context))
         except RunInterrupted:
             return None  # released by close(), or lost already; the checkpoint stays
         except (Exception, SystemExit) as error:
@@ -183,12 +194,19 @@ class Worker:
         return outcome
 
     def _outcome(self, lease: Lease, result: RunResult) -> Outcome:
-        return outcome_of(lease, result, code_hash=self.loaded.code_hash, data_hash=self.data_hash)
+        chance = self.loaded.study.task.chance
+        return outcome_of(lease, result, chance=chance, code_hash=self.loaded.code_hash, data_hash=self.data_hash)
 
     def _store(self, outcomes: list[Outcome]) -> None:
         if not outcomes:
             return
-        accepted = self.ledger.finish(outcomes)
+        try:
+            accepted = self.ledger.finish(outcomes)
+        except (sa.exc.StatementError, ValueError) as error:
+            if isinstance(error, sa.exc.DBAPIError) and not isinstance(error, sa.exc.DataError | sa.exc.IntegrityError):
+                raise
+            self._store_one_by_one(outcomes, error)
+            return
         self.heartbeat.drop([outcome.lease for outcome in outcomes])
         for outcome in outcomes:
             run_id = outcome.lease.run_id
@@ -197,6 +215,15 @@ class Worker:
             else:
                 message = f"run {run_id}: a late result of attempt {outcome.lease.attempt} was discarded"
                 self.ledger.log_event(self.study_id, "discarded", message, run_id=run_id)
+
+    def _store_one_by_one(self, outcomes: list[Outcome], error: Exception) -> None:
+        """Something in these results fits no column: it is the fault of one run, and no loss of the others."""
+        if len(outcomes) > 1:
+            for outcome in outcomes:
+                self._store([outcome])
+            return
+        said = (str(getattr(error, "orig", error)).strip().splitlines() or [type(error).__name__])[0]
+        self._fail(outcomes[0].lease, f"the result of this run cannot be stored: {said}")
 
     def _fail(self, lease: Lease, error: str) -> None:
         """Record an exception. The run is left to other workers first, and this one ends when nothing works in it.

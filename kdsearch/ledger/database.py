@@ -54,7 +54,7 @@ class Database:
                 pause = min(2 * pause, 2.0)
                 self._recover()
             except sa.exc.DBAPIError as error:
-                if getattr(error.orig, "pgcode", None) in {"53100", "53200", "53300"}:
+                if getattr(error.orig, "pgcode", None) in {"53100", "53200", "53300", "42501", "25006"}:
                     raise LedgerError(_refused(error)) from error
                 raise
 
@@ -116,6 +116,8 @@ def _worth_repeating(error: sa.exc.DBAPIError) -> bool:
 _ADVICE = {
     "53100": "The disk of the database is full: free some space and call the same command again; nothing finished is "
     "lost.",
+    "42501": "The role of this URL lacks a right. docs/security.md gives the grants that are needed.",
+    "25006": "This server takes no changes: name the one that does.",
     "53300": "The server has no free connection: raise max_connections or start fewer workers.",
 }
 

@@ -11,8 +11,9 @@ from support import declaration, toy_study
 
 from kdsearch.data.folds import Fold
 from kdsearch.errors import LedgerError
+from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.orders import CancelRun, NewConfiguration, NewRun, Note, Order
+from kdsearch.ledger.orders import CancelRun, FailRun, NewConfiguration, NewRun, Note, Order
 from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import Kind
 
@@ -99,6 +100,23 @@ def test_a_run_that_was_taken_back_is_the_same_run_when_it_is_ordered_again(ledg
     columns = sa.text("SELECT priority, keep_weights FROM kdsearch.run WHERE id = :id")
     with ledger.database.engine.begin() as connection:
         assert tuple(connection.execute(columns, {"id": run.id}).one()) == (3, True)
+
+
+def test_an_order_that_comes_late_leaves_what_was_claimed_or_has_ended_alone(ledger: Ledger, study_id: int) -> None:
+    name: tuple[Kind, str] = ("searched", "c0")
+    new = NewConfiguration("searched", "c0", {"alpha": 0.5, "rate": 0.3}, "sampler")
+    ledger.decide(study_id, lambda state: [new, *(NewRun(name, "search", seed) for seed in range(6))])
+    done, cancelled, failed, *_ = held = ledger.claim(study_id, "w", limit=3)
+    ledger.finish([Outcome(done, "done", {"objective": 0.5})])
+    waiting = [run.id for run in ledger.search_state(study_id).runs if run.state == "queued"]
+    late = [CancelRun(done.run_id), CancelRun(cancelled.run_id), FailRun(failed.run_id, "never starts")]
+    ledger.decide(study_id, lambda state: [*late, CancelRun(waiting[0]), FailRun(waiting[1], "never starts")])
+    runs = {run.id: run for run in ledger.results(study_id).runs}
+    assert [runs[lease.run_id].state for lease in held] == ["done", "leased", "leased"]
+    assert [runs[run_id].state for run_id in waiting] == ["cancelled", "failed", "queued"]
+    assert runs[waiting[1]].error == "never starts"
+    outcomes = [Outcome(lease, "done", {"objective": 0.6}) for lease in held[1:]]
+    assert ledger.finish(outcomes) == {lease.run_id for lease in held[1:]}, "their work is not discarded"
 
 
 @pytest.mark.parametrize("fold", [Fold(-1, 0), Fold(0, -1)])

@@ -101,6 +101,29 @@ def test_renewal_keeps_a_lease_and_tells_of_lost_ones(ledger: Ledger, study_id: 
     assert ledger.renew(study_id, [kept, lost])[0] == {kept.run_id}
 
 
+def test_who_has_lost_a_lease_can_do_nothing_with_it(ledger: Ledger, study_id: int) -> None:
+    queue(ledger, study_id, 1)
+    (late,) = ledger.claim(study_id, "slow")
+    ledger.expire(study_id, Holders(dead=["slow"]))
+    (current,) = ledger.claim(study_id, "fast")
+    ends = sa.text("SELECT lease_until FROM kdsearch.run WHERE id = :id")
+
+    def lease_until() -> object:
+        with ledger.database.engine.connect() as connection:
+            return connection.execute(ends, {"id": late.run_id}).scalar()
+
+    before = lease_until()
+    assert ledger.renew(study_id, [late])[0] == set()
+    assert lease_until() == before, "the loser must not keep the lease of the new holder alive"
+    ledger.release([late])
+    assert ledger.fail(study_id, late, "an exception of the loser") is None
+    assert states(ledger, study_id) == {0: "leased"}
+    assert ledger.renew(study_id, [current])[0] == {current.run_id}
+    assert lease_until() != before
+    (run,) = ledger.results(study_id).runs
+    assert (run.error, run.attempt) == (None, 2)
+
+
 def test_leases_stand_while_the_server_is_younger_than_a_lease(ledger: Ledger, study_id: int) -> None:
     queue(ledger, study_id, 1)
     ledger.claim(study_id, "w")
@@ -180,6 +203,29 @@ def test_a_run_waits_for_its_teacher(ledger: Ledger, study_id: int) -> None:
     ledger.finish([Outcome(teacher, "done", {"objective": 0.7, "artifact": "weights.pt"})])
     (student,) = ledger.claim(study_id, "w", limit=5)
     assert student.teacher_artifact == "weights.pt"
+
+
+@pytest.mark.parametrize("end", ["diverged", "failed"])
+def test_no_student_begins_on_a_teacher_that_did_not_end_well(ledger: Ledger, study_id: int, end: str) -> None:
+    orders = [
+        NewConfiguration("teacher", "teacher", {}, "test"),
+        NewConfiguration("searched", "c0", {"alpha": 0.1}, "test"),
+        NewRun(("searched", "c0"), "search", 0, needs=("seed", 7), priority=-1),
+        NewRun(("searched", "c0"), "search", 1),
+        NewRun(("teacher", "teacher"), "teacher", 7),
+    ]
+    ledger.decide(study_id, lambda state: orders)
+    teacher, alone = sorted(ledger.claim(study_id, "w", limit=5), key=lambda lease: lease.pool, reverse=True)
+    assert (teacher.pool, alone.seed) == ("teacher", 1)
+    if end == "diverged":
+        ledger.finish([Outcome(teacher, "diverged", {"objective": 0.1, "artifact": "weights.pt"})])
+    else:
+        ledger.fail(study_id, teacher, "ValueError: no")
+        for _ in range(leases.MAX_FAILURES - 1):
+            (again,) = ledger.claim(study_id, "w", limit=5)
+            ledger.fail(study_id, again, "ValueError: no")
+    assert {run.state for run in ledger.results(study_id).runs if run.pool == "teacher"} == {end}
+    assert ledger.claim(study_id, "w", limit=5) == []
 
 
 def test_nothing_is_claimed_once_a_stop_is_asked(ledger: Ledger, study_id: int) -> None:

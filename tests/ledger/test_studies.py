@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 import pytest
 from support import ToyTask, declaration, toy_study
 
@@ -31,6 +33,45 @@ def test_another_study_under_the_same_name_is_refused_with_the_difference(ledger
     assert "space.alpha.high: 1.0 in the ledger, 0.9 in the study file" in message
     assert "task.gain: 0.05 in the ledger, 0.1 in the study file" in message
     assert "another name" in message
+
+
+@dataclass(frozen=True)
+class OtherData(ToyTask):
+    """The toy task as it is declared, on data of other content."""
+
+    def fingerprint(self) -> str:
+        return "otherdata"
+
+
+@dataclass(frozen=True)
+class Streams(ToyTask):
+    """A toy task whose runs vary in streams of randomness."""
+
+    parameters: dict[str, object] = field(  # type: ignore[assignment]
+        default_factory=lambda: {"alpha": 0.5, "rate": 0.3, "vary": "initialisation+order"}
+    )
+
+
+def test_changed_data_are_another_study(ledger: Ledger) -> None:
+    ledger.open_study(declaration(toy_study()))
+    with pytest.raises(StudyMismatch, match="data: 'toydata' in the ledger, 'otherdata' in the study file"):
+        ledger.open_study(declaration(toy_study(task=OtherData())))
+
+
+def test_each_field_of_a_study_that_determines_its_runs_is_refused_under_the_same_name(ledger: Ledger) -> None:
+    first = toy_study(task=Streams())
+    ledger.open_study(declaration(first))
+    changes: dict[str, dict[str, object]] = {
+        "baselines.usual.alpha": {"baselines": {"student alone": {"alpha": 0}, "usual": {"alpha": 0.6}}},
+        "seed": {"seed": 1},
+        "teachers": {"teachers": "per-seed"},
+        "vary": {"vary": ("order",)},
+        "question": {"question": "best without"},
+    }
+    for name, change in changes.items():
+        with pytest.raises(StudyMismatch, match=rf"\n  {name}: "):
+            ledger.open_study(declaration(toy_study(task=Streams(), **change)))
+    assert ledger.open_study(declaration(first))[1] == []
 
 
 def test_budget_may_grow_and_is_logged(ledger: Ledger) -> None:

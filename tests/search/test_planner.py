@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,12 @@ from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import KdsearchError, StudyFileError
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.orders import ChooseWinner, Order
+from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import ENDED, RunRecord, SearchRun, StudyResults
 from kdsearch.search.manual import add_configuration
 from kdsearch.search.observations import observed
+from kdsearch.search.planner import StudyPlanner
 from kdsearch.search.policies.adaptive import AdaptivePolicy
 from kdsearch.search.policies.base import Configuration, New
 from kdsearch.search.policies.subset import broken_in
@@ -581,6 +585,33 @@ def test_finalists_have_two_seeds_or_more_so_that_the_best_trial_is_the_winner(l
         seeds = Counter(run.configuration_id for run in pool(results, "search"))
         assert results.study.winner_id is not None
         assert all(seeds[id_] > 1 for id_ in (results.study.winner_id, *results.study.finalist_ids))
+
+
+def test_where_few_settings_have_two_seeds_there_are_fewer_finalists(ledger: Ledger) -> None:
+    confirm = kd.Confirm(seeds=2, finalists=10)
+    results = finish(ledger, toy_study(budget=kd.Budget(runs=12, without=0), confirm=confirm, preflight_seeds=0))
+    seeds = Counter(run.configuration_id for run in pool(results, "search"))
+    twice = {id_ for id_, count in seeds.items() if count > 1}
+    assert len(seeds) > len(twice), "some settings have one seed"
+    assert {results.study.winner_id, *results.study.finalist_ids} == twice
+
+
+def test_the_choice_follows_from_the_ledger_and_not_from_what_a_planner_remembers(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(runs=40), search=kd.Adaptive(stop_early=False), preflight_seeds=0)
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    plan, choices = coordinator.planner.plan, []
+
+    def watched(state: SearchState) -> Sequence[Order]:
+        orders = plan(state)
+        if any(isinstance(order, ChooseWinner) for order in orders):
+            choices.append((orders, StudyPlanner(study, 4).plan(state)))
+        return orders
+
+    coordinator.planner.plan = watched  # type: ignore[method-assign]
+    DebugEngine(coordinator, Loaded(study)).run()  # type: ignore[arg-type]
+    ((warm, fresh),) = choices
+    assert warm == fresh, "to the last digit of the estimates that are stored with it"
 
 
 def test_a_small_space_is_tried_whole_and_ends(ledger: Ledger) -> None:

@@ -70,3 +70,16 @@ def test_family_is_stricter_than_each() -> None:
     verdicts, adjusted = family_verdicts(differences, 0.001)
     assert verdicts[0] == "undecided"
     assert adjusted[0] == pytest.approx(4 * differences[0].p)
+
+
+def test_family_is_stricter_than_each_in_what_it_calls_equivalent() -> None:
+    differences = [paired_difference(shift + 4 * NOISE, ZERO) for shift in (0.004, 0.0041, 0.0042, 0.02)]
+    effect = 0.0095
+    alone = [equivalence_p(difference, effect) for difference in differences]
+    assert 0.05 / 3 < alone[0] < alone[2] < 0.05
+    assert [verdict(difference, effect) for difference in differences] == ["equivalent"] * 3 + ["better"]
+    verdicts, _ = family_verdicts(differences, effect)
+    assert verdicts[:3] == ["undecided"] * 3
+    # Where the others' evidence is strong, the weakest of a family stands as it stands alone.
+    sure = [paired_difference(NOISE / 10, ZERO) for _ in range(3)]
+    assert family_verdicts([differences[0], *sure], effect)[0] == ["equivalent"] * 4

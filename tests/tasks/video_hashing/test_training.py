@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from kdsearch.errors import DataError, RunInterrupted
+from kdsearch.metrics.retrieval import mean_average_precision
 from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.models.registry import ENCODERS
 from kdsearch.tasks.base import RunContext, RunRequest, RunResult
@@ -200,6 +201,19 @@ def test_the_checkpoint_of_another_seed_is_not_continued(tmp_path: Path) -> None
         assert_same(run(tmp_path / "shared", seed=2), run(tmp_path / "alone", seed=2))
 
 
+def test_a_checkpoint_is_continued_with_the_teacher_that_it_was_begun_with_alone(tmp_path: Path, teacher: Path) -> None:
+    def interrupt(epoch: int, objective: float) -> None:
+        raise RunInterrupted
+
+    other = run(tmp_path / "other", role="teacher", seed=1).weights
+    assert other is not None
+    with pytest.raises(RunInterrupted):
+        run(tmp_path / "cut", teacher=teacher, report=interrupt, **DISTIL)
+    with pytest.warns(UserWarning, match="belongs to another run"):
+        got = run(tmp_path / "cut", teacher=other, **DISTIL)
+    assert_same(got, run(tmp_path / "alone", teacher=other, **DISTIL))
+
+
 def test_a_checkpoint_is_continued_by_the_code_that_wrote_it_alone(tmp_path: Path) -> None:
     def interrupt(epoch: int, objective: float) -> None:
         raise RunInterrupted
@@ -339,6 +353,26 @@ def test_objective_reads_validation_and_score_reads_test(tmp_path: Path) -> None
     ((objective, score, _queries),) = make_evaluate(task, data)(Given(), [0], [validated(data)])  # type: ignore[arg-type]
     assert objective == 1
     assert score < 0.6
+
+
+def test_validation_queries_are_searched_in_the_train_part_and_not_among_themselves(tmp_path: Path) -> None:
+    workload = make().make_workload("student", "cpu")
+    data, part = dataset(make(), "student", "cpu"), workload.validation
+    # Codes that know nothing but which clip it is: a query that stood in its own base would find itself.
+    codes = torch.randn(len(data.labels), 8, generator=torch.Generator().manual_seed(0))
+
+    class Given:
+        def outputs(self, slots: list[int], clips: torch.Tensor) -> HashingOutput:
+            return HashingOutput(codes[None, clips], codes[None, clips])
+
+    relevant = data.labels[data.validation].unsqueeze(1) == data.labels[data.train]
+    want = mean_average_precision(codes[data.validation], codes[data.train], relevant)
+    ((objective, score, _),) = workload.evaluate()(Given(), [0], [part])  # type: ignore[arg-type]
+    assert objective == pytest.approx(float(want))
+    relevant = data.labels[data.query].unsqueeze(1) == data.labels[data.database]
+    assert score == pytest.approx(float(mean_average_precision(codes[data.query], codes[data.database], relevant)))
+    assert set(data.validation.tolist()).isdisjoint(data.train.tolist())
+    assert set(data.query.tolist()).isdisjoint(data.database.tolist())
 
 
 def test_skip_zero_loss_leaves_the_weights_where_no_batch_has_a_loss(tmp_path: Path) -> None:
