@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: launch test faults check docs dashboard clean
+.PHONY: launch test faults mutants check docs dashboard clean
 
 launch: $(VENV)/installed
 	$(RUN) -m kdsearch launch studies/jhmdb_weights.py
@@ -15,6 +15,12 @@ test: $(VENV)/installed-dev
 # Workers, launchers and databases killed, disks full, runs that hang: about 15 minutes.
 faults: $(VENV)/installed-dev
 	OMP_NUM_THREADS=1 $(RUN) -m pytest tests/faults --faults all
+
+# How many of a random sample of small faults in the code the tests of their room notice, and which not: an hour or two.
+SEED ?= 0
+SIZE ?= 200
+mutants: $(VENV)/installed-mutants
+	$(RUN) -m tests.mutants --seed $(SEED) --size $(SIZE)
 
 # Linter, formatter, type checker, import order of the rooms.
 check: $(VENV)/installed-dev
@@ -38,6 +44,10 @@ $(VENV)/installed: pyproject.toml setup.py constraints.txt
 
 $(VENV)/installed-dev: $(VENV)/installed
 	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+$(VENV)/installed-mutants: $(VENV)/installed-dev
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev,mutants]'
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed

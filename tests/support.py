@@ -159,6 +159,11 @@ class PopulationTask(ToyTask):
     def population_key(self, device: str) -> str:
         return f"crowd on {device}"
 
+    def train(self, request: RunRequest, context: RunContext) -> RunResult:
+        if request.seed == self.own_fault:  # alone too: a run that has failed is tried again by itself
+            raise RuntimeError("this run cannot begin")
+        return super().train(request, context)
+
     def population(self, layout: Layout, device: str) -> CrowdPopulation:
         return CrowdPopulation(self, layout.width)
 

@@ -1,5 +1,15 @@
 """The command line: one small module a command, each importing what it needs when it runs."""
 
-from kdsearch.cli.app import main
+import sys
 
 __all__ = ["main"]
+
+
+def main() -> None:
+    """Run the program; Ctrl-C while it is still being loaded ends it without a traceback too."""
+    try:
+        from kdsearch.cli.app import main as run
+
+        run()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import traceback
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -185,7 +186,9 @@ def _import(path: Path) -> dict[str, object]:
     if path.suffix != ".py":
         raise StudyFileError(f"{path} is not a Python file: expected a name that ends in .py")
     try:
-        return vars(load_module(path))
+        # What it prints is no part of what a command prints: an export to stdout stays CSV or JSON.
+        with contextlib.redirect_stdout(sys.stderr):
+            return vars(load_module(path))
     except KdsearchError:
         raise
     except (Exception, SystemExit) as error:

@@ -30,6 +30,7 @@ WATCHED_GRACE_SECONDS = 15.0
 """How long a run may go on once its worker is told to stop; less where a launcher would kill it."""
 
 _MOST_IN_A_ROW = 5
+_MOST_AFTER_WORK = 20
 _MOST_OF_A_SEED = 25
 _SEEDS = 3
 """Where fewer seeds than this failed, and for several configurations, it is first of all the seeds."""
@@ -68,7 +69,8 @@ class Worker:
         grace = WATCHED_GRACE_SECONDS if parent is not None else _GRACE_SECONDS
         self.heartbeat = Heartbeat(ledger, record.id, should_stop, leave, grace)
         self._failed_here: set[int] = set()
-        self._failing: list[Lease] = []  # in a row
+        self._failing: list[Lease] = []  # in a row, each for the first time
+        self._worked = False
         self._planned = float("-inf")
         self._plans_itself = False
 
@@ -91,6 +93,9 @@ class Worker:
                     return
                 if orders:
                     self._planned = float("-inf")
+                    continue
+                if plan_every_batch and self._failed_here:
+                    self._failed_here.clear()  # there is nobody to leave them to
                     continue
                 time.sleep(_IDLE_SECONDS)
                 idle += 1
@@ -167,7 +172,7 @@ class Worker:
             except KdsearchError as error:
                 self.fail(lease, error)
         if outcomes:
-            self._failing.clear()
+            self._works()
         self._store(outcomes)
 
     def fail(self, lease: Lease, error: BaseException) -> None:
@@ -189,7 +194,7 @@ class Worker:
         except (Exception, SystemExit) as error:
             self.fail(lease, error)
             return None
-        self._failing.clear()
+        self._works()
         self.run_seconds = 0.5 * self.run_seconds + 0.5 * (time.monotonic() - begin)
         return outcome
 
@@ -234,7 +239,8 @@ class Worker:
         state = self.ledger.fail(self.study_id, lease, error)
         self.heartbeat.drop([lease])
         self._failed_here.add(lease.run_id)
-        self._failing.append(lease)
+        if lease.failures == 0 or not self._worked:  # else it is the run: where settings fail, they do so to the last
+            self._failing.append(lease)
         if state == "failed":
             clear_workspace(self.record, lease.run_id)
         if self._nothing_works():
@@ -249,4 +255,9 @@ class Worker:
         """Whether what failed in a row tells of the worker; a bad fresh seed fails for all configurations."""
         seeds, configurations = ({getattr(lease, key) for lease in self._failing} for key in ("seed", "name"))
         seed_alone = len(seeds) < len(configurations) and len(seeds) < _SEEDS
-        return len(self._failing) >= (_MOST_OF_A_SEED if seed_alone else _MOST_IN_A_ROW)
+        most = _MOST_AFTER_WORK if self._worked else _MOST_IN_A_ROW
+        return len(self._failing) >= (_MOST_OF_A_SEED if seed_alone else most)
+
+    def _works(self) -> None:
+        self._worked = True
+        self._failing.clear()

@@ -43,7 +43,8 @@ class ServerAccount:
         user = _system_user()
         account = cls(user.pw_uid, user.pw_gid, programs, _VERSION, switch=True)
         if not account.can_enter(home):
-            raise LedgerError(_closed(home))
+            closed = next(folder for folder in (*reversed(home.parents), home) if not account.can_enter(folder))
+            raise LedgerError(_closed(home, closed))
         if account.can_enter(programs):
             return account
         return cls(account.uid, account.gid, _copied(programs, home), _VERSION, switch=True)
@@ -146,10 +147,10 @@ def _copied(programs: Path, home: Path) -> Path:
     return target / programs.relative_to(package.parent)
 
 
-def _closed(home: Path) -> str:
+def _closed(home: Path, folder: Path) -> str:
     return (
-        f"as root, the embedded PostgreSQL runs as the user {_SYSTEM_USER}, who cannot enter {home}: "
-        f"a folder above it is closed to others. Set {environment.HOME} to a folder that others may enter, such as "
-        "/var/lib/kdsearch, run kdsearch as another user, or name a server of yours with "
+        f"as root, the embedded PostgreSQL runs as the user {_SYSTEM_USER}, who cannot enter {home}: {folder} is "
+        f"closed to others. Set {environment.HOME} to a folder that others may enter, such as /var/lib/kdsearch, or "
+        "let them pass with chmod o+x; or run kdsearch as another user, or name a server of yours with "
         f"{environment.STORAGE}."
     )

@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--busy", type=int, default=0, help="processes beside it that keep a core busy each")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kdsearch-benchmark-") as folder:
+        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user
         os.environ["KDSEARCH_HOME"] = folder
         os.environ.pop("KDSEARCH_STORAGE", None)
         seconds = arguments.warm_up + arguments.seconds

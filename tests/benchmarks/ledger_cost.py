@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=SEEDS)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kdsearch-benchmark-") as folder:
+        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user
         os.environ["KDSEARCH_HOME"] = folder
         os.environ.pop("KDSEARCH_STORAGE", None)
         report(*measure(arguments.configurations, arguments.seeds), arguments.configurations * arguments.seeds)

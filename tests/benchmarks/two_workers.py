@@ -63,6 +63,7 @@ def launched(workers: int, runs: int) -> tuple[RunRecord, ...]:
     from kdsearch.ledger.ledger import Ledger
 
     with tempfile.TemporaryDirectory(prefix="kdsearch-benchmark-") as folder:
+        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user
         os.environ["KDSEARCH_HOME"] = folder
         os.environ.pop("KDSEARCH_STORAGE", None)
         file = Path(folder) / "workers.py"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from support import ToyTask, declaration, toy_study
 
@@ -14,6 +18,7 @@ from kdsearch.engines import local
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.devices import Slot
 from kdsearch.engines.local import LocalEngine
+from kdsearch.engines.worker_names import worker_name
 from kdsearch.engines.worker_process import WorkerArguments
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
@@ -25,14 +30,14 @@ DIES = "print('no room on the device'); raise SystemExit(3)"
 def engine(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Callable[..., LocalEngine]:
     """Makes a local engine whose workers run these lines of Python."""
 
-    def make(lines: str, slots: int = 1) -> LocalEngine:
+    def make(lines: str) -> LocalEngine:
         monkeypatch.setattr(WorkerArguments, "command", lambda self: [sys.executable, "-S", "-c", lines])
         task = ToyTask(has_teacher=False, parameters={"alpha": 0, "rate": 0.3})
         study = toy_study(task=task, baselines={}, space={"rate": kd.uniform(0, 1)}, budget=kd.Budget(runs=8))
         record, _ = ledger.open_study(declaration(study))
         coordinator = Coordinator(ledger, study, record, 2)
         coordinator.mirror.sync = lambda: 0  # type: ignore[method-assign]
-        return LocalEngine(coordinator, [Slot("cpu", ())] * slots, Path("none.py"))
+        return LocalEngine(coordinator, [Slot("cpu", ())], Path("none.py"))
 
     return make
 
@@ -41,10 +46,20 @@ def deaths(made: LocalEngine) -> list[str]:
     return [event.message for event in made.ledger.results(made.study_id).events if event.kind == "worker died"]
 
 
+def stopping(made: LocalEngine, count: int) -> Callable[[object], None]:
+    """Asks the study to stop once so many workers have died, so that the launch ends in any case."""
+
+    def observe(progress: object) -> None:
+        if len(deaths(made)) >= count:
+            made.ledger.request_stop(made.study_id)
+
+    return observe
+
+
 def test_a_worker_that_always_ends_is_given_up_with_its_last_words(engine: Callable[..., LocalEngine]) -> None:
     made = engine(DIES)
     with pytest.raises(KdsearchError) as given_up:
-        made.run()
+        made.run(stopping(made, 7))
     message = str(given_up.value)
     assert "ended with exit code 3, the 4th of its slot in short order" in message
     assert message.endswith("Its last words:\nno room on the device")
@@ -59,29 +74,66 @@ def test_deaths_far_apart_are_not_counted_together(
 ) -> None:
     monkeypatch.setattr(local, "_LONG_LIFE_SECONDS", 0.0)  # each of them has lived long
     made = engine(DIES)
-
-    def stop_after_six(progress: object) -> None:
-        if len(deaths(made)) >= 6:
-            made.ledger.request_stop(made.study_id)
-
-    made.run(stop_after_six)
+    made.run(stopping(made, 6))
     assert len(deaths(made)) >= 6
 
 
-def test_each_slot_has_its_own_count(engine: Callable[..., LocalEngine], tmp_path: Path) -> None:
-    # The first three workers end, whichever slot they are of; the others stay until they are asked to end.
-    lines = (
+def test_a_worker_that_says_nothing_may_have_had_no_disk_to_say_it_on(
+    engine: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = engine("raise SystemExit(3)")
+    with pytest.raises(KdsearchError, match=r"Its last words:\nnone$"):
+        made.run(stopping(made, 7))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    with pytest.raises(KdsearchError, match=r"Its last words:\nnone, for the disk with .*/home/logs is full$"):
+        made.run(stopping(made, 14))
+
+
+def test_a_worker_that_does_not_end_when_it_is_asked_to_is_killed_and_its_run_goes_back(
+    engine: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(local, "_GRACE_SECONDS", 0.2)
+    file = tmp_path / "pid"
+    made = engine(
         "import os, signal, time\n"
-        f"folder = {str(tmp_path)!r}\n"
-        "open(f'{folder}/{os.getpid()}', 'x')\n"
-        "if len(os.listdir(folder)) <= 3: raise SystemExit(3)\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"open({str(file)!r}, 'w').write(f'{{os.getpid()}}\\n')\n"
         "time.sleep(60)\n"
     )
-    made = engine(lines, slots=3)
+    pids: list[int] = []
 
-    def stop_with_six(progress: object) -> None:
-        if len(list(tmp_path.iterdir())) >= 6:
+    def take_a_run_for_it(progress: object) -> None:
+        if not pids and file.exists() and file.read_text().endswith("\n"):
+            pids.append(int(file.read_text()))
+            made.ledger.claim(made.study_id, worker_name(pids[0], os.getpid()))
             made.ledger.request_stop(made.study_id)
 
-    made.run(stop_with_six)
-    assert len(deaths(made)) == 3
+    made.run(take_a_run_for_it)
+    assert not psutil.pid_exists(pids[0])
+    runs = made.ledger.results(made.study_id).runs
+    assert {run.state for run in runs} == {"queued"}
+    assert sum(run.attempt for run in runs) == 1
+
+
+def test_workers_that_crash_one_after_the_other_end_the_launch_where_no_run_ends_meanwhile(
+    engine: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(local, "_DEATHS_IN_A_ROW", 5)
+    monkeypatch.setattr(local, "_DEATHS_A_SLOT", 2)
+    pids = tmp_path / "pids"
+    pids.mkdir()
+    made = engine(
+        f"import os, sys, time\nopen(f'{pids}/{{os.getpid()}}', 'x')\ntime.sleep(0.5)\nsys.exit('the device is lost')\n"
+    )
+    busy: set[str] = set()
+
+    def take_runs(progress: object) -> None:
+        for name in {path.name for path in pids.iterdir()} - busy:
+            busy.add(name)
+            made.ledger.claim(made.study_id, worker_name(int(name), os.getpid()))
+        stopping(made, 9)(progress)
+
+    with pytest.raises(KdsearchError, match="5 workers in a row ended while they trained") as given_up:
+        made.run(take_runs)
+    assert str(given_up.value).endswith("Its last words:\nthe device is lost")
+    assert len(deaths(made)) == 5

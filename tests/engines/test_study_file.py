@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support import Loaded, ToyTask, declaration, toy_study
+from support import NOISY, Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.data import clips, jhmdb
@@ -344,3 +344,15 @@ def test_a_file_that_ends_the_process_is_no_study_file(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text("import sys\n\nsys.exit(0)\n")
     with pytest.raises(StudyFileError, match=r"line 3: sys\.exit\(0\)"):
         load(tmp_path / "script.py")
+
+
+def test_what_a_study_file_prints_is_no_part_of_a_commands_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An export to stdout stays CSV or JSON, whatever the file says when it is read."""
+    file = tmp_path / "own.py"
+    file.write_text(f"print('hello, I am your study')\n{NOISY.read_text()}")
+    load(file)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "hello, I am your study" in said.err

@@ -100,7 +100,8 @@ def test_interrupted_before_anything_has_begun(short: Callable[..., Short]) -> N
         launcher = study.start()
         time.sleep(delay)
         launcher.send_signal(signal.SIGINT)
-        launcher.communicate(timeout=60)
+        output, _ = launcher.communicate(timeout=60)
+        assert "Traceback" not in output
     check(study)
 
 

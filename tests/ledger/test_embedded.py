@@ -297,7 +297,7 @@ def test_as_root_no_folder_is_opened_to_others(tmp_path: Path, monkeypatch: pyte
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     monkeypatch.setenv("KDSEARCH_HOME", str(closed / "home"))
-    with pytest.raises(LedgerError, match=r"cannot enter .*closed/home: a folder above it is closed to others"):
+    with pytest.raises(LedgerError, match=r"cannot enter .*closed/home: .*/closed is closed to others"):
         embedded.start()
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o711

@@ -49,6 +49,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     print(f"command: python -m tests.benchmarks.seconds_per_run {' '.join(sys.argv[1:])}".rstrip())
     print(f"machine: {machine()}")
     with tempfile.TemporaryDirectory(prefix="kdsearch-benchmark-") as folder:
+        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user
         setting = make_setting(Path(folder), options.epochs, options.teacher_epochs)
         print(f"data: {setting.task.data.description}")
         print_setting(setting)

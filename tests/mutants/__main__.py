@@ -1,0 +1,113 @@
+"""``python -m tests.mutants --size 200``: how many of a random sample of small faults the tests of their room notice.
+
+Each is put into a copy of the working tree, never into the tree itself. A test that fails, or takes so long that it
+is ended, has noticed it. What survives is a test to write, unless no user could tell the difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.mutants.rooms import LONG, modules, room_of, tests_of
+from tests.mutants.sample import Mutant, sample
+
+
+def main() -> None:
+    """Draw the sample, judge it, print rate and survivors."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", type=int, default=200)
+    parser.add_argument("--skip", type=int, default=0, help="of the sample, what an earlier run has judged")
+    parser.add_argument("--seconds", type=float, default=300, help="time limit of the tests of one mutant")
+    parser.add_argument("--under", default="", help="only modules whose path below kdsearch begins so")
+    given = parser.parse_args()
+    drawn = sample([name for name in modules() if name.startswith(given.under)], given.size, given.seed)[given.skip :]
+    with tempfile.TemporaryDirectory(prefix="kdsearch-mutants-") as folder:
+        os.chmod(folder, 0o711)  # as root, Postgres runs by another account
+        copy = Path(folder, "copy")
+        _copy_tree(copy)
+        survivors = _judge_all(copy, drawn, given.seconds)
+    _print_rates(drawn, survivors)
+
+
+def _copy_tree(copy: Path) -> None:
+    """All files of the working tree that git does not ignore."""
+    names = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], capture_output=True, check=True
+    ).stdout
+    for name in names.decode().split("\0"):
+        if name and Path(name).is_file():
+            target = copy / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(Path(name).read_bytes())
+
+
+def _judge_all(copy: Path, drawn: list[Mutant], seconds: float) -> list[Mutant]:
+    survivors, passing = [], set()
+    for number, mutant in enumerate(drawn, 1):
+        tests, file = tests_of(mutant.module), copy / "kdsearch" / mutant.module
+        if (*tests,) not in passing and (said := _failure(copy, tests, 4 * seconds)):
+            sys.exit(f"without any fault the tests of {mutant.module} fail: nothing can be judged by them.\n{said}")
+        passing.add((*tests,))
+        original, begin = file.read_bytes(), time.monotonic()
+        file.write_text(mutant.text)
+        verdict = "noticed" if _failure(copy, tests, seconds) else "survives"
+        file.write_bytes(original)
+        place = f"kdsearch/{mutant.module}:{mutant.line}"
+        print(f"{number:4} {verdict} {time.monotonic() - begin:5.0f} s  {place}  {mutant.operator}", flush=True)
+        if verdict == "survives":
+            survivors.append(mutant)
+            print(f"       - {mutant.before}\n       + {mutant.after}", flush=True)
+    return survivors
+
+
+def _failure(copy: Path, tests: list[str], seconds: float) -> str:
+    """The last words of tests that fail or take too long; empty where all pass."""
+    options = ["-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", "--timeout=60", "--tb=line"]
+    options += [f"--basetemp={copy.parent / 'tests'}", *(f"--deselect=tests/{name}" for name in LONG)]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    environment["KDSEARCH_HOME"] = str(copy.parent / "home")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pytest", *options, *tests],
+        cwd=copy,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGINT)  # so that pytest stops its database server
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=30)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        return f"longer than {seconds:.0f} s"
+    return said[-2000:] if process.returncode else ""
+
+
+def _print_rates(drawn: list[Mutant], survivors: list[Mutant]) -> None:
+    total = Counter(room_of(mutant.module) for mutant in drawn)
+    lost = Counter(room_of(mutant.module) for mutant in survivors)
+    print("\nroom        noticed  of   rate")
+    for room, count in [*sorted(total.items()), ("all", len(drawn))]:
+        noticed = count - (len(survivors) if room == "all" else lost[room])
+        print(f"{room:10} {noticed:8} {count:4} {noticed / max(1, count):6.0%}")
+    print("\nsurvivors:")
+    for mutant in survivors:
+        print(f"kdsearch/{mutant.module}:{mutant.line}\n  - {mutant.before}\n  + {mutant.after}")
+
+
+if __name__ == "__main__":
+    main()

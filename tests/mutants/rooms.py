@@ -1,0 +1,87 @@
+"""Which modules are mutated, and which tests judge them: those of their room, nearest first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "ledger/embedded.py": ("ledger/test_embedded.py",),
+    "ledger/server_account.py": ("ledger/test_embedded.py",),
+    "ledger/socket_folder.py": ("ledger/test_embedded.py",),
+    "ledger/database.py": ("ledger/test_database.py", "ledger/test_storage_url.py"),
+    "ledger/storage_url.py": ("ledger/test_storage_url.py", "ledger/test_database.py"),
+    "ledger": (
+        "ledger/test_leases.py",
+        "ledger/test_decisions.py",
+        "ledger/test_studies.py",
+        "ledger/test_recovery.py",
+        "ledger/test_settings.py",
+        "ledger/test_draws.py",
+        "ledger/test_database.py",
+        "ledger/test_roles.py",
+    ),
+    "engines/optuna_mirror.py": ("engines/test_optuna_mirror.py",),
+    "engines/code_hash.py": ("engines/test_code_hash.py", "cases/test_function_values.py", "cases/test_beside.py"),
+    "engines/helper_modules.py": ("cases/test_beside.py", "cases/test_function_values.py", "engines/test_code_hash.py"),
+    "engines/study_modules.py": ("engines/test_study_file.py", "cases/test_beside.py"),
+    "engines/queue_depth.py": ("engines/test_queue_depth.py", "engines/test_coordinator.py"),
+    "engines/layouts.py": ("engines/test_layouts.py",),
+    "engines": (
+        "engines",
+        "search/test_planner.py",
+        "cases/test_beside.py",
+    ),
+    "search/gp": ("search/gp", "search/policies"),
+    "search/policies": ("search/policies", "search/test_ranking.py", "search/test_planner.py"),
+    "search/replay": ("search/replay",),
+    "search": (
+        "search/test_budget.py",
+        "search/test_preflight.py",
+        "search/test_preflight_words.py",
+        "search/test_ranking.py",
+        "search/test_searches.py",
+        "search/test_two_budgets.py",
+        "search/test_unread.py",
+        "search/test_manual.py",
+        "search/test_in_flight.py",
+        "search/test_draws.py",
+        "search/test_before_draws.py",
+        "search/test_planner.py",
+    ),
+    "training": ("training", "tasks/video_hashing/test_training.py"),
+    "tasks/function.py": ("tasks/test_function.py", "study", "cases/test_function_values.py"),
+    "tasks/bound_values.py": ("cases/test_function_values.py", "study/test_functions.py", "tasks/test_function.py"),
+    "tasks/fold.py": ("tasks/test_fold.py", "tasks/test_folds.py"),
+    "tasks/image_classification": ("tasks/images", "tasks/image_classification"),
+    "tasks": ("tasks",),
+    "study": ("study", "cases/test_declarations.py", "cases/test_totals.py", "cases/test_beside.py"),
+}
+"""Path below ``kdsearch`` to paths below ``tests``; the first that fits a module is taken."""
+
+LONG = (
+    "ledger/test_storage_url.py::test_the_program_shows_no_password_in_output_or_files",
+    "search/test_two_budgets.py::test_hours_are_one_clock_and_shared_by_training_time",
+    "search/test_planner.py::test_a_teacher_that_cannot_be_trained_ends_the_study_with_a_message",
+    "search/test_draws.py::test_no_decision_of_either_search_reads_a_score",
+    "engines/test_kills.py",
+    "engines/test_population.py::test_a_killed_worker_of_a_population_loses_nothing_that_was_stored",
+)
+"""Tests of many seconds each, left out of all but the last word."""
+
+
+def room_of(module: str) -> str:
+    """The room of a module below ``kdsearch``."""
+    return module.split("/")[0]
+
+
+def tests_of(module: str) -> list[str]:
+    """The test files that judge a module below ``kdsearch``; those that do not exist (yet) are left out."""
+    place = next(place for place in ROOMS if module == place or module.startswith(f"{place}/"))
+    return [f"tests/{test}" for test in ROOMS[place] if Path("tests", test).exists()]
+
+
+def modules() -> list[str]:
+    """All modules of the rooms, below ``kdsearch``."""
+    rooms = dict.fromkeys(room_of(place) for place in ROOMS)
+    found = (path for room in rooms for path in sorted(Path("kdsearch", room).rglob("*.py")))
+    return [path.relative_to("kdsearch").as_posix() for path in found]
