@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import platformdirs
@@ -15,6 +16,7 @@ STORAGE = "KDSEARCH_STORAGE"
 DATA = "KDSEARCH_DATA"
 LEASE = "KDSEARCH_LEASE_SECONDS"
 DEFAULT_LEASE_SECONDS = 30.0
+_FOLDER_ATTEMPTS = 100
 _ROOT_HOME = Path("/var/lib/kdsearch")
 
 
@@ -38,13 +40,20 @@ def home() -> Path:
 
 def folder(*names: str) -> Path:
     """A folder below :func:`home` that no other user of the machine can enter; it is created if missing."""
-    path = home()
-    for name in names:
-        path /= name
-        path.mkdir(mode=0o700, exist_ok=True)
-        if path.stat().st_mode & 0o077 and path.stat().st_uid == os.geteuid():
-            path.chmod(0o700)  # made by an older version
-    return path
+    for attempt in range(_FOLDER_ATTEMPTS):
+        try:
+            path = home()
+            for name in names:
+                path /= name
+                path.mkdir(mode=0o700, exist_ok=True)
+                if path.stat().st_mode & 0o077 and path.stat().st_uid == os.geteuid():
+                    path.chmod(0o700)  # made by an older version
+            return path
+        except FileNotFoundError:  # another process has just removed one of them, for it was empty
+            if attempt == _FOLDER_ATTEMPTS - 1:
+                raise
+            time.sleep(0.001 * attempt)
+    raise AssertionError("unreachable")
 
 
 def _folder_of(variable: str) -> Path | None:

@@ -27,19 +27,21 @@ def workspace(record: StudyRecord, run_id: int) -> Path:
 
 
 def clear_workspace(record: StudyRecord, run_id: int) -> None:
-    """Remove the folder of a run that has ended, and the study's when it is empty."""
-    path = _folder(record, run_id)
-    shutil.rmtree(path, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        path.parent.rmdir()
+    """Remove the folder of a run that has ended."""
+    shutil.rmtree(_folder(record, run_id), ignore_errors=True)
 
 
 def clear_ended_workspaces(record: StudyRecord, ledger: Ledger) -> None:
-    """Remove folders of runs that have ended: of a worker that was killed after it had stored a result, say."""
+    """Remove folders of runs that have ended, and the study's when it is empty.
+
+    A worker that was killed after it had stored a result leaves one.
+    """
     folder = _folder(record, 0).parent
     found = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.exists() else []
     for run_id in ledger.ended_among(record.id, found) if found else ():
         clear_workspace(record, run_id)
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _folder(record: StudyRecord, run_id: int) -> Path:

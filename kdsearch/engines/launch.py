@@ -120,6 +120,7 @@ class Launch:
         else:
             LocalEngine(self._coordinator(), self.places, self.loaded.path, self.population).run(observe)
         results = self.ledger.results(self.record.id)
+        clear_ended_workspaces(self.record, self.ledger)
         took = time.monotonic() - begin, _cpu_seconds() - processor
         return Ran(results, before, self.ledger.ended_runs(self.record.id), *took)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 from kdsearch import environment
 from kdsearch.errors import LedgerError
 from kdsearch.ledger.server_account import ServerAccount
-from kdsearch.ledger.socket_folder import PORT, socket_folder, socket_of
+from kdsearch.ledger.socket_folder import PORT, remove_socket_folder, socket_folder, socket_of
 
 if TYPE_CHECKING:
     import psutil
@@ -69,13 +69,14 @@ def stop(folder: Path | None = None) -> bool:
     found = _postmaster(folder or default_folder())
     if found is None:
         return False
-    process, _ = found
+    process, lines = found
     for how in (signal.SIGINT, signal.SIGQUIT):  # PostgreSQL's fast shutdown, and its immediate one
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(how)
             process.resume()  # a frozen one takes no signal
         with contextlib.suppress(psutil.TimeoutExpired):
             process.wait(_STOP_SECONDS)
+            remove_socket_folder(Path(lines[4]))
             return True
     raise LedgerError(f"the database server in {folder or default_folder()} (process {process.pid}) does not end.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -15,6 +16,7 @@ from kdsearch.ledger.server_account import ServerAccount
 PORT = 5432
 """It only names the socket: the server listens on no address."""
 
+_PREFIX = "kdsearch-"
 _LONGEST = 103
 """Bytes of a socket's path: macOS takes 103, Linux 107."""
 
@@ -31,7 +33,7 @@ def socket_folder(data: Path, account: ServerAccount) -> Path:
     """
     if _fits(data):
         return data
-    name = f"kdsearch-{account.uid}-{sha256(f'{data}-{data.stat().st_ino}'.encode()).hexdigest()[:10]}"
+    name = f"{_PREFIX}{account.uid}-{sha256(f'{data}-{data.stat().st_ino}'.encode()).hexdigest()[:10]}"
     for base in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):
         if base and _fits(Path(base) / name) and account.can_enter(Path(base)):
             own = _own_folder(Path(base) / name, account)
@@ -41,6 +43,13 @@ def socket_folder(data: Path, account: ServerAccount) -> Path:
         f"the path of {data} is too long or too unusual for a socket, and no temporary folder takes one. "
         "Set TMPDIR to a folder with a short path in which you can write."
     )
+
+
+def remove_socket_folder(folder: Path) -> None:
+    """Remove the folder of a server that was stopped, where it is one that was made for a socket, and is empty."""
+    if folder.name.startswith(_PREFIX):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
 
 
 def _fits(folder: Path) -> bool:

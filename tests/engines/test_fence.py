@@ -94,3 +94,27 @@ def test_nobody_leads_by_one_run(ledger: Ledger, study: kd.Study) -> None:
     assert found is not None
     name, _, summary = found
     assert (name, summary.n, summary.mean) == ("c0", 2, pytest.approx(0.7))
+
+
+def test_a_run_keeps_its_folder_between_attempts_and_loses_it_when_it_fails_for_good(
+    ledger: Ledger, study: kd.Study
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("no such layer")
+
+    record = opened(ledger, study, seeds=1)
+    failing = toy_study(task=Checkpointing(parameters=dict(ALONE), lost=fails), baselines={}, space=dict(study.space))
+    (run,) = ledger.results(record.id).runs
+    for attempt in range(1, 4):
+        worker = Worker(ledger, Loaded(failing), record)  # type: ignore[arg-type]
+        try:
+            if attempt > 1:
+                assert worker.claim(1, joins=True) == [], "what has failed before does not train beside others"
+            (lease,) = worker.claim(1)
+            worker.train_in_turn([lease])
+            assert worker.claim(1) == [], "it is left to other workers first"
+        finally:
+            worker.close()
+        assert lease.attempt == attempt
+        assert (workspace(record, run.id) / "checkpoint.pt").exists() == (attempt < 3)
+    assert [run.state for run in ledger.results(record.id).runs] == ["failed"]

@@ -42,6 +42,13 @@ def test_wider_must_pay(home: Path) -> None:
     assert task.measured == [1, 4, 8], "a form that has stopped gaining is not tried wider"
 
 
+def test_a_form_that_gains_nothing_leaves_the_other_forms_to_be_tried(home: Path) -> None:
+    task = PopulationTask(times={1: 0.1, 4: 0.05, 8: 0.06, 16: 0.01, 32: 0.02})
+    candidates = [ALONE, Layout(4, "crowd"), Layout(8, "crowd"), Layout(16, "crowd"), Layout(32, "looped")]
+    assert measured(task, candidates, "cpu") == Layout(32, "looped")
+    assert task.measured == [1, 4, 8, 32], "what is wider in a form that gains nothing is not tried"
+
+
 def test_what_does_not_fit_into_memory_is_left(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     task = PopulationTask(times={1: 0.1, 4: 0.05})
     assert measured(task, [Layout(1), Layout(4, "crowd"), Layout(8, "crowd"), Layout(16, "crowd")], "cpu").width == 4

@@ -13,9 +13,9 @@ from support import Loaded, declaration, toy_study
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.optuna_mirror import CONFIGURATION, Mirror, estimates, optuna_storage, rebuild
+from kdsearch.engines.optuna_mirror import CONFIGURATION, Mirror, estimates, objectives, optuna_storage, rebuild
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.records import ConfigurationRecord, Kind, RunRecord, StudyRecord
 from kdsearch.statistics.summaries import summarize
 
 
@@ -123,3 +123,20 @@ def test_the_mirror_can_be_built_anew_and_twice(ledger: Ledger, finished: StudyR
     rebuild(ledger.database, finished.name)
     Mirror(ledger, finished).sync()
     assert content() == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("searched", [0.5, 0.1]), ("without", [0.5, 0.1]), ("baseline", [0.7]), ("ablation", [0.7])]
+)
+def test_a_trial_tells_the_objectives_of_its_own_runs(kind: Kind, expected: list[float]) -> None:
+    """Of search seeds, diverged ones too; of fresh seeds where the configuration was never searched."""
+    runs = [
+        RunRecord(1, 5, "search", 0, "done", 0.5),
+        RunRecord(2, 5, "search", 1, "diverged", 0.1),
+        RunRecord(3, 5, "search", 2, "failed", 0.2),
+        RunRecord(4, 5, "search", 3, "queued", None),
+        RunRecord(5, 5, "confirm", 2**30, "done", 0.7),
+        RunRecord(6, 6, "search", 0, "done", 0.9),
+        RunRecord(7, 6, "confirm", 2**30, "done", 0.8),
+    ]
+    assert objectives(runs, ConfigurationRecord(5, kind, "c", {})) == expected

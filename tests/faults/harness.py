@@ -49,7 +49,7 @@ _FOOT = """
     return value(params, seed)
 
 study = kd.Study(name="short", task=train, space={"x": kd.uniform(0, 1)}, search=kd.Fixed(seeds=2),
-    budget=kd.Budget(runs=%d), confirm=kd.Confirm(seeds=%d, finalists=1)%s)
+    budget=kd.Budget(runs=%d), confirm=kd.Confirm(seeds=%d, finalists=1), chance=-2.0%s)
 """
 
 

@@ -246,6 +246,7 @@ def test_the_socket_is_the_owners_alone(folder: Path, tmp_path: Path) -> None:
             engine.dispose()
         finally:
             embedded.stop(data)
+        assert place.exists() == (data == folder), "a folder that was made for the socket goes with it"
 
 
 @AS_ROOT

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -123,6 +126,28 @@ def test_new_folders_of_the_home_are_the_owners_alone(home: Path) -> None:
         assert stat.S_IMODE(environment.folder("runs", "a", "b").stat().st_mode) == 0o700
     finally:
         os.umask(old)
+
+
+def test_a_folder_that_others_remove_meanwhile_is_made_all_the_same(home: Path) -> None:
+    """The last run of a study removes the study's folder; another worker may be making its own in it."""
+    over = threading.Event()
+
+    def remove() -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError):
+                (home / "runs" / "study").rmdir()
+            time.sleep(0.0005)
+
+    remover = threading.Thread(target=remove)
+    remover.start()
+    try:
+        for number in range(300):
+            folder = environment.folder("runs", "study", str(number))
+            assert folder.is_dir()
+            folder.rmdir()
+    finally:
+        over.set()
+        remover.join()
 
 
 def test_a_home_that_was_there_keeps_its_mode(home: Path) -> None:

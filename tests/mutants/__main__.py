@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=200)
     parser.add_argument("--skip", type=int, default=0, help="of the sample, what an earlier run has judged")
-    parser.add_argument("--seconds", type=float, default=300, help="time limit of the tests of one mutant")
+    parser.add_argument("--seconds", type=float, help="time limit of one mutant's tests, which are known to pass")
     parser.add_argument("--under", default="", help="only modules whose path below kdsearch begins so")
     given = parser.parse_args()
     drawn = sample([name for name in modules() if name.startswith(given.under)], given.size, given.seed)[given.skip :]
@@ -51,16 +51,16 @@ def _copy_tree(copy: Path) -> None:
             target.write_bytes(Path(name).read_bytes())
 
 
-def _judge_all(copy: Path, drawn: list[Mutant], seconds: float) -> list[Mutant]:
-    survivors, passing = [], set()
+def _judge_all(copy: Path, drawn: list[Mutant], seconds: float | None) -> list[Mutant]:
+    """Those that survive. The time limit is three times what the same tests take without a fault."""
+    survivors: list[Mutant] = []
+    limits: dict[tuple[str, ...], float] = {}
     for number, mutant in enumerate(drawn, 1):
         tests, file = tests_of(mutant.module), copy / "kdsearch" / mutant.module
-        if (*tests,) not in passing and (said := _failure(copy, tests, 4 * seconds)):
-            sys.exit(f"without any fault the tests of {mutant.module} fail: nothing can be judged by them.\n{said}")
-        passing.add((*tests,))
+        limit = limits[tests] = seconds or limits.get(tests) or _limit(copy, tests)
         original, begin = file.read_bytes(), time.monotonic()
         file.write_text(mutant.text)
-        verdict = "noticed" if _failure(copy, tests, seconds) else "survives"
+        verdict = "noticed" if _failure(copy, tests, limit) else "survives"
         file.write_bytes(original)
         place = f"kdsearch/{mutant.module}:{mutant.line}"
         print(f"{number:4} {verdict} {time.monotonic() - begin:5.0f} s  {place}  {mutant.operator}", flush=True)
@@ -70,7 +70,14 @@ def _judge_all(copy: Path, drawn: list[Mutant], seconds: float) -> list[Mutant]:
     return survivors
 
 
-def _failure(copy: Path, tests: list[str], seconds: float) -> str:
+def _limit(copy: Path, tests: tuple[str, ...]) -> float:
+    begin = time.monotonic()
+    if said := _failure(copy, tests, 3600):
+        sys.exit(f"without any fault these tests fail, so nothing can be judged by them: {' '.join(tests)}\n{said}")
+    return 30 + 3 * (time.monotonic() - begin)
+
+
+def _failure(copy: Path, tests: tuple[str, ...], seconds: float) -> str:
     """The last words of tests that fail or take too long; empty where all pass."""
     options = ["-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", "--timeout=60", "--tb=line"]
     options += [f"--basetemp={copy.parent / 'tests'}", *(f"--deselect=tests/{name}" for name in LONG)]

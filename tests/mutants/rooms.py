@@ -34,15 +34,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "search/gp": ("search/gp", "search/policies"),
     "search/policies": ("search/policies", "search/test_ranking.py", "search/test_planner.py"),
     "search/replay": ("search/replay",),
+    "search/budget.py": ("search/test_budget.py", "search/test_two_budgets.py", "search/test_searches.py"),
+    "search/searches.py": ("search/test_searches.py", "search/test_ranking.py", "search/test_two_budgets.py"),
+    "search/manual.py": ("search/test_manual.py", "search/test_planner.py"),
     "search": (
-        "search/test_budget.py",
         "search/test_preflight.py",
         "search/test_preflight_words.py",
         "search/test_ranking.py",
-        "search/test_searches.py",
-        "search/test_two_budgets.py",
         "search/test_unread.py",
-        "search/test_manual.py",
         "search/test_in_flight.py",
         "search/test_draws.py",
         "search/test_before_draws.py",
@@ -52,7 +51,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "tasks/function.py": ("tasks/test_function.py", "study", "cases/test_function_values.py"),
     "tasks/bound_values.py": ("cases/test_function_values.py", "study/test_functions.py", "tasks/test_function.py"),
     "tasks/fold.py": ("tasks/test_fold.py", "tasks/test_folds.py"),
-    "tasks/image_classification": ("tasks/images", "tasks/image_classification"),
+    "tasks/video_hashing": ("tasks/video_hashing", "tasks/test_folds.py"),
+    "tasks/transfer": ("tasks/transfer", "tasks/images", "tasks/test_described.py"),
+    "tasks/image_classification": ("tasks/images", "tasks/image_classification", "tasks/test_described.py"),
+    "tasks/mutual_learning": ("tasks/images", "tasks/test_folds.py", "tasks/test_described.py"),
+    "tasks/meta_auxiliary": ("tasks/images", "tasks/image_classification", "training/test_maxl_stepper.py"),
+    "tasks/images": ("tasks/images", "tasks/transfer", "tasks/test_folds.py"),
+    "tasks/runner.py": ("tasks/video_hashing", "tasks/test_folds.py", "tasks/images"),
+    "tasks/terms.py": ("tasks/video_hashing", "tasks/images"),
     "tasks": ("tasks",),
     "study": ("study", "cases/test_declarations.py", "cases/test_totals.py", "cases/test_beside.py"),
 }
@@ -63,10 +69,19 @@ LONG = (
     "search/test_two_budgets.py::test_hours_are_one_clock_and_shared_by_training_time",
     "search/test_planner.py::test_a_teacher_that_cannot_be_trained_ends_the_study_with_a_message",
     "search/test_draws.py::test_no_decision_of_either_search_reads_a_score",
+    "search/test_planner.py::test_seeds_go_where_they_decide_and_are_a_settings_own",
+    "search/test_planner.py::test_the_same_ledger_gives_the_same_proposals",
+    "search/test_planner.py::test_many_workers_on_a_whole_numbered_space",
+    "search/test_planner.py::test_preflight_is_quiet_when_there_is_a_gap",
+    "search/test_planner.py::test_preflight_may_ask_for_no_student",
+    "search/test_planner.py::test_the_ablation_is_the_winner_with_every_teacher_weight_zero",
+    "search/test_draws.py::test_the_teacher_of_a_fresh_seed_is_replaced_as_in_the_search",
+    "search/test_draws.py::test_after_four_teachers_a_fresh_seed_is_dropped_and_said",
+    "search/test_draws.py::test_extended_seeds_take_the_next_partition",
     "engines/test_kills.py",
     "engines/test_population.py::test_a_killed_worker_of_a_population_loses_nothing_that_was_stored",
 )
-"""Tests of many seconds each, left out of all but the last word."""
+"""Tests of more than five seconds each, which are left out: what they alone notice counts as a survivor."""
 
 
 def room_of(module: str) -> str:
@@ -74,10 +89,10 @@ def room_of(module: str) -> str:
     return module.split("/")[0]
 
 
-def tests_of(module: str) -> list[str]:
+def tests_of(module: str) -> tuple[str, ...]:
     """The test files that judge a module below ``kdsearch``; those that do not exist (yet) are left out."""
     place = next(place for place in ROOMS if module == place or module.startswith(f"{place}/"))
-    return [f"tests/{test}" for test in ROOMS[place] if Path("tests", test).exists()]
+    return tuple(f"tests/{test}" for test in ROOMS[place] if Path("tests", test).exists())
 
 
 def modules() -> list[str]:

@@ -82,7 +82,7 @@ class Mutant:
 def sample(modules: Sequence[str], size: int, seed: int) -> list[Mutant]:
     """So many mutants, each of another place; of one place (an operator, a number) one change is drawn.
 
-    What cannot change a run is left out: annotations, and texts that parse to the same code.
+    Those that cannot change a run are left out.
     """
     rng = random.Random(seed)
     places = [place for module in modules for place in _places(module).items()]
@@ -122,8 +122,12 @@ def _lines(text: str) -> list[tuple[int, str]]:
     return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
 
 
+_ONLY_SAID = ("override", "abstractmethod", "frozen", "strict")
+"""Decorators and arguments that change no program in which nothing is wrong."""
+
+
 def _code(text: str) -> str:
-    """The program without annotations, which nothing reads while it runs, and docstrings."""
+    """The program without what nothing reads while it runs, as annotations and what guards against slips."""
     tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.AnnAssign):
@@ -132,4 +136,7 @@ def _code(text: str) -> str:
             node.annotation = None
         elif isinstance(node, ast.FunctionDef):
             node.returns = None
+            node.decorator_list = [one for one in node.decorator_list if ast.unparse(one) not in _ONLY_SAID]
+        elif isinstance(node, ast.Call):
+            node.keywords = [one for one in node.keywords if one.arg not in _ONLY_SAID]
     return ast.dump(tree)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,8 @@ def test_a_given_teacher_is_known_by_its_content_and_by_what_it_saw(tmp_path: Pa
     study = hashing(root, teacher=file, teacher_saw="train")
     assert (study.taught, study.defaults["vary"]) == ("given", "initialisation+order+split")
     assert study.settings()["teacher_saw"] == "train"
+    stored = {"file": hashlib.sha256(b"weights").hexdigest()[:32], "saw": "train"}
+    assert study.identity()["teachers"] == stored, "another form of it would make strangers of all stored studies"
     assert study.identity() != hashing(root, teacher=other, teacher_saw="train").identity()
     assert study.identity() != hashing(root, teacher=file, teacher_saw="nothing").identity()
     copied = tmp_path / "copy.pt"
