@@ -16,6 +16,7 @@ STORAGE = "KDSEARCH_STORAGE"
 DATA = "KDSEARCH_DATA"
 LEASE = "KDSEARCH_LEASE_SECONDS"
 DEFAULT_LEASE_SECONDS = 30.0
+_LONGEST_LEASE = 86400.0
 _FOLDER_ATTEMPTS = 100
 _ROOT_HOME = Path("/var/lib/kdsearch")
 
@@ -29,7 +30,9 @@ def home() -> Path:
     path = _folder_of(HOME) or _default_home()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.mkdir(mode=0o711 if _is_root() else 0o700, exist_ok=True)
+        if not path.is_dir():
+            path.mkdir(exist_ok=True)
+            path.chmod(0o711 if _is_root() else 0o700)  # whatever the umask is
     except OSError as error:
         raise KdsearchError(
             f"expected a folder that can be written at {path} (from {HOME} or the user's data directory), "
@@ -46,8 +49,8 @@ def folder(*names: str) -> Path:
             for name in names:
                 path /= name
                 path.mkdir(mode=0o700, exist_ok=True)
-                if path.stat().st_mode & 0o077 and path.stat().st_uid == os.geteuid():
-                    path.chmod(0o700)  # made by an older version
+                if stat.S_IMODE(path.stat().st_mode) != 0o700 and path.stat().st_uid == os.geteuid():
+                    path.chmod(0o700)  # made by an older version, or under an odd umask
             return path
         except FileNotFoundError:  # another process has just removed one of them, for it was empty
             if attempt == _FOLDER_ATTEMPTS - 1:
@@ -61,7 +64,10 @@ def _folder_of(variable: str) -> Path | None:
     value = os.environ.get(variable)
     if not value:
         return None
-    path = Path(value).expanduser().resolve()
+    try:
+        path = Path(value).expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as error:  # a user that is not known, links in a circle, a NUL
+        raise KdsearchError(f"expected a folder in {variable}, got {value!r}: {error}") from error
     if not Path(value).is_absolute():
         os.environ[variable] = str(path)
     return path
@@ -78,6 +84,15 @@ def _is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
+def pin() -> None:
+    """Fix relative folders and files of the variables now: a user's code may change the working folder."""
+    for variable in (HOME, DATA):
+        _folder_of(variable)
+    value = os.environ.get(STORAGE, "")
+    if value.startswith("@"):
+        os.environ[STORAGE] = f"@{Path(value[1:]).expanduser().absolute()}"
+
+
 def storage_url(given: str | None = None) -> str | None:
     """The database URL that is given, or that of ``KDSEARCH_STORAGE``; ``None`` means the embedded server.
 
@@ -87,8 +102,6 @@ def storage_url(given: str | None = None) -> str | None:
     if value is None or not value.startswith("@"):
         return value
     file = Path(value[1:]).expanduser()
-    if value == os.environ.get(STORAGE) and not file.is_absolute():
-        os.environ[STORAGE] = f"@{file.absolute()}"
     try:
         text = file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
@@ -114,6 +127,9 @@ def lease_seconds() -> float:
         seconds = float(value)
     except ValueError:
         seconds = -1.0
-    if seconds <= 0:
-        raise KdsearchError(f"{LEASE} is a number of seconds above 0, got {value!r}. Unset it for the default of 30.")
+    if not 0 < seconds <= _LONGEST_LEASE:
+        raise KdsearchError(
+            f"{LEASE} is a number of seconds above 0, at most {_LONGEST_LEASE:.0f} (a day), got {value!r}. Unset it "
+            "for the default of 30."
+        )
     return seconds

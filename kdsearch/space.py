@@ -234,8 +234,14 @@ def midpoint(dimension: Dimension) -> Scalar:
     inner = unconditional(dimension)
     if isinstance(inner, Categorical):
         return inner.choices[0]
-    value = math.sqrt(inner.low * inner.high) if inner.log else (inner.low + inner.high) / 2
+    value = _geometric_mean(inner.low, inner.high) if inner.log else (inner.low + inner.high) / 2
     return round(value) if isinstance(inner, Integer) else value
+
+
+def _geometric_mean(low: float, high: float) -> float:
+    product = low * high
+    # The product of very small or very large numbers is 0 or infinite where their mean is not.
+    return math.sqrt(product) if 0 < product < math.inf else math.sqrt(low) * math.sqrt(high)
 
 
 def describe(dimension: Dimension) -> str:

@@ -44,6 +44,9 @@ def stop(study: StudyName, preset: Preset = None, data: Data = None, storage: St
     Its workers hand back their runs. Launch it again to resume it.
     """
     ledger, record = open_named(study, preset, storage)
+    if record.phase == "finished":
+        say(f"{record.name} is finished: no worker trains it.")
+        return
     ledger.request_stop(record.id)
     deadline = time.monotonic() + _WAIT_SECONDS
     while (holders := ledger.lease_holders(record.id)) and time.monotonic() < deadline:

@@ -25,7 +25,10 @@ def figure_files(folder: Path) -> Iterator[tuple[str, Callable[[StudyResults], F
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit) as error:
+            raise KdsearchError(f"the figure file {path} cannot be read: {type(error).__name__}: {error}") from error
         if not callable(getattr(module, "figure", None)):
             raise KdsearchError(f"{path} must define figure(results) -> plotly Figure")
         yield path.stem, module.figure
@@ -55,8 +58,12 @@ def publish(ledger: Ledger, record: StudyRecord, folder: Path) -> list[str]:
     results = ledger.results(record.id)
     names: list[str] = []
     for name, draw in figure_files(folder):
-        figure = draw(results)
-        if len(figure.to_json()) > _LARGEST:
+        try:
+            figure = draw(results)
+            size = len(figure.to_json())
+        except (Exception, SystemExit) as error:
+            raise KdsearchError(f"the figure {name} cannot be drawn: {type(error).__name__}: {error}") from error
+        if size > _LARGEST:
             raise KdsearchError(f"the figure {name} is larger than {_LARGEST} bytes; let it draw less")
         save_plotly_graph_object(study, figure, graph_object_id=f"kdsearch-{name}")
         names.append(name)

@@ -16,6 +16,7 @@ from kdsearch.ledger.queries import Memory, SearchState
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.search.planner import StudyPlanner
 from kdsearch.search.ranking import standings
+from kdsearch.statistics.float_errors import usual_float_errors
 from kdsearch.statistics.summaries import Summary, summarize
 from kdsearch.study.declaration import Study
 
@@ -134,7 +135,8 @@ class Coordinator:
                 claims = sum(run.attempt for run in state.runs if run.pool == "search")
                 self.planner.capacity = self._depth.wanted(time.monotonic(), claims)
             self._state = state
-            return list(self.planner.plan(state))
+            with usual_float_errors():  # a user's code that trains in this process may have asked numpy to raise them
+                return list(self.planner.plan(state))
 
         return len(self.ledger.decide(self.record.id, plan, self.memory, after=self._after))  # type: ignore[arg-type]
 

@@ -238,7 +238,12 @@ def optuna_storage(database: Database) -> RDBStorage:
     """Optuna's storage on the ledger's database (its tables live in the schema ``public``)."""
     return RDBStorage(
         database.rendered_url(hide_password=False),
-        engine_kwargs={"pool_size": 1, "max_overflow": 1, "pool_pre_ping": True},
+        engine_kwargs={
+            "pool_size": 1,
+            "max_overflow": 1,
+            "pool_pre_ping": True,
+            "connect_args": database.connect_args,
+        },
     )
 
 

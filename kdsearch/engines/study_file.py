@@ -10,12 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from kdsearch import environment
 from kdsearch.data.synthetic import says_synthetic
 from kdsearch.engines.code_hash import code_hash
 from kdsearch.engines.devices import gpus
 from kdsearch.engines.helper_modules import elsewhere
 from kdsearch.engines.study_modules import load_module
 from kdsearch.engines.teacher import given_weights
+from kdsearch.engines.unchanged_process import unchanged_process
 from kdsearch.errors import DataError, KdsearchError, StudyFileError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
@@ -108,6 +110,8 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
     """
     if not path.is_file():
         raise StudyFileError(f"expected a study file such as studies/jhmdb_weights.py, found no file {path}")
+    environment.pin()
+    whole = path.resolve()  # before it is imported: it may change the working folder
     studies = [value for value in _import(path).values() if isinstance(value, Study)]
     if len(studies) != 1:
         raise StudyFileError(f"{path} must make exactly one kdsearch.Study at its top level, it makes {len(studies)}")
@@ -115,7 +119,7 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
     name = preset or _fitting_preset(study)
     study = study.with_preset(None if name == "none" else name)
     _check_question(study)
-    loaded = LoadedStudy(path.resolve(), study)
+    loaded = LoadedStudy(whole, study)
     with contextlib.suppress(Exception):  # a launch says what is wrong, a report needs no hash
         _ = loaded.code_hash  # of the code as it is now: it may be edited, and its objects change, while runs train
     return loaded
@@ -187,7 +191,7 @@ def _import(path: Path) -> dict[str, object]:
         raise StudyFileError(f"{path} is not a Python file: expected a name that ends in .py")
     try:
         # What it prints is no part of what a command prints: an export to stdout stays CSV or JSON.
-        with contextlib.redirect_stdout(sys.stderr):
+        with unchanged_process(), contextlib.redirect_stdout(sys.stderr):
             return vars(load_module(path))
     except KdsearchError:
         raise

@@ -190,7 +190,11 @@ class Worker:
             with own_process():
                 outcome = self._outcome(lease, self.loaded.study.task.train(job.request, job.context))
         except RunInterrupted:
-            return None  # released by close(), or lost already; the checkpoint stays
+            if self.should_stop() or not self.heartbeat.holds(lease):
+                return None  # released by close(), or lost already; the checkpoint stays
+            said = "the function called report of another run: each run is given one of its own, which ends with it"
+            self.fail(lease, KdsearchError(said))
+            return None
         except (Exception, SystemExit) as error:
             self.fail(lease, error)
             return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.engine import Connection, Engine, make_url
 
 from kdsearch import environment
 from kdsearch.errors import LedgerError
@@ -16,6 +16,15 @@ from kdsearch.ledger import embedded
 from kdsearch.ledger.storage_url import check_url, shown
 
 T = TypeVar("T")
+_EMBEDDED = {
+    "hostaddr": "",
+    "options": "",
+    "target_session_attrs": "any",
+    "sslmode": "disable",
+    "gssencmode": "disable",
+    "channel_binding": "disable",
+    "require_auth": "",
+}
 _LOST = (sa.exc.OperationalError, sa.exc.InterfaceError)
 
 
@@ -31,7 +40,7 @@ class Database:
         self.embedded = given is None
         self.patience = patience
         self.url = check_url(given) if given is not None else make_url(embedded.start())
-        self.engine = _engine(self.url)
+        self.engine = self._engine()
 
     def transaction(self, work: Callable[[Connection], T]) -> T:
         """Run ``work`` in one transaction; run it again when the connection was lost.
@@ -74,12 +83,36 @@ class Database:
         """The URL as text."""
         return shown(self.url) if hide_password else self.url.render_as_string(hide_password=False)
 
+    @property
+    def connect_args(self) -> dict[str, Any]:
+        """Arguments of libpq for this database.
+
+        Those of the embedded one leave nothing to the variables by which users reach servers of their own: with
+        ``PGHOSTADDR`` it would be looked for over TCP.
+        """
+        own = {"connect_timeout": 10, "application_name": "kdsearch", "client_encoding": "UTF8"}
+        return {**own, **_EMBEDDED} if self.embedded else own
+
+    def _engine(self) -> Engine:
+        # One connection for work and one for the thread that renews leases: the embedded server takes 500, a server of
+        # the user's own 100 by default, which tens of workers do not reach.
+        return sa.create_engine(
+            self.url,
+            pool_size=1,
+            max_overflow=1,
+            pool_pre_ping=True,
+            executemany_mode="values_plus_batch",
+            connect_args=self.connect_args,
+            json_serializer=lambda value: json.dumps(value, allow_nan=False),
+        )
+
     def _recover(self) -> None:
         if self.embedded:
             fresh = make_url(embedded.start())
             if fresh != self.url:
                 self.engine.dispose()
-                self.url, self.engine = fresh, _engine(fresh)
+                self.url = fresh
+                self.engine = self._engine()
 
     def _unreachable(self, error: Exception) -> str:
         first = str(getattr(error, "orig", error)).strip().splitlines()
@@ -90,20 +123,6 @@ class Database:
             f"Check that the server runs and that {environment.STORAGE} (or --storage) names it, or unset it for the "
             "embedded server of this machine."
         )
-
-
-def _engine(url: URL) -> Engine:
-    # One connection for work and one for the thread that renews leases: the embedded server takes 500, a server of
-    # the user's own 100 by default, which tens of workers do not reach.
-    return sa.create_engine(
-        url,
-        pool_size=1,
-        max_overflow=1,
-        pool_pre_ping=True,
-        executemany_mode="values_plus_batch",
-        connect_args={"connect_timeout": 10, "application_name": "kdsearch"},
-        json_serializer=lambda value: json.dumps(value, allow_nan=False),
-    )
 
 
 def _worth_repeating(error: sa.exc.DBAPIError) -> bool:

@@ -87,7 +87,19 @@ def status(folder: Path | None = None) -> ServerStatus:
     found = _postmaster(folder)
     if found is None or found[1][-1].strip() != "ready":
         return ServerStatus(folder, None, None)
-    return ServerStatus(folder, found[0].pid, Path(found[1][4]))
+    process, lines = found
+    # Of a folder that was moved while its server ran, the file names the old place, where another server may be.
+    socket = next((place for place in (folder.absolute(), Path(lines[4])) if _listens(process.pid, place)), None)
+    return ServerStatus(folder, None if socket is None else process.pid, socket)
+
+
+def _listens(pid: int, socket: Path) -> bool:
+    """Whether the socket in this folder is that of this server: its lock file names who made it."""
+    try:
+        lock = socket_of(socket).with_name(f"{socket_of(socket).name}.lock").read_text().splitlines()
+        return int(lock[0]) == pid and socket_of(socket).is_socket()
+    except (OSError, ValueError, IndexError):
+        return False
 
 
 def default_folder() -> Path:
@@ -122,7 +134,11 @@ def _found_or_started(folder: Path) -> ServerStatus:
             if lock is not None:
                 found = status(folder)  # it may have been started since
                 return found if found.pid is not None else _start(folder, lock)
-        patience = _START_SECONDS if _postmaster(folder) is None else _RECOVERY_SECONDS
+        alone = _postmaster(folder)
+        if alone is not None and alone[1][-1].strip() == "ready" and status(folder).pid is None:
+            stop(folder)  # its socket is gone, by a cleaner of temporary files say: nobody reaches it any more
+            continue
+        patience = _START_SECONDS if alone is None else _RECOVERY_SECONDS
         if time.monotonic() > begin + patience:
             raise LedgerError(
                 f"the database in {folder} does not answer, and {_lock_file(folder)} is held by its server or by "
@@ -142,6 +158,8 @@ def _lock(folder: Path) -> Iterator[int | None]:
     """The descriptor of the folder's lock, ``None`` while another process has it."""
     descriptor = os.open(_lock_file(folder), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
+        with contextlib.suppress(PermissionError):
+            os.fchmod(descriptor, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -179,6 +197,7 @@ def _initialise(folder: Path, account: ServerAccount) -> None:
     if folder.exists() and any(folder.iterdir()):
         raise LedgerError(f"expected a database or nothing in {folder}, found other files. Move that folder away.")
     building = Path(tempfile.mkdtemp(prefix=f"{folder.name}.new-", dir=folder.parent))
+    building.chmod(0o700)  # whatever the umask is
     account.give(building)
     command = [
         *("initdb", "--auth=peer", "--encoding=UTF8", "--username=postgres", "--no-instructions"),

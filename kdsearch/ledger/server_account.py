@@ -86,6 +86,7 @@ class ServerAccount:
             errors="replace",
             pass_fds=keep,
             start_new_session=True,
+            umask=0o077,
             user=self.uid if self.switch else None,
             group=self.gid if self.switch else None,
             extra_groups=[] if self.switch else None,

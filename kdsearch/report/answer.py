@@ -115,7 +115,10 @@ def searched_numbers(selection: Selection) -> dict[str, Scalar]:
 def _path(source: str) -> str:
     """The file as one types it: from here, where it lies below the working directory; never like an option."""
     path = Path(source)
-    typed = os.path.relpath(path) if path.is_absolute() and path.is_relative_to(Path.cwd()) else source
+    try:
+        typed = os.path.relpath(path) if path.is_absolute() and path.is_relative_to(Path.cwd()) else source
+    except OSError:  # the working directory is gone
+        typed = source
     return f"./{typed}" if typed.startswith("-") else typed
 
 

@@ -14,6 +14,7 @@ from kdsearch.report.selection import Selection, select
 from kdsearch.report.tables import Answer, Report
 from kdsearch.report.wording import plural
 from kdsearch.search.orphans import LOST_PAIR, REPLACED
+from kdsearch.statistics.float_errors import usual_float_errors
 
 
 def build(results: StudyResults, *, mix_code: bool = False) -> Report:
@@ -22,6 +23,11 @@ def build(results: StudyResults, *, mix_code: bool = False) -> Report:
     Before the winner is chosen it holds search objectives alone, no test score. Runs of one code hash are counted (the
     one with the most confirm runs) unless ``mix_code``. Diverged runs count at chance level, failed runs not at all.
     """
+    with usual_float_errors():
+        return _build(results, mix_code)
+
+
+def _build(results: StudyResults, mix_code: bool) -> Report:
     selection = select(results, mix_code=mix_code)
     study = results.study
     found = [section(selection) for section in sections(searching=selection.searching)]
@@ -39,7 +45,8 @@ def build(results: StudyResults, *, mix_code: bool = False) -> Report:
 
 def answer_of(results: StudyResults) -> Answer | None:
     """Return the answer of a finished study, as ``kdsearch status`` shows it; ``None`` while there is none."""
-    return answer(select(results))
+    with usual_float_errors():
+        return answer(select(results))
 
 
 def _state(selection: Selection, results: StudyResults) -> list[str]:

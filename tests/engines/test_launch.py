@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support import NOISY
+from support import NOISY, Loaded, declaration, toy_study
 
 import kdsearch as kd
+from kdsearch.engines import artifacts
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.devices import Slot
 from kdsearch.engines.launch import Launch, launch
 from kdsearch.errors import KdsearchError, StudyFileError, StudyMismatch
+from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report import build, render
@@ -57,6 +61,33 @@ def test_it_is_told_how_far_it_is_and_what_the_file_changed(monkeypatch: pytest.
     assert "confirm.seeds: 2 before, 3 now" in opened.changes
     assert opened.retry_failed() == (0, [])
     assert opened.run().ended > ran.ended
+
+
+def test_lost_teachers_train_again_when_failed_runs_are_tried_again(ledger: Ledger, tmp_path: Path) -> None:
+    study = toy_study()
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 2)
+    coordinator.advance()
+    weights = tmp_path / "weights.pt"
+    weights.write_text("teacher")
+    held = sorted(ledger.claim(record.id, "w", limit=20), key=lambda lease: lease.pool)
+    *students, teacher = held
+    values = {"objective": 0.7, "artifact": artifacts.store(weights)}
+    ledger.finish([Outcome(teacher, "done", values)])
+    for _ in range(3):
+        for student in students:
+            ledger.fail(record.id, student, "ValueError: no")
+        students = ledger.claim(record.id, "w") + ledger.claim(record.id, "w") + ledger.claim(record.id, "w")
+    opened = Launch(Loaded(study), ledger, record, [], "debug", [Slot("cpu", ())], 1)  # type: ignore[arg-type]
+    assert opened.retry_failed() == (3, []), "the teacher's weights are there"
+    artifacts.fetch(values["artifact"]).unlink()
+    assert opened.retry_failed() == (0, [teacher.run_id])
+    results = ledger.results(record.id)
+    (run,) = [run for run in results.runs if run.pool == "teacher"]
+    assert (run.state, run.artifact) == ("queued", None)
+    assert [event.message for event in results.events if event.kind == "teacher lost"] == [
+        f"weights of teacher runs [{teacher.run_id}] are gone; they train again"
+    ]
 
 
 @pytest.mark.usefixtures("small")

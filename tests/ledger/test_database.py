@@ -37,6 +37,31 @@ def test_an_unreachable_server_is_said_without_its_password() -> None:
     assert time.monotonic() - begin < 10
 
 
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("FATAL:  sorry, too many clients already", "raise max_connections or start fewer workers"),
+        ('FATAL:  too many connections for role "kd"\n\n', "raise max_connections or start fewer workers"),
+        ("could not receive data from server\nIs it running?", "Check that the server runs"),
+        ("", "Check that the server runs"),
+    ],
+)
+def test_the_first_line_of_what_the_server_said_is_told_with_advice(database_url: str, said: str, advice: str) -> None:
+    database, attempts = Database(database_url, patience=0.15), []
+
+    def work(connection: sa.Connection) -> None:
+        attempts.append(time.monotonic())
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception(said))
+
+    with pytest.raises(LedgerError) as refused:
+        database.transaction(work)
+    database.dispose()
+    assert advice in str(refused.value)
+    assert said.split("\n")[0] in str(refused.value).split("\n")[0]
+    assert "Is it running" not in str(refused.value)
+    assert len(attempts) > 1, "it waits first"
+
+
 def test_migrations_make_exactly_the_tables_that_the_code_names(ledger: Ledger) -> None:
     with ledger.database.engine.connect() as connection:
         context = MigrationContext.configure(

@@ -200,9 +200,16 @@ def test_a_server_that_cannot_start_says_its_own_words(folder: Path, monkeypatch
 def test_the_environment_of_other_postgres_programs_does_not_matter(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in {"PGPORT": "6000", "PGDATA": "/nowhere", "LC_ALL": "xx_YY.latin1", "LANG": "xx"}.items():
+    others = {"PGPORT": "6000", "PGDATA": "/nowhere", "LC_ALL": "xx_YY.latin1", "LANG": "xx", "PGHOSTADDR": "10.1.2.3"}
+    others |= {"PGOPTIONS": "-c statement_timeout=1", "PGCLIENTENCODING": "LATIN1", "PGTARGETSESSIONATTRS": "standby"}
+    for name, value in {**others, "PGSSLMODE": "require", "PGREQUIREAUTH": "scram-sha-256"}.items():
         monkeypatch.setenv(name, value)
-    assert select_one(embedded.start(folder)) == 1
+    monkeypatch.setenv("KDSEARCH_HOME", str(folder.parent))
+    monkeypatch.setattr(embedded, "default_folder", lambda: folder)
+    database = Database()
+    with database.engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT 'λ', pg_sleep(0.05)")).scalar() == "λ"
+    database.dispose()
 
 
 ODD = [
@@ -369,6 +376,48 @@ def test_a_home_of_another_user_is_refused_in_a_sentence(folder: Path) -> None:
     done = as_nobody(code)
     assert "did not start" in done.stdout, done.stderr
     assert "Permission denied" in done.stdout
+
+
+def test_a_server_whose_socket_was_removed_is_started_anew(folder: Path) -> None:
+    """Cleaners of temporary files do so; nobody reaches that server any more."""
+    url = embedded.start(folder)
+    first = embedded.status(folder).pid
+    (folder / ".s.PGSQL.5432").unlink()
+    assert embedded.status(folder).pid is None
+    assert select_one(embedded.start(folder)) == 1
+    assert embedded.status(folder).pid not in (None, first)
+    assert url == embedded.start(folder)
+
+
+def test_a_folder_that_was_moved_while_its_server_runs_keeps_its_own_data(folder: Path, tmp_path: Path) -> None:
+    """Another server at the old place must not be taken for it."""
+    engine = sa.create_engine(embedded.start(folder), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text("CREATE TABLE mine AS SELECT 42 AS answer"))
+    engine.dispose()
+    moved = tmp_path / "moved"
+    folder.rename(moved)
+    Path(f"{folder}.lock").rename(f"{moved}.lock")
+    try:
+        assert select_one(embedded.start(folder)) == 1
+        engine = sa.create_engine(embedded.start(moved))
+        with engine.connect() as connection:
+            assert connection.execute(sa.text("SELECT answer FROM mine")).scalar() == 42
+        engine.dispose()
+    finally:
+        embedded.stop(moved)
+    assert select_one(embedded.start(folder)) == 1, "also where the other's end took the socket with it"
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o777, 0o000])
+def test_a_new_home_can_be_used_under_any_umask(umask: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDSEARCH_HOME", str(tmp_path / "home"))
+    old = os.umask(umask)
+    try:
+        assert select_one(embedded.start()) == 1
+    finally:
+        os.umask(old)
+        embedded.stop()
 
 
 def test_a_frozen_server_is_stopped(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from kdsearch.models.heads.hashing import HashingOutput
+from kdsearch.training import steppers
 from kdsearch.training.optimizers import make_optimizer
-from kdsearch.training.steppers import PlainStepper
+from kdsearch.training.steppers import PlainStepper, forward_all
 
 
 class Line(nn.Module):
@@ -87,3 +88,19 @@ def test_a_restart_is_a_new_optimizer_on_the_given_weights() -> None:
         step(again)
         step(fresh)
     assert torch.equal(again.weights(0)["layer.weight"], fresh.weights(0)["layer.weight"])
+
+
+@pytest.mark.parametrize("values", [1, 6, 7, 1000])
+def test_many_clips_go_through_in_parts_and_come_out_whole_and_in_order(
+    monkeypatch: pytest.MonkeyPatch, values: int
+) -> None:
+    model, inputs = Line(), torch.arange(33.0).view(11, 3)
+    clips = torch.tensor([10, 0, 3, 3, 7, 1, 9])
+    sizes: list[int] = []
+    model.register_forward_hook(lambda module, given, outputs: sizes.append(len(given[0])))
+    monkeypatch.setattr(steppers, "_CHUNK_VALUES", values)  # a clip has three
+    found = forward_all(model, inputs, clips)
+    assert sizes == {1: [1] * 7, 6: [2, 2, 2, 1], 7: [2, 2, 2, 1], 1000: [7]}[values]
+    assert torch.allclose(found.codes, model.layer(inputs[clips]))
+    assert found.logits.shape == (7, 2)
+    assert model.training, "the mode is put back"

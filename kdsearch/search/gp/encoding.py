@@ -84,6 +84,8 @@ def _to_unit(dimension: Range, value: Scalar) -> float:
     if isinstance(dimension, Integer):
         low, high = low - 0.5, high + 0.5
     if dimension.log:
+        if math.isinf(high / low):
+            return (math.log(number) - math.log(low)) / (math.log(high) - math.log(low))
         return math.log(number / low) / math.log(high / low)
     return (number - low) / (high - low)
 
@@ -94,7 +96,10 @@ def _from_unit(dimension: Range, u: float) -> Scalar:
     low, high = float(dimension.low), float(dimension.high)
     if isinstance(dimension, Integer):
         low, high = low - 0.5, high + 0.5
-    value = low * (high / low) ** u if dimension.log else low + u * (high - low)
+    if dimension.log and math.isinf(high / low):  # more decades than a number has
+        value = math.exp((1 - u) * math.log(low) + u * math.log(high))
+    else:
+        value = low * (high / low) ** u if dimension.log else low + u * (high - low)
     if isinstance(dimension, Integer):
         return int(min(max(round(value), dimension.low), dimension.high))
     return float(min(max(value, dimension.low), dimension.high))

@@ -13,7 +13,7 @@ from scipy.special import gamma, kv
 from scipy.stats import multivariate_normal
 
 from kdsearch.search.gp.mixed_model import Runs, reduce
-from kdsearch.search.gp.model import Models, squashed
+from kdsearch.search.gp.model import FOLD_RHOS, RHOS, Models, Shares, squashed
 from kdsearch.search.gp.posterior import MEAN_VARIANCE, Hyperparameters, Posterior, fit, matern, objective
 from kdsearch.search.gp.priors import REPORTING_PRIOR, SEARCH_PRIOR, Prior
 
@@ -294,3 +294,13 @@ def test_values_in_other_units_give_the_same_model_in_those_units() -> None:
     moved = Models(2, SEARCH_PRIOR).of([{j: 5 + 0.01 * y for j, y in row.items()} for row in objectives], gaps)
     for ours, theirs in zip(plain.posterior.mean, moved.posterior.mean, strict=True):
         assert moved.raw(float(theirs)) == pytest.approx(5 + 0.01 * plain.raw(float(ours)), abs=1e-7)
+
+
+@pytest.mark.parametrize("prior", [RHOS, FOLD_RHOS])
+def test_the_prior_of_a_common_share_is_a_distribution_over_shares(prior: Shares) -> None:
+    shares, probabilities = zip(*prior, strict=True)
+    assert list(shares) == sorted(set(shares))
+    assert shares[0] == 0
+    assert shares[-1] < 1
+    assert min(probabilities) > 0
+    assert sum(probabilities) == pytest.approx(1)

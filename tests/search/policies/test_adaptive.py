@@ -455,3 +455,23 @@ def test_a_fixed_design_fills_settings_before_it_begins_new_ones() -> None:
     assert [len(row.objectives) for row in tried] == [3] * 5
     spread = [tuple(row.params.values()) for row in tried]
     assert all(math.dist(a, b) > 0.1 for a, b in itertools.combinations(spread, 2))  # type: ignore[arg-type]
+
+
+def test_estimates_that_studies_have_stored_stay_what_they_were() -> None:
+    """Golden values: another prior, or another rule, would tell another estimate of the same runs."""
+    space: dict[str, Dimension] = {"alpha": kd.uniform(0, 1), "rate": kd.log(1e-3, 1)}
+    runs = [
+        (0.1, 0.01, (0.61, 0.64, 0.60)),
+        (0.5, 0.1, (0.70, 0.72)),
+        (0.9, 0.5, (0.66,)),
+        (0.4, 0.2, (0.71, 0.69, 0.74)),
+        (0.7, 0.003, (0.58, 0.62)),
+    ]
+    tried = [Configuration({"alpha": a, "rate": rate}, dict(enumerate(values))) for a, rate, values in runs]
+    found = AdaptivePolicy(space, 0, 20).summaries(tried)
+    assert [row.position for row in found] == [3, 1, 0, 4, 2]
+    assert [row.estimate for row in found] == pytest.approx(
+        [0.703911, 0.697654, 0.618927, 0.603865, 0.668744], abs=2e-5
+    )
+    assert [row.sd for row in found] == pytest.approx([0.012829, 0.014382, 0.013849, 0.016693, 0.021126], abs=2e-5)
+    assert [row.better for row in found] == pytest.approx([0.5, 0.347616, 0, 0, 0.061824], abs=1e-4)

@@ -1,0 +1,138 @@
+"""What a user's code does to the process that reads its file or trains its runs, and ranges at the edge of numbers."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support import Loaded, declaration
+
+import kdsearch as kd
+from kdsearch import environment
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.debug import DebugEngine
+from kdsearch.engines.study_file import load
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.report import build, render
+from kdsearch.search.gp.encoding import Encoding
+from kdsearch.space import midpoint
+
+STUDY = """
+import kdsearch as kd
+def train(params, seed, report):
+    return params["x"]
+study = kd.Study(name="own", task=train, space={"x": kd.uniform(0, 1)}, budget=kd.Budget(runs=8))
+"""
+
+
+def test_a_file_that_changes_the_process_changes_it_for_itself_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("KDSEARCH_HOME", "mine")
+    Path("own.py").write_text(
+        "import os, signal, sys\nimport numpy as np\n"
+        "os.chdir('/')\nnp.seterr(all='raise')\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nsys.stdout = None\n"
+        + STUDY
+    )
+    handler, stdout = signal.getsignal(signal.SIGINT), sys.stdout
+    loaded = load(Path("own.py"))
+    assert loaded.path == tmp_path / "own.py"
+    assert os.getcwd() == str(tmp_path)
+    assert np.geterr()["over"] == "warn"
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert sys.stdout is stdout
+    assert environment.home() == tmp_path / "mine"
+
+
+def run(ledger: Ledger, train: Any, space: dict[str, Any]) -> Any:
+    study = kd.Study(
+        "own",
+        train,
+        space,
+        search=kd.Fixed(seeds=2),
+        budget=kd.Budget(runs=24),
+        confirm=kd.Confirm(seeds=2, finalists=1),
+    )
+    record, _ = ledger.open_study(replace(declaration(study), source_file="/somewhere/own.py"))
+    DebugEngine(Coordinator(ledger, study, record, 2), Loaded(study)).run()  # type: ignore[arg-type]
+    return ledger.results(record.id)
+
+
+def test_the_report_of_a_run_is_of_no_other(ledger: Ledger) -> None:
+    """A trainer that is made once keeps that of its first run: later runs fail, and none is waited for."""
+    kept: list[Any] = []
+
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        kept.append(report)
+        if params["x"] > 0.8 and len(kept) > 2:
+            kept[0](1, 0.5)
+        return float(params["x"])
+
+    results = run(ledger, train, {"x": kd.uniform(0, 1)})
+    assert results.study.phase == "finished"
+    failed = [run for run in results.runs if run.state == "failed"]
+    assert failed
+    assert all("called report of another run" in str(run.error) for run in failed)
+
+
+def test_a_function_that_has_numpy_raise_and_removes_its_folder(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    before = np.geterr()
+
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        np.seterr(all="raise")
+        (tmp_path / "gone").rmdir() if (tmp_path / "gone").exists() else None
+        return 1e-30 * float(params["x"])
+
+    try:
+        results = run(ledger, train, {"x": kd.uniform(0, 1)})
+        assert {run.state for run in results.runs} == {"done"}
+        assert "To train it" in render(build(results), "table", width=100)
+    finally:
+        np.seterr(**before)  # type: ignore[arg-type]
+        monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("bounds", [(5e-324, 1e308), (1e-300, 1e10), (1e-308, 10.0), (1e-300, 1e-200), (1e200, 1e300)])
+def test_a_logarithmic_range_of_any_width(ledger: Ledger, bounds: tuple[float, float]) -> None:
+    low, high = bounds
+    dimension = kd.log(low, high)
+    middle = midpoint(dimension)
+    assert isinstance(middle, float)
+    assert math.log10(middle) == pytest.approx((math.log10(low) + math.log10(high)) / 2, abs=1)
+    encoding = Encoding({"x": dimension})
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        value = float(encoding.params(np.array([share]))["x"])
+        assert low <= value <= high
+        assert encoding.unit([{"x": value}])[0, 0] == pytest.approx(share, abs=0.02)
+    results = run(ledger, lambda params, seed, report: math.log10(params["x"]) / 400 + 1, {"x": dimension})
+    assert results.study.phase == "finished"
+    assert len({row.params["x"] for row in results.configurations.values()}) > 2
+
+
+@pytest.mark.parametrize("value", ["nan", "1e30", "inf", "-1", "0", "soon"])
+def test_a_lease_that_is_no_time(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KDSEARCH_LEASE_SECONDS", value)
+    with pytest.raises(KdsearchError, match="KDSEARCH_LEASE_SECONDS is a number of seconds above 0, at most 86400"):
+        environment.lease_seconds()
+
+
+def test_a_home_that_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a").symlink_to(tmp_path / "b")
+    (tmp_path / "b").symlink_to(tmp_path / "a")
+    for value in ("~no-such-user-here/home", str(tmp_path / "a" / "home")):
+        monkeypatch.setenv("KDSEARCH_HOME", value)
+        with pytest.raises(KdsearchError, match="expected a folder"):
+            environment.home()
