@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
 EXECUTED = ("python", "bash")
-SHOWN = ("text",)
+SHOWN = ("text", "sql")  # tests/ledger/test_roles.py runs the statements
 _BLOCK = re.compile(r"(?P<comment>(?:^<!-- .* -->\n)*)^```(?P<language>.*)\n(?P<text>(?:.*\n)*?)^```$", re.MULTILINE)
 
 

@@ -12,7 +12,7 @@ from kdsearch.errors import KdsearchError
 
 def test_variables_that_cannot_work_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("KDSEARCH_LEASE_SECONDS", "soon")
-    with pytest.raises(KdsearchError, match="a number of seconds above 0, got 'soon'"):
+    with pytest.raises(KdsearchError, match=r"a number of seconds above 0, at most 86400 \(a day\), got 'soon'"):
         environment.lease_seconds()
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("KDSEARCH_HOME", str(tmp_path / "file" / "below"))

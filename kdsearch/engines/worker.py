@@ -70,7 +70,7 @@ class Worker:
         self.heartbeat = Heartbeat(ledger, record.id, should_stop, leave, grace)
         self._failed_here: set[int] = set()
         self._failing: list[Lease] = []  # in a row, each for the first time
-        self._worked = False
+        self._worked: set[bool] = set()  # whether students (False) and teachers (True) were trained here
         self._planned = float("-inf")
         self._plans_itself = False
 
@@ -171,8 +171,7 @@ class Worker:
                 outcomes.append(self._outcome(lease, result))
             except KdsearchError as error:
                 self.fail(lease, error)
-        if outcomes:
-            self._works()
+        self._works([outcome.lease for outcome in outcomes])
         self._store(outcomes)
 
     def fail(self, lease: Lease, error: BaseException) -> None:
@@ -198,7 +197,7 @@ class Worker:
         except (Exception, SystemExit) as error:
             self.fail(lease, error)
             return None
-        self._works()
+        self._works([lease])
         self.run_seconds = 0.5 * self.run_seconds + 0.5 * (time.monotonic() - begin)
         return outcome
 
@@ -243,7 +242,8 @@ class Worker:
         state = self.ledger.fail(self.study_id, lease, error)
         self.heartbeat.drop([lease])
         self._failed_here.add(lease.run_id)
-        if lease.failures == 0 or not self._worked:  # else it is the run: where settings fail, they do so to the last
+        # One that fails again where others of its kind work is to blame itself: where settings fail, they always do.
+        if lease.failures == 0 or (lease.pool == "teacher") not in self._worked:
             self._failing.append(lease)
         if state == "failed":
             clear_workspace(self.record, lease.run_id)
@@ -259,9 +259,11 @@ class Worker:
         """Whether what failed in a row tells of the worker; a bad fresh seed fails for all configurations."""
         seeds, configurations = ({getattr(lease, key) for lease in self._failing} for key in ("seed", "name"))
         seed_alone = len(seeds) < len(configurations) and len(seeds) < _SEEDS
-        most = _MOST_AFTER_WORK if self._worked else _MOST_IN_A_ROW
+        works = bool(self._failing) and (self._failing[-1].pool == "teacher") in self._worked
+        most = _MOST_AFTER_WORK if works else _MOST_IN_A_ROW
         return len(self._failing) >= (_MOST_OF_A_SEED if seed_alone else most)
 
-    def _works(self) -> None:
-        self._worked = True
-        self._failing.clear()
+    def _works(self, leases: Sequence[Lease]) -> None:
+        if leases:
+            self._worked |= {lease.pool == "teacher" for lease in leases}
+            self._failing.clear()

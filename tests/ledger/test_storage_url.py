@@ -90,7 +90,7 @@ def test_a_file_holds_the_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
     file.write_text(f"{database_url}\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("KDSEARCH_STORAGE", "@url")
-    assert environment.storage_url() == database_url
+    environment.pin()  # as a command does before it reads a study file
     monkeypatch.chdir("/")
     assert environment.storage_url() == database_url, "a relative file is that of the first folder"
     database = Database(f"@{file}")
