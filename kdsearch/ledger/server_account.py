@@ -6,6 +6,7 @@ import importlib.util
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -42,6 +43,8 @@ class ServerAccount:
             return cls(os.geteuid(), os.getegid(), programs, _VERSION, switch=False)
         user = _system_user()
         account = cls(user.pw_uid, user.pw_gid, programs, _VERSION, switch=True)
+        if not account.can_enter(home) and account.can_enter(home.parent):
+            _let_pass(home)
         if not account.can_enter(home):
             closed = next(folder for folder in (*reversed(home.parents), home) if not account.can_enter(folder))
             raise LedgerError(_closed(home, closed))
@@ -146,6 +149,12 @@ def _copied(programs: Path, home: Path) -> Path:
                 path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
         building.rename(target)
     return target / programs.relative_to(package.parent)
+
+
+def _let_pass(home: Path) -> None:
+    """Let others pass through a home of root's, as one from ``mktemp -d``, where that shows them nothing in it."""
+    if home.stat().st_uid == 0 and all(path.lstat().st_mode & 0o077 == 0 for path in home.iterdir()):
+        home.chmod(home.stat().st_mode | stat.S_IXOTH)
 
 
 def _closed(home: Path, folder: Path) -> str:

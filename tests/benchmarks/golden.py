@@ -75,6 +75,7 @@ def main() -> None:
     what.add_argument("--compare", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user
         found = {
             f"{study} {preset}": rows(study, preset, *sizes, Path(folder)) for (study, preset), sizes in STUDIES.items()
         }

@@ -313,6 +313,27 @@ def test_as_root_no_folder_is_opened_to_others(tmp_path: Path, monkeypatch: pyte
 
 
 @AS_ROOT
+def test_as_root_a_home_from_mktemp_lets_postgres_pass_and_shows_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    monkeypatch.setenv("KDSEARCH_HOME", str(home))
+    (home / "notes.txt").write_text("mine")
+    (home / "notes.txt").chmod(0o644)
+    with pytest.raises(LedgerError, match="is closed to others"):
+        embedded.start()
+    assert stat.S_IMODE(home.stat().st_mode) == 0o700, "the notes could be read by whoever knows their name"
+    (home / "notes.txt").chmod(0o600)
+    try:
+        assert select_one(embedded.start()) == 1
+        assert stat.S_IMODE(home.stat().st_mode) == 0o701
+        assert "PermissionError" in as_nobody(f"import os; os.listdir({str(home)!r})").stderr
+    finally:
+        embedded.stop()
+
+
+@AS_ROOT
 def test_as_root_the_default_home_is_one_that_postgres_can_enter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
