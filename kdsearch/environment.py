@@ -17,7 +17,7 @@ DATA = "KDSEARCH_DATA"
 LEASE = "KDSEARCH_LEASE_SECONDS"
 DEFAULT_LEASE_SECONDS = 30.0
 _LONGEST_LEASE = 86400.0
-_FOLDER_ATTEMPTS = 100
+_FOLDER_ATTEMPTS = 40
 _ROOT_HOME = Path("/var/lib/kdsearch")
 
 
@@ -52,7 +52,7 @@ def folder(*names: str) -> Path:
                 if stat.S_IMODE(path.stat().st_mode) != 0o700 and path.stat().st_uid == os.geteuid():
                     path.chmod(0o700)  # made by an older version, or under an odd umask
             return path
-        except FileNotFoundError:  # another process has just removed one of them, for it was empty
+        except (FileNotFoundError, FileExistsError):  # another process has just removed one of them, for it was empty
             if attempt == _FOLDER_ATTEMPTS - 1:
                 raise
             time.sleep(0.001 * attempt)
