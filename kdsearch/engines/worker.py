@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -40,7 +41,7 @@ class Worker:
     """Trains runs of one study, one after the other, until it is finished or ``should_stop`` says so.
 
     ``advance``: called when there is nothing to claim; lets the planner decide, so that a study goes on whoever lives,
-    and returns how many orders it gave. ``parent``: the process that watches this one. ``leave``: ends this process; it
+    and returns how many orders it gave. ``parent``: as :func:`worker_name` takes it. ``leave``: ends this process; it
     is called where a run goes on long after the worker was told to stop.
     """
 
@@ -66,7 +67,7 @@ class Worker:
         self._asked_to_stop = should_stop
         self.data_hash = loaded.study.task.fingerprint()
         self.run_seconds = _BATCH_SECONDS
-        grace = WATCHED_GRACE_SECONDS if parent is not None else _GRACE_SECONDS
+        grace = WATCHED_GRACE_SECONDS if parent not in (None, os.getpid()) else _GRACE_SECONDS
         self.heartbeat = Heartbeat(ledger, record.id, should_stop, leave, grace)
         self._failed_here: set[int] = set()
         self._failing: list[Lease] = []  # in a row, each for the first time

@@ -14,7 +14,11 @@ from kdsearch.ledger.recovery import Holders
 
 
 def worker_name(pid: int | None = None, parent: int | None = None) -> str:
-    """Host, machine, process id and its start; the same of the launcher that started it and watches it, if any."""
+    """Host, machine, process id and its start; the same of the process whose end ends it.
+
+    ``parent``: the launcher that started it and watches it; itself, of a process that is nothing but a worker; none
+    where the process goes on after its work, such as a notebook's.
+    """
     pid = pid or os.getpid()
     name = f"{socket.gethostname()}:{_machine()}:{pid}:{_started(pid)}"
     return name if parent is None else f"{name}:{parent}:{_started(parent)}"
@@ -29,7 +33,8 @@ def is_dead(worker: str) -> bool:
 def known_of(workers: Iterable[str]) -> Holders:
     """What is known of workers, by name: those of this machine that work, and those that are gone, and how.
 
-    One that is frozen, or whose launcher is gone, is none of them: its leases run out.
+    One that is frozen, whose launcher is gone, or whose process is not only a worker, is none of them: its leases run
+    out where nobody renews them.
     """
     alive: list[str] = []
     dead: list[str] = []
@@ -41,7 +46,7 @@ def known_of(workers: Iterable[str]) -> Holders:
         watched = parent is not None and _started(parent) == parent_started
         if _started(pid) != started:
             (crashed if watched else dead).append(worker)
-        elif (watched or parent is None) and _state(pid) not in ("T", "t"):
+        elif watched and _state(pid) not in ("T", "t"):
             alive.append(worker)
     return Holders(alive, dead, crashed)
 

@@ -68,8 +68,8 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
         device=arguments.device,
         advance=advance,
         should_stop=stop,
-        parent=arguments.parent,
-        leave=lambda: os._exit(1),  # the thread that calls it cannot raise in the one that hangs
+        parent=arguments.parent or os.getpid(),
+        leave=_leave,
     )
     ledger.note_other_code(record.id, loaded.code_hash, worker.name)
     say(f"working on {record.name} as {worker.name}, {layout}")
@@ -99,6 +99,13 @@ def _kind(error: KdsearchError) -> Kind:
     if isinstance(error, NothingWorks):
         return "nothing works"
     return "database" if isinstance(error, LedgerError) else "error"
+
+
+def _leave() -> None:
+    """End this process: the thread that calls it cannot raise in the one that hangs."""
+    print("told to stop, and still in a run that reports nothing: the run goes back to the queue", file=sys.stderr)
+    sys.stderr.flush()
+    os._exit(1)
 
 
 def _same_study(loaded: LoadedStudy, ledger: Ledger, name: str) -> None:

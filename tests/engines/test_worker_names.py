@@ -40,7 +40,7 @@ def test_a_worker_is_dead_only_when_its_very_process_is_gone(process: subprocess
 
 def test_a_death_is_a_crash_only_while_the_launcher_lives(process: subprocess.Popen[bytes]) -> None:
     launcher = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    name, alone = worker_name(process.pid, launcher.pid), worker_name(process.pid)
+    name, alone = worker_name(process.pid, launcher.pid), worker_name(process.pid, process.pid)
     assert known_of([name, alone]) == Holders([name, alone], [], [])
     process.kill()
     process.wait()
@@ -57,13 +57,23 @@ def test_an_orphan_and_a_frozen_worker_must_renew_by_themselves(process: subproc
     launcher.wait()
     assert known_of([name]) == Holders([], [], [])
     assert not is_dead(name)
-    own = worker_name(process.pid)
+    own = worker_name(process.pid, process.pid)
+    assert known_of([own]) == Holders([own], [], [])
     process.send_signal(signal.SIGSTOP)
     deadline = time.monotonic() + 5
     while known_of([own]).alive and time.monotonic() < deadline:
         time.sleep(0.01)
     assert known_of([own]) == Holders([], [], [])
     process.send_signal(signal.SIGCONT)
+
+
+def test_a_process_that_is_not_only_a_worker_is_vouched_for_by_nobody(process: subprocess.Popen[bytes]) -> None:
+    """A notebook lives on after its launch has failed: what it holds must run out."""
+    name = worker_name(process.pid)
+    assert known_of([name]) == Holders([], [], [])
+    process.kill()
+    process.wait()
+    assert known_of([name]) == Holders([], [name], [])
 
 
 def test_names_of_older_versions_and_odd_texts_are_nobody_known() -> None:
