@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Mapping
@@ -22,6 +23,9 @@ LARGEST_INTEGER = 2**1023
 
 LARGEST = 1e50
 """The largest number that a metric may take, up or down: statistics take fourth powers of it, sums and differences."""
+
+SMALLEST = 1 / LARGEST
+"""What is nearer to 0 than this is 0 as a metric: the fourth power of a difference of two others is no 0."""
 
 _NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 
@@ -66,6 +70,13 @@ def whole(value: Any) -> Any:
 def plain_values(values: Mapping[Any, Any]) -> dict[Any, Any]:
     """The same names, in the same order, with plain values."""
     return {plain(name): plain(value) for name, value in values.items()}
+
+
+def measured(value: float) -> float:
+    """A value of a metric as statistics can take it: infinite beyond ``LARGEST``, 0 below ``SMALLEST``."""
+    if not abs(value) <= LARGEST:
+        return value if value != value else math.inf if value > 0 else -math.inf
+    return value if abs(value) >= SMALLEST else 0.0
 
 
 def is_number(value: Any) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 import kdsearch as kd
 from kdsearch.data.folds import Fold
@@ -275,6 +276,14 @@ def run_program(*arguments: str, home: Path, timeout: float = 120, **environment
     process = program(*arguments, home=home, **environment)
     output, _ = process.communicate(timeout=timeout)
     return process.returncode, output
+
+
+def runs(process: psutil.Process) -> bool:
+    """Whether a process has not ended; one that has may stand in the table until its parent asks for it."""
+    try:
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def wait_for(condition: Callable[[], Any], seconds: float = 60, what: str = "condition") -> Any:

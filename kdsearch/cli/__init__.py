@@ -9,7 +9,9 @@ def main() -> None:
     """Run the program; Ctrl-C while it is still being loaded ends it without a traceback too."""
     try:
         from kdsearch.cli.app import main as run
+        from kdsearch.tasks.own_process import ends_with_its_work
 
-        run()
+        with ends_with_its_work():
+            run()
     except KeyboardInterrupt:
         sys.exit(130)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -18,7 +19,7 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ENDED, StudyRecord
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import Job, RunContext, RunRequest, RunResult, Scalar
-from kdsearch.values import LARGEST, is_number, plain
+from kdsearch.values import is_number, measured, plain
 
 
 def workspace(record: StudyRecord, run_id: int) -> Path:
@@ -105,9 +106,10 @@ def _checked(result: RunResult, chance: float) -> RunResult:
             f"expected a result that is {' or '.join(ENDED)}, with numbers as objective and score; the task returned "
             f"state {result.state!r}, objective {result.objective!r}, score {result.score!r}"
         )
-    if result.state == "done" and not all(abs(value) <= LARGEST for value in values):
+    values = [measured(value) for value in values]
+    if result.state == "done" and not all(map(math.isfinite, values)):
         return replace(result, state="diverged", objective=chance, score=None if result.score is None else chance)
-    return result
+    return replace(result, objective=values[0], score=None if result.score is None else values[1])
 
 
 def _columns(result: RunResult) -> Mapping[str, Any]:

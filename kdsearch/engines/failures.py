@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 
 from kdsearch import environment
 from kdsearch.engines.artifacts import MissingArtifact
 from kdsearch.errors import KdsearchError, LedgerError, StudyFileError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+_TOO_MANY_FILES = os.strerror(errno.EMFILE)
 
 
 class DiskFull(KdsearchError):
@@ -17,6 +20,10 @@ class DiskFull(KdsearchError):
 
 class NothingWorks(KdsearchError):
     """Run after run raises in this worker: its process is broken, or the task is."""
+
+
+class WornOut(NothingWorks):
+    """Runs worked in this process and do not any more, as where they leave files open: a new one is needed."""
 
 
 INFRASTRUCTURE = (LedgerError, MissingArtifact, StudyFileError, DiskFull, NothingWorks)
@@ -32,3 +39,15 @@ def raise_if_infrastructure(error: BaseException) -> None:
             f"the disk is full: {error}. Free some space below {environment.home()} and launch again; "
             "nothing finished is lost, this run goes back to the queue."
         ) from error
+
+
+def needs_new_process(error: BaseException | None) -> bool:
+    """Whether an error, or one that led to it, says that this process has too many files open."""
+    seen: list[BaseException] = []
+    while error is not None and not any(error is other for other in seen):
+        with contextlib.suppress(Exception):  # one whose own text fails
+            if getattr(error, "errno", None) == errno.EMFILE or _TOO_MANY_FILES in str(error):
+                return True
+        seen.append(error)
+        error = error.__cause__ or error.__context__
+    return False

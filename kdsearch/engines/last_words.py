@@ -11,8 +11,10 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["error", "database", "nothing works", "exception"]
-"""A message for the user; the database is away or refuses; no run works in this process; an accident, its traceback."""
+Kind = Literal["error", "database", "nothing works", "worn out", "exception"]
+"""A message for the user; the database is away or refuses; no run works in this process; none works any more; an
+accident, its traceback.
+"""
 
 _MOST = 12_000  # characters: a pipe takes 64 KiB without a reader, and JSON escapes may need five bytes for each
 

@@ -158,6 +158,8 @@ class LocalEngine:
             raise KdsearchError(words.message)
         self.coordinator.recover()
         self._read_losses()
+        if words is not None and words.kind == "worn out":
+            return worker.restarts
         if "crashed" in self._lost.get(worker.name, ()):
             self._count_death(f"{message}. Its last words:\n{said}")
             return worker.restarts

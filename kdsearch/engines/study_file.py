@@ -17,7 +17,6 @@ from kdsearch.engines.devices import gpus
 from kdsearch.engines.helper_modules import elsewhere
 from kdsearch.engines.study_modules import load_module
 from kdsearch.engines.teacher import given_weights
-from kdsearch.engines.unchanged_process import unchanged_process
 from kdsearch.errors import DataError, KdsearchError, StudyFileError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
@@ -28,7 +27,11 @@ from kdsearch.study.budget import Budget, Confirm
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.bound_values import Bound
 from kdsearch.tasks.function import FunctionTask
+from kdsearch.tasks.unchanged_process import unchanged_process
 from kdsearch.values import wrong_json
+
+_being_read: set[Path] = set()
+"""Study files whose code is running now."""
 
 
 @dataclass(frozen=True)
@@ -189,6 +192,13 @@ def load_study(path: str | Path, preset: str | None = None) -> Study:
 def _import(path: Path) -> dict[str, object]:
     if path.suffix != ".py":
         raise StudyFileError(f"{path} is not a Python file: expected a name that ends in .py")
+    own = path.resolve()
+    if own in _being_read:
+        raise StudyFileError(
+            f"{path} reads itself: what launches or loads it stands at its top level. Put that below "
+            'if __name__ == "__main__":'
+        )
+    _being_read.add(own)
     try:
         # What it prints is no part of what a command prints: an export to stdout stays CSV or JSON.
         with unchanged_process(), contextlib.redirect_stdout(sys.stderr):
@@ -196,7 +206,6 @@ def _import(path: Path) -> dict[str, object]:
     except KdsearchError:
         raise
     except (Exception, SystemExit) as error:
-        own = path.resolve()
         frames = [row for row in traceback.extract_tb(error.__traceback__) if Path(row.filename).resolve() == own]
         where = f"{path}, line {frames[-1].lineno}: {frames[-1].line}" if frames else str(path)
         if isinstance(error, SyntaxError):
@@ -205,3 +214,5 @@ def _import(path: Path) -> dict[str, object]:
             f"the study file fails to import.\n  {where}\n  {type(error).__name__}: {error}\n"
             "Mend the file and call the same command again."
         ) from error
+    finally:
+        _being_read.discard(own)

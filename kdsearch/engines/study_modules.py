@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
@@ -28,16 +29,36 @@ __path__: list[str] = []  # what makes this file a package, whose modules the fi
 _FILES = "KDSEARCH_STUDY_MODULES"
 """Variable of the environment that names the file of each module, for processes that this one starts."""
 
+_choosers: set[Path] = set()
+"""The study file that has chosen how ``multiprocessing`` starts processes."""
+
 
 def load_module(path: Path) -> ModuleType:
     """The study file as a module, read anew."""
     path = path.resolve()
     name = f"{__name__}.{path.stem.replace('.', '_')}"
     os.environ[_FILES] = json.dumps({**_files(), name: str(path)})
+    _forget_start_method()
     sys.modules.pop(name, None)
     make_importable(path.parent)
     importlib.invalidate_caches()  # a helper may have been written a moment ago
-    return importlib.import_module(name)
+    before = _start_method()
+    try:
+        return importlib.import_module(name)
+    finally:
+        if before is None and _start_method() is not None:
+            _choosers.add(path)
+
+
+def _start_method() -> str | None:
+    return multiprocessing.get_start_method(allow_none=True)
+
+
+def _forget_start_method() -> None:
+    """Undo what a study file that was read before has set: a second ``set_start_method`` in one process raises."""
+    if _choosers:
+        multiprocessing.set_start_method(None, force=True)
+        _choosers.clear()
 
 
 def _files() -> dict[str, str]:

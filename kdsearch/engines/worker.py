@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from kdsearch.engines.execution import clear_workspace, job_of, outcome_of
-from kdsearch.engines.failures import NothingWorks, raise_if_infrastructure
+from kdsearch.engines.failures import NothingWorks, WornOut, needs_new_process, raise_if_infrastructure
 from kdsearch.engines.heartbeat import Heartbeat
 from kdsearch.engines.study_file import LoadedStudy
 from kdsearch.engines.worker_names import worker_name
@@ -19,7 +19,7 @@ from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.tasks.base import Job, RunResult
-from kdsearch.tasks.own_process import own_process
+from kdsearch.tasks.unchanged_process import users_code
 
 _BATCH_SECONDS = 0.5
 _LARGEST_CLAIM = 32
@@ -105,6 +105,11 @@ class Worker:
         finally:
             self.close()
 
+    @property
+    def has_worked(self) -> bool:
+        """Whether any run has been trained here without an exception."""
+        return bool(self._worked)
+
     def should_stop(self) -> bool:
         """Whether this worker was told to stop, by its caller or through the ledger."""
         return self._asked_to_stop() or self.heartbeat.stop_requested
@@ -178,6 +183,8 @@ class Worker:
     def fail(self, lease: Lease, error: BaseException) -> None:
         """Record an exception of one run, or raise it: infrastructure errors end this worker."""
         raise_if_infrastructure(error)
+        if self.has_worked and needs_new_process(error):
+            raise WornOut(f"this process has too many files open after its runs: {error}") from error
         known = isinstance(error, KdsearchError)
         self._fail(lease, str(error) if known else "".join(traceback.format_exception(error)))
 
@@ -187,7 +194,7 @@ class Worker:
             return None
         try:
             job = self.job(lease)
-            with own_process():
+            with users_code():
                 outcome = self._outcome(lease, self.loaded.study.task.train(job.request, job.context))
         except RunInterrupted:
             if self.should_stop() or not self.heartbeat.holds(lease):
@@ -250,7 +257,7 @@ class Worker:
             clear_workspace(self.record, lease.run_id)
         if self._nothing_works():
             last = (error.strip().splitlines() or ["no message"])[-1]
-            raise NothingWorks(
+            raise (WornOut if self.has_worked else NothingWorks)(
                 f"{len(self._failing)} runs in a row raised an exception in this worker, the last one:\n  {last}\n"
                 f"The whole traceback: kdsearch logs {lease.run_id}. Mend the cause and launch again; "
                 "--retry-failed brings back runs that failed for good."

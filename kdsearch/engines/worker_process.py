@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from kdsearch.engines.coordinator import Coordinator
-from kdsearch.engines.failures import NothingWorks
+from kdsearch.engines.failures import NothingWorks, WornOut, needs_new_process
 from kdsearch.engines.last_words import Kind, LastWords
 from kdsearch.engines.layouts import layout_for
 from kdsearch.engines.population import make_worker
@@ -22,6 +23,13 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.studies import difference, to_json
 
 QUEUED = 2
+_START = """import json, sys
+sys.path[:] = json.loads(sys.argv[1])["path"]
+from kdsearch.engines.worker_process import main
+from kdsearch.tasks.own_process import ends_with_its_work
+with ends_with_its_work():
+    main()
+"""
 LAUNCHER_SECONDS = 5.0  # without a decision of a launcher, until workers plan by themselves
 
 
@@ -30,8 +38,9 @@ class WorkerArguments:
     """What a worker process is told; ``parent`` is the process whose end ends it too.
 
     ``preset``: empty for the one that fits the hardware. ``population``: how many runs train at once; ``None``: as many
-    as are measured to be fastest. ``words``: descriptor of the pipe that takes its last words. The database comes from
-    the environment: a command line would show its password to every user of the machine.
+    as are measured to be fastest. ``words``: descriptor of the pipe that takes its last words. ``path``: where it finds
+    modules. The database comes from the environment: a command line would show its password to every user of the
+    machine.
     """
 
     study_file: str
@@ -40,10 +49,25 @@ class WorkerArguments:
     parent: int | None = None
     population: int | None = None
     words: int | None = None
+    path: list[str] = field(default_factory=lambda: search_path())
 
     def command(self) -> list[str]:
-        """The command line of such a worker."""
-        return [sys.executable, "-m", "kdsearch.engines.worker_process", json.dumps(asdict(self))]
+        """The command line of such a worker.
+
+        It finds modules where this process does. By ``-m`` the working folder would come first, and a ``random.py``
+        that happens to lie there would hide Python's own.
+        """
+        return [sys.executable, "-P", "-c", _START, json.dumps(asdict(self))]
+
+
+def search_path() -> list[str]:
+    """Where this process finds modules, in words that hold in another one too."""
+    found = []
+    for folder in sys.path:
+        if isinstance(folder, str):
+            with contextlib.suppress(OSError):  # the working folder is gone
+                found.append(folder or os.getcwd())
+    return found
 
 
 def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: None) -> None:
@@ -75,13 +99,18 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
     say(f"working on {record.name} as {worker.name}, {layout}")
     if layout.width > 1:
         ledger.log_event(record.id, "population", f"worker {worker.name} trains {layout}")
-    worker.run_until_finished()
+    try:
+        worker.run_until_finished()
+    except LedgerError as error:
+        if worker.has_worked and needs_new_process(error):
+            raise WornOut(str(error)) from error
+        raise
     phase = ledger.study_by_id(record.id).phase
     say(f"{record.name} is finished" if phase == "finished" else f"stopped while {record.name} is in phase {phase}")
 
 
 def main() -> None:
-    """Entry of ``python -m kdsearch.engines.worker_process``."""
+    """Entry of a worker process; its one argument is :class:`WorkerArguments` as JSON."""
     arguments = WorkerArguments(**json.loads(sys.argv[1]))
     words = LastWords(arguments.words)
     try:
@@ -96,6 +125,8 @@ def main() -> None:
 
 
 def _kind(error: KdsearchError) -> Kind:
+    if isinstance(error, WornOut):
+        return "worn out"
     if isinstance(error, NothingWorks):
         return "nothing works"
     return "database" if isinstance(error, LedgerError) else "error"
@@ -126,7 +157,3 @@ def _stop_flag(parent: int | None) -> Callable[[], bool]:
     signal.signal(signal.SIGINT, ask)
     # Compared with the process that started us: an orphan's new parent may be any init process.
     return lambda: asked or (parent is not None and os.getppid() != parent)
-
-
-if __name__ == "__main__":
-    main()

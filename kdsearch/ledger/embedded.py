@@ -35,6 +35,7 @@ _RECOVERY_SECONDS = 600.0  # after a crash, a server reads its log before it ans
 _START_ATTEMPTS = 5
 _STOP_SECONDS = 60.0
 _PAUSE_SECONDS = 0.05
+_END_PAUSE_SECONDS = 0.01
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS)
 
 
@@ -74,11 +75,26 @@ def stop(folder: Path | None = None) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.send_signal(how)
             process.resume()  # a frozen one takes no signal
-        with contextlib.suppress(psutil.TimeoutExpired):
-            process.wait(_STOP_SECONDS)
+        if _ends(process, _STOP_SECONDS):
             remove_socket_folder(Path(lines[4]))
             return True
     raise LedgerError(f"the database server in {folder or default_folder()} (process {process.pid}) does not end.")
+
+
+def _ends(process: psutil.Process, seconds: float) -> bool:
+    """Whether a process ends within so many seconds; one that its parent has not asked for yet has ended.
+
+    The parent of a server is the first process of the machine or container, and some ask every few seconds.
+    """
+    import psutil
+
+    deadline = time.monotonic() + seconds
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_END_PAUSE_SECONDS)
+    return True
 
 
 def status(folder: Path | None = None) -> ServerStatus:
@@ -193,6 +209,7 @@ def _initialise(folder: Path, account: ServerAccount) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
     if (folder / "PG_VERSION").exists():
         _check_version(folder, account)
+        account.check_owner(folder)
         return
     if folder.exists() and any(folder.iterdir()):
         raise LedgerError(f"expected a database or nothing in {folder}, found other files. Move that folder away.")
@@ -261,7 +278,11 @@ def _run(folder: Path, socket: Path, account: ServerAccount, lock: int) -> Serve
     if started.returncode != 0 or not started.stdout.strip().isdigit():
         raise LedgerError(_start_failure(folder, started.stderr or "the shell failed"))
     pid = int(started.stdout)
-    while psutil.pid_exists(pid):
+    try:
+        process = psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+    while not _ends(process, 0):
         found = status(folder)
         if found.pid == pid:
             return found

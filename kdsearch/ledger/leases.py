@@ -17,8 +17,10 @@ from kdsearch.data.folds import FIRST, Fold
 from kdsearch.ledger import queries, schema, studies
 from kdsearch.ledger.records import Kind, Pool
 from kdsearch.tasks.base import Scalar
+from kdsearch.texts import shortened
 
 MAX_FAILURES = 3
+_LONGEST_ERROR, _LONGEST_LINE = 20_000, 2_000
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ def finish(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
 def fail(connection: Connection, study_id: int, lease: Lease, error: str) -> str | None:
     """Record an exception and its event: the run is queued again, or ``failed`` after three.
 
+    The event has a long text whole, the run its first and last part.
     Returns the run's state, ``None`` when the lease was lost.
     """
     text = studies.storable(error)
@@ -203,11 +206,11 @@ def fail(connection: Connection, study_id: int, lease: Lease, error: str) -> str
             RETURNING state
             """
         ),
-        {"error": text, "most": MAX_FAILURES, "id": lease.run_id, "token": lease.token},
+        {"error": shortened(text, _LONGEST_ERROR), "most": MAX_FAILURES, "id": lease.run_id, "token": lease.token},
     ).scalar()
     if state is not None:
         last = (text.strip().splitlines() or ["no message"])[-1]
-        message = f"run {lease.run_id} attempt {lease.attempt}: {last}"
+        message = f"run {lease.run_id} attempt {lease.attempt}: {shortened(last, _LONGEST_LINE)}"
         studies.log_event(connection, study_id, "exception", message, {"traceback": text}, lease.run_id)
     return state
 

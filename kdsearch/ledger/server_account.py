@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import shlex
 import shutil
 import stat
 import subprocess
@@ -100,9 +101,28 @@ class ServerAccount:
         if self.switch:
             os.chown(folder, self.uid, self.gid)
 
+    def check_owner(self, folder: Path) -> None:
+        """Raise ``LedgerError`` where a database is not this account's, as one that root has copied."""
+        owner = folder.stat().st_uid
+        if owner != self.uid:
+            name = _name(self.uid)
+            raise LedgerError(
+                f"the database in {folder} belongs to the user {_name(owner)}, and its server would run as {name}, who "
+                f"may not read it. If it is a copy, give it to that user: chown -R {name}: "
+                f"{shlex.quote(str(folder))} (cp -a keeps the owner). Else run kdsearch as the user who began it, or "
+                f"set {environment.HOME} to another folder."
+            )
+
     def can_enter(self, folder: Path) -> bool:
         """Whether this account reaches the folder, through all above it."""
         return not self.switch or self.run(["/bin/sh", "-c", 'test -x "$1"', "sh", str(folder)]).returncode == 0
+
+
+def _name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def _wheel_programs() -> Path:

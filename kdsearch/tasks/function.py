@@ -19,12 +19,13 @@ from kdsearch.errors import StudyFileError
 from kdsearch.tasks.base import RunContext, RunRequest, RunResult, Scalar, Task
 from kdsearch.tasks.bound_values import Bound, bound_values, name_of, source_files
 from kdsearch.tasks.fold import Fold
-from kdsearch.tasks.own_process import own_process
+from kdsearch.tasks.unchanged_process import users_code
 from kdsearch.values import (
     LARGEST,
     Declared,
     is_number,
     is_whole,
+    measured,
     plain,
     plain_values,
     shown,
@@ -43,8 +44,8 @@ class FunctionTask(Declared):
 
     The callable gets ``params`` (dict), ``seed`` (int) and ``report(epoch, objective)``, which it may call after each
     evaluation. A value that is not finite, or beyond 1e50 either way, makes the run ``diverged``, with ``chance`` as
-    its objective. Where it returns no score, reports compare objectives on fresh seeds. Numbers are Python's, numpy's
-    or torch's.
+    its objective; one that is nearer to 0 than 1e-50 counts as 0. Where it returns no score, reports compare objectives
+    on fresh seeds. Numbers are Python's, numpy's or torch's.
     ``chance``: required; what a model that has learnt nothing reaches, and no more than any run that went well.
     ``chance_assumed``: the study does not give it, so that a value below it ends the study: diverging would be better.
     ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a placeholder.
@@ -177,7 +178,7 @@ class FunctionTask(Declared):
         begin = time.perf_counter()
         own = request.fold
         fold = {"fold": Fold(own.number, own.partition, self.folds)} if self.folds else {}
-        with own_process():
+        with users_code():
             value = self.function(dict(request.params), request.seed, report, **fold)
         objective, score = _split(value, self._name)
         finite = math.isfinite(objective) and (score is None or math.isfinite(score))
@@ -254,7 +255,7 @@ def _split(value: Any, name: str) -> tuple[float, float | None]:
 
 
 def _number(value: Any) -> float | None:
-    """A value as a float; infinite where it is beyond what statistics can add up; ``None`` where it is no number.
+    """A value as a float, as statistics can take it; ``None`` where it is no number.
 
     Arrays and tensors of one element are the number that they hold. Texts, and True and False, are no numbers.
     """
@@ -268,7 +269,7 @@ def _number(value: Any) -> float | None:
             number = float(value)
         except (OverflowError, ValueError):  # a whole number or a fraction beyond any float
             return -math.inf if value < 0 else math.inf
-        return number if abs(number) <= LARGEST or math.isnan(number) else math.copysign(math.inf, number)
+        return measured(number)
     return None
 
 

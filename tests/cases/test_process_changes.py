@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import math
+import multiprocessing
 import os
+import re
 import signal
 import sys
 from dataclasses import replace
@@ -19,7 +22,7 @@ from kdsearch import environment
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.study_file import load
-from kdsearch.errors import KdsearchError
+from kdsearch.errors import KdsearchError, StudyFileError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.report import build, render
 from kdsearch.search.gp.encoding import Encoding
@@ -53,14 +56,54 @@ def test_a_file_that_changes_the_process_changes_it_for_itself_alone(
     assert environment.home() == tmp_path / "mine"
 
 
-def run(ledger: Ledger, train: Any, space: dict[str, Any]) -> Any:
+def test_a_file_that_wraps_or_closes_the_streams_leaves_them_open(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A wrapper closes what it wraps when it is deleted: people write this line for another encoding."""
+    Path(tmp_path / "own.py").write_text(
+        "import io, sys\nsys.stdout = io.TextIOWrapper(sys.stdout.buffer, encoding='utf-8')\nprint('wrapped')\n"
+        "sys.stderr = io.TextIOWrapper(sys.stderr.detach(), encoding='utf-8')\nsys.stderr.close()\n" + STUDY
+    )
+    with os.fdopen(os.dup(1), "w") as out, os.fdopen(os.dup(2), "w") as err, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        patch.setattr(sys, "stderr", err)
+        load(tmp_path / "own.py")
+        gc.collect()
+        print("to stdout")
+        print("to stderr", file=sys.stderr)
+    assert capfd.readouterr() == ("to stdout\n", "wrapped\nto stderr\n")
+
+
+def test_a_file_that_is_read_twice_may_choose_how_processes_start(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text("import multiprocessing\nmultiprocessing.set_start_method('spawn')\n" + STUDY)
+    before = multiprocessing.get_start_method(allow_none=True)
+    try:
+        multiprocessing.set_start_method(None, force=True)
+        load(tmp_path / "own.py")
+        load(tmp_path / "own.py")
+        assert multiprocessing.get_start_method() == "spawn"
+    finally:
+        multiprocessing.set_start_method(before, force=True)
+
+
+@pytest.mark.parametrize("call", ["kd.launch(__file__)", "kd.load(__file__)"])
+def test_a_file_that_launches_itself_while_it_is_read(tmp_path: Path, call: str) -> None:
+    (tmp_path / "own.py").write_text(f"{STUDY}{call}\n")
+    with pytest.raises(StudyFileError, match=r"own.py reads itself.*if __name__ == .__main__.:"):
+        load(tmp_path / "own.py")
+    (tmp_path / "own.py").write_text(f"{STUDY}if __name__ == '__main__':\n    {call}\n")
+    assert load(tmp_path / "own.py").study.name == "own"
+
+
+def run(ledger: Ledger, train: Any, space: dict[str, Any], *, seeds: int = 2, **fields: Any) -> Any:
     study = kd.Study(
         "own",
         train,
         space,
         search=kd.Fixed(seeds=2),
         budget=kd.Budget(runs=24),
-        confirm=kd.Confirm(seeds=2, finalists=1),
+        confirm=kd.Confirm(seeds=seeds, finalists=1),
+        **fields,
     )
     record, _ = ledger.open_study(replace(declaration(study), source_file="/somewhere/own.py"))
     DebugEngine(Coordinator(ledger, study, record, 2), Loaded(study)).run()  # type: ignore[arg-type]
@@ -105,6 +148,54 @@ def test_a_function_that_has_numpy_raise_and_removes_its_folder(
         monkeypatch.chdir(tmp_path)
 
 
+def test_what_a_run_does_to_its_process_ends_with_the_run(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    seen: list[tuple[str, str, Any, bool]] = []
+    before = os.getcwd(), np.geterr()["over"], signal.getsignal(signal.SIGTERM), True
+
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        mine = os.environ.get("KDSEARCH_HOME") is not None
+        seen.append((os.getcwd(), np.geterr()["over"], signal.getsignal(signal.SIGTERM), mine))
+        os.chdir("/")
+        np.seterr(all="raise")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        os.environ["OF_THE_RUN"] = "kept"
+        for name in [name for name in os.environ if name != "OF_THE_RUN"]:
+            del os.environ[name]
+        print("said", flush=True)
+        sys.stdout.close()
+        return float(params["x"])
+
+    saved = dict(os.environ)
+    try:
+        results = run(ledger, train, {"x": kd.uniform(0, 1)})
+        assert os.environ["OF_THE_RUN"] == "kept", "what it sets is its own"
+    finally:
+        os.environ.clear()
+        os.environ.update(saved)
+    assert {state.state for state in results.runs} == {"done"}
+    assert set(seen) == {before}
+    assert not sys.stdout.closed
+
+
+def test_a_traceback_of_megabytes_is_kept_whole_once(ledger: Ledger) -> None:
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        if seed == 1:
+            raise ValueError("begin " + "x" * 3_000_000 + " end")
+        return float(params["x"])
+
+    results = run(ledger, train, {"x": kd.uniform(0, 1)})
+    failed = next(run for run in results.runs if run.state == "failed")
+    assert failed.error is not None
+    assert len(failed.error) < 21_000
+    assert failed.error.rstrip().endswith(" end")
+    whole = [event for event in results.events if event.run_id == failed.id and event.kind == "exception"]
+    assert all(len(event.data["traceback"]) > 3_000_000 and len(event.message) < 3_000 for event in whole)
+    assert len(whole) == 3
+
+
 @pytest.mark.parametrize("bounds", [(5e-324, 1e308), (1e-300, 1e10), (1e-308, 10.0), (1e-300, 1e-200), (1e200, 1e300)])
 def test_a_logarithmic_range_of_any_width(ledger: Ledger, bounds: tuple[float, float]) -> None:
     low, high = bounds
@@ -120,6 +211,25 @@ def test_a_logarithmic_range_of_any_width(ledger: Ledger, bounds: tuple[float, f
     results = run(ledger, lambda params, seed, report: math.log10(params["x"]) / 400 + 1, {"x": dimension})
     assert results.study.phase == "finished"
     assert len({row.params["x"] for row in results.configurations.values()}) > 2
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-160, 3e-50, 1e-49, 1e-30, 1e30, 1e49])
+@pytest.mark.filterwarnings("error:.*(overflow|invalid value|divide by zero):RuntimeWarning")
+def test_values_of_any_size(ledger: Ledger, scale: float) -> None:
+    """Down to 1e-50, where a value counts as 0: statistics square differences of values, and square the squares."""
+
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        noise = np.random.default_rng([seed, int(1e9 * params["x"])]).standard_normal()
+        report(1, scale)
+        return float((1 + params["x"] + 0.1 * noise) * scale)
+
+    results = run(ledger, train, {"x": kd.uniform(0, 1)}, baselines={"middle": {"x": 0.5}}, seeds=6, chance=-1e50)
+    assert results.study.phase == "finished"
+    assert {run.state for run in results.runs} == {"done"}
+    zero = scale < 1e-50
+    assert all((run.objective == 0) == zero for run in results.runs)
+    text = render(build(results), "table", width=100) + str([event.data for event in results.events])
+    assert not re.search(r"\b(nan|inf)\b", text, re.IGNORECASE), text
 
 
 @pytest.mark.parametrize("value", ["nan", "1e30", "inf", "-1", "0", "soon"])

@@ -176,7 +176,9 @@ def test_a_killed_worker_of_a_population_loses_nothing_that_was_stored(home: Pat
     try:
         wait_for(lambda: _states(home)["done"] >= 4 and _states(home)["leased"] >= 4, what="runs that ended")
         (worker,) = [
-            row for row in psutil.Process(launch.pid).children() if "kdsearch.engines.worker_process" in row.cmdline()
+            row
+            for row in psutil.Process(launch.pid).children()
+            if "kdsearch.engines.worker_process" in " ".join(row.cmdline())
         ]
         worker.send_signal(signal.SIGSTOP)
         before, held = _objectives(home), _states(home)["leased"]

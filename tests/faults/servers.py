@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import sqlalchemy as sa
+from support import runs, wait_for
 
 from kdsearch.ledger.server_account import ServerAccount
 
@@ -88,7 +89,8 @@ class TcpServer:
         children = self.process.children()
         with contextlib.suppress(psutil.NoSuchProcess):
             os.kill(self.process.pid, how)
-        psutil.wait_procs([self.process, *children], timeout=30)
+        family = [self.process, *children]
+        wait_for(lambda: not any(map(runs, family)), what="the end of the server")
         self.process = None
 
     def sql(self, statement: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import stat
@@ -18,6 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 import sqlalchemy as sa
+from support import runs, wait_for
 
 from kdsearch import environment
 from kdsearch.errors import LedgerError
@@ -54,7 +56,7 @@ def crash(folder: Path) -> None:
     family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     for process in family:
         process.kill()
-    psutil.wait_procs(family, timeout=10)
+    wait_for(lambda: not any(map(runs, family)), what="the end of the server")
 
 
 def as_nobody(code: str, *, home: Path | str = "/") -> subprocess.CompletedProcess[str]:
@@ -385,6 +387,23 @@ def test_two_users_of_a_machine_have_a_database_each(folder: Path) -> None:
         assert done.returncode == 0, done.stderr
         assert "host=" in done.stdout
         assert done.stdout.strip().endswith("True")
+
+
+@AS_ROOT
+def test_a_copy_that_root_made_is_refused_with_what_helps(folder: Path) -> None:
+    embedded.start(folder)
+    embedded.stop(folder)
+    copy = folder.with_name("a copy")
+    shutil.copytree(folder, copy)
+    with pytest.raises(LedgerError, match=r"belongs to the user root.* chown -R \w+: '.*a copy'") as refused:
+        embedded.start(copy)
+    helps = re.search("chown -R .*a copy'", str(refused.value))
+    assert helps is not None
+    subprocess.run(["sh", "-c", helps[0]], check=True)
+    try:
+        assert select_one(embedded.start(copy)) == 1
+    finally:
+        embedded.stop(copy)
 
 
 @AS_ROOT

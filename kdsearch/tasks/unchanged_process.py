@@ -1,0 +1,91 @@
+"""What a user's code changes in the process that reads its file or trains its runs, and is put back afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from kdsearch.tasks.own_process import own_process
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_READ_HERE = ("KDSEARCH_", "PG", "HOME", "XDG_", "TMPDIR", "PATH")
+"""Beginnings of the names of variables that kdsearch, libpq and the embedded server read."""
+
+
+@contextlib.contextmanager
+def users_code() -> Iterator[None]:
+    """Train a run: what its code does to the process ends with it, and so does a child that it forks."""
+    with own_process(), unchanged_process():
+        yield
+
+
+@contextlib.contextmanager
+def unchanged_process() -> Iterator[None]:
+    """Put back the working folder, how numpy takes floating-point errors, what Ctrl-C and a stop do, and the streams.
+
+    With numpy's errors raised the planner's own arithmetic would end a study, and with Ctrl-C ignored nothing would.
+    Of the environment, variables that kdsearch reads come back where they are gone; others stay as the code has them.
+    """
+    try:
+        folder = os.getcwd()
+    except OSError:
+        folder = None
+    main = threading.current_thread() is threading.main_thread()
+    handlers = {number: signal.getsignal(number) for number in _SIGNALS} if main else {}
+    variables = {name: value for name, value in os.environ.items() if name.startswith(_READ_HERE)}
+    errors, streams = np.geterr(), (sys.stdout, sys.stderr)
+    sys.stdout, sys.stderr = _lent(sys.stdout), _lent(sys.stderr)
+    try:
+        yield
+    finally:
+        np.seterr(**errors)
+        sys.stdout, sys.stderr = streams
+        for name, value in variables.items():
+            os.environ.setdefault(name, value)
+        for number, handler in handlers.items():
+            if handler is not None and signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
+        if folder is not None:
+            with contextlib.suppress(OSError):
+                os.chdir(folder)
+
+
+class _Lent:
+    """A stream that a user's code may close, detach or wrap in another: the process goes on using it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    @property
+    def buffer(self) -> Any:
+        """The bytes below, which a wrapper closes when it is deleted."""
+        return _Lent(self._stream.buffer)
+
+    def detach(self) -> Any:
+        """The bytes below; they stay attached."""
+        return self.buffer
+
+    def close(self) -> None:
+        """Write out what waits; the stream stays open."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.close()
+
+
+def _lent(stream: Any) -> Any:
+    return stream if stream is None or isinstance(stream, _Lent) else _Lent(stream)
