@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 from collections import Counter
@@ -30,7 +31,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     embedded.stop(folder / "postgres")
 
 
+@functools.cache
 def launched(home: Path, name: str, data: str) -> dict[str, Any]:
+    """The report of a study that is launched once, whichever test comes first."""
     study = str(STUDIES / f"{name}.py")
     code, output = run_program("launch", study, "--preset", "smoke", "--population", "1", home=home, KDSEARCH_DATA=data)
     assert code == 0, output

