@@ -51,7 +51,7 @@ def test_spread_of_a_known_table() -> None:
     assert found.above == 1
 
 
-@pytest.mark.parametrize("figure", ["0.813", "0.751", "0.023", "25 %", "95 %", "0.031", "0.040", "+0.003"])
+@pytest.mark.parametrize("figure", ["0.812", "0.7515", "0.023", "25 %", "95 %", "0.031", "0.041", "+0.002"])
 def test_figures_stand_in_the_benchmarks(figure: str) -> None:
     assert figure in README
     assert figure in PAGES["benchmarks.md"]
