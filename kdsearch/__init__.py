@@ -1,18 +1,25 @@
 """Hyperparameter search for knowledge distillation whose answer is not luck.
 
-Used in a study file as ``import kdsearch as kd``. Importing it imports neither torch nor optuna nor ray.
+Used in a study file as ``import kdsearch as kd``. Each name is imported at its first use, so that a command begins at
+once and none imports torch, optuna or ray without need.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kdsearch.errors import KdsearchError
-from kdsearch.space import categorical, integer, log, uniform, when
-from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, Published
-from kdsearch.study.declaration import Study
-from kdsearch.tasks.fold import Fold
+if TYPE_CHECKING:
+    from kdsearch import data, tasks
+    from kdsearch.engines.launch import launch
+    from kdsearch.engines.study_file import load_study as load
+    from kdsearch.errors import KdsearchError
+    from kdsearch.integrations.optuna_objective import objective
+    from kdsearch.integrations.ray_trainable import ray_space, trainable
+    from kdsearch.space import categorical, integer, log, uniform, when
+    from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, Published
+    from kdsearch.study.declaration import Study
+    from kdsearch.tasks.fold import Fold
 
 __all__ = [
     "Adaptive",
@@ -37,23 +44,27 @@ __all__ = [
     "when",
 ]
 
-_LAZY = {
-    "data": ("kdsearch.data", None),
-    "tasks": ("kdsearch.tasks", None),
-    "launch": ("kdsearch.engines.launch", "launch"),
-    "load": ("kdsearch.engines.study_file", "load_study"),
-    "objective": ("kdsearch.integrations.optuna_objective", "objective"),
-    "trainable": ("kdsearch.integrations.ray_trainable", "trainable"),
-    "ray_space": ("kdsearch.integrations.ray_trainable", "ray_space"),
+_MODULES = {
+    **dict.fromkeys(("Adaptive", "Budget", "Confirm", "Fixed", "Published"), "kdsearch.study.budget"),
+    **dict.fromkeys(("categorical", "integer", "log", "uniform", "when"), "kdsearch.space"),
+    **dict.fromkeys(("ray_space", "trainable"), "kdsearch.integrations.ray_trainable"),
+    "Fold": "kdsearch.tasks.fold",
+    "KdsearchError": "kdsearch.errors",
+    "Study": "kdsearch.study.declaration",
+    "launch": "kdsearch.engines.launch",
+    "load": "kdsearch.engines.study_file",
+    "objective": "kdsearch.integrations.optuna_objective",
 }
+_PACKAGES = ("data", "tasks")
+_OTHER_NAMES = {"load": "load_study"}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
+    if name in _PACKAGES:
+        return importlib.import_module(f"kdsearch.{name}")
+    if name not in _MODULES:
         raise AttributeError(f"module 'kdsearch' has no attribute {name!r}; it has: {', '.join(__all__)}")
-    module, attribute = _LAZY[name]
-    loaded = importlib.import_module(module)
-    return loaded if attribute is None else getattr(loaded, attribute)
+    return getattr(importlib.import_module(_MODULES[name]), _OTHER_NAMES.get(name, name))
 
 
 def __dir__() -> list[str]:

@@ -8,10 +8,13 @@ __all__ = ["main"]
 def main() -> None:
     """Run the program; Ctrl-C while it is still being loaded ends it without a traceback too."""
     try:
-        from kdsearch.cli.app import main as run
-        from kdsearch.tasks.own_process import ends_with_its_work
+        from kdsearch.interrupts import safe_interrupts
 
-        with ends_with_its_work():
-            run()
+        with safe_interrupts():
+            from kdsearch.cli.app import main as run
+            from kdsearch.tasks.own_process import ends_with_its_work
+
+            with ends_with_its_work():
+                run()
     except KeyboardInterrupt:
         sys.exit(130)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from kdsearch.engines.optuna_mirror import Mirror
 from kdsearch.engines.queue_depth import QueueDepth
 from kdsearch.engines.worker_names import known_of
+from kdsearch.interrupts import raise_lost
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.queries import Memory, SearchState
 from kdsearch.ledger.records import StudyRecord
@@ -119,6 +120,7 @@ class Coordinator:
 
         Where runs are taken as fast as they are planned, it ends all the same: workers must be watched.
         """
+        raise_lost()
         self.recover()
         until = time.monotonic() + _PLANNING_SECONDS
         while self.advance() and time.monotonic() < until:

@@ -17,6 +17,7 @@ from kdsearch.engines.execution import clear_ended_workspaces
 from kdsearch.engines.local import LocalEngine
 from kdsearch.engines.study_file import LoadedStudy, load
 from kdsearch.errors import KdsearchError
+from kdsearch.interrupts import safe_interrupts
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord, StudyResults
 from kdsearch.tasks.base import RunRequest, TrainsTogether
@@ -113,12 +114,13 @@ class Launch:
         clear_ended_workspaces(self.record, self.ledger)
         before = self.ledger.ended_runs(self.record.id)
         begin, processor = time.monotonic(), _cpu_seconds()
-        if self.engine == "debug":
-            use_slot(self.places[0].device)
-            engine = DebugEngine(self._coordinator(), self.loaded, self.places[0].device, self.population or 1)
-            engine.run(observe)
-        else:
-            LocalEngine(self._coordinator(), self.places, self.loaded.path, self.population).run(observe)
+        with safe_interrupts():
+            if self.engine == "debug":
+                use_slot(self.places[0].device)
+                engine = DebugEngine(self._coordinator(), self.loaded, self.places[0].device, self.population or 1)
+                engine.run(observe)
+            else:
+                LocalEngine(self._coordinator(), self.places, self.loaded.path, self.population).run(observe)
         results = self.ledger.results(self.record.id)
         clear_ended_workspaces(self.record, self.ledger)
         took = time.monotonic() - begin, _cpu_seconds() - processor

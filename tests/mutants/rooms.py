@@ -30,7 +30,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engines/launch.py": ("engines/test_launch.py", "cli/test_launch.py"),
     "engines/study_file.py": ("engines/test_study_file.py", "engines/test_code_hash.py", "cases/test_beside.py"),
     "engines/local.py": ("engines/test_restarts.py", "engines/test_launch.py"),
-    "engines/worker_process.py": ("engines/test_last_words.py", "engines/test_launch.py", "engines/test_population.py"),
+    "engines/worker_process.py": (
+        "engines/test_last_words.py",
+        "cases/test_worker_processes.py",
+        "engines/test_launch.py",
+        "engines/test_population.py",
+    ),
     "engines/last_words.py": ("engines/test_last_words.py", "engines/test_restarts.py"),
     "engines/heartbeat.py": ("engines/test_heartbeat.py", "engines/test_population.py"),
     "engines": (
@@ -69,6 +74,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "training": ("training", "tasks/video_hashing/test_training.py"),
     "tasks/function.py": ("tasks/test_function.py", "study", "cases/test_function_values.py"),
     "tasks/bound_values.py": ("cases/test_function_values.py", "study/test_functions.py", "tasks/test_function.py"),
+    "tasks/own_process.py": ("cases/test_process_changes.py", "cases/test_worker_processes.py", "study"),
+    "tasks/unchanged_process.py": ("cases/test_process_changes.py", "cases/test_worker_processes.py"),
     "tasks/fold.py": ("tasks/test_fold.py", "tasks/test_folds.py"),
     "tasks/video_hashing": ("tasks/video_hashing", "tasks/test_folds.py"),
     "tasks/transfer": ("tasks/transfer", "tasks/images", "tasks/test_described.py"),

@@ -1,0 +1,54 @@
+"""Ctrl-C at any moment: none is lost, and none leaves Python's import lock held.
+
+Python raises ``KeyboardInterrupt`` between any two steps of the main thread. Within its import machinery the lock then
+stays held, and every other thread that imports waits for ever; within the callback
+of a weak reference or a ``__del__`` it is printed and forgotten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+_MACHINERY = "<frozen importlib"
+_AGAIN_SECONDS = 0.02
+_raised = False
+
+
+@contextlib.contextmanager
+def safe_interrupts() -> Iterator[None]:
+    """Let Ctrl-C in this block wait for the step of an import; a handler of somebody else's stays in place."""
+    global _raised
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    _raised = False
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGINT) is _interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def raise_lost() -> None:
+    """Raise ``KeyboardInterrupt`` where one was raised and something in between has swallowed it."""
+    global _raised
+    if _raised:
+        _raised = False
+        raise KeyboardInterrupt
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    global _raised
+    if frame is not None and frame.f_code.co_filename.startswith(_MACHINERY):
+        again = threading.Timer(_AGAIN_SECONDS, signal.raise_signal, (number,))
+        again.daemon = True
+        again.start()
+        return
+    _raised = True
+    raise KeyboardInterrupt

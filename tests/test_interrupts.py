@@ -1,0 +1,98 @@
+"""Ctrl-C: never within a step of the import machinery, never lost, and a handler of somebody else's is left alone."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+import weakref
+
+import pytest
+
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.interrupts import raise_lost, safe_interrupts
+
+STEP = "import signal\nsignal.raise_signal(signal.SIGINT)\ndone.append('step')\n"
+
+
+def in_machinery(done: list[str]) -> None:
+    """A step of the import machinery during which Ctrl-C is pressed."""
+    exec(compile(STEP, "<frozen importlib._bootstrap>", "exec"), {"done": done})
+
+
+def test_a_step_of_an_import_is_completed_first() -> None:
+    done: list[str] = []
+
+    def import_slowly() -> None:
+        with safe_interrupts():
+            in_machinery(done)
+            done.append("after")
+            time.sleep(5)
+            done.append("never")
+
+    with pytest.raises(KeyboardInterrupt):
+        import_slowly()
+    assert done == ["step", "after"]
+
+
+def test_without_it_the_step_is_left_half_done() -> None:
+    done: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        in_machinery(done)
+    assert not done
+
+
+def test_elsewhere_it_strikes_at_once() -> None:
+    with pytest.raises(KeyboardInterrupt), safe_interrupts():
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_one_that_was_swallowed_is_raised_by_the_next_round() -> None:
+    class Thing:
+        pass
+
+    thing = Thing()
+    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+    with safe_interrupts():
+        del thing
+        assert reference() is None, "python prints the interrupt and goes on"
+        with pytest.raises(KeyboardInterrupt):
+            Coordinator.tick(object())  # type: ignore[arg-type]  # before it touches anything
+        raise_lost()  # once only
+
+
+def test_one_that_ended_an_earlier_block_is_not_raised_again() -> None:
+    with pytest.raises(KeyboardInterrupt), safe_interrupts():
+        signal.raise_signal(signal.SIGINT)
+    with safe_interrupts():
+        raise_lost()
+
+
+def test_a_handler_of_somebody_else_stays() -> None:
+    asked: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: asked.append(number))
+    try:
+        with safe_interrupts():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert asked == [signal.SIGINT]
+
+
+def test_pythons_own_handler_comes_back() -> None:
+    with safe_interrupts():
+        pass
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_another_thread_than_the_main_one_is_let_alone() -> None:
+    def inside() -> None:
+        with safe_interrupts():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    seen: list[object] = []
+    thread = threading.Thread(target=inside)
+    thread.start()
+    thread.join()
+    assert seen == [signal.default_int_handler]
