@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -67,6 +68,21 @@ def test_a_worker_that_always_ends_is_given_up_with_its_last_words(engine: Calla
     runs = made.ledger.results(made.study_id).runs
     assert runs
     assert {run.state for run in runs} == {"queued"}, "no run is blamed"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("import os; os.kill(os.getpid(), 15)", "was ended by the signal SIGTERM"),
+        ("import os; os.kill(os.getpid(), 9)", r"was ended by the signal SIGKILL \(out of memory\?\)"),
+        ("import os; os.kill(os.getpid(), 35)", "was ended by the signal 35"),  # of real time: it has no name
+        ("raise SystemExit(3)", "ended with exit code 3"),
+    ],
+)
+def test_how_a_worker_ended_is_said(engine: Callable[..., LocalEngine], lines: str, words: str) -> None:
+    made = engine(lines)
+    made.run(stopping(made, 1))
+    assert re.fullmatch(rf"worker \d+ {words}", deaths(made)[0])
 
 
 def test_deaths_far_apart_are_not_counted_together(

@@ -24,6 +24,8 @@ def test_a_folder_under_our_name_that_belongs_to_another_account_is_not_used(
     other: Any = SimpleNamespace(uid=os.getuid() + 4242, give=given.append, can_enter=lambda path: True)
     try:
         assert socket_folder(data, own).stat().st_mode & 0o777 == 0o700
+        given[0].chmod(0o755)  # left by an older version
+        assert socket_folder(data, own).stat().st_mode & 0o777 == 0o700
         with pytest.raises(LedgerError, match="no temporary folder takes one"):
             socket_folder(data, other)  # all that is made here belongs to us
     finally:

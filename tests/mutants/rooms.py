@@ -73,7 +73,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     ),
     "training": ("training", "tasks/video_hashing/test_training.py"),
     "tasks/function.py": ("tasks/test_function.py", "study", "cases/test_function_values.py"),
-    "tasks/bound_values.py": ("cases/test_function_values.py", "study/test_functions.py", "tasks/test_function.py"),
+    "tasks/bound_values.py": (
+        "cases/test_function_values.py",
+        "study/test_functions.py",
+        "tasks/test_function.py",
+        "cases/test_beside.py",
+    ),
     "tasks/own_process.py": ("cases/test_process_changes.py", "cases/test_worker_processes.py", "study"),
     "tasks/unchanged_process.py": ("cases/test_process_changes.py", "cases/test_worker_processes.py"),
     "tasks/fold.py": ("tasks/test_fold.py", "tasks/test_folds.py"),

@@ -79,6 +79,14 @@ def hashing(root: Path, **changes: Any) -> kd.Study:
     )
 
 
+def test_a_run_listens_to_its_teacher_where_any_weight_is_not_zero() -> None:
+    task = ToyTask(teacher_parameters=("alpha", "rate"))
+    study = toy_study(task=task)
+    answers = [study.uses_teacher({"alpha": alpha, "rate": rate}) for alpha, rate in ((0, 0), (0.0, 0.3), (-1, 0))]
+    assert answers == [False, True, True]
+    assert not toy_study(task=ToyTask(teacher_parameters=("alpha",), has_teacher=False)).uses_teacher({"alpha": 1})
+
+
 def test_where_teachers_come_from_says_what_varies(tmp_path: Path) -> None:
     several = hashing(tmp_path)
     assert (several.taught, several.folds, several.defaults["vary"]) == (

@@ -36,6 +36,21 @@ def test_runs_have_the_declared_noise(kind: str) -> None:
     assert world.run(PARAMS, 3) != SyntheticWorld(kind, 2.0, 0.3, seed=6).run(PARAMS, 3)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("kind", "truth", "best", "run"),
+    [
+        ("independent", 0.6116066394357532, 3.5023662992870572, -0.29008547948257674),
+        ("smooth", 0.9416577748901912, 2.1851521940296883, 0.0399656559718613),
+        ("left-tailed", 0.8279776031182906, 1.1053237000127811, -0.0737145158000394),
+    ],
+)
+def test_worlds_are_those_of_the_stored_searches(kind: str, truth: float, best: float, run: float) -> None:
+    """What the benchmark of 21 November 2026 searched: with another world its stored peers are peers of nothing."""
+    world = SyntheticWorld(kind, 1.0, 0.3, seed=2)  # type: ignore[arg-type]
+    place = {"a": 0.3, "b": 0.5, "c": 7.0, "rate": 0.01, "steps": 5}
+    assert (world.truth(place), world.best, world.run(place, 3)) == pytest.approx((truth, best, run), rel=1e-9)
+
+
 def test_with_rho_zero_settings_share_nothing() -> None:
     world = SyntheticWorld("smooth", 1.0, 0.0, seed=5)
     runs = np.array([[world.run(params, seed) for params in (PARAMS, OTHER)] for seed in range(4000)])

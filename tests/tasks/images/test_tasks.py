@@ -20,7 +20,7 @@ from kdsearch.tasks.base import RunRequest, Task
 from kdsearch.tasks.frozen import FROZEN
 from kdsearch.tasks.image_classification import workload as classification_workload
 from kdsearch.tasks.images.task import ImageTask
-from kdsearch.tasks.options import ClassifierOptions
+from kdsearch.tasks.options import ClassifierOptions, classifier_options
 from kdsearch.tasks.transfer import workload as transfer_workload
 from kdsearch.tasks.transfer.task import SourceNetwork, Transfer
 from tests.tasks.images.data import TinyImages
@@ -394,6 +394,12 @@ def test_options_of_a_preset_are_merged_into_the_networks() -> None:
     assert task.network("student") == ClassifierOptions("resnet20", 4)
     with pytest.raises(StudyFileError, match="unknown option of ImageClassification 'epoch'"):
         task.with_options(epoch=3)
+
+
+def test_a_file_of_weights_is_found_from_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    options = classifier_options("the student", {"network": "resnet18", "weights": "~/mine.pth"}, own=True)
+    assert options.weights == str(tmp_path / "mine.pth")
 
 
 def test_the_teacher_has_a_recipe_of_its_own() -> None:
