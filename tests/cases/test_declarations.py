@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 from fractions import Fraction
@@ -208,6 +209,12 @@ def test_what_a_task_says_that_json_cannot_hold_is_refused_before_it_is_stored(l
     ):
         ledger.open_study(LoadedStudy(Path(__file__), study).declaration())
     assert ledger.studies() == []
+
+
+def test_a_problem_alone_is_said_in_one_line() -> None:
+    with pytest.raises(StudyFileError) as told:
+        kd.Budget(runs="a")  # type: ignore[arg-type]
+    assert re.fullmatch(r"kd\.Budget: runs='a'[^\n]*", str(told.value))
 
 
 def test_all_problems_of_a_study_are_said_at_once() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import asdict
 
@@ -10,9 +11,19 @@ import pytest
 
 from kdsearch.engines import worker_process
 from kdsearch.engines.failures import NothingWorks
-from kdsearch.engines.last_words import Kind, Listener, Words
+from kdsearch.engines.last_words import Kind, LastWords, Listener, Words
 from kdsearch.engines.worker_process import WorkerArguments
 from kdsearch.errors import KdsearchError, LedgerError, StudyFileError
+
+
+def test_what_a_users_code_starts_cannot_say_them() -> None:
+    listener = Listener()
+    LastWords(listener.writer)
+    code = f"import os; os.write({listener.writer}, b'mine')"
+    told = subprocess.run([sys.executable, "-c", code], close_fds=False, capture_output=True, text=True, check=False)
+    listener.started()
+    assert "Bad file descriptor" in told.stderr
+    assert listener.close() is None
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,14 @@ def test_it_runs_a_file_to_its_end_and_returns_all_runs(engine: str) -> None:
 
 
 @pytest.mark.usefixtures("small")
+def test_one_that_was_asked_to_stop_is_not_finished() -> None:
+    opened = Launch.open(NOISY, engine="debug")
+    ran = opened.run(lambda progress: opened.ledger.request_stop(opened.record.id))
+    assert not ran.finished
+    assert Launch.open(NOISY, engine="debug").run().finished
+
+
+@pytest.mark.usefixtures("small")
 def test_it_is_told_how_far_it_is_and_what_the_file_changed(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
     ran = Launch.open(NOISY, engine="debug").run(lambda progress: seen.append(progress.ended))

@@ -15,6 +15,7 @@ import pytest
 from support import ToyTask, declaration, toy_study
 
 import kdsearch as kd
+from kdsearch import environment
 from kdsearch.engines import local
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.devices import Slot
@@ -83,6 +84,9 @@ def test_how_a_worker_ended_is_said(engine: Callable[..., LocalEngine], lines: s
     made = engine(lines)
     made.run(stopping(made, 1))
     assert re.fullmatch(rf"worker \d+ {words}", deaths(made)[0])
+    logs = list(environment.folder("logs").iterdir())
+    assert len(logs) == len({log.name for log in logs}) > 1
+    assert {log.stat().st_mode & 0o777 for log in logs} == {0o600}, "what runs print is nobody else's to read"
 
 
 def test_deaths_far_apart_are_not_counted_together(

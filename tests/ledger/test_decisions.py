@@ -102,6 +102,23 @@ def test_a_run_that_was_taken_back_is_the_same_run_when_it_is_ordered_again(ledg
         assert tuple(connection.execute(columns, {"id": run.id}).one()) == (3, True)
 
 
+def test_a_run_may_name_its_teacher_by_seed_also_one_of_an_earlier_plan(ledger: Ledger, study_id: int) -> None:
+    told = NewConfiguration("teacher", "teacher", {"width": 2}, "kdsearch")
+    new = NewConfiguration("searched", "c0", {"alpha": 0.5, "rate": 0.3}, "sampler")
+    teacher = NewRun(("teacher", "teacher"), "teacher", 2_000_000)
+    ledger.decide(study_id, lambda state: [told, teacher, new, NewRun(("searched", "c0"), "search", 2_000_000)])
+    student = NewRun(("searched", "c0"), "search", 7, needs=("seed", 2_000_000))
+
+    def plan(state: SearchState) -> list[Order]:
+        searched = next(row.id for row in state.configurations.values() if row.kind == "searched")
+        return [replace(student, configuration=searched)]
+
+    ledger.decide(study_id, plan)
+    runs = ledger.search_state(study_id).runs
+    (own,) = [run.id for run in runs if run.pool == "teacher"]
+    assert [run.needs for run in runs if run.seed == 7] == [own]
+
+
 def test_an_order_that_comes_late_leaves_what_was_claimed_or_has_ended_alone(ledger: Ledger, study_id: int) -> None:
     name: tuple[Kind, str] = ("searched", "c0")
     new = NewConfiguration("searched", "c0", {"alpha": 0.5, "rate": 0.3}, "sampler")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -278,6 +279,25 @@ def test_another_user_cannot_connect(folder: Path, tmp_path: Path, long: bool) -
     finally:
         data.chmod(0o700)
         embedded.stop(data)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root needs another account")
+@pytest.mark.parametrize(
+    ("program", "said"), [(None, "No such file"), ("#!/bin/sh\necho no room for one >&2\nexit 1\n", "no room for one")]
+)
+def test_why_no_account_could_be_made_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str | None, said: str
+) -> None:
+    def unknown(name: str) -> None:
+        raise KeyError(name)
+
+    monkeypatch.setattr(pwd, "getpwnam", unknown)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if program is not None:
+        (tmp_path / "useradd").write_text(program)
+        (tmp_path / "useradd").chmod(0o755)
+    with pytest.raises(LedgerError, match=f"no system user .* could be made for it: .*{said}"):
+        ServerAccount.find(tmp_path)
 
 
 def test_a_socket_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

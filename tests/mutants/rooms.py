@@ -32,6 +32,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engines/local.py": ("engines/test_restarts.py", "engines/test_launch.py"),
     "engines/worker_process.py": (
         "engines/test_last_words.py",
+        "engines/test_worker_process.py",
         "cases/test_worker_processes.py",
         "engines/test_launch.py",
         "engines/test_population.py",
@@ -89,6 +90,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "tasks/meta_auxiliary": ("tasks/images", "tasks/image_classification", "training/test_maxl_stepper.py"),
     "tasks/images": ("tasks/images", "tasks/transfer", "tasks/test_folds.py"),
     "tasks/runner.py": ("tasks/video_hashing", "tasks/test_folds.py", "tasks/images"),
+    "tasks/layouts.py": ("tasks/test_layouts.py", "tasks/video_hashing/test_large.py", "tasks/images"),
+    "tasks/identity.py": ("tasks/test_identity.py", "tasks/test_described.py", "tasks/images", "tasks/transfer"),
     "tasks/terms.py": ("tasks/video_hashing", "tasks/images"),
     "tasks": ("tasks",),
     "study": ("study", "cases/test_declarations.py", "cases/test_totals.py", "cases/test_beside.py"),

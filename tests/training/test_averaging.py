@@ -49,6 +49,18 @@ def stepper() -> PlainStepper:
     )
 
 
+def test_statistics_are_renewed_in_a_network_that_was_just_evaluated() -> None:
+    one, other = stepper(), stepper()
+    one.model.eval()
+    other.model.train()
+    for own in (one, other):
+        renew_statistics(own, CLIPS, BATCH)
+    norms = [own.model.body[1] for own in (one, other)]
+    assert norms[0].num_batches_tracked == norms[1].num_batches_tracked == 3
+    assert torch.equal(norms[0].running_mean, norms[1].running_mean)
+    assert (one.model.training, other.model.training) == (False, True)
+
+
 def member(place: Path, report: Any = lambda epoch, objective: None, **changes: Any) -> Member:
     options = {"seed": 0, "clips": CLIPS, "batch": BATCH, "epochs": 10, "evaluate_every": 2, "average_after": 5}
     recipe = Recipe(**(options | {"choose": "epoch", "keep_weights": True, "keep_queries": True} | changes))

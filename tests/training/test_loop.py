@@ -11,6 +11,7 @@ from torch import Tensor
 
 from kdsearch.errors import RunInterrupted
 from kdsearch.models.heads.hashing import HashingOutput
+from kdsearch.training import randomness
 from kdsearch.training.checkpoints import Checkpoint
 from kdsearch.training.loop import train_one
 from kdsearch.training.members import Member, Progress, Recipe
@@ -101,6 +102,16 @@ def test_every_clip_once_an_epoch_and_evaluations_on_time(tmp_path: Path) -> Non
     assert progress.curve["score"] == [0.9, 0.7, 0.8, 0.75]
     assert progress.best_row("objective") == 1
     assert progress.best_row("score") == 0
+
+
+def test_an_epoch_takes_the_clips_in_the_order_of_its_number(tmp_path: Path) -> None:
+    """What a seed means: change it, and stored runs are of other seeds than their numbers say."""
+    stepper = Recorder()
+    given = recipe(epochs=3, seed=11)
+    run(stepper, [0.1, 0.2], tmp_path, given)
+    epochs = [[clip for batch in stepper.batches[i : i + 3] for clip in batch] for i in range(0, 9, 3)]
+    for number, epoch in enumerate(epochs, 1):
+        assert epoch == [100 + clip for clip in randomness.order(11, number, 10)]
 
 
 def test_a_lone_last_clip_joins_the_batch_before_it(tmp_path: Path) -> None:
