@@ -65,6 +65,11 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
     assert done.stderr == "Ended beside threads of the study's code that do not end: reporter\n"
 
 
+def test_a_process_whose_work_is_done_has_exit_code_0_also_beside_such_a_thread() -> None:
+    done = ended("with ends_with_its_work(0.3):\n    threading.Thread(target=time.sleep, args=(10**6,)).start()\n")
+    assert done.returncode == 0
+
+
 def test_a_thread_that_ends_is_waited_for_and_what_follows_takes_its_time() -> None:
     done = ended(
         "with ends_with_its_work(0.5):\n"

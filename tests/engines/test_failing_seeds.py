@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from support import Loaded, declaration
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
+from kdsearch.engines.failures import NothingWorks, WornOut
+from kdsearch.engines.population import make_worker
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.orders import NewConfiguration, NewRun
 
 BAD = 2**30 + 3
 
@@ -37,6 +41,32 @@ def test_a_seed_that_always_raises_ends_no_worker(ledger: Ledger) -> None:
     failed = [run for run in results.runs if run.state == "failed"]
     assert {run.seed for run in failed} == {BAD}
     assert len(failed) == 6  # winner, finalist and four baselines
+
+
+@pytest.mark.parametrize(("works", "kind", "tried"), [(0, NothingWorks, 5), (3, WornOut, 20)])
+def test_where_nothing_works_the_worker_gives_up_and_no_run_is_to_blame(
+    ledger: Ledger, works: int, kind: type[Exception], tried: int
+) -> None:
+    """After 5 runs in a row that raise; after 20 where runs have worked in it, each at its first attempt."""
+    trained: list[int] = []
+
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        trained.append(seed)
+        if len(trained) > works:
+            raise RuntimeError("the device is lost")
+        return float(params["x"])
+
+    study = kd.Study("worn", train, {"x": kd.uniform(0, 1)}, budget=kd.Budget(runs=60))
+    record, _ = ledger.open_study(declaration(study))
+    new = NewConfiguration("searched", "c0", {"x": 0.5}, "sampler")
+    ledger.decide(record.id, lambda state: [new, *(NewRun(("searched", "c0"), "search", seed) for seed in range(60))])
+    worker = make_worker(ledger, Loaded(study), record, advance=lambda: 0)  # type: ignore[arg-type]
+    with pytest.raises(kind, match=rf"{tried} runs in a row raised an exception in this worker"):
+        worker.run_until_finished()
+    assert len(trained) == works + tried
+    runs = ledger.results(record.id).runs
+    assert sum(run.state == "done" for run in runs) == works
+    assert sum(run.state == "queued" for run in runs) == 60 - works
 
 
 def test_settings_that_always_raise_end_no_worker(ledger: Ledger) -> None:

@@ -135,6 +135,24 @@ def test_a_worker_that_does_not_end_when_it_is_asked_to_is_killed_and_its_run_go
     assert sum(run.attempt for run in runs) == 1
 
 
+def test_a_worker_with_a_run_that_is_overdue_is_ended_and_replaced(engine: Callable[..., LocalEngine]) -> None:
+    made = engine("import time; time.sleep(60)")
+    overdue: list[int] = []
+
+    def lose(progress: object) -> None:
+        (child,) = [one.pid for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+        if not overdue:
+            overdue.append(child)
+            name = worker_name(child, os.getpid())
+            made.ledger.log_event(made.study_id, "lease lost", "a run", {"worker": name, "how": "overdue"})
+        elif child != overdue[0]:
+            made.ledger.request_stop(made.study_id)
+
+    made.run(lose)
+    assert not psutil.pid_exists(overdue[0])
+    assert deaths(made) == [f"worker {overdue[0]} was ended, for a run of it is overdue"]
+
+
 def test_workers_that_crash_one_after_the_other_end_the_launch_where_no_run_ends_meanwhile(
     engine: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

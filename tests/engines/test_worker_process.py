@@ -51,6 +51,22 @@ def test_told_to_end_it_hands_back_its_run(ledger: Ledger, database_url: str, tm
     assert {tuple(row) for row in rows} == {("queued", 0)}
 
 
+def test_code_that_was_edited_since_the_launch_is_said(ledger: Ledger, database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "slow.py"
+    file.write_text(SLOW)
+    record, _ = ledger.open_study(load(file).declaration())
+    file.write_text(SLOW.replace('return params["x"]', 'return 2 * params["x"]'))
+    worker = program("worker", str(file), "--device", "cpu", home=tmp_path / "home", KDSEARCH_STORAGE=database_url)
+    try:
+        wait_for(
+            lambda: any(event.kind == "code changed" for event in ledger.results(record.id).events),
+            what="a word on other code",
+        )
+    finally:
+        worker.terminate()
+        worker.communicate(timeout=60)
+
+
 def test_workers_look_for_modules_where_the_launcher_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", ["", str(tmp_path), Path("not a text")])
     monkeypatch.chdir(tmp_path)

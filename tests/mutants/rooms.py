@@ -28,7 +28,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engines/queue_depth.py": ("engines/test_queue_depth.py", "engines/test_coordinator.py"),
     "engines/layouts.py": ("engines/test_layouts.py",),
     "engines/launch.py": ("engines/test_launch.py", "cli/test_launch.py"),
-    "engines/study_file.py": ("engines/test_study_file.py", "engines/test_code_hash.py", "cases/test_beside.py"),
+    "engines/study_file.py": (
+        "engines/test_study_file.py",
+        "engines/test_code_hash.py",
+        "cases/test_beside.py",
+        "cli/test_image_studies.py",
+    ),
     "engines/local.py": ("engines/test_restarts.py", "engines/test_launch.py"),
     "engines/worker_process.py": (
         "engines/test_last_words.py",

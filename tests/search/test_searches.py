@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kdsearch.ledger.records import SearchRun
+from kdsearch.ledger.records import ConfigurationRecord, SearchRun
 from kdsearch.ledger.settings import Limits, StudySettings
 from kdsearch.search.searches import Part, SearchKind, dealt, has_without, shares_of
 
@@ -45,6 +45,17 @@ def part(kind: SearchKind, budget: dict[str, Any], ordered: int, cancelled: int 
 def test_both_searches_get_their_share_in_turn(there: tuple[int, int], wanted: int, main: int, without: int) -> None:
     parts = [part("searched", {"runs": 36}, there[0]), part("without", {"runs": 4}, there[1])]
     assert dealt(parts, wanted) == {"searched": main, "without": without}
+
+
+def test_the_next_configuration_has_the_number_after_the_samplers_highest() -> None:
+    rows = [
+        ConfigurationRecord(1, "searched", "c0", {}, "sampler"),
+        ConfigurationRecord(2, "searched", "u7", {}, "user"),
+        ConfigurationRecord(3, "searched", "c4", {}, "sampler"),
+        ConfigurationRecord(4, "searched", "k9", {}, "kdsearch"),
+    ]
+    assert Part("searched", Limits(runs=9), [], rows, []).following == 5
+    assert Part("searched", Limits(runs=9), [], rows[1:2], []).following == 0
 
 
 def test_what_was_taken_back_counts_as_not_ordered() -> None:

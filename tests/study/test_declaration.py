@@ -79,6 +79,33 @@ def hashing(root: Path, **changes: Any) -> kd.Study:
     )
 
 
+def test_a_choice_may_be_a_word_where_the_default_is_a_number() -> None:
+    study = toy_study(space={"rate": kd.categorical([0.1, "auto"])})
+    study.check({"rate": "auto"})
+    study.check({"rate": 0.1})
+    for value in ("none", 0.2):
+        with pytest.raises(StudyFileError, match=f"rate={value!r} cannot be used"):
+            study.check({"rate": value})
+    with pytest.raises(StudyFileError, match="alpha='auto' cannot be used: expected a finite number"):
+        study.check({"alpha": "auto"})
+
+
+def test_a_study_that_was_stored_before_folds_keeps_its_kind_of_teachers(tmp_path: Path) -> None:
+    given = {None: "one", "several": "one", 4: "one", "one": "one", "per-seed": "per-seed"}
+    for teachers, before in given.items():
+        older = hashing(tmp_path, teachers=teachers).older()
+        assert older is not None
+        assert (older.teachers, older.folds) == (before, 0)
+
+
+def test_a_number_of_teachers_needs_folds(tmp_path: Path) -> None:
+    task = VideoHashing(jhmdb(root=tmp_path, folds=None, validation=0.2))
+    for teachers in (4, "several"):
+        with pytest.raises(StudyFileError, match=f"teachers={teachers!r} trains each of them outside a fold"):
+            kd.Study("codes", task, {"alpha": kd.uniform(0, 1)}, teachers=teachers)
+    assert kd.Study("codes", task, {"alpha": kd.uniform(0, 1)}, teachers="per-seed").taught == "per-seed"
+
+
 def test_a_run_listens_to_its_teacher_where_any_weight_is_not_zero() -> None:
     task = ToyTask(teacher_parameters=("alpha", "rate"))
     study = toy_study(task=task)
