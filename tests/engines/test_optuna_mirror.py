@@ -111,6 +111,24 @@ def test_two_launchers_may_mirror_one_study(ledger: Ledger) -> None:
     assert mirrored(ledger, finished).best_trial.user_attrs[CONFIGURATION] == finished.winner_id
 
 
+def test_an_optuna_study_that_somebody_deletes_meanwhile_is_drawn_anew(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(runs=12))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    coordinator.tick()
+    mirror = Mirror(ledger, record)
+    mirror.sync()
+    optuna.delete_study(study_name=record.name, storage=optuna_storage(ledger.database))
+    coordinator.mirror.sync = lambda: 0  # type: ignore[method-assign]  # it would draw the study before this one does
+    DebugEngine(coordinator, Loaded(study)).run()  # type: ignore[arg-type]
+    mirror.sync()
+    found = [(trial.user_attrs[CONFIGURATION], trial.value) for trial in mirrored(ledger, record).trials]
+    rebuild(ledger.database, record.name)
+    Mirror(ledger, ledger.study_by_id(record.id)).sync()
+    assert sorted(found) == sorted((t.user_attrs[CONFIGURATION], t.value) for t in mirrored(ledger, record).trials)
+    assert mirrored(ledger, record).best_trial.user_attrs[CONFIGURATION] == ledger.study_by_id(record.id).winner_id
+
+
 def test_the_mirror_can_be_built_anew_and_twice(ledger: Ledger, finished: StudyRecord) -> None:
     def content() -> list[tuple[object, ...]]:
         return sorted(
