@@ -110,6 +110,17 @@ Settings = Annotated[
 ]
 
 
+_ENDINGS = {".csv": "csv", ".json": "json", ".md": "md", ".tex": "latex"}
+
+
+def form_of(form: str | None, output: Path | None, usual: str) -> str:
+    """The format that is said, or that of the file's ending, else the ``usual`` one; refused where they contradict."""
+    ending = None if output is None else _ENDINGS.get(output.suffix.lower())
+    if form is not None and ending not in (None, form):
+        raise KdsearchError(f"--format {form} and --output {output} contradict each other: leave the format out")
+    return form or ending or usual
+
+
 def connect(storage: str | None = None, *, patience: float = 10.0) -> Ledger:
     """Open the ledger."""
     from kdsearch.ledger.ledger import Ledger

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.common import Data, Preset, Storage, StudyName, open_named
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, form_of, open_named
 from kdsearch.cli.output import say
 from kdsearch.errors import KdsearchError
 from kdsearch.statistics.rounding import alone
@@ -20,7 +20,9 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to
 @app.command("runs")
 def runs(
     study: StudyName,
-    form: Annotated[str, typer.Option("--format", help="csv or json.")] = "csv",
+    form: Annotated[
+        str | None, typer.Option("--format", help="csv or json; default: as the name of --output ends, else csv.")
+    ] = None,
     output: Output = None,
     table: Annotated[
         Path | None, typer.Option("--table", help="Write all runs to a compact .npz file too, for replay.")
@@ -37,6 +39,7 @@ def runs(
 
     if table is not None and table.suffix != ".npz":
         raise KdsearchError(f"expected --table FILE.npz, since it writes a numpy archive, got {table}")
+    form = form_of(form, output, "csv")
     if form not in ("csv", "json"):
         raise KdsearchError(f"expected --format csv or json, got {form!r}")
     ledger, record = open_named(study, preset, storage)

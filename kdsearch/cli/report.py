@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find, is_file, open_named
+from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find, form_of, is_file, open_named
 from kdsearch.cli.output import encoding, say
 
 if TYPE_CHECKING:
     from kdsearch.report.tables import Report
 
-Form = Annotated[str, typer.Option("--format", help="table, md, latex, csv or json.")]
+Form = Annotated[
+    str | None,
+    typer.Option("--format", help="table, md, latex, csv or json; default: as the name of --output ends, else table."),
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
 MixCode = Annotated[
     bool, typer.Option("--mix-code", help="Count runs of different versions of the trainer's code together.")
@@ -23,7 +26,7 @@ MixCode = Annotated[
 
 def report(
     study: StudyName,
-    form: Form = "table",
+    form: Form = None,
     output: Output = None,
     mix_code: MixCode = False,
     preset: Preset = None,
@@ -36,6 +39,7 @@ def report(
     """
     from kdsearch.report import build
 
+    form = form_of(form, output, "table")
     ledger, record = open_named(study, preset, storage)
     _put(build(ledger.results(record.id), mix_code=mix_code), form, output)
 
@@ -47,7 +51,7 @@ def compare(
             metavar="STUDY", help="Two or more studies, by name or file; the first is compared with each other one."
         ),
     ],
-    form: Form = "table",
+    form: Form = None,
     output: Output = None,
     mix_code: MixCode = False,
     preset: Annotated[
@@ -64,6 +68,7 @@ def compare(
     """
     from kdsearch.report import build_across_studies
 
+    form = form_of(form, output, "table")
     ledger = connect(storage)
     presets: list[str | None] = [*preset] if preset else [None]
     # A study that is given by its name has its preset in it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 import traceback
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -32,6 +33,9 @@ from kdsearch.values import wrong_json
 
 _being_read: set[Path] = set()
 """Study files whose code is running now."""
+
+_one_at_a_time = threading.RLock()
+"""Held while a study file is read: its modules and the streams belong to the whole process."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +197,11 @@ def _import(path: Path) -> dict[str, object]:
     if path.suffix != ".py":
         raise StudyFileError(f"{path} is not a Python file: expected a name that ends in .py")
     own = path.resolve()
+    with _one_at_a_time:
+        return _import_alone(path, own)
+
+
+def _import_alone(path: Path, own: Path) -> dict[str, object]:
     if own in _being_read:
         raise StudyFileError(
             f"{path} reads itself: what launches or loads it stands at its top level. Put that below "

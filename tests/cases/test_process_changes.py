@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,13 @@ def test_a_file_that_launches_itself_while_it_is_read(tmp_path: Path, call: str)
         load(tmp_path / "own.py")
     (tmp_path / "own.py").write_text(f"{STUDY}if __name__ == '__main__':\n    {call}\n")
     assert load(tmp_path / "own.py").study.name == "own"
+
+
+def test_two_threads_may_read_one_file_at_once(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(f"{STUDY}import time; time.sleep(0.3)\n")
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(load, [tmp_path / "own.py"] * 2))
+    assert [loaded.study.name for loaded in found] == ["own", "own"]
 
 
 def run(ledger: Ledger, train: Any, space: dict[str, Any], *, seeds: int = 2, **fields: Any) -> Any:

@@ -122,6 +122,15 @@ def test_export_runs(finished: Path, tmp_path: Path) -> None:
     code, output = run_program("export", "runs", "noisy_quadratic", "-o", str(file), home=finished)
     assert (code, output) == (0, f"{file}: {len(rows)} runs\n")
     assert list(csv.DictReader(file.open())) == rows
+    file = tmp_path / "runs.json"
+    code, output = run_program("export", "runs", "noisy_quadratic", "-o", str(file), home=finished)
+    assert len(json.loads(file.read_text())["runs"]) == len(rows)
+    refused = run_program("export", "runs", "noisy_quadratic", "--format", "csv", "-o", str(file), home=finished)
+    assert refused == (
+        1,
+        f"error: --format csv and --output {file} contradict each other: leave the format out\n",
+    )
+    assert run_program("export", "runs", "noisy_quadratic", "--format", "xml", home=finished)[0] == 1
     table = tmp_path / "runs.npz"
     code, output = run_program("export", "runs", "noisy_quadratic", "--table", str(table), home=finished)
     assert (code, output) == (0, f"{table}: {len(rows)} runs\n")
