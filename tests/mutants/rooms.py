@@ -51,6 +51,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "engines/test_failing_seeds.py",
         "engines/test_worker_names.py",
         "engines/test_devices.py",
+        "engines/test_last_words.py",
+        "engines/test_worker_process.py",
         "engines/test_artifacts.py",
         "engines/test_coordinator.py",
         "engines/test_heartbeat.py",
@@ -99,7 +101,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "tasks/identity.py": ("tasks/test_identity.py", "tasks/test_described.py", "tasks/images", "tasks/transfer"),
     "tasks/terms.py": ("tasks/video_hashing", "tasks/images"),
     "tasks": ("tasks",),
-    "study": ("study", "cases/test_declarations.py", "cases/test_totals.py", "cases/test_beside.py"),
+    "study": (
+        "study",
+        "cases/test_declarations.py",
+        "cases/test_totals.py",
+        "cases/test_beside.py",
+        "engines/test_study_file.py",
+    ),
 }
 """Path below ``kdsearch`` to paths below ``tests``; the first that fits a module is taken."""
 
