@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -14,6 +15,16 @@ from kdsearch.engines.failures import NothingWorks
 from kdsearch.engines.last_words import Kind, LastWords, Listener, Words
 from kdsearch.engines.worker_process import WorkerArguments
 from kdsearch.errors import KdsearchError, LedgerError, StudyFileError
+
+
+def test_a_process_that_says_nothing_is_not_waited_for() -> None:
+    """A child of the worker may have the other end, and live on."""
+    listener = Listener()
+    child = os.dup(listener.writer)
+    listener.started()
+    assert listener.close() is None
+    assert listener.close() is None, "asked again"
+    os.close(child)
 
 
 def test_what_a_users_code_starts_cannot_say_them() -> None:
