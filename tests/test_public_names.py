@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -19,3 +20,18 @@ def test_dir_lists_the_public_names_before_they_are_imported() -> None:
 def test_each_public_name_is_there() -> None:
     assert [name for name in kd.__all__ if getattr(kd, name, None) is None] == []
     assert "__doc__" in dir(kd)
+
+
+def test_which_arguments_of_a_study_may_stand_without_their_names() -> None:
+    """What a study file may write by position stays where it is, also when a field is added."""
+    parameters = inspect.signature(kd.Study).parameters.values()
+    named = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    assert sorted(named) == ["chance", "defaults", "folds", "run_timeout", "without"]
+    assert [parameter.name for parameter in parameters][:6] == [
+        "name",
+        "task",
+        "space",
+        "baselines",
+        "published",
+        "budget",
+    ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import pwd
 import re
@@ -84,6 +86,22 @@ def test_the_server_is_found_again_and_stopped(folder: Path) -> None:
     assert embedded.stop(folder)
     assert embedded.status(folder).pid is None
     assert not embedded.stop(folder)
+
+
+@pytest.mark.parametrize(("number", "starts"), [(errno.ENOLCK, True), (errno.EIO, False)])
+def test_a_file_system_without_locks_is_no_hindrance(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, number: int, starts: bool
+) -> None:
+    def refuse(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    if starts:
+        embedded.start(folder)
+        assert embedded.status(folder).pid is not None
+    else:
+        with pytest.raises(LedgerError, match=os.strerror(number)):
+            embedded.start(folder)
 
 
 def test_a_server_whose_file_comes_and_goes_is_not_running(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import pytest
-from support import ToyTask, declaration, toy_study
+import sqlalchemy as sa
+from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
+from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import LedgerError, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
 
@@ -22,6 +25,19 @@ def test_opening_twice_finds_the_same_study(ledger: Ledger) -> None:
         ("student alone", {"alpha": 0, "rate": 0.3}),
         ("usual", {"alpha": 0.5, "rate": 0.3}),
     ]
+
+
+def test_values_of_single_queries_are_those_of_the_confirm_runs_that_are_compared_first(ledger: Ledger) -> None:
+    study = toy_study()
+    record, _ = ledger.open_study(declaration(study))
+    DebugEngine(Coordinator(ledger, study, record, 4), Loaded(study)).run()  # type: ignore[arg-type]
+    with ledger.database.engine.begin() as connection:
+        connection.execute(sa.text("UPDATE kdsearch.run SET queries = CAST(ARRAY[0.5] AS real[])"))
+    results = ledger.results(record.id)
+    first = {results.study.winner_id, results.study.ablation_id, results.study.best_without_id}
+    compared = {run.id for run in results.runs if run.pool == "confirm" and run.configuration_id in first}
+    assert len(compared) >= 4
+    assert results.queries == {run_id: [0.5] for run_id in compared}, "one query is enough"
 
 
 def test_another_study_under_the_same_name_is_refused_with_the_difference(ledger: Ledger) -> None:

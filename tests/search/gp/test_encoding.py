@@ -36,6 +36,16 @@ def test_there_and_back_is_the_same_setting() -> None:
     assert all(("temperature" in row) == (row["mode"] == "cse") for row in tried)
 
 
+@pytest.mark.parametrize(("low", "high"), [(1e-3, 10.0), (1e-300, 1e300)], ids=["usual", "wider than a number"])
+def test_the_logarithm_of_a_log_dimension_is_even(low: float, high: float) -> None:
+    encoding = Encoding({"rate": kd.log(low, high)})
+    for share in (0.0, 0.25, 0.5, 1.0):
+        value = encoding.params(np.array([share]))["rate"]
+        decades = np.log10(low) + share * (np.log10(high) - np.log10(low))
+        assert np.log10(value) == pytest.approx(decades, abs=1e-9)
+        assert encoding.unit([{"rate": value}])[0] == pytest.approx([share], abs=1e-9)
+
+
 def test_log_integers_have_equal_cells_in_the_logarithm() -> None:
     encoding = Encoding({"n": kd.integer(1, 100, log=True)})
     drawn = [encoding.params(point)["n"] for point in np.random.default_rng(0).random((4000, 1))]

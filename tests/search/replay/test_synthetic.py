@@ -55,6 +55,7 @@ def test_with_rho_zero_settings_share_nothing() -> None:
     world = SyntheticWorld("smooth", 1.0, 0.0, seed=5)
     runs = np.array([[world.run(params, seed) for params in (PARAMS, OTHER)] for seed in range(4000)])
     assert abs(np.corrcoef(runs.T)[0, 1]) < 0.05
+    assert runs.mean(0) == pytest.approx([world.truth(PARAMS), world.truth(OTHER)], abs=0.08)
 
 
 @pytest.mark.parametrize("kind", KINDS)
