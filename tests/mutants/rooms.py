@@ -26,6 +26,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engines/helper_modules.py": ("cases/test_beside.py", "cases/test_function_values.py", "engines/test_code_hash.py"),
     "engines/study_modules.py": ("engines/test_study_file.py", "cases/test_beside.py"),
     "engines/queue_depth.py": ("engines/test_queue_depth.py", "engines/test_coordinator.py"),
+    "engines/coordinator.py": (
+        "engines/test_coordinator.py",
+        "test_interrupts.py",
+        "engines/test_queue_depth.py",
+        "engines/test_launch.py",
+        "engines/test_optuna_mirror.py",
+    ),
     "engines/layouts.py": ("engines/test_layouts.py",),
     "engines/launch.py": ("engines/test_launch.py", "cli/test_launch.py"),
     "engines/study_file.py": (
@@ -68,6 +75,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "search/replay": ("search/replay",),
     "search/budget.py": ("search/test_budget.py", "search/test_two_budgets.py", "search/test_searches.py"),
     "search/searches.py": ("search/test_searches.py", "search/test_ranking.py", "search/test_two_budgets.py"),
+    "search/remaining.py": ("report/test_remaining.py",),
     "search/manual.py": ("search/test_manual.py", "search/test_planner.py"),
     "search": (
         "search/test_preflight.py",
