@@ -46,7 +46,8 @@ def raise_lost() -> None:
 def _interrupt(number: int, frame: FrameType | None) -> None:
     global _raised
     if frame is not None and frame.f_code.co_filename.startswith(_MACHINERY):
-        again = threading.Timer(_AGAIN_SECONDS, signal.raise_signal, (number,))
+        # To the main thread, which may wait by then: a signal to another one would not wake it.
+        again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (threading.main_thread().ident, number))
         again.daemon = True
         again.start()
         return

@@ -27,12 +27,14 @@ def test_a_step_of_an_import_is_completed_first() -> None:
         with safe_interrupts():
             in_machinery(done)
             done.append("after")
-            time.sleep(5)
+            time.sleep(30)
             done.append("never")
 
+    begin = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         import_slowly()
     assert done == ["step", "after"]
+    assert time.monotonic() - begin < 20, "it wakes a thread that waits"
 
 
 def test_without_it_the_step_is_left_half_done() -> None:
