@@ -236,14 +236,20 @@ def rebuild(database: Database, name: str) -> None:
 
 def optuna_storage(database: Database) -> RDBStorage:
     """Optuna's storage on the ledger's database (its tables live in the schema ``public``)."""
+    dialect = database.engine.dialect
+    arguments, options = dialect.create_connect_args(database.url)
+
+    def connect() -> Any:
+        """Optuna names no schema: of a role whose name is a schema, ``kdsearch`` say, it would use that one."""
+        connection: Any = dialect.connect(*arguments, **{**options, **database.connect_args})
+        with connection.cursor() as cursor:
+            cursor.execute("SET search_path TO public")
+        connection.commit()
+        return connection
+
     return RDBStorage(
         database.rendered_url(hide_password=False),
-        engine_kwargs={
-            "pool_size": 1,
-            "max_overflow": 1,
-            "pool_pre_ping": True,
-            "connect_args": database.connect_args,
-        },
+        engine_kwargs={"pool_size": 1, "max_overflow": 1, "pool_pre_ping": True, "creator": connect},
     )
 
 
