@@ -7,6 +7,7 @@ once and none imports torch, optuna or ray without need.
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,16 +56,17 @@ _MODULES = {
     "load": "kdsearch.engines.study_file",
     "objective": "kdsearch.integrations.optuna_objective",
 }
-_PACKAGES = ("data", "tasks")
 _OTHER_NAMES = {"load": "load_study"}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
+    if name in _MODULES:
+        found = getattr(importlib.import_module(_MODULES[name]), _OTHER_NAMES.get(name, name))
+        globals()[name] = found
+        return found
+    if not name.startswith("_") and importlib.util.find_spec(f"kdsearch.{name}") is not None:
         return importlib.import_module(f"kdsearch.{name}")
-    if name not in _MODULES:
-        raise AttributeError(f"module 'kdsearch' has no attribute {name!r}; it has: {', '.join(__all__)}")
-    return getattr(importlib.import_module(_MODULES[name]), _OTHER_NAMES.get(name, name))
+    raise AttributeError(f"module 'kdsearch' has no attribute {name!r}; it has: {', '.join(__all__)}")
 
 
 def __dir__() -> list[str]:

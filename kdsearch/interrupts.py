@@ -16,6 +16,7 @@ from types import FrameType
 _MACHINERY = "<frozen importlib"
 _AGAIN_SECONDS = 0.02
 _raised = False
+_arming = False
 
 
 @contextlib.contextmanager
@@ -44,12 +45,18 @@ def raise_lost() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    global _raised
+    global _raised, _arming
+    if _arming:
+        return  # this one comes while the one before is put off
     if frame is not None and frame.f_code.co_filename.startswith(_MACHINERY):
         # To the main thread, which may wait by then: a signal to another one would not wake it.
         again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (threading.main_thread().ident, number))
         again.daemon = True
-        again.start()
+        _arming = True
+        try:
+            again.start()
+        finally:
+            _arming = False
         return
     _raised = True
     raise KeyboardInterrupt

@@ -37,6 +37,26 @@ def test_a_step_of_an_import_is_completed_first() -> None:
     assert time.monotonic() - begin < 20, "it wakes a thread that waits"
 
 
+def test_a_second_one_while_the_first_is_put_off_leaves_the_step_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    start = threading.Timer.start
+
+    def pressed_again(timer: threading.Timer) -> None:
+        signal.raise_signal(signal.SIGINT)
+        start(timer)
+
+    monkeypatch.setattr(threading.Timer, "start", pressed_again)
+
+    def import_slowly() -> None:
+        with safe_interrupts():
+            in_machinery(done)
+            time.sleep(30)
+
+    with pytest.raises(KeyboardInterrupt):
+        import_slowly()
+    assert done == ["step"]
+
+
 def test_without_it_the_step_is_left_half_done() -> None:
     done: list[str] = []
     with pytest.raises(KeyboardInterrupt):

@@ -6,6 +6,8 @@ import inspect
 import subprocess
 import sys
 
+import pytest
+
 import kdsearch as kd
 
 
@@ -20,6 +22,14 @@ def test_dir_lists_the_public_names_before_they_are_imported() -> None:
 def test_each_public_name_is_there() -> None:
     assert [name for name in kd.__all__ if getattr(kd, name, None) is None] == []
     assert "__doc__" in dir(kd)
+
+
+def test_parts_that_are_no_public_names_are_there_too() -> None:
+    script = "import kdsearch as kd; print(kd.errors.KdsearchError is kd.KdsearchError, kd.space.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "True kdsearch.space\n"
+    with pytest.raises(AttributeError, match="module 'kdsearch' has no attribute 'nothing'; it has: Adaptive"):
+        _ = kd.nothing
 
 
 def test_which_arguments_of_a_study_may_stand_without_their_names() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Annotated
@@ -110,15 +111,27 @@ Settings = Annotated[
 ]
 
 
-_ENDINGS = {".csv": "csv", ".json": "json", ".md": "md", ".tex": "latex"}
+_ENDINGS = {
+    ".csv": "csv",
+    ".json": "json",
+    ".md": "md",
+    ".tex": "latex",
+    ".html": "html",
+    ".npz": "npz",
+    ".txt": "table",
+}
 
 
-def form_of(form: str | None, output: Path | None, usual: str) -> str:
-    """The format that is said, or that of the file's ending, else the ``usual`` one; refused where they contradict."""
+def form_of(form: str | None, output: Path | None, forms: Sequence[str]) -> str:
+    """The format that is said, or that of the file's ending, else the first of these; refused where they contradict."""
+    if form is not None and form not in forms:
+        raise KdsearchError(f"no format {form!r}: use one of {', '.join(forms)}")
     ending = None if output is None else _ENDINGS.get(output.suffix.lower())
+    if ending is not None and ending not in forms:
+        raise KdsearchError(f"--output {output}: what is written there has the format {' or '.join(forms)}")
     if form is not None and ending not in (None, form):
         raise KdsearchError(f"--format {form} and --output {output} contradict each other: leave the format out")
-    return form or ending or usual
+    return form or ending or forms[0]
 
 
 def connect(storage: str | None = None, *, patience: float = 10.0) -> Ledger:

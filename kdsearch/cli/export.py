@@ -39,9 +39,7 @@ def runs(
 
     if table is not None and table.suffix != ".npz":
         raise KdsearchError(f"expected --table FILE.npz, since it writes a numpy archive, got {table}")
-    form = form_of(form, output, "csv")
-    if form not in ("csv", "json"):
-        raise KdsearchError(f"expected --format csv or json, got {form!r}")
+    form = form_of(form, output, ("csv", "json"))
     ledger, record = open_named(study, preset, storage)
     results = ledger.results(record.id)
     if table is not None:

@@ -37,9 +37,9 @@ def report(
 
     The answer comes first and last, with the tables behind it in between.
     """
-    from kdsearch.report import build
+    from kdsearch.report import FORMATS, build
 
-    form = form_of(form, output, "table")
+    form = form_of(form, output, tuple(FORMATS))
     ledger, record = open_named(study, preset, storage)
     _put(build(ledger.results(record.id), mix_code=mix_code), form, output)
 
@@ -66,9 +66,9 @@ def compare(
     The studies are measured on the same data. The first is compared with each other one on common seeds. Studies that
     differ only in the official split of their data get mean and sd over the splits, without a verdict.
     """
-    from kdsearch.report import build_across_studies
+    from kdsearch.report import FORMATS, build_across_studies
 
-    form = form_of(form, output, "table")
+    form = form_of(form, output, tuple(FORMATS))
     ledger = connect(storage)
     presets: list[str | None] = [*preset] if preset else [None]
     # A study that is given by its name has its preset in it.

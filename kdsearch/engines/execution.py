@@ -17,9 +17,12 @@ from kdsearch.errors import KdsearchError
 from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ENDED, StudyRecord
+from kdsearch.space import Categorical, Integer, Uniform, unconditional
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import Job, RunContext, RunRequest, RunResult, Scalar
 from kdsearch.values import is_number, measured, plain
+
+_WHOLE_FROM = 10**16  # from here on Python writes a float with an exponent, which Postgres reads as a whole number
 
 
 def workspace(record: StudyRecord, run_id: int) -> Path:
@@ -63,7 +66,7 @@ def job_of(
 
     And ``StudyFileError`` where a given teacher's are gone and its file is another now.
     """
-    params = {**study.defaults, **lease.params}
+    params = {**study.defaults, **as_declared(study, lease.params)}
     request = RunRequest(
         role="teacher" if lease.pool == "teacher" else "student",
         params=params,
@@ -80,6 +83,21 @@ def job_of(
         report=report,
     )
     return Job(request, context)
+
+
+def as_declared(study: Study, stored: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """Stored numbers in the types that the study file gives them: JSON in Postgres makes 1e16 and above whole ones."""
+    found = dict(stored)
+    for name, value in stored.items():
+        dimension = study.space.get(name)
+        inner = None if dimension is None else unconditional(dimension)
+        if isinstance(inner, Categorical):
+            found[name] = inner.choice(value) if inner.contains(value) else value
+        elif isinstance(value, int) and abs(value) >= _WHOLE_FROM and not isinstance(inner, Integer):
+            default = study.defaults.get(name)
+            if isinstance(inner, Uniform) or isinstance(default, float):
+                found[name] = float(value)
+    return found
 
 
 def _teacher(study: Study, record: StudyRecord, lease: Lease, params: Mapping[str, Scalar]) -> Path | None:

@@ -28,12 +28,13 @@ from kdsearch.study.budget import Budget, Confirm
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.bound_values import Bound
 from kdsearch.tasks.function import FunctionTask
-from kdsearch.tasks.unchanged_process import unchanged_process
+from kdsearch.tasks.unchanged_process import output_as_errors, unchanged_process
 from kdsearch.values import wrong_json
 
 _being_read: set[Path] = set()
 """Study files whose code is running now."""
 
+_WAIT_SECONDS = 60.0
 _one_at_a_time = threading.RLock()
 """Held while a study file is read: its modules and the streams belong to the whole process."""
 
@@ -197,8 +198,15 @@ def _import(path: Path) -> dict[str, object]:
     if path.suffix != ".py":
         raise StudyFileError(f"{path} is not a Python file: expected a name that ends in .py")
     own = path.resolve()
-    with _one_at_a_time:
+    if not _one_at_a_time.acquire(timeout=_WAIT_SECONDS):
+        raise StudyFileError(
+            f"{path} cannot be read: another thread reads a study file for {_WAIT_SECONDS:.0f} seconds. Does that file "
+            "wait for a thread of its own that reads one?"
+        )
+    try:
         return _import_alone(path, own)
+    finally:
+        _one_at_a_time.release()
 
 
 def _import_alone(path: Path, own: Path) -> dict[str, object]:
@@ -210,7 +218,7 @@ def _import_alone(path: Path, own: Path) -> dict[str, object]:
     _being_read.add(own)
     try:
         # What it prints is no part of what a command prints: an export to stdout stays CSV or JSON.
-        with unchanged_process(), contextlib.redirect_stdout(sys.stderr):
+        with unchanged_process(), contextlib.redirect_stdout(sys.stderr), output_as_errors():
             return vars(load_module(path))
     except KdsearchError:
         raise

@@ -85,6 +85,9 @@ class _Applier:
                 studies.log_event(self.connection, self.study_id, order.kind, order.message, order.data)
 
     def _configuration(self, order: NewConfiguration) -> None:
+        known = self.state.configurations.get(self.configurations.get((order.kind, order.name), 0))
+        if known is not None and dict(known.params) == dict(order.params):
+            return  # somebody has deleted its runs, so that it is planned again
         table = schema.configuration
         row = self.connection.execute(
             table.insert()

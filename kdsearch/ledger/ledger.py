@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from kdsearch import environment
@@ -15,8 +16,12 @@ from kdsearch.errors import LedgerError, StudyDeleted
 from kdsearch.ledger import decisions, leases, migrate, queries, recovery, studies
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.leases import Lease
+from kdsearch.ledger.orders import Order
+from kdsearch.ledger.queries import Memory, SearchState
 from kdsearch.ledger.records import RunRecord, StudyRecord
 from kdsearch.ledger.recovery import Holders
+
+_NO_SUCH_ROW = "23503"  # a foreign key leads to none
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -70,7 +75,7 @@ class Ledger:
     last_event = _in_transaction(queries.last_event)
     events_after = _in_transaction(queries.events_after)
 
-    decide = _in_transaction(decisions.decide)
+    _decide = _in_transaction(decisions.decide)
 
     finish = _in_transaction(leases.finish)
     fail = _in_transaction(leases.fail)
@@ -84,6 +89,23 @@ class Ledger:
     losses_after = _in_transaction(recovery.losses_after)
     release_worker = _in_transaction(recovery.release_worker)
     _expire = _in_transaction(recovery.expire)
+
+    def decide(
+        self,
+        study_id: int,
+        plan: Callable[[SearchState], Sequence[Order]],
+        memory: Memory | None = None,
+        *,
+        after: float | None = None,
+    ) -> list[Order]:
+        """Read, plan and write as ``decisions.decide``; where what is remembered has been deleted, read whole again."""
+        try:
+            return self._decide(study_id, plan, memory, after=after)
+        except sa.exc.IntegrityError as error:
+            if memory is None or getattr(error.orig, "pgcode", None) != _NO_SUCH_ROW:
+                raise
+            memory.forget()
+            return self._decide(study_id, plan, memory, after=after)
 
     def claim(
         self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = (), *, joins: bool = False

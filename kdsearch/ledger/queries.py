@@ -78,6 +78,11 @@ class Memory:
     configurations: dict[int, ConfigurationRecord] = field(default_factory=dict)
     runs: dict[int, SearchRun] = field(default_factory=dict)
 
+    def forget(self) -> None:
+        """Let the next read be whole."""
+        self.configurations.clear()
+        self.runs.clear()
+
 
 def search_state(connection: Connection, study_id: int, memory: Memory | None = None) -> SearchState:
     """One consistent read for a planner, without scores; of a study in ``memory`` only what has changed is fetched.
@@ -88,16 +93,19 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
     fresh_hidden = sa.case((schema.run.c.pool == "confirm", None), else_=schema.run.c.objective).label("objective")
     columns = [fresh_hidden if column.name == "objective" else column for column in _SEARCH_COLUMNS]
     wanted = schema.run.c.study_id == study_id
+    gone = {id_ for id_, run in memory.runs.items() if run.state not in ENDED}
     if memory.runs:
         # No clock here: what was not ended well when last seen, what is not now, and what is new. Runs are made under
         # the study's lock, so what is new has a higher id.
-        open_then = [id_ for id_, run in memory.runs.items() if run.state not in ENDED]
         open_now = schema.run.c.state.in_(("queued", "leased", "failed", "cancelled"))
         wanted &= sa.or_(
-            open_now, schema.run.c.id > max(memory.runs), schema.run.c.id == sa.any_(sa.literal(open_then, _IDS))
+            open_now, schema.run.c.id > max(memory.runs), schema.run.c.id == sa.any_(sa.literal(sorted(gone), _IDS))
         )
     for row in connection.execute(sa.select(*columns).where(wanted).order_by(schema.run.c.id)):
         memory.runs[row[0]] = SearchRun(*(*row[:-2], _fold(*row[-2:])))
+        gone.discard(row[0])
+    for id_ in gone:  # somebody has deleted them
+        del memory.runs[id_]
     runs = tuple(memory.runs[id_] for id_ in sorted(memory.runs))
     kinds = connection.execute(sa.select(schema.event.c.kind).where(schema.event.c.study_id == study_id).distinct())
     # Under the study's lock, or in one go with it, ids grow: what is newer has a higher one.

@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
 
+from kdsearch.tasks.in_source import in_source
 from kdsearch.values import plain
 
 _LARGEST_DATA = 2**28
@@ -179,35 +180,58 @@ class _Walk:
         return type(value).__qualname__
 
     def names_read(self, function: Any) -> None:
-        """Collect the data that stand at the top level of the file and that the function reads by name."""
+        """Collect the data that stand at the top level of files and that the function reads by name, or what it calls.
+
+        What the source says is left out: it is hashed with the file.
+        """
         while isinstance(function, functools.partial):
             function = function.func
-        inner = inspect.unwrap(function if inspect.isroutine(function) else type(function).__call__)
-        for name in sorted(_names(getattr(inner, "__code__", None))):
-            value = getattr(inner, "__globals__", {}).get(name)
-            if not _in_source(value):
-                self.unseen.append(f"{name} ({type(value).__name__})")
+        waiting, known = list(codes_of(function)), set[types.CodeType]()
+        while waiting:
+            code, names = waiting.pop(0)
+            if code in known:
+                continue
+            known.add(code)
+            for name in sorted(_names(code)):
+                if name not in names:
+                    continue
+                value = names[name]
+                if _is_code(value):
+                    waiting += [] if _library_code(value) else codes_of(value)
+                elif not (inspect.ismodule(value) or in_source(name, names)):
+                    said = f"{name} ({type(value).__name__})"
+                    self.unseen += [] if said in self.unseen else [said]
 
 
-def _names(code: types.CodeType | None) -> Iterator[str]:
+def codes_of(value: Any) -> list[tuple[types.CodeType, dict[str, Any]]]:
+    """The code of a function, of a class's methods, or of an object's class, each with the names of its file."""
+    inner = inspect.unwrap(value) if inspect.isroutine(value) else value
+    inner = getattr(inner, "__func__", inner)
+    if inspect.isfunction(inner):
+        return [(inner.__code__, inner.__globals__)]
+    if inspect.isroutine(inner):
+        return []
+    kind = inner if inspect.isclass(inner) else type(inner)
+    methods = [part for base in kind.__mro__ if not _of_library(base) for part in vars(base).values()]
+    found = [getattr(part, "__func__", getattr(part, "fget", part)) for part in methods]
+    return [(part.__code__, part.__globals__) for part in found if inspect.isfunction(part)]
+
+
+def _is_code(value: Any) -> bool:
+    return inspect.isroutine(value) or inspect.isclass(value)
+
+
+def _library_code(value: Any) -> bool:
+    module = sys.modules.get(getattr(value, "__module__", None) or "")
+    return module is None or _library_file(getattr(module, "__file__", None), module.__name__)
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
     """Names that a function reads, those of the functions inside it too."""
-    if code is None:
-        return
     yield from code.co_names
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
             yield from _names(inner)
-
-
-def _in_source(value: Any) -> bool:
-    """Whether the source says what the value is: no array, no tensor and no object of a library."""
-    try:
-        value = plain(value)
-    except Exception:  # of an object that is read for the first time here
-        return False
-    if value is None or callable(value) or inspect.ismodule(value):
-        return True
-    return isinstance(value, bool | int | float | complex | str | bytes | Mapping | Set | Sequence | PurePath)
 
 
 def _array(value: Any) -> str:
@@ -227,8 +251,11 @@ def _array(value: Any) -> str:
 def _of_library(kind: type) -> bool:
     """Whether a class comes with Python, with kdsearch or with an installed package."""
     module = sys.modules.get(kind.__module__)
-    file = getattr(module, "__file__", None)
-    if file is None or kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+    return _library_file(getattr(module, "__file__", None), kind.__module__)
+
+
+def _library_file(file: str | None, module: str) -> bool:
+    if file is None or module.partition(".")[0] in sys.stdlib_module_names:
         return True
     return any(part in Path(file).parts for part in _LIBRARIES)
 

@@ -18,12 +18,20 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _READ_HERE = ("KDSEARCH_", "PG", "HOME", "XDG_", "TMPDIR", "PATH")
 """Beginnings of the names of variables that kdsearch, libpq and the embedded server read."""
 
+_PLACES = ("KDSEARCH_HOME", "KDSEARCH_STORAGE", "KDSEARCH_LEASE_SECONDS", "PG")
+
 
 @contextlib.contextmanager
 def users_code() -> Iterator[None]:
     """Train a run: what its code does to the process ends with it, and so does a child that it forks."""
+    before = _own_variables()
     with own_process(), unchanged_process():
-        yield
+        try:
+            yield
+        finally:
+            for name in _own_variables().keys() - before.keys():
+                del os.environ[name]
+            os.environ.update(before)
 
 
 @contextlib.contextmanager
@@ -55,6 +63,30 @@ def unchanged_process() -> Iterator[None]:
         if folder is not None:
             with contextlib.suppress(OSError):
                 os.chdir(folder)
+
+
+def _own_variables() -> dict[str, str]:
+    """The variables that say where kdsearch keeps what it has: a run that changes them would split it in two."""
+    return {name: value for name, value in os.environ.items() if name.startswith(_PLACES)}
+
+
+@contextlib.contextmanager
+def output_as_errors() -> Iterator[None]:
+    """Let what programs write to the standard output, such as one that ``os.system`` starts, go to standard error."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # there is none
+        kept = None
+    try:
+        with contextlib.suppress(OSError):
+            os.dup2(2, 1)
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            os.close(1)
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 class _Lent:

@@ -8,6 +8,7 @@ import pickle
 import struct
 import tempfile
 import warnings
+import zipfile
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -38,7 +39,17 @@ def save_atomically(content: Any, path: Path) -> None:
         raise OSError(error.errno, f"cannot write {path}: {error.strerror}", str(path)) from error
 
 
-_UNREADABLE = (RuntimeError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, struct.error)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    RuntimeError,
+    EOFError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    struct.error,
+)
 """What torch raises of a file that is none of its own, or only a part of one."""
 
 
@@ -48,6 +59,7 @@ def load_safely(path: Path) -> Any | None:
     A missing file is ``None`` without a warning.
     """
     try:
+        _check_sums(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         return None
@@ -55,6 +67,16 @@ def load_safely(path: Path) -> Any | None:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         warnings.warn(f"{path} cannot be read and is ignored ({reason})", stacklevel=2)
         return None
+
+
+def _check_sums(path: Path) -> None:
+    """Raise ``ValueError`` where a part of torch's archive is not what its checksum says: torch does not look."""
+    if not zipfile.is_zipfile(path):
+        return  # torch says what it is
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"its part {damaged} is damaged")
 
 
 def file_hash(path: Path) -> str:

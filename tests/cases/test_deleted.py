@@ -21,6 +21,7 @@ from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.optuna_mirror import Mirror
 from kdsearch.errors import StudyDeleted
 from kdsearch.ledger import queries
+from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 
@@ -45,6 +46,48 @@ def finished(ledger: Ledger) -> StudyRecord:
 def delete(ledger: Ledger, statement: str, **values: Any) -> None:
     with ledger.database.engine.begin() as connection:
         connection.execute(sa.text(statement), values)
+
+
+@pytest.mark.parametrize("claimed", [0, 1], ids=["queued", "one of them trains"])
+def test_open_runs_that_go_while_the_study_runs_are_ordered_again(ledger: Ledger, claimed: int) -> None:
+    study = toy_study(budget=kd.Budget(runs=8), confirm=kd.Confirm(seeds=2, finalists=1))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    coordinator.tick()
+    held = ledger.claim(record.id, "w", limit=claimed) if claimed else []
+    delete(ledger, "DELETE FROM kdsearch.run WHERE state IN ('queued', 'leased')")
+    DebugEngine(coordinator, Loaded(study), "cpu", 1).run()  # type: ignore[arg-type]
+    results = ledger.results(record.id)
+    assert results.study.phase == "finished"
+    assert sum(run.pool == "search" and run.state == "done" for run in results.runs) == 8
+    if held:
+        late = Outcome(held[0], "done", {"objective": 0.9})
+        assert ledger.finish([late]) == set(), "what was deleted takes no result"
+
+
+def test_a_configuration_that_goes_while_the_study_runs_is_forgotten(ledger: Ledger) -> None:
+    study = toy_study(budget=kd.Budget(runs=16), confirm=kd.Confirm(seeds=2, finalists=1))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    seen: list[int] = []
+
+    def observe(progress: Any) -> None:
+        done = [run for run in progress.state.runs if run.pool == "search" and run.state == "done"]
+        if len(done) >= 4 and not seen:
+            seen.extend(run.configuration_id for run in done)
+            for id_ in set(seen):
+                delete(ledger, "DELETE FROM kdsearch.run WHERE configuration_id = :id", id=id_)
+                delete(ledger, "DELETE FROM kdsearch.configuration WHERE id = :id", id=id_)
+
+    engine = DebugEngine(coordinator, Loaded(study), "cpu", 1)  # type: ignore[arg-type]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("kdsearch.engines.debug._SHOWN_EVERY", 0.0)
+        engine.run(observe)
+    results = ledger.results(record.id)
+    assert seen
+    assert results.study.phase == "finished"
+    assert not set(seen) & results.configurations.keys()
+    assert {run.configuration_id for run in results.runs} <= results.configurations.keys()
 
 
 def test_a_study_that_goes_while_a_command_reads_it(

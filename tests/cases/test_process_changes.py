@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import re
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -94,6 +95,69 @@ def test_a_file_that_launches_itself_while_it_is_read(tmp_path: Path, call: str)
         load(tmp_path / "own.py")
     (tmp_path / "own.py").write_text(f"{STUDY}if __name__ == '__main__':\n    {call}\n")
     assert load(tmp_path / "own.py").study.name == "own"
+
+
+def test_a_file_that_waits_for_a_thread_that_reads_another_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kdsearch.engines.study_file._WAIT_SECONDS", 0.3)
+    (tmp_path / "other.py").write_text(STUDY)
+    waiting = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "with ThreadPoolExecutor(1) as pool:\n"
+        f"    base = pool.submit(kd.load, {str(tmp_path / 'other.py')!r}).result()\n"
+    )
+    (tmp_path / "own.py").write_text(f"{STUDY}{waiting}")
+    with pytest.raises(StudyFileError, match=r"other.py cannot be read: another thread reads a study file"):
+        load(tmp_path / "own.py")
+    assert load(tmp_path / "other.py").study.name == "own", "what holds others up has ended"
+
+
+def test_what_a_study_file_starts_prints_nothing_into_an_export(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "own.py").write_text(f"{STUDY}import os\nos.system('echo from the shell')\nos.write(1, b'raw')\n")
+    code = f"import kdsearch; kdsearch.load({str(tmp_path / 'own.py')!r})"
+    program = [sys.executable, "-c", f"{code}\nprint('ours')"]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
+    assert done.stdout == "ours\n"
+    assert "from the shell" in done.stderr
+    assert "raw" in done.stderr
+    closed = subprocess.run(["sh", "-c", '"$@" >&-', "sh", *program[:2], code], capture_output=True, text=True)
+    assert closed.returncode == 0, closed.stderr
+
+
+def test_a_run_that_changes_where_kdsearch_keeps_what_it_has_changes_it_for_itself(
+    ledger: Ledger, home: Path, tmp_path: Path
+) -> None:
+    """As with a file of variables that a run loads over those of its process."""
+    seen: list[str] = []
+
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        seen.append(os.environ["KDSEARCH_HOME"])
+        os.environ["KDSEARCH_HOME"] = str(tmp_path / "second")
+        os.environ["PGHOST"] = "elsewhere"
+        os.environ["KDSEARCH_DATA"] = str(tmp_path)
+        return float(params["x"])
+
+    run(ledger, train, {"x": kd.uniform(0, 1)})
+    assert set(seen) == {str(home)}
+    assert not (tmp_path / "second").exists()
+    assert "PGHOST" not in os.environ
+
+
+def test_numbers_of_any_size_reach_the_function_in_their_types(ledger: Ledger) -> None:
+    """Postgres writes 1e16 as 10000000000000000, a whole number."""
+    seen: list[dict[str, Any]] = []
+
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        seen.append(dict(params))
+        return 0.5
+
+    space = {"x": kd.log(1e15, 1e19), "c": kd.categorical([1e16, 3e17]), "d": kd.categorical([2.0, 1e22])}
+    run(ledger, train, {**space, "n": kd.integer(1, 10)}, defaults={"far": 1e18, "whole": 2 * 10**16})
+    assert len(seen) > 4
+    for row in seen:
+        kinds = {name: type(value).__name__ for name, value in row.items()}
+        assert kinds == {"x": "float", "c": "float", "d": "float", "n": "int", "far": "float", "whole": "int"}
 
 
 def test_two_threads_may_read_one_file_at_once(tmp_path: Path) -> None:

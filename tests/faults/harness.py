@@ -109,7 +109,11 @@ class Short:
         try:
             with engine.connect() as connection:
                 return [tuple(row) for row in connection.execute(sa.text(statement))]
-        except sa.exc.DBAPIError:
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.InternalError):
+            return []  # the server is away
+        except sa.exc.ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) not in ("42P01", "3F000"):  # no tables, no schema yet
+                raise
             return []
         finally:
             engine.dispose()

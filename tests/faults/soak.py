@@ -26,7 +26,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from faults.harness import Short, broken_invariants, workers_of
+from faults.harness import CONFIRM, Short, broken_invariants, workers_of
 from kdsearch.ledger import embedded
 
 RUNS, WORKERS = 150, 4
@@ -131,6 +131,11 @@ class Soak:
         search = self.short.count("pool = 'search'")
         if search != RUNS:
             self.faults.append(f"{search} search runs of {RUNS}")
+        confirmed = self.short.query(
+            "SELECT configuration_id, count(*) FROM kdsearch.run WHERE pool = 'confirm' GROUP BY 1"
+        )
+        if len(confirmed) != 2 or {count for _, count in confirmed} != {CONFIRM}:
+            self.faults.append(f"{confirmed} confirm runs, expected {CONFIRM} of winner and finalist")
         names: dict[str, object] = {}
         exec(compile(self.short.file.read_text(), "short.py", "exec"), names)
         value: Callable[[dict[str, float], int], tuple[float, float]] = names["value"]  # type: ignore[assignment]

@@ -66,6 +66,7 @@ def test_five_launchers_share_a_study(short: Callable[..., Short]) -> None:
         output, _ = launcher.communicate(timeout=180)
         assert launcher.returncode == 0, output
     check(study, launches=0)
+    assert len(study.query("SELECT DISTINCT worker FROM kdsearch.run")) >= 3, "they share it"
 
 
 def test_a_worker_that_is_frozen_longer_than_its_lease(short: Callable[..., Short]) -> None:
@@ -77,6 +78,7 @@ def test_a_worker_that_is_frozen_longer_than_its_lease(short: Callable[..., Shor
     time.sleep(5)
     os.kill(frozen, signal.SIGCONT)
     check(study, launcher, launches=0)
+    assert study.query("SELECT 1 FROM kdsearch.event WHERE kind = 'lease lost'"), "others took its run"
 
 
 @pytest.mark.parametrize("signals", ["INT", "TERM", "INT INT", "TERM TERM", "INT TERM", "HUP"])
@@ -102,6 +104,8 @@ def test_interrupted_before_anything_has_begun(short: Callable[..., Short]) -> N
         launcher.send_signal(signal.SIGINT)
         output, _ = launcher.communicate(timeout=60)
         assert "Traceback" not in output
+        assert launcher.returncode in (130, -signal.SIGINT), output
+        assert not study.query("SELECT 1 FROM kdsearch.study WHERE phase = 'finished'"), "it ends at once"
     check(study)
 
 

@@ -34,6 +34,17 @@ def test_truncated_file_is_ignored_with_a_warning(tmp_path: Path, keep: int) -> 
         assert load_safely(path) is None
 
 
+@pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
+def test_flipped_bytes_are_noticed(tmp_path: Path, place: float) -> None:
+    path = tmp_path / "file.pt"
+    save_atomically({"a": torch.arange(3000)}, path)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 0xFF
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match=r"cannot be read and is ignored \(its part .*data/0 is damaged\)"):
+        assert load_safely(path) is None
+
+
 def test_pickled_code_is_not_run(tmp_path: Path) -> None:
     class Evil:
         def __reduce__(self) -> tuple[object, tuple[str]]:
