@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import stat
 import time
 from pathlib import Path
@@ -14,6 +15,8 @@ from kdsearch.errors import KdsearchError
 HOME = "KDSEARCH_HOME"
 STORAGE = "KDSEARCH_STORAGE"
 DATA = "KDSEARCH_DATA"
+ARTIFACTS = "KDSEARCH_ARTIFACTS"
+NODE = "KDSEARCH_NODE"
 LEASE = "KDSEARCH_LEASE_SECONDS"
 DEFAULT_LEASE_SECONDS = 30.0
 _LONGEST_LEASE = 86400.0
@@ -88,6 +91,7 @@ def pin() -> None:
     """Fix relative folders and files of the variables now: a user's code may change the working folder."""
     for variable in (HOME, DATA):
         _folder_of(variable)
+    artifacts_url()
     value = os.environ.get(STORAGE, "")
     if value.startswith("@"):
         os.environ[STORAGE] = f"@{Path(value[1:]).expanduser().absolute()}"
@@ -113,9 +117,20 @@ def storage_url(given: str | None = None) -> str | None:
     return text
 
 
+def artifacts_url() -> str | None:
+    """Where machines that share no ``KDSEARCH_HOME`` keep weights and checkpoints (``KDSEARCH_ARTIFACTS``), if set."""
+    value = os.environ.get(ARTIFACTS) or None
+    return value if value is None or "://" in value else str(_folder_of(ARTIFACTS))
+
+
 def data_root() -> Path | None:
     """The folder of ``KDSEARCH_DATA``, if set."""
     return _folder_of(DATA)
+
+
+def node_name() -> str:
+    """What this machine is called: as the engine that started this process says (``KDSEARCH_NODE``), else its host."""
+    return os.environ.get(NODE) or socket.gethostname()
 
 
 def lease_seconds() -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,14 +15,28 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from kdsearch.engines.launch import Launch, Ran
+    from kdsearch.engines.ray_cluster import RayOptions
 
 
 def launch(
     study_file: StudyFile,
     preset: Preset = None,
-    engine: Annotated[str, typer.Option(help="local (worker processes) or debug (in this process).")] = "local",
+    engine: Annotated[
+        str, typer.Option(help="local (worker processes), ray (a cluster) or debug (in this process).")
+    ] = "local",
     workers: Annotated[
-        int | None, typer.Option(min=0, help="Worker processes; default: one per CPU core, or one per GPU slot.")
+        int | None,
+        typer.Option(
+            min=0, help="Worker processes; default: one per CPU core, or one per GPU slot; on Ray as many as fit."
+        ),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Ray cluster, auto or HOST:PORT; default: RAY_ADDRESS, else a new one on this machine."),
+    ] = None,
+    cpus_per_worker: Annotated[float | None, typer.Option(min=0, help="CPUs that a worker on Ray takes; 1.")] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(min=0, help="GPUs that a worker on Ray takes, such as 0.25; 0.")
     ] = None,
     slots_per_gpu: Annotated[int, typer.Option(min=1, help="Worker processes that share a GPU.")] = 1,
     population: Population = None,
@@ -45,6 +59,7 @@ def launch(
         workers=workers,
         slots_per_gpu=slots_per_gpu,
         population=population,
+        ray=_ray_options(address, cpus_per_worker, gpus_per_worker),
         say=lambda line: console.print(literal(line)),
     )
     print_header(console, opened)
@@ -65,7 +80,7 @@ def _run(console: Console, opened: Launch) -> bool:
     from kdsearch.report import build, render
 
     with View(console, opened.ledger, opened.record.id) as view:
-        ran = opened.run(view.show)
+        ran = opened.run(view.show, lambda line: console.print(literal(line)))
     if not ran.finished:
         console.print("The study was asked to stop. The same command resumes it.")
         return True
@@ -79,6 +94,15 @@ def _run(console: Console, opened: Launch) -> bool:
     return any(
         run.pool == "confirm" and run.configuration_id == winner and run.state in ENDED for run in ran.results.runs
     )
+
+
+def _ray_options(address: str | None, cpus: float | None, gpus: float | None) -> RayOptions | None:
+    """What was said of Ray; nothing where nothing was."""
+    from kdsearch.engines.ray_cluster import RayOptions
+
+    said = {"address": address, "cpus_per_worker": cpus, "gpus_per_worker": gpus}
+    given: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+    return RayOptions(**given) if given else None
 
 
 def _ending(ran: Ran) -> str:

@@ -39,7 +39,11 @@ def header(opened: Launch) -> Iterator[tuple[str, str]]:
     yield "draws", _draws(study, record)
     if words := describe_without(study):
         yield "without", words
-    where = "in this process" if opened.engine == "debug" else f"{workers} worker process{'' if workers == 1 else 'es'}"
+    where = {
+        "debug": "in this process",
+        "local": f"{workers} worker process{'' if workers == 1 else 'es'}",
+        "ray": "workers on a cluster",
+    }[opened.engine]
     yield "engine", f"{opened.engine}, {where}"
     if isinstance(study.taught, int) and study.taught < FEWEST_TEACHERS:
         yield (

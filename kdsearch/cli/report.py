@@ -90,12 +90,15 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
 
     ledger, record = open_named(study, preset, storage)
     # A worker that was killed holds its runs until a launch takes them back.
-    holders = [name for name in ledger.lease_holders(record.id) if not is_dead(name)]
+    at_work = [worker for worker in ledger.workers_at_work(record.id) if not is_dead(worker.worker)]
     results = ledger.results(record.id, curves=False)
-    say(render_table(table(results, working=bool(holders)), width=_columns(), encoding=encoding()))
+    say(render_table(table(results, working=bool(at_work)), width=_columns(), encoding=encoding()))
     if (answer := answer_of(results)) is not None:
         say(render_answer(answer, width=_columns(), encoding=encoding()))
-    say(f"workers holding runs: {', '.join(holders) if holders else 'none'}")
+    say(f"workers holding runs: {len(at_work) or 'none'}")
+    for worker in at_work:
+        runs = f"{worker.runs} run{'' if worker.runs == 1 else 's'}"
+        say(f"  {worker.node or 'unknown node'}, {worker.device or 'unknown device'}: {runs} ({worker.worker})")
 
 
 def _put(report: Report, form: str, output: Path | None) -> None:

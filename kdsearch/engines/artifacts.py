@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kdsearch import environment
 from kdsearch.data.files import write_whole
+from kdsearch.engines.shared_store import shared_store
 from kdsearch.errors import KdsearchError
 
 
@@ -19,6 +20,8 @@ def store(source: Path) -> str:
     if not target.exists():
         with source.open("rb") as content:
             write_whole(target, lambda file: shutil.copyfileobj(content, file))
+    if (shared := shared_store()) is not None and not shared.has(f"artifacts/{name}"):
+        shared.put(target, f"artifacts/{name}")
     return name
 
 
@@ -29,11 +32,11 @@ class MissingArtifact(KdsearchError):
 def fetch(name: str) -> Path:
     """The file of a stored name, checked against its hash; ``MissingArtifact`` where it is not here or damaged."""
     path = folder() / name
-    if not path.exists():
+    if not path.exists() and not _fetched(name, path):
         raise MissingArtifact(
             f"the weights {name} are not in {folder()}. Were they stored by another machine, or with another "
-            f"{environment.HOME}? All workers of a study share one. If they are lost: kdsearch launch --retry-failed "
-            "trains lost teachers again."
+            f"{environment.HOME}? All workers of a study share one, or a store that {environment.ARTIFACTS} names, "
+            "such as s3://bucket/kd. If they are lost: kdsearch launch --retry-failed trains lost teachers again."
         )
     if hashlib.sha256(path.read_bytes()).hexdigest()[:32] != path.stem:
         raise MissingArtifact(
@@ -41,6 +44,11 @@ def fetch(name: str) -> Path:
             "kdsearch launch --retry-failed trains a lost teacher again."
         )
     return path
+
+
+def _fetched(name: str, path: Path) -> bool:
+    shared = shared_store()
+    return shared is not None and shared.get(f"artifacts/{name}", path)
 
 
 def folder() -> Path:

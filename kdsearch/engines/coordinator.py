@@ -21,6 +21,8 @@ from kdsearch.statistics.float_errors import usual_float_errors
 from kdsearch.statistics.summaries import Summary, summarize
 from kdsearch.study.declaration import Study
 
+TICK_SECONDS = 0.25
+_SHOWING_SHARE = 10.0
 _PLANNING_SECONDS = 2.0
 _MIRROR_SECONDS = 3.0
 _LEADER_SECONDS = 0.0
@@ -128,6 +130,24 @@ class Coordinator:
         self.mirroring.start(self._mirror_now)
         assert self._state is not None
         return self._progress(self._state)
+
+    def serve(self, observe: Callable[[Progress], None], begin: Callable[[], None], watch: Callable[[], None]) -> None:
+        """Plan until the study is finished or asked to stop; ``begin`` once there are runs, ``watch`` each round."""
+        self.tick()
+        begin()
+        show_at = float("-inf")
+        while True:
+            progress = self.tick()
+            record = self.ledger.study_by_id(self.record.id)
+            over = progress.phase == "finished" or record.stop_requested
+            if over or time.monotonic() >= show_at:  # a large study's picture takes long: planning goes first
+                start = time.monotonic()
+                observe(progress)
+                show_at = time.monotonic() + _SHOWING_SHARE * (time.monotonic() - start)
+            if over:
+                return
+            watch()
+            time.sleep(TICK_SECONDS)
 
     def advance(self) -> int:
         """One decision; returns how many orders it gave."""

@@ -8,6 +8,7 @@ import os
 
 from kdsearch import environment
 from kdsearch.engines.artifacts import MissingArtifact
+from kdsearch.engines.shared_store import StoreUnreachable
 from kdsearch.errors import KdsearchError, LedgerError, StudyFileError
 
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -26,7 +27,7 @@ class WornOut(NothingWorks):
     """Runs worked in this process and do not any more, as where they leave files open: a new one is needed."""
 
 
-INFRASTRUCTURE = (LedgerError, MissingArtifact, StudyFileError, DiskFull, NothingWorks)
+INFRASTRUCTURE = (LedgerError, MissingArtifact, StoreUnreachable, StudyFileError, DiskFull, NothingWorks)
 """Faults of the database, of files or of this process."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,7 @@ from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.devices import Slot, slots, use_slot
 from kdsearch.engines.execution import clear_ended_workspaces
 from kdsearch.engines.local import LocalEngine
+from kdsearch.engines.ray_cluster import RayOptions, connected
 from kdsearch.engines.study_file import LoadedStudy, load
 from kdsearch.errors import KdsearchError
 from kdsearch.interrupts import safe_interrupts
@@ -22,7 +23,8 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord, StudyResults
 from kdsearch.tasks.base import RunRequest, TrainsTogether
 
-EngineName = Literal["local", "debug"]
+EngineName = Literal["local", "debug", "ray"]
+ENGINES: tuple[EngineName, ...] = ("local", "debug", "ray")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Launch:
     engine: str
     places: list[Slot]
     population: int | None
+    ray: RayOptions
 
     @classmethod
     def open(
@@ -67,6 +70,7 @@ class Launch:
         workers: int | None = None,
         slots_per_gpu: int = 1,
         population: int | None = None,
+        ray: RayOptions | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> Launch:
         """Read the file and write the study down, or find it in the ledger as it was written.
@@ -75,8 +79,10 @@ class Launch:
         :class:`~kdsearch.errors.KdsearchError` for a file that cannot be used, another study under the name, or an
         unknown engine.
         """
-        if engine not in ("local", "debug"):
-            raise KdsearchError(f"expected the engine local or debug, got {engine!r}")
+        if engine not in ENGINES:
+            raise KdsearchError(f"expected the engine {', '.join(ENGINES[:-1])} or {ENGINES[-1]}, got {engine!r}")
+        if ray is not None and engine != "ray":
+            raise KdsearchError(f"a Ray address and shares of nodes are for the engine ray; this one is {engine}")
         declared = load(study_file, preset)
         ledger = Ledger.connect()
         loaded = declared.as_stored(ledger)
@@ -87,7 +93,8 @@ class Launch:
             )
         record, changes = ledger.open_study(loaded.declaration())
         places = slots(1 if engine == "debug" else workers, slots_per_gpu)
-        return cls(loaded, ledger, record, changes, engine, places, population)
+        cluster = replace(ray or RayOptions(), workers=workers)
+        return cls(loaded, ledger, record, changes, engine, places, population, cluster)
 
     def retry_failed(self) -> tuple[int, list[int]]:
         """Queue failed runs again, and teachers whose weights are gone: how many of the former, ids of the latter."""
@@ -106,32 +113,48 @@ class Launch:
             )
         return queued, lost
 
-    def run(self, observe: Callable[[Progress], None] = lambda progress: None) -> Ran:
+    def run(
+        self,
+        observe: Callable[[Progress], None] = lambda progress: None,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> Ran:
         """Run the study until it is finished or asked to stop; ``observe`` is told of its state now and then.
 
-        ``KeyboardInterrupt`` passes through after the workers have handed back their runs.
+        ``say`` is told of the cluster and of nodes that cannot train. ``KeyboardInterrupt`` passes through after the
+        workers have handed back their runs.
         """
         clear_ended_workspaces(self.record, self.ledger)
         before = self.ledger.ended_runs(self.record.id)
         begin, processor = time.monotonic(), _cpu_seconds()
         with safe_interrupts():
-            if self.engine == "debug":
-                use_slot(self.places[0].device)
-                engine = DebugEngine(self._coordinator(), self.loaded, self.places[0].device, self.population or 1)
-                engine.run(observe)
-            else:
-                LocalEngine(self._coordinator(), self.places, self.loaded.path, self.population).run(observe)
+            self._run(observe, say)
         results = self.ledger.results(self.record.id)
         clear_ended_workspaces(self.record, self.ledger)
         took = time.monotonic() - begin, _cpu_seconds() - processor
         return Ran(results, before, self.ledger.ended_runs(self.record.id), *took)
 
-    def _coordinator(self) -> Coordinator:
+    def _run(self, observe: Callable[[Progress], None], say: Callable[[str], None]) -> None:
+        if self.engine == "debug":
+            use_slot(self.places[0].device)
+            coordinator = self._coordinator(1)
+            DebugEngine(coordinator, self.loaded, self.places[0].device, self.population or 1).run(observe)
+        elif self.engine == "local":
+            coordinator = self._coordinator(len(self.places))
+            LocalEngine(coordinator, self.places, self.loaded.path, self.population).run(observe)
+        else:
+            from kdsearch.engines.ray_engine import RayEngine
+
+            with connected(self.loaded, self.ray, self.ledger.database) as cluster:
+                say(cluster.described())
+                coordinator = self._coordinator(cluster.workers)
+                RayEngine(coordinator, cluster, self.loaded.path, self.population, say).run(observe)
+
+    def _coordinator(self, workers: int) -> Coordinator:
         task = self.loaded.study.task
         together = isinstance(task, TrainsTogether) and task.trains_together(RunRequest("student", {}, 0))
         width = self.population if self.population and together else 1
-        capacity = max(2, len(self.places) * width)
-        return Coordinator(self.ledger, self.loaded.study, self.record, capacity, ahead=self.engine == "local")
+        capacity = max(2, workers * width)
+        return Coordinator(self.ledger, self.loaded.study, self.record, capacity, ahead=self.engine != "debug")
 
 
 def launch(
@@ -143,6 +166,7 @@ def launch(
     slots_per_gpu: int = 1,
     population: int | None = None,
     retry_failed: bool = False,
+    ray: RayOptions | None = None,
 ) -> StudyResults:
     """Run a study file to its end, as ``kdsearch launch`` does, and return all of its runs.
 
@@ -158,6 +182,7 @@ def launch(
         workers=workers,
         slots_per_gpu=slots_per_gpu,
         population=population,
+        ray=ray,
     )
     if retry_failed:
         opened.retry_failed()

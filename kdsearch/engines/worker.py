@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
-from kdsearch.engines.execution import clear_workspace, job_of, outcome_of
+from kdsearch.engines.execution import clear_workspace, job_of, outcome_of, workspace
 from kdsearch.engines.failures import NothingWorks, WornOut, needs_new_process, raise_if_infrastructure
 from kdsearch.engines.heartbeat import Heartbeat
+from kdsearch.engines.shared_checkpoints import SharedCheckpoint
+from kdsearch.engines.shared_store import shared_store
 from kdsearch.engines.study_file import LoadedStudy
 from kdsearch.engines.worker_names import worker_name
 from kdsearch.errors import KdsearchError, RunInterrupted
@@ -69,6 +71,7 @@ class Worker:
         self.run_seconds = _BATCH_SECONDS
         grace = WATCHED_GRACE_SECONDS if parent not in (None, os.getpid()) else _GRACE_SECONDS
         self.heartbeat = Heartbeat(ledger, record.id, should_stop, leave, grace)
+        self._checkpoints: dict[int, SharedCheckpoint] = {}
         self._failed_here: set[int] = set()
         self._failing: list[Lease] = []  # in a row, each for the first time
         self._worked: set[bool] = set()  # whether students (False) and teachers (True) were trained here
@@ -162,8 +165,15 @@ class Worker:
     def job(self, lease: Lease) -> Job:
         """A leased run as its task sees it."""
 
+        shared = self._shared(lease)
+        if shared is not None and lease.attempt > 1:
+            shared.bring()
+
         def report(epoch: int, objective: float) -> None:
-            if self.should_stop() or not self.heartbeat.holds(lease):
+            stops = self.should_stop() or not self.heartbeat.holds(lease)
+            if shared is not None:
+                shared.send(now=stops)
+            if stops:
                 raise RunInterrupted
 
         study, code_hash = self.loaded.study, self.loaded.code_hash
@@ -209,6 +219,23 @@ class Worker:
         self.run_seconds = 0.5 * self.run_seconds + 0.5 * (time.monotonic() - begin)
         return outcome
 
+    def _shared(self, lease: Lease) -> SharedCheckpoint | None:
+        """The run's checkpoint in the store that all machines share, where there is one."""
+        store = shared_store()
+        if store is None:
+            return None
+        name = f"runs/{self.record.uid}/{lease.run_id}"
+        return self._checkpoints.setdefault(
+            lease.run_id, SharedCheckpoint(store, name, workspace(self.record, lease.run_id))
+        )
+
+    def _clear(self, lease: Lease) -> None:
+        """Remove the files of a run that has ended."""
+        clear_workspace(self.record, lease.run_id)
+        shared = self._checkpoints.pop(lease.run_id, None)
+        if shared is not None and (shared.sent or lease.attempt > 1):
+            shared.remove()
+
     def _outcome(self, lease: Lease, result: RunResult) -> Outcome:
         chance = self.loaded.study.task.chance
         return outcome_of(lease, result, chance=chance, code_hash=self.loaded.code_hash, data_hash=self.data_hash)
@@ -227,7 +254,7 @@ class Worker:
         for outcome in outcomes:
             run_id = outcome.lease.run_id
             if run_id in accepted:
-                clear_workspace(self.record, run_id)
+                self._clear(outcome.lease)
             else:
                 message = f"run {run_id}: a late result of attempt {outcome.lease.attempt} was discarded"
                 self.ledger.log_event(self.study_id, "discarded", message, run_id=run_id)
@@ -254,7 +281,7 @@ class Worker:
         if lease.failures == 0 or (lease.pool == "teacher") not in self._worked:
             self._failing.append(lease)
         if state == "failed":
-            clear_workspace(self.record, lease.run_id)
+            self._clear(lease)
         if self._nothing_works():
             last = (error.strip().splitlines() or ["no message"])[-1]
             raise (WornOut if self.has_worked else NothingWorks)(

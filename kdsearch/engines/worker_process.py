@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from kdsearch import environment
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.failures import NothingWorks, WornOut, needs_new_process
 from kdsearch.engines.last_words import Kind, LastWords
@@ -95,6 +96,8 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
         parent=arguments.parent or os.getpid(),
         leave=_leave,
     )
+    place = {"worker": worker.name, "node": environment.node_name(), "device": _device_words(arguments.device)}
+    ledger.log_event(record.id, "worker", f"a worker on {place['node']}, {place['device']}", place)
     ledger.note_other_code(record.id, loaded.code_hash, worker.name)
     say(f"working on {record.name} as {worker.name}, {layout}")
     if layout.width > 1:
@@ -137,6 +140,12 @@ def _leave() -> None:
     print("told to stop, and still in a run that reports nothing: the run goes back to the queue", file=sys.stderr)
     sys.stderr.flush()
     os._exit(1)
+
+
+def _device_words(device: str) -> str:
+    """The device with its number or id on the machine, where this process sees one GPU of several."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return f"{device} {visible}" if device.startswith("cuda") and visible else device
 
 
 def _same_study(loaded: LoadedStudy, ledger: Ledger, name: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from kdsearch import environment
 from kdsearch.engines import study_modules
 from kdsearch.engines.helper_modules import helpers
+from kdsearch.engines.ray_cluster import interpreter_environment
 from kdsearch.engines.teacher import draw_of
 from kdsearch.integrations.optuna_objective import checked, evaluate
 from kdsearch.space import Categorical, Integer, unconditional
@@ -59,15 +59,6 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
         tune.report({"objective": summary.mean, **spread})
 
     return train
-
-
-def interpreter_environment() -> dict[str, str]:
-    """The ``runtime_env`` that Ray needs if the interpreter's path has to be quoted in a shell; usually empty.
-
-    Ray starts its workers through a shell and quotes their arguments, but not the path of the interpreter.
-    """
-    quoted = shlex.quote(sys.executable)
-    return {} if quoted == sys.executable else {"py_executable": quoted}
 
 
 def ray_space(study: Study) -> Mapping[str, Any]:

@@ -86,6 +86,7 @@ class Ledger:
     retry_failed = _in_transaction(recovery.retry_failed)
     requeue_teachers = _in_transaction(recovery.requeue_teachers)
     lease_holders = _in_transaction(recovery.lease_holders)
+    workers_at_work = _in_transaction(recovery.workers_at_work)
     losses_after = _in_transaction(recovery.losses_after)
     release_worker = _in_transaction(recovery.release_worker)
     _expire = _in_transaction(recovery.expire)

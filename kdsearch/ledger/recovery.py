@@ -32,6 +32,16 @@ class Holders:
     crashed: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class WorkerAtWork:
+    """A worker by its name, how many runs it holds, and its place; ``None`` of one that did not tell."""
+
+    worker: str
+    runs: int
+    node: str | None
+    device: str | None
+
+
 def expire(connection: Connection, study_id: int, seconds: float, holders: Holders) -> list[int]:
     """Queue again the runs that nobody trains any more or that are overdue, and log each; returns the ids.
 
@@ -184,6 +194,24 @@ def lease_holders(connection: Connection, study_id: int) -> list[str]:
         {"study": study_id},
     )
     return [row.worker for row in rows]
+
+
+def workers_at_work(connection: Connection, study_id: int) -> list[WorkerAtWork]:
+    """The workers that hold leases of a study, with what they told of their place when they began."""
+    rows = connection.execute(
+        sa.text(
+            """
+            SELECT held.worker, held.runs, told.data ->> 'node' AS node, told.data ->> 'device' AS device
+            FROM (SELECT worker, count(*) AS runs FROM kdsearch.run
+                  WHERE study_id = :study AND state = 'leased' GROUP BY worker) held
+            LEFT JOIN LATERAL (SELECT data FROM kdsearch.event WHERE study_id = :study AND kind = 'worker'
+                  AND data ->> 'worker' = held.worker ORDER BY id DESC LIMIT 1) told ON true
+            ORDER BY node, device, held.worker
+            """
+        ),
+        {"study": study_id},
+    )
+    return [WorkerAtWork(**row) for row in rows.mappings()]
 
 
 def losses_after(connection: Connection, study_id: int, event_id: int) -> list[tuple[int, str, str]]:

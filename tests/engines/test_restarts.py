@@ -16,7 +16,7 @@ from support import ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch import environment
-from kdsearch.engines import local
+from kdsearch.engines import slot_keeper
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.devices import Slot
 from kdsearch.engines.local import LocalEngine
@@ -45,7 +45,11 @@ def engine(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Loc
 
 
 def deaths(made: LocalEngine) -> list[str]:
-    return [event.message for event in made.ledger.results(made.study_id).events if event.kind == "worker died"]
+    return [
+        event.message
+        for event in made.coordinator.ledger.results(made.coordinator.record.id).events
+        if event.kind == "worker died"
+    ]
 
 
 def stopping(made: LocalEngine, count: int) -> Callable[[object], None]:
@@ -53,7 +57,7 @@ def stopping(made: LocalEngine, count: int) -> Callable[[object], None]:
 
     def observe(progress: object) -> None:
         if len(deaths(made)) >= count:
-            made.ledger.request_stop(made.study_id)
+            made.coordinator.ledger.request_stop(made.coordinator.record.id)
 
     return observe
 
@@ -66,7 +70,7 @@ def test_a_worker_that_always_ends_is_given_up_with_its_last_words(engine: Calla
     assert "ended with exit code 3, the 4th of its slot in short order" in message
     assert message.endswith("Its last words:\nno room on the device")
     assert len(deaths(made)) == 4
-    runs = made.ledger.results(made.study_id).runs
+    runs = made.coordinator.ledger.results(made.coordinator.record.id).runs
     assert runs
     assert {run.state for run in runs} == {"queued"}, "no run is blamed"
 
@@ -92,7 +96,7 @@ def test_how_a_worker_ended_is_said(engine: Callable[..., LocalEngine], lines: s
 def test_deaths_far_apart_are_not_counted_together(
     engine: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "_LONG_LIFE_SECONDS", 0.0)  # each of them has lived long
+    monkeypatch.setattr(slot_keeper, "_LONG_LIFE_SECONDS", 0.0)  # each of them has lived long
     made = engine(DIES)
     made.run(stopping(made, 6))
     assert len(deaths(made)) >= 6
@@ -112,7 +116,7 @@ def test_a_worker_that_says_nothing_may_have_had_no_disk_to_say_it_on(
 def test_a_worker_that_does_not_end_when_it_is_asked_to_is_killed_and_its_run_goes_back(
     engine: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(local, "_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(slot_keeper, "GRACE_SECONDS", 0.2)
     file = tmp_path / "pid"
     made = engine(
         "import os, signal, time\n"
@@ -125,12 +129,12 @@ def test_a_worker_that_does_not_end_when_it_is_asked_to_is_killed_and_its_run_go
     def take_a_run_for_it(progress: object) -> None:
         if not pids and file.exists() and file.read_text().endswith("\n"):
             pids.append(int(file.read_text()))
-            made.ledger.claim(made.study_id, worker_name(pids[0], os.getpid()))
-            made.ledger.request_stop(made.study_id)
+            made.coordinator.ledger.claim(made.coordinator.record.id, worker_name(pids[0], os.getpid()))
+            made.coordinator.ledger.request_stop(made.coordinator.record.id)
 
     made.run(take_a_run_for_it)
     assert not psutil.pid_exists(pids[0])
-    runs = made.ledger.results(made.study_id).runs
+    runs = made.coordinator.ledger.results(made.coordinator.record.id).runs
     assert {run.state for run in runs} == {"queued"}
     assert sum(run.attempt for run in runs) == 1
 
@@ -144,9 +148,11 @@ def test_a_worker_with_a_run_that_is_overdue_is_ended_and_replaced(engine: Calla
         if not overdue:
             overdue.append(child)
             name = worker_name(child, os.getpid())
-            made.ledger.log_event(made.study_id, "lease lost", "a run", {"worker": name, "how": "overdue"})
+            made.coordinator.ledger.log_event(
+                made.coordinator.record.id, "lease lost", "a run", {"worker": name, "how": "overdue"}
+            )
         elif child != overdue[0]:
-            made.ledger.request_stop(made.study_id)
+            made.coordinator.ledger.request_stop(made.coordinator.record.id)
 
     made.run(lose)
     assert not psutil.pid_exists(overdue[0])
@@ -156,8 +162,8 @@ def test_a_worker_with_a_run_that_is_overdue_is_ended_and_replaced(engine: Calla
 def test_workers_that_crash_one_after_the_other_end_the_launch_where_no_run_ends_meanwhile(
     engine: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(local, "_DEATHS_IN_A_ROW", 5)
-    monkeypatch.setattr(local, "_DEATHS_A_SLOT", 2)
+    monkeypatch.setattr(slot_keeper, "_DEATHS_IN_A_ROW", 5)
+    monkeypatch.setattr(slot_keeper, "_DEATHS_A_SLOT", 2)
     pids = tmp_path / "pids"
     pids.mkdir()
     made = engine(
@@ -168,7 +174,7 @@ def test_workers_that_crash_one_after_the_other_end_the_launch_where_no_run_ends
     def take_runs(progress: object) -> None:
         for name in {path.name for path in pids.iterdir()} - busy:
             busy.add(name)
-            made.ledger.claim(made.study_id, worker_name(int(name), os.getpid()))
+            made.coordinator.ledger.claim(made.coordinator.record.id, worker_name(int(name), os.getpid()))
         stopping(made, 9)(progress)
 
     with pytest.raises(KdsearchError, match="5 workers in a row ended while they trained") as given_up:

@@ -1,0 +1,196 @@
+"""A study on a Ray cluster of two nodes that share no disk, its database a server over TCP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from faults.servers import TcpServer
+from ray_nodes import Nodes, ray_nodes
+from support import program, run_program, wait_for
+
+import kdsearch as kd
+from kdsearch.engines.ray_cluster import RayOptions
+from kdsearch.errors import KdsearchError
+
+pytestmark = pytest.mark.timeout(300)
+
+TAUGHT = """
+import kdsearch as kd
+from beside import WIDTH
+
+study = kd.Study(
+    name="taught",
+    task=kd.tasks.VideoHashing(
+        data=kd.data.jhmdb(), teacher={"frames": 4, "width": WIDTH}, student={"frames": 2, "width": 4}, epochs=2,
+        batch=40, reductions=0,
+    ),
+    space={"alpha": kd.uniform(0.1, 1)},
+    search=kd.Fixed(seeds=2), budget=kd.Budget(runs=8), confirm=kd.Confirm(seeds=2, finalists=0),
+)
+"""
+SLOW = """
+import time
+import kdsearch as kd
+
+def train(params, seed, report):
+    for epoch in range(1, 9):
+        time.sleep(0.1)
+        report(epoch, params["x"])
+    return params["x"] + 0.01 * (seed %% 7)
+
+study = kd.Study(name="slow", task=train, space={"x": kd.uniform(0, 1)}, search=kd.Fixed(seeds=2),
+    budget=kd.Budget(runs=%d), confirm=kd.Confirm(seeds=2, finalists=0))
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TcpServer]:
+    folder = tmp_path_factory.mktemp("server")
+    folder.chmod(0o711)
+    server = TcpServer(folder / "pg")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    with ray_nodes(tmp_path_factory.mktemp("nodes"), "node1", "node2") as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def database(server: TcpServer, request: pytest.FixtureRequest) -> str:
+    """The URL of a new database."""
+    name = f"d{abs(hash(request.node.name)) % 10**9}"
+    server.sql(f"CREATE DATABASE {name}")
+    return server.url.replace("/kd?", f"/{name}?")
+
+
+def rows(url: str) -> list[tuple[object, ...]]:
+    """Configuration, pool, seed, state and values of all runs."""
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    statement = (
+        "SELECT c.kind, CAST(c.params AS text), r.pool, r.seed, r.state, r.objective, r.score FROM kdsearch.run r "
+        "JOIN kdsearch.configuration c ON c.id = r.configuration_id ORDER BY 1, 2, 3, 4"
+    )
+    try:
+        with engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(sa.text(statement))]
+    except sa.exc.DBAPIError:
+        return []
+
+
+def test_weights_and_modules_reach_nodes_that_share_no_disk(nodes: Nodes, database: str, tmp_path: Path) -> None:
+    (tmp_path / "taught.py").write_text(TAUGHT)
+    (tmp_path / "beside.py").write_text("WIDTH = 6\n")
+    study = str(tmp_path / "taught.py")
+    shared = tmp_path / "shared"
+    variables = {"KDSEARCH_STORAGE": database, "KDSEARCH_ARTIFACTS": str(shared)}
+    options = ("--engine", "ray", "--address", nodes.address, "--population", "1")
+    code, output = run_program("launch", study, *options, home=tmp_path / "home", timeout=240, **variables)
+    assert code == 0, output
+    assert f"Ray cluster: that at {nodes.address}, 3 nodes, 4 workers" in output
+    found = rows(database)
+    assert {row[4] for row in found} == {"done"}
+    weights = sorted(path.name for path in (shared / "artifacts").iterdir())
+    homes = [{path.name for path in (nodes.home(name) / "artifacts").iterdir()} for name in nodes.nodes]
+    assert homes[0] | homes[1] == set(weights)
+    assert not (tmp_path / "home" / "artifacts").exists(), "the launcher trains nothing"
+    assert not list((tmp_path / "home" / "ray").iterdir()), "nothing of Ray's is needed later"
+    alone = database.replace("?", "_local?")
+    engine = sa.create_engine(database, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {sa.engine.make_url(alone).database}"))
+    local = ("--engine", "local", "--workers", "2", "--population", "1")
+    code, output = run_program("launch", study, *local, home=tmp_path / "local", timeout=240, KDSEARCH_STORAGE=alone)
+    assert code == 0, output
+    assert rows(alone) == found, "the table of the local engine, value by value"
+
+
+def test_a_study_begun_locally_is_ended_on_ray_and_status_names_the_nodes(
+    nodes: Nodes, database: str, tmp_path: Path
+) -> None:
+    study = tmp_path / "slow.py"
+    study.write_text(SLOW % 24)
+    home = tmp_path / "home"
+    local = program("launch", str(study), "--workers", "2", home=home, KDSEARCH_STORAGE=database)
+    wait_for(lambda: sum(row[4] == "done" for row in rows(database)) >= 4, what="4 runs")
+    local.terminate()
+    local.communicate(timeout=60)
+    begun = sum(row[4] == "done" for row in rows(database))
+    assert 4 <= begun < 24
+    launch = ("launch", str(study), "--engine", "ray", "--address", nodes.address)
+    ray = program(*launch, home=home, KDSEARCH_STORAGE=database)
+    told: set[str] = set()
+
+    def both_at_work() -> bool:
+        _, output = run_program("status", str(study), home=home, KDSEARCH_STORAGE=database)
+        told.update(line.partition(":")[0].strip() for line in output.splitlines() if line.startswith("  node"))
+        return told == {"node1, cpu", "node2, cpu"}
+
+    wait_for(both_at_work, what="workers on both nodes")
+    output, _ = ray.communicate(timeout=120)
+    assert ray.returncode == 0, output
+    assert {row[4] for row in rows(database)} == {"done"}
+
+
+def test_a_password_is_not_sent_through_ray_and_a_node_without_the_database_is_named(
+    nodes: Nodes, database: str, tmp_path: Path
+) -> None:
+    study = tmp_path / "slow.py"
+    study.write_text(SLOW % 4)
+    url = database.replace("://me@", "://me:geheim4711@")
+    launch = ("launch", str(study), "--engine", "ray", "--address", nodes.address)
+    code, output = run_program(*launch, home=tmp_path / "home", timeout=120, KDSEARCH_STORAGE=url)
+    assert code == 1
+    for name in ("node1", "node2"):
+        assert f"node {name}: KDSEARCH_STORAGE is not set there, and the launcher's URL holds a password" in output
+    file = tmp_path / "url"
+    file.write_text(url)
+    file.chmod(0o600)
+    code, output = run_program(*launch, home=tmp_path / "home", timeout=120, KDSEARCH_STORAGE=f"@{file}")
+    assert code == 0, output
+    places = [nodes.session, tmp_path / "home", *(nodes.home(name) for name in nodes.nodes)]
+    files = [path for place in places for path in place.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    assert [path for path in files if b"geheim4711" in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--address", "127.0.0.1:1"), "no Ray cluster answers at 127.0.0.1:1"),
+        (("--address", "ADDRESS", "--gpus-per-worker", "0.5"), "no node of the cluster has room for a worker, which"),
+    ],
+)
+def test_no_cluster_or_no_room_is_said(
+    nodes: Nodes, database: str, tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    study = tmp_path / "slow.py"
+    study.write_text(SLOW % 4)
+    given = [nodes.address if option == "ADDRESS" else option for option in options]
+    code, output = run_program(
+        "launch", str(study), "--engine", "ray", *given, home=tmp_path / "home", KDSEARCH_STORAGE=database
+    )
+    assert code == 1
+    assert said in output
+
+
+def test_shares_of_a_node_are_counted_as_ray_counts_them() -> None:
+    shares = RayOptions(cpus_per_worker=0.1, gpus_per_worker=0.25)
+    assert shares.fitting({"CPU": 16.0, "GPU": 2.0}) == 8
+    assert shares.fitting({"CPU": 0.3, "GPU": 2.0}) == 3
+    assert RayOptions(cpus_per_worker=0).fitting({"CPU": 4.0}) == 0
+    assert RayOptions().fitting({}) == 0
+
+
+def test_ray_options_need_the_engine_ray(tmp_path: Path, home: Path) -> None:
+    study = tmp_path / "slow.py"
+    study.write_text(SLOW % 4)
+    with pytest.raises(KdsearchError, match="are for the engine ray; this one is local"):
+        kd.launch(study, ray=RayOptions(address="auto"))
+    assert not os.environ.get("RAY_ADDRESS")

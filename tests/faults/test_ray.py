@@ -1,0 +1,164 @@
+"""Faults that strike a study on a Ray cluster of two nodes: after each the table is that of an undisturbed launch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from ray_nodes import Nodes, ray_nodes
+from support import wait_for
+
+from faults.harness import LEASE_SECONDS, Short, check
+from faults.servers import TcpServer
+
+pytestmark = pytest.mark.timeout(400)
+
+
+class Cable(threading.Thread):
+    """A way to the server that can be cut: while it is, nothing passes and nobody is told."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self.target = port
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.listener.getsockname()[1])
+        self.whole = threading.Event()
+        self.whole.set()
+        self.start()
+
+    def run(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self.listener.accept()
+                self.whole.wait()
+                far = socket.create_connection(("127.0.0.1", self.target))
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._carry, args=(one, other), daemon=True).start()
+
+    def _carry(self, one: socket.socket, other: socket.socket) -> None:
+        with suppress(OSError):
+            while data := one.recv(65536):
+                self.whole.wait()
+                other.sendall(data)
+        for end in (one, other):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[TcpServer]:
+    server = TcpServer(tmp_path / "pg")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def cable(server: TcpServer) -> Iterator[Cable]:
+    cable = Cable(server.port)
+    yield cable
+    cable.whole.set()
+    cable.listener.close()
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, server: TcpServer, cable: Cable) -> Iterator[Nodes]:
+    """Node 2 reaches the database by the cable."""
+    environment = {"SHORT_MARKS": str(tmp_path / "study"), "KDSEARCH_LEASE_SECONDS": str(LEASE_SECONDS)}
+    with ray_nodes(tmp_path / "nodes", "node1", environment=environment) as nodes:
+        nodes.add("node2", KDSEARCH_STORAGE=server.url.replace(f":{server.port}/", f":{cable.port}/"))
+        yield nodes
+
+
+@pytest.fixture
+def study(short: Callable[..., Short], server: TcpServer) -> Short:
+    return short(runs=80, storage=server.url, environment={"SHORT_SECONDS": "0.4"})
+
+
+def launched(study: Short, nodes: Nodes) -> subprocess.Popen[str]:
+    """Launch it on the cluster, and return once both nodes train."""
+    launcher = study.start("--engine", "ray", "--address", nodes.address, workers=4)
+    places = "SELECT DISTINCT data ->> 'node' FROM kdsearch.event WHERE kind = 'worker'"
+    wait_for(lambda: len(study.query(places)) == 2 or launcher.poll() is not None, what="workers on both nodes")
+    study.wait(10)
+    assert launcher.poll() is None, launcher.communicate()
+    return launcher
+
+
+def workers_on(nodes: Nodes, name: str) -> list[psutil.Process]:
+    """The worker processes of a node."""
+    home = f"KDSEARCH_HOME={nodes.home(name)}"
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if "worker_process" in " ".join(process.cmdline()):
+                environment = Path(f"/proc/{process.pid}/environ").read_bytes().decode(errors="replace")
+                if home in environment.split("\0"):
+                    found.append(process)
+    return found
+
+
+def test_a_worker_is_killed(study: Short, nodes: Nodes) -> None:
+    launcher = launched(study, nodes)
+    workers_on(nodes, "node2")[0].kill()
+    output = check(study, launcher, launches=0)
+    assert "is queued again" in output or study.count("attempt > 1")
+
+
+def test_a_node_is_killed(study: Short, nodes: Nodes) -> None:
+    launcher = launched(study, nodes)
+    nodes.kill("node2")
+    check(study, launcher, launches=0)
+
+
+def test_a_node_is_killed_and_another_joins(study: Short, nodes: Nodes) -> None:
+    launcher = launched(study, nodes)
+    nodes.kill("node2")
+    nodes.add("node3")
+    wait_for(lambda: study.query("SELECT 1 FROM kdsearch.event WHERE data ->> 'node' = 'node3'"), what="node 3 at work")
+    check(study, launcher, launches=0)
+
+
+def test_the_head_is_killed_and_the_study_ends_on_this_machine(study: Short, nodes: Nodes) -> None:
+    launcher = launched(study, nodes)
+    for process in nodes.cluster.head_node.all_processes.values():
+        for info in process:
+            with suppress(ProcessLookupError):
+                os.kill(info.process.pid, signal.SIGKILL)
+    launcher.send_signal(signal.SIGINT)
+    launcher.communicate(timeout=120)
+    check(study)
+
+
+def test_the_launcher_is_killed_and_the_next_one_joins_the_cluster(study: Short, nodes: Nodes) -> None:
+    launcher = launched(study, nodes)
+    launcher.kill()
+    launcher.communicate()
+    again = study.start("--engine", "ray", "--address", nodes.address, workers=4)
+    check(study, again, launches=0)
+
+
+def test_a_node_does_not_reach_the_database_for_a_minute(study: Short, nodes: Nodes, cable: Cable) -> None:
+    launcher = launched(study, nodes)
+    cable.whole.clear()
+    time.sleep(60)
+    cable.whole.set()
+    check(study, launcher, launches=0)
+
+
+def test_ctrl_c_hands_back_the_runs_of_all_nodes(study: Short, nodes: Nodes) -> None:
+    launcher = launched(study, nodes)
+    launcher.send_signal(signal.SIGINT)
+    output, _ = launcher.communicate(timeout=90)
+    assert launcher.returncode == 130, output
+    assert study.count("state = 'leased'") == 0, output
+    assert not workers_on(nodes, "node1") + workers_on(nodes, "node2")
+    check(study)
