@@ -68,9 +68,20 @@ def _database(storage: str | None) -> str:
 
 
 def _devices() -> str:
-    from kdsearch.engines.devices import cores, gpus
+    import psutil
 
-    return f"{cores()} CPU cores, GPUs: {', '.join(gpus()) or 'none'}"
+    from kdsearch.engines.devices import cores, gpus, slots
+    from kdsearch.engines.limits import memory_limit
+
+    there, limit = psutil.cpu_count() or cores(), memory_limit()
+    cpus = f"{cores()} CPU cores" + (f" of {there}" if there != cores() else "")
+    total = psutil.virtual_memory().total
+    memory = f"{min(total, limit or total) / 2**30:.1f} GiB of memory"
+    if limit is not None and limit < total:
+        memory += f" of {total / 2**30:.1f}, by the limit of this container"
+    places = slots()
+    start = f"a launch starts {len(places)} worker{'' if len(places) == 1 else 's'} on {places[0].device}"
+    return f"{cpus}, {memory}, GPUs: {', '.join(gpus()) or 'none'}; {start}"
 
 
 def _data() -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
+
+from kdsearch.engines.limits import usable_cpus
 
 # glibc returns blocks above its mmap threshold to the kernel after each operation, and page faults then cost much of
 # the time of 2-D and 3-D convolutions.
@@ -22,33 +25,37 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 @dataclass(frozen=True)
 class Slot:
-    """A place where one worker process trains: a CPU core, or a share of one GPU."""
+    """A place where one worker process trains: a CPU core, or a ``share`` of one GPU."""
 
     device: str
     environment: tuple[tuple[str, str], ...]
+    share: float = 1.0
 
 
 @lru_cache(maxsize=1)
 def gpus() -> tuple[str, ...]:
-    """Ids of the visible NVIDIA GPUs, as ``CUDA_VISIBLE_DEVICES`` or nvidia-smi names them."""
+    """Ids of the visible NVIDIA GPUs, as ``CUDA_VISIBLE_DEVICES`` names them, else as nvidia-smi does.
+
+    Of a GPU that is cut into slices (MIG) its slices: CUDA shows a process one of them at most.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
-        return tuple(part for part in visible.split(",") if part.strip() not in ("", "-1"))
-    if shutil.which("nvidia-smi") is None:
-        return ()
-    try:
-        command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-        output = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    return tuple(line.strip() for line in output.splitlines() if line.strip())
+        return tuple(part.strip() for part in visible.split(",") if part.strip() not in ("", "-1"))
+    found, slices = list[str](), dict[str, list[str]]()
+    for line in _nvidia_smi("-L").splitlines():
+        if gpu := re.match(r"GPU (\d+):", line):
+            found.append(gpu[1])
+        elif mig := re.search(r"\bMIG\b.*\(UUID: (MIG-[^)]+)\)", line):
+            slices.setdefault(found[-1], []).append(mig[1])
+    return tuple(part for gpu in found for part in slices.get(gpu, [gpu]))
 
 
 def slots(workers: int | None = None, per_gpu: int = 1) -> list[Slot]:
     """One slot a CPU core with one thread each, or ``per_gpu`` slots a GPU where there are GPUs."""
     found = gpus()
     if found:
-        places = [Slot("cuda", (("CUDA_VISIBLE_DEVICES", gpu),)) for gpu in found for _ in range(per_gpu)]
+        share = 1 / per_gpu
+        places = [Slot("cuda", (("CUDA_VISIBLE_DEVICES", gpu),), share) for gpu in found for _ in range(per_gpu)]
         return places if workers is None else [places[index % len(places)] for index in range(workers)]
     threads = tuple((name, "1") for name in _ONE_THREAD) + tuple(ALLOCATOR.items())
     return [Slot("cpu", threads)] * (workers if workers is not None else cores())
@@ -61,6 +68,24 @@ def use_slot(device: str) -> None:
             os.environ.setdefault(name, "1")
 
 
+def limit_memory(device: str, share: float) -> None:
+    """Let this process take no more than its share of the GPU's memory: what is beyond it raises in this process."""
+    if device.startswith("cuda") and share < 1:
+        import torch
+
+        torch.cuda.set_per_process_memory_fraction(share)
+
+
+def _nvidia_smi(*arguments: str) -> str:
+    """What nvidia-smi says; nothing where there is none, or no driver."""
+    if shutil.which("nvidia-smi") is None:
+        return ""
+    try:
+        return subprocess.run(["nvidia-smi", *arguments], capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
 def cores() -> int:
-    """CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """CPU cores that this process may use, also in a container."""
+    return usable_cpus()

@@ -61,4 +61,5 @@ class LocalEngine:
             preset=self.coordinator.study.preset or "none",
             device=slot.device,
             population=self.population,
+            share=slot.share,
         )

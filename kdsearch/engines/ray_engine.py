@@ -106,6 +106,7 @@ class RayEngine:
             device="cuda" if self.cluster.options.gpus_per_worker else "cpu",
             population=self.population,
             workers=self.cluster.workers,
+            share=self.cluster.options.gpus_per_worker or 1.0,
             version=installed_version(),
             variables=variables,
             withheld=withheld,

@@ -30,9 +30,9 @@ _AGAIN_SECONDS = 30.0
 class SlotOrder:
     """What a slot is told through Ray, whose files show it: no password is in it.
 
-    ``file``: the study file, below the folder that Ray unpacks on each node. ``variables``: kdsearch's environment
-    variables of the launcher, which a node uses where it has none of its own. ``withheld``: the launcher's database URL
-    has a password and is not among them.
+    ``file``: the study file, below the folder that Ray unpacks on each node. ``share``: of a GPU's memory.
+    ``variables``: kdsearch's environment variables of the launcher, which a node uses where it has none of its own.
+    ``withheld``: the launcher's database URL has a password and is not among them.
     """
 
     study: str
@@ -42,6 +42,7 @@ class SlotOrder:
     device: str
     population: int | None
     workers: int
+    share: float
     version: str
     variables: dict[str, str] = field(default_factory=dict)
     withheld: bool = False
@@ -121,6 +122,7 @@ class WorkerSlot(tune.Trainable):  # type: ignore[misc]
             preset=order.preset,
             device=order.device,
             population=order.population,
+            share=order.share,
         )
         (slot,) = slots(1)  # Ray has left this process the GPU that it gave to the slot, or none
         return SlotKeeper(ledger, record, slot, arguments, self._deaths)

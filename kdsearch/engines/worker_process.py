@@ -14,6 +14,7 @@ from pathlib import Path
 
 from kdsearch import environment
 from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.devices import limit_memory
 from kdsearch.engines.failures import NothingWorks, WornOut, needs_new_process
 from kdsearch.engines.last_words import Kind, LastWords
 from kdsearch.engines.layouts import layout_for
@@ -39,9 +40,9 @@ class WorkerArguments:
     """What a worker process is told; ``parent`` is the process whose end ends it too.
 
     ``preset``: empty for the one that fits the hardware. ``population``: how many runs train at once; ``None``: as many
-    as are measured to be fastest. ``words``: descriptor of the pipe that takes its last words. ``path``: where it finds
-    modules. The database comes from the environment: a command line would show its password to every user of the
-    machine.
+    as are measured to be fastest. ``words``: descriptor of the pipe that takes its last words. ``share``: of the GPU's
+    memory. ``path``: where it finds modules. The database comes from the environment: a command line would show its
+    password to every user of the machine.
     """
 
     study_file: str
@@ -50,6 +51,7 @@ class WorkerArguments:
     parent: int | None = None
     population: int | None = None
     words: int | None = None
+    share: float = 1.0
     path: list[str] = field(default_factory=lambda: search_path())
 
     def command(self) -> list[str]:
@@ -84,6 +86,7 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
         coordinator.recover()
         return coordinator.advance()
 
+    limit_memory(arguments.device, arguments.share)
     layout = layout_for(loaded.study.task, arguments.device, arguments.population)
     worker = make_worker(
         ledger,
