@@ -46,8 +46,9 @@ class TemporalConv(nn.Module):
         frames, batch, inputs = x.shape
         rows = x.reshape(frames * batch, inputs)
         y = rows @ self.weight[1]
-        if frames > 1 and torch._C._functorch.is_batchedtensor(y):
+        if frames > 1 and (torch._C._functorch.is_batchedtensor(y) or y.dtype != self.weight.dtype):
             # vmap has no rule for addmm_ and would go through the members in turn, far more slowly than a loop.
+            # autocast leaves what works in place alone: the product is bfloat16 then, and addmm_ wants one kind.
             y[batch:] += rows[:-batch] @ self.weight[0]
             y[:-batch] += rows[batch:] @ self.weight[2]
         elif frames > 1:

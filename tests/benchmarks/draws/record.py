@@ -29,7 +29,7 @@ from kdsearch.engines.code_hash import code_hash
 from kdsearch.engines.study_file import load_study
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import RunContext, RunRequest, Scalar
-from tests.benchmarks.planner.record_jhmdb import design
+from tests.benchmarks.planner.design import design
 
 from . import work
 

@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import qmc
 
 import kdsearch as kd
 from kdsearch.engines.devices import slots, use_slot
@@ -41,13 +40,11 @@ from kdsearch.search import preflight
 from kdsearch.search.observations import pending
 from kdsearch.search.replay.spread import spread
 from kdsearch.search.teachers import Teachers
-from kdsearch.space import Categorical, Dimension, Integer, Uniform
-from kdsearch.tasks.base import Scalar
+from tests.benchmarks.planner.design import SOBOL_SEED, design
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 STUDY = REPOSITORY / "studies" / "jhmdb_weights.py"
 TABLE = Path(__file__).with_name("jhmdb.npz")
-SOBOL_SEED = 0
 
 
 def main() -> None:
@@ -98,18 +95,6 @@ def declared(configurations: int, seeds: int) -> LoadedStudy:
         seed=SOBOL_SEED,
     )
     return LoadedStudy(loaded.path, study)
-
-
-def design(space: dict[str, Dimension], defaults: dict[str, Scalar], count: int) -> dict[str, dict[str, Scalar]]:
-    """Name to parameters: ``count`` scrambled Sobol points, whose first are those of any larger count, and defaults."""
-    block = 1 << max(0, count - 1).bit_length()
-    cube = qmc.Sobol(len(space), seed=SOBOL_SEED).random(block)[:count]
-    rows = {
-        f"s{index}": {name: _at(dimension, float(u)) for (name, dimension), u in zip(space.items(), point, strict=True)}
-        for index, point in enumerate(cube)
-    }
-    rows["defaults"] = {name: _inside(dimension, defaults[name]) for name, dimension in space.items()}
-    return {name: {**defaults, **row} for name, row in rows.items()}
 
 
 class TablePlanner:
@@ -177,20 +162,6 @@ def provenance(values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
         "settings": f"scrambled Sobol, seed {SOBOL_SEED}, and the task's defaults moved into the space",
         "objective": {"settings": values.shape[0], "seeds": values.shape[1], **dataclasses.asdict(spread(values))},
     }
-
-
-def _at(dimension: Dimension, unit: float) -> Scalar:
-    if isinstance(dimension, Integer):
-        return min(dimension.high, dimension.low + int(unit * (dimension.high - dimension.low + 1)))
-    assert isinstance(dimension, Uniform), "the space of this study has numbers only"
-    if dimension.log:
-        return float(dimension.low * (dimension.high / dimension.low) ** unit)
-    return dimension.low + unit * (dimension.high - dimension.low)
-
-
-def _inside(dimension: Dimension, value: Scalar) -> Scalar:
-    assert not isinstance(dimension, Categorical), "the space of this study has numbers only"
-    return min(max(value, dimension.low), dimension.high)  # type: ignore[type-var]
 
 
 def _show(state: SearchState) -> None:

@@ -22,8 +22,15 @@ class TooLarge(Exception):
 
 @contextmanager
 def fits(form: str, width: int) -> Iterator[None]:
-    """Raise ``TooLarge`` where an allocation fails within, by the words of the allocators of torch, C++ and oneDNN."""
-    words = ("not enough memory", "can't allocate memory", "bad_alloc", "out of memory", "could not create a ")
+    """Raise ``TooLarge`` where an allocation fails within, by the words of torch, C++, oneDNN, cuBLAS and cuDNN."""
+    words = (
+        "not enough memory",
+        "can't allocate memory",
+        "bad_alloc",
+        "out of memory",
+        "ALLOC_FAILED",
+        "could not create a ",
+    )
     try:
         yield
     except (MemoryError, RuntimeError) as error:  # torch's own is one of these

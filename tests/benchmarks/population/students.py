@@ -11,12 +11,11 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from kdsearch import data
 from kdsearch.distillation.soft_targets import cross_entropy_batchmean
@@ -31,9 +30,15 @@ from kdsearch.training.optimizers import make_optimizer
 from kdsearch.training.population.forward import looped, vmapped
 from kdsearch.training.population.optimizers import make_row_optimizer
 from kdsearch.training.population.stacked import StackedParameters
-from kdsearch.training.population.stepper import InitialState, PopulationStepper, Slots
+from kdsearch.training.population.stepper import InitialState, MemberTerms, PopulationStepper, Slots
 from kdsearch.training.randomness import build_seeded
 from kdsearch.training.steppers import PlainStepper, Stepper
+from tests.benchmarks.gpu.flops import count_step
+from tests.benchmarks.gpu.graph import CapturedStep
+from tests.benchmarks.seconds_per_run.triplets import cube_triplets
+
+STATES = 16
+"""Seeds that steps alone begin with where many are timed."""
 
 Run = Callable[[int], float]
 """Seconds of one run in a turn, together: of all of them divided by their number."""
@@ -43,9 +48,21 @@ class Student(Protocol):
     """One network and how it is trained, in so many steps a run."""
 
     steps: int
+    batch: int
+    rate: float
+    """Learning rate of its steps."""
 
     def flops(self, device: str) -> int:
         """Floating point operations of one run's training: its products, forward and backward."""
+
+    def clips(self, device: str) -> Tensor:
+        """Indices ``[n]`` of the samples that give gradients."""
+
+    def stepper(self, device: str, layout: Layout) -> Stepper:
+        """Runs in all slots of a layout, each with numbers of its own, at the beginning of an epoch."""
+
+    def capturable(self, device: str) -> PlainStepper:
+        """One run whose step never waits for the device, at the beginning of an epoch."""
 
     def alone(self, device: str, workspace: Path) -> Run:
         """One by one, by the plain stepper."""
@@ -58,24 +75,53 @@ class Student(Protocol):
 
 
 class Hashing:
-    """A student of video hashing by its default network; it is evaluated once, at its end."""
+    """A student of video hashing on ``clips``, a ``ClipData``, by its default network; evaluated once, at its end."""
 
-    def __init__(self, modality: str, width: int, epochs: int) -> None:
+    rate = 1e-3
+
+    def __init__(self, clips: Any, width: int, epochs: int, batch: int = 120) -> None:
+        self.batch = batch
         self.task = VideoHashing(
-            data.jhmdb(protocol="split1", modality=modality),
+            clips,
             teacher={"frames": 20, "width": 8},
             student={"frames": 10, "width": width},
+            batch=batch,
             epochs=epochs,
             evaluate_every=epochs,
         )
-        clips = len(self.task.data.parts().train)
-        self.steps = epochs * math.ceil(clips / self.task.batch)
-        self.batches = epochs * clips / self.task.batch  # the last of an epoch is smaller
+        count = len(self.task.data.parts().train)
+        self.steps = epochs * math.ceil(count / batch)
+        self.batches = epochs * count / batch  # the last of an epoch is smaller
 
     def flops(self, device: str) -> int:
         """See ``Student``."""
         stepper, clips = prepared(self.task, Layout(1), device)
-        return round(self.batches * _counted(stepper, clips))
+        return round(self.batches * count_step(stepper, clips))
+
+    def clips(self, device: str) -> Tensor:
+        """See ``Student``."""
+        return self.task.make_workload("student", device).train
+
+    def stepper(self, device: str, layout: Layout) -> Stepper:
+        """See ``Student``."""
+        stepper, _ = prepared(self.task, layout, device)
+        stepper.begin([self.rate] * stepper.width)
+        return stepper
+
+    def capturable(self, device: str) -> PlainStepper:
+        """See ``Student``: with triplets as a cube, for shapes of sparse ones depend on the labels of the batch."""
+        stepper, _ = prepared(self.task, Layout(1), device)
+        assert isinstance(stepper, PlainStepper)
+        numbers, labels = self.task.parameters, self.task.make_workload("student", device).data.labels
+
+        def loss(outputs: Any, samples: Tensor) -> Tensor:
+            triplets = cube_triplets(outputs.codes, labels[samples], self.task.margin)
+            hard = cross_entropy_batchmean(outputs.logits, labels[samples])
+            return float(numbers["triplet_weight"]) * triplets + float(numbers["classification_weight"]) * hard
+
+        stepper.loss = loss
+        stepper.begin([self.rate])
+        return stepper
 
     def alone(self, device: str, workspace: Path) -> Run:
         """See ``Student``."""
@@ -90,9 +136,8 @@ class Hashing:
 
     def captured(self, device: str) -> Run:
         """See ``Student``: its steps alone, without the evaluation at its end."""
-        stepper, clips = prepared(self.task, Layout(1), device)
-        stepper.begin([1e-3])
-        return _captured(stepper, clips, self.steps, device)
+        rows = self.clips(device)[: self.batch].unsqueeze(0)
+        return _captured(self.capturable(device), rows, self.steps, device)
 
     def together(self, device: str, workspace: Path, form: Form, width: int) -> Run:
         """See ``Student``."""
@@ -119,6 +164,8 @@ Loss = Callable[[Any, Tensor], Tensor]
 class Steps:
     """``steps`` steps on batches of generated ``inputs`` ``[N, ...]`` with ``targets`` ``[N, ...]``."""
 
+    rate = 0.05
+
     def __init__(
         self, build: Callable[[], nn.Module], inputs: Tensor, targets: Tensor, loss: Loss, steps: int, batch: int
     ) -> None:
@@ -127,9 +174,28 @@ class Steps:
 
     def flops(self, device: str) -> int:
         """See ``Student``."""
+        return self.steps * count_step(self.capturable(device), self.clips(device)[: self.batch].unsqueeze(0))
+
+    def clips(self, device: str) -> Tensor:
+        """See ``Student``."""
+        return torch.arange(len(self.inputs), device=device)
+
+    def stepper(self, device: str, layout: Layout) -> Stepper:
+        """See ``Student``; states of a few seeds come again and again, for to build thousands takes longer."""
+        if layout.width == 1:
+            return self.capturable(device)
+        stepper = self._population(device, cast("Form", layout.form), layout.width)
+        states = [build_seeded(seed, self.build).state_dict() for seed in range(min(layout.width, STATES))]
+        for slot in range(layout.width):
+            stepper.enter(slot, InitialState(states[slot % STATES], {"weight_decay": 5e-4}, None))
+        stepper.begin([self.rate] * layout.width)
+        return stepper
+
+    def capturable(self, device: str) -> PlainStepper:
+        """See ``Student``: its ordinary step."""
         stepper = self._plain(0, self.inputs.to(device), self.targets.to(device), device)
-        stepper.begin([0.05])
-        return self.steps * _counted(stepper, torch.arange(self.batch, device=device).unsqueeze(0))
+        stepper.begin([self.rate])
+        return stepper
 
     def alone(self, device: str, workspace: Path) -> Run:
         """See ``Student``."""
@@ -144,22 +210,12 @@ class Steps:
 
     def captured(self, device: str) -> Run:
         """See ``Student``: on the first batch again and again."""
-        stepper = self._plain(0, self.inputs.to(device), self.targets.to(device), device)
-        stepper.begin([0.05])
-        return _captured(stepper, torch.arange(self.batch, device=device).unsqueeze(0), self.steps, device)
+        rows = self.clips(device)[: self.batch].unsqueeze(0)
+        return _captured(self.capturable(device), rows, self.steps, device)
 
     def together(self, device: str, workspace: Path, form: Form, width: int) -> Run:
         """See ``Student``."""
-        skeleton = build_seeded(0, self.build).to(device)
-        rows = StackedParameters(skeleton, width)
-        stepper = PopulationStepper(
-            skeleton,
-            vmapped(skeleton) if form == "vmapped" else looped(skeleton),
-            rows,
-            make_row_optimizer("sgd", width, rows.weights.shape[1], torch.float32, device),
-            self.inputs.to(device),
-            _Losses(self.loss, self.targets.to(device)),
-        )
+        stepper = self._population(device, form, width)
 
         def run(turn: int) -> float:
             begin = time.perf_counter()
@@ -171,13 +227,25 @@ class Steps:
 
         return run
 
+    def _population(self, device: str, form: Form, width: int) -> PopulationStepper:
+        skeleton = build_seeded(0, self.build).to(device)
+        rows = StackedParameters(skeleton, width)
+        return PopulationStepper(
+            skeleton,
+            vmapped(skeleton) if form == "vmapped" else looped(skeleton),
+            rows,
+            make_row_optimizer("sgd", width, rows.weights.shape[1], torch.float32, device),
+            self.inputs.to(device),
+            _Losses(self.loss, self.targets.to(device)),
+        )
+
     def _plain(self, seed: int, inputs: Tensor, targets: Tensor, device: str) -> PlainStepper:
         model = build_seeded(seed, self.build).to(device)
         optimizer = make_optimizer("sgd", model.parameters(), 5e-4)
         return PlainStepper(model, optimizer, inputs, lambda outputs, rows: self.loss(outputs, targets[rows]))
 
     def _train(self, stepper: Stepper, device: str) -> None:
-        stepper.begin([0.05] * stepper.width)
+        stepper.begin([self.rate] * stepper.width)
         for step in range(self.steps):
             # Members see other batches, as runs of other seeds do.
             first = torch.arange(stepper.width, device=device)[:, None] * 37 + step * self.batch
@@ -185,12 +253,12 @@ class Steps:
         wait(device)
 
 
-def images(build: Callable[[], nn.Module], steps: int) -> Steps:
+def images(build: Callable[[], nn.Module], steps: int, batch: int = 128) -> Steps:
     """An image classifier on 2,048 images."""
     generator = torch.Generator().manual_seed(0)
     inputs = torch.randn(2048, 3, 32, 32, generator=generator)
     labels = torch.randint(10, (2048,), generator=generator)
-    return Steps(build, inputs, labels, lambda out, labels: cross_entropy_batchmean(out.logits, labels), steps, 128)
+    return Steps(build, inputs, labels, lambda out, labels: cross_entropy_batchmean(out.logits, labels), steps, batch)
 
 
 def videos(steps: int) -> Steps:
@@ -205,46 +273,21 @@ def videos(steps: int) -> Steps:
     return Steps(lambda: NeXtVLAD(classes=400, clusters=16, hidden=256), inputs, tags, loss, steps, 40)
 
 
-def _added(total: tuple[int, ...], a: tuple[int, ...], b: tuple[int, ...], **others: Any) -> int:
-    """Operations of a product that is added in place, by shapes: torch does not count it."""
-    return 2 * a[0] * a[1] * b[1]
-
-
-def _counted(stepper: Stepper, rows: Tensor) -> int:
-    with FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _added}) as counter:
-        stepper.step(rows)
-    return int(counter.get_total_flops())
-
-
 def _captured(stepper: Stepper, rows: Tensor, steps: int, device: str) -> Run:
-    """``steps`` launches of one step's graph: what a loop costs when the host launches no kernel by itself."""
-    if torch.device(device).type != "cuda":
-        raise RuntimeError("CUDA graphs need a CUDA device")
-    assert isinstance(stepper, PlainStepper)
-    for group in stepper.optimizer.param_groups:
-        if "capturable" in group:
-            group["capturable"] = True
-    aside = torch.cuda.Stream()
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(3):
-            stepper.step(rows)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        stepper.step(rows)
+    """``steps`` launches of one step's graph."""
+    step = CapturedStep(stepper, rows)
 
     def run(turn: int) -> float:
         begin = time.perf_counter()
         for _ in range(steps):
-            graph.replay()
+            step(rows)
         wait(device)
         return time.perf_counter() - begin
 
     return run
 
 
-class _Losses:
+class _Losses(MemberTerms):
     """One loss for all members."""
 
     def __init__(self, loss: Loss, targets: Tensor) -> None:
@@ -290,8 +333,8 @@ def wait(device: str) -> None:
 
 
 STUDENTS: dict[str, Callable[[int], Student]] = {
-    "pose": lambda epochs: Hashing("poses", 32, epochs),
-    "masks": lambda epochs: Hashing("masks", 8, epochs),
+    "pose": lambda epochs: Hashing(data.jhmdb(protocol="split1"), 32, epochs),
+    "masks": lambda epochs: Hashing(data.jhmdb(protocol="split1", modality="masks"), 8, epochs),
     "studentnet": lambda epochs: images(StudentNet, 2 * epochs),
     "resnet20": lambda epochs: images(CifarResNet, 2 * epochs),
     "nextvlad": lambda epochs: videos(2 * epochs),

@@ -81,6 +81,20 @@ def test_temporal_convolution_equals_conv1d(frames: int) -> None:
     assert torch.allclose(mine[1].permute(2, 1, 0), other[1], atol=1e-13)
 
 
+@pytest.mark.parametrize("frames", [1, 5])
+def test_temporal_convolution_in_bfloat16_is_that_of_float32_within_its_digits(frames: int) -> None:
+    torch.manual_seed(0)
+    convolution, x = TemporalConv(5, 6), torch.randn(frames, 4, 5)
+    want = convolution(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = convolution(x)
+    assert found.dtype == torch.bfloat16
+    assert torch.allclose(found.float(), want, atol=0.05)
+    found.float().square().sum().backward()
+    assert convolution.weight.grad is not None
+    assert convolution.weight.grad.isfinite().all()
+
+
 def test_pose_features_by_hand() -> None:
     joints = np.zeros((1, 2, 2, 2), np.float32)
     joints[0, 0] = [[1, 2], [3, 4]]
