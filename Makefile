@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: launch test faults mutants check docs dashboard clean
+.PHONY: launch test faults mutants check docs dashboard docker-check docker-replay clean
 
 launch: $(VENV)/installed
 	$(RUN) -m kdsearch launch studies/jhmdb_weights.py
@@ -33,6 +33,16 @@ check: $(VENV)/installed-dev
 docs: $(VENV)/installed-docs
 	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
 
+# docker/Dockerfile and docker/compose.yaml, also by hadolint and Docker Compose; neither needs a Docker engine.
+docker-check: $(VENV)/installed-docker
+	$(RUN) -m pytest tests/docker
+
+# The steps of docker/Dockerfile in a temporary folder of 2 GB: 2 minutes. It installs from package indexes. Where that of
+# PyTorch is not reached: make docker-replay BUILD_ARGS='--build-arg TORCH_INDEX=https://pypi.org/simple'
+BUILD_ARGS ?=
+docker-replay: $(VENV)/installed-dev
+	$(RUN) -m tests.docker.replay $(BUILD_ARGS)
+
 dashboard: $(VENV)/installed
 	$(RUN) -m kdsearch dashboard
 
@@ -48,6 +58,10 @@ $(VENV)/installed-dev: $(VENV)/installed
 
 $(VENV)/installed-mutants: $(VENV)/installed-dev
 	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev,mutants]'
+	touch $@
+
+$(VENV)/installed-docker: $(VENV)/installed-dev
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev,docker]'
 	touch $@
 
 $(VENV)/installed-docs: $(VENV)/installed
