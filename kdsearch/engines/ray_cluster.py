@@ -78,6 +78,8 @@ def connected(loaded: LoadedStudy, options: RayOptions, database: Database) -> I
         os.environ.setdefault(name, value)
     import ray
 
+    if options.workers == 0:
+        raise KdsearchError("expected a worker or more on Ray; to plan and train nothing: --engine local --workers 0")
     if ray.is_initialized():
         raise KdsearchError("this process is connected to Ray already; call ray.shutdown() before the launch")
     address = options.address or os.environ.get("RAY_ADDRESS") or None

@@ -18,7 +18,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _READ_HERE = ("KDSEARCH_", "PG", "HOME", "XDG_", "TMPDIR", "PATH")
 """Beginnings of the names of variables that kdsearch, libpq and the embedded server read."""
 
-_PLACES = ("KDSEARCH_HOME", "KDSEARCH_STORAGE", "KDSEARCH_LEASE_SECONDS", "PG")
+_PLACES = ("KDSEARCH_HOME", "KDSEARCH_STORAGE", "KDSEARCH_ARTIFACTS", "KDSEARCH_LEASE_SECONDS", "PG")
 
 
 @contextlib.contextmanager

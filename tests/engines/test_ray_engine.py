@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 from faults.servers import TcpServer
 from ray_nodes import Nodes, ray_nodes
-from support import program, run_program, wait_for
+from support import run_program
 
 import kdsearch as kd
 from kdsearch.engines.ray_cluster import RayOptions
@@ -109,33 +109,6 @@ def test_weights_and_modules_reach_nodes_that_share_no_disk(nodes: Nodes, databa
     code, output = run_program("launch", study, *local, home=tmp_path / "local", timeout=240, KDSEARCH_STORAGE=alone)
     assert code == 0, output
     assert rows(alone) == found, "the table of the local engine, value by value"
-
-
-def test_a_study_begun_locally_is_ended_on_ray_and_status_names_the_nodes(
-    nodes: Nodes, database: str, tmp_path: Path
-) -> None:
-    study = tmp_path / "slow.py"
-    study.write_text(SLOW % 24)
-    home = tmp_path / "home"
-    local = program("launch", str(study), "--workers", "2", home=home, KDSEARCH_STORAGE=database)
-    wait_for(lambda: sum(row[4] == "done" for row in rows(database)) >= 4, what="4 runs")
-    local.terminate()
-    local.communicate(timeout=60)
-    begun = sum(row[4] == "done" for row in rows(database))
-    assert 4 <= begun < 24
-    launch = ("launch", str(study), "--engine", "ray", "--address", nodes.address)
-    ray = program(*launch, home=home, KDSEARCH_STORAGE=database)
-    told: set[str] = set()
-
-    def both_at_work() -> bool:
-        _, output = run_program("status", str(study), home=home, KDSEARCH_STORAGE=database)
-        told.update(line.partition(":")[0].strip() for line in output.splitlines() if line.startswith("  node"))
-        return told == {"node1, cpu", "node2, cpu"}
-
-    wait_for(both_at_work, what="workers on both nodes")
-    output, _ = ray.communicate(timeout=120)
-    assert ray.returncode == 0, output
-    assert {row[4] for row in rows(database)} == {"done"}
 
 
 def test_a_password_is_not_sent_through_ray_and_a_node_without_the_database_is_named(

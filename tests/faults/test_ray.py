@@ -162,3 +162,32 @@ def test_ctrl_c_hands_back_the_runs_of_all_nodes(study: Short, nodes: Nodes) -> 
     assert study.count("state = 'leased'") == 0, output
     assert not workers_on(nodes, "node1") + workers_on(nodes, "node2")
     check(study)
+
+
+def test_what_began_locally_is_ended_on_ray_and_status_names_the_nodes(study: Short, nodes: Nodes) -> None:
+    local = study.start(workers=2)
+    study.wait(6)
+    local.terminate()
+    local.communicate(timeout=60)
+    assert 6 <= study.count("state = 'done'") < 80
+    launcher = study.start("--engine", "ray", "--address", nodes.address, workers=4)
+    told: set[str] = set()
+
+    def both_at_work() -> bool:
+        _, output = study.kdsearch("status", str(study.file))
+        told.update(line.partition(":")[0].strip() for line in output.splitlines() if line.startswith("  node"))
+        return told == {"node1, cpu", "node2, cpu"} or launcher.poll() is not None
+
+    wait_for(both_at_work, what="workers on both nodes")
+    assert told == {"node1, cpu", "node2, cpu"}
+    check(study, launcher, launches=0)
+
+
+def test_three_hundred_runs_with_a_node_killed_in_the_middle(
+    short: Callable[..., Short], server: TcpServer, nodes: Nodes
+) -> None:
+    study = short(runs=300, storage=server.url, environment={"SHORT_SECONDS": "0.2"})
+    launcher = launched(study, nodes)
+    study.wait(150)
+    nodes.kill("node2")
+    check(study, launcher, launches=0)
