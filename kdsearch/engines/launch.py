@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -58,7 +58,7 @@ class Launch:
     engine: str
     places: list[Slot]
     population: int | None
-    ray: RayOptions
+    ray: RayOptions = field(default_factory=RayOptions)
 
     @classmethod
     def open(

@@ -100,7 +100,7 @@ def test_lost_teachers_train_again_when_failed_runs_are_tried_again(ledger: Ledg
 
 @pytest.mark.usefixtures("small")
 def test_what_cannot_be_launched_is_said(tmp_path: Path) -> None:
-    with pytest.raises(KdsearchError, match="expected the engine local or debug, got 'cloud'"):
+    with pytest.raises(KdsearchError, match="expected the engine local, debug or ray, got 'cloud'"):
         Launch.open(NOISY, engine="cloud")
     with pytest.raises(StudyFileError, match="found no file"):
         launch(tmp_path / "none.py")
