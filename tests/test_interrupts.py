@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +14,14 @@ from kdsearch.engines.coordinator import Coordinator
 from kdsearch.interrupts import raise_lost, safe_interrupts
 
 STEP = "import signal\nsignal.raise_signal(signal.SIGINT)\ndone.append('step')\n"
+
+
+@pytest.fixture(autouse=True)
+def _pythons_own_handler() -> Iterator[None]:
+    """Whoever runs the tests may ignore Ctrl-C (nohup, a background job)."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def in_machinery(done: list[str]) -> None:

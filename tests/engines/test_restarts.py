@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from support import ToyTask, declaration, toy_study
+from support import ToyTask, declaration, runs, toy_study
 
 import kdsearch as kd
 from kdsearch import environment
@@ -78,14 +78,18 @@ def test_a_worker_that_always_ends_is_given_up_with_its_last_words(engine: Calla
 @pytest.mark.parametrize(
     ("lines", "words"),
     [
-        ("import os; os.kill(os.getpid(), 15)", "was ended by the signal SIGTERM"),
-        ("import os; os.kill(os.getpid(), 9)", r"was ended by the signal SIGKILL \(out of memory\?\)"),
-        ("import os; os.kill(os.getpid(), 35)", "was ended by the signal 35"),  # of real time: it has no name
+        ("os.kill(os.getpid(), 15)", "was ended by the signal SIGTERM"),
+        ("os.kill(os.getpid(), 9)", r"was ended by the signal SIGKILL \(out of memory\?\)"),
+        ("os.kill(os.getpid(), 35)", "was ended by the signal 35"),  # of real time: it has no name
         ("raise SystemExit(3)", "ended with exit code 3"),
     ],
 )
-def test_how_a_worker_ended_is_said(engine: Callable[..., LocalEngine], lines: str, words: str) -> None:
-    made = engine(lines)
+def test_how_a_worker_ended_is_said(engine: Callable[..., LocalEngine], lines: str, words: str, tmp_path: Path) -> None:
+    """The first one ends so; the next works until the study is stopped."""
+    made = engine(
+        f"import os, time\nif os.path.exists({str(tmp_path / 'first')!r}): time.sleep(60)\n"
+        f"open({str(tmp_path / 'first')!r}, 'x').close()\n{lines}\n"
+    )
     made.run(stopping(made, 1))
     assert re.fullmatch(rf"worker \d+ {words}", deaths(made)[0])
     logs = list(environment.folder("logs").iterdir())
@@ -140,11 +144,15 @@ def test_a_worker_that_does_not_end_when_it_is_asked_to_is_killed_and_its_run_go
 
 
 def test_a_worker_with_a_run_that_is_overdue_is_ended_and_replaced(engine: Callable[..., LocalEngine]) -> None:
-    made = engine("import time; time.sleep(60)")
+    lines = "import time; time.sleep(60)"
+    made = engine(lines)
     overdue: list[int] = []
 
     def lose(progress: object) -> None:
-        (child,) = [one.pid for one in psutil.Process().children() if one.status() != psutil.STATUS_ZOMBIE]
+        found = [one.pid for one in psutil.Process().children() if runs(one) and one.cmdline()[-1:] == [lines]]
+        if not found:  # it is being replaced, or is not yet what it will be
+            return
+        (child,) = found
         if not overdue:
             overdue.append(child)
             name = worker_name(child, os.getpid())
@@ -167,7 +175,8 @@ def test_workers_that_crash_one_after_the_other_end_the_launch_where_no_run_ends
     pids = tmp_path / "pids"
     pids.mkdir()
     made = engine(
-        f"import os, sys, time\nopen(f'{pids}/{{os.getpid()}}', 'x')\ntime.sleep(0.5)\nsys.exit('the device is lost')\n"
+        f"import os, sys, time\nown = f'{pids}/{{os.getpid()}}'\nopen(own, 'x')\n"
+        "while os.path.exists(own): time.sleep(0.01)\nsys.exit('the device is lost')\n"
     )
     busy: set[str] = set()
 
@@ -175,6 +184,7 @@ def test_workers_that_crash_one_after_the_other_end_the_launch_where_no_run_ends
         for name in {path.name for path in pids.iterdir()} - busy:
             busy.add(name)
             made.coordinator.ledger.claim(made.coordinator.record.id, worker_name(int(name), os.getpid()))
+            (pids / name).unlink()
         stopping(made, 9)(progress)
 
     with pytest.raises(KdsearchError, match="5 workers in a row ended while they trained") as given_up:
