@@ -126,9 +126,10 @@ def test_what_a_study_file_starts_prints_nothing_into_an_export(tmp_path: Path, 
 
 
 def test_a_run_that_changes_where_kdsearch_keeps_what_it_has_changes_it_for_itself(
-    ledger: Ledger, home: Path, tmp_path: Path
+    ledger: Ledger, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with a file of variables that a run loads over those of its process."""
+    monkeypatch.setenv("KDSEARCH_DATA", str(home))  # what the run sets there stays until the end of this test
     seen: list[str] = []
 
     def train(params: dict[str, Any], seed: int, report: Any) -> float:
