@@ -119,11 +119,15 @@ def test_a_node_is_killed(study: Short, nodes: Nodes) -> None:
     check(study, launcher, launches=0)
 
 
-def test_a_node_is_killed_and_another_joins(study: Short, nodes: Nodes) -> None:
+def test_a_node_is_killed_and_another_joins(short: Callable[..., Short], server: TcpServer, nodes: Nodes) -> None:
+    """The study is long enough for the new node to begin."""
+    study = short(runs=300, storage=server.url, environment={"SHORT_SECONDS": "0.4"})
     launcher = launched(study, nodes)
     nodes.kill("node2")
     nodes.add("node3")
-    wait_for(lambda: study.query("SELECT 1 FROM kdsearch.event WHERE data ->> 'node' = 'node3'"), what="node 3 at work")
+    at_work = "SELECT 1 FROM kdsearch.event WHERE data ->> 'node' = 'node3'"
+    wait_for(lambda: study.query(at_work) or launcher.poll() is not None, seconds=120, what="node 3 at work")
+    assert launcher.poll() is None, "it ended before the node joined"
     check(study, launcher, launches=0)
 
 
