@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kdsearch import data, tasks
     from kdsearch.engines.launch import launch
+    from kdsearch.engines.ray_cluster import RayOptions
     from kdsearch.engines.study_file import load_study as load
     from kdsearch.errors import KdsearchError
     from kdsearch.integrations.optuna_objective import objective
@@ -30,6 +31,7 @@ __all__ = [
     "Fold",
     "KdsearchError",
     "Published",
+    "RayOptions",
     "Study",
     "categorical",
     "data",
@@ -52,6 +54,7 @@ _MODULES = {
     "Fold": "kdsearch.tasks.fold",
     "KdsearchError": "kdsearch.errors",
     "Study": "kdsearch.study.declaration",
+    "RayOptions": "kdsearch.engines.ray_cluster",
     "launch": "kdsearch.engines.launch",
     "load": "kdsearch.engines.study_file",
     "objective": "kdsearch.integrations.optuna_objective",

@@ -128,7 +128,7 @@ def form_of(form: str | None, output: Path | None, forms: Sequence[str]) -> str:
         raise KdsearchError(f"no format {form!r}: use one of {', '.join(forms)}")
     ending = None if output is None else _ENDINGS.get(output.suffix.lower())
     if ending is not None and ending not in forms:
-        raise KdsearchError(f"--output {output}: what is written there has the format {' or '.join(forms)}")
+        raise KdsearchError(f"--output {output} ends as none of the formats that can be written: {', '.join(forms)}")
     if form is not None and ending not in (None, form):
         raise KdsearchError(f"--format {form} and --output {output} contradict each other: leave the format out")
     return form or ending or forms[0]

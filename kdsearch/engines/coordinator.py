@@ -138,8 +138,7 @@ class Coordinator:
         show_at = float("-inf")
         while True:
             progress = self.tick()
-            record = self.ledger.study_by_id(self.record.id)
-            over = progress.phase == "finished" or record.stop_requested
+            over = progress.phase == "finished" or self.ledger.study_by_id(self.record.id).over
             if over or time.monotonic() >= show_at:  # a large study's picture takes long: planning goes first
                 start = time.monotonic()
                 observe(progress)

@@ -32,6 +32,10 @@ class Slot:
     share: float = 1.0
 
 
+CPU_SLOT = Slot("cpu", (*((name, "1") for name in _ONE_THREAD), *ALLOCATOR.items()))
+"""A core: one thread, on which sums depend, whatever else the machine has."""
+
+
 @lru_cache(maxsize=1)
 def gpus() -> tuple[str, ...]:
     """Ids of the visible NVIDIA GPUs, as ``CUDA_VISIBLE_DEVICES`` names them, else as nvidia-smi does.
@@ -57,8 +61,7 @@ def slots(workers: int | None = None, per_gpu: int = 1) -> list[Slot]:
         share = 1 / per_gpu
         places = [Slot("cuda", (("CUDA_VISIBLE_DEVICES", gpu),), share) for gpu in found for _ in range(per_gpu)]
         return places if workers is None else [places[index % len(places)] for index in range(workers)]
-    threads = tuple((name, "1") for name in _ONE_THREAD) + tuple(ALLOCATOR.items())
-    return [Slot("cpu", threads)] * (workers if workers is not None else cores())
+    return [CPU_SLOT] * (workers if workers is not None else cores())
 
 
 def use_slot(device: str) -> None:

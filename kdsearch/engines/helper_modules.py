@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
-_LIBRARIES = ("site-packages", "dist-packages")
+from kdsearch.tasks import in_source
 
 _there_before: dict[str, frozenset[str]] = {}
 """By folder of a study: the modules that had been imported before its first study was read."""
@@ -57,8 +57,7 @@ def file_of(name: str) -> Path | None:
 
 def is_library(name: str, file: Path) -> bool:
     """Whether a module comes with Python, with kdsearch or with an installed package."""
-    top = name.partition(".")[0]
-    return top in ("kdsearch", *sys.stdlib_module_names) or any(part in file.parts for part in _LIBRARIES)
+    return name.partition(".")[0] == "kdsearch" or in_source.is_library(name, str(file))
 
 
 def helper_modules(sources: Iterable[Path], folder: Path) -> dict[str, bytes]:

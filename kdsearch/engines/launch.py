@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -58,6 +58,7 @@ class Launch:
     engine: str
     places: list[Slot]
     population: int | None
+    workers: int | None = None
     ray: RayOptions = field(default_factory=RayOptions)
 
     @classmethod
@@ -93,8 +94,7 @@ class Launch:
             )
         record, changes = ledger.open_study(loaded.declaration())
         places = slots(1 if engine == "debug" else workers, slots_per_gpu)
-        cluster = replace(ray or RayOptions(), workers=workers)
-        return cls(loaded, ledger, record, changes, engine, places, population, cluster)
+        return cls(loaded, ledger, record, changes, engine, places, population, workers, ray or RayOptions())
 
     def retry_failed(self) -> tuple[int, list[int]]:
         """Queue failed runs again, and teachers whose weights are gone: how many of the former, ids of the latter."""
@@ -144,7 +144,7 @@ class Launch:
         else:
             from kdsearch.engines.ray_engine import RayEngine
 
-            with connected(self.loaded, self.ray, self.ledger.database) as cluster:
+            with connected(self.loaded, self.ray, self.workers, self.ledger.database) as cluster:
                 say(cluster.described())
                 coordinator = self._coordinator(cluster.workers)
                 RayEngine(coordinator, cluster, self.loaded.path, self.population, say).run(observe)

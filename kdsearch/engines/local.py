@@ -33,7 +33,7 @@ class LocalEngine:
 
         def begin() -> None:
             for slot in self.slots:
-                self._keepers.append(SlotKeeper(ledger, record, slot, self._arguments(slot), deaths))
+                self._keepers.append(SlotKeeper(ledger, record, slot, self._arguments(), deaths))
                 self._keepers[-1].start()
 
         def watch() -> None:
@@ -55,11 +55,9 @@ class LocalEngine:
         keepers, self._keepers = self._keepers, []
         end_all(keepers)
 
-    def _arguments(self, slot: Slot) -> WorkerArguments:
+    def _arguments(self) -> WorkerArguments:
         return WorkerArguments(
             study_file=str(self.study_file),
             preset=self.coordinator.study.preset or "none",
-            device=slot.device,
             population=self.population,
-            share=slot.share,
         )

@@ -21,6 +21,7 @@ from kdsearch.engines.slot_keeper import GRACE_SECONDS
 from kdsearch.engines.study_file import LoadedStudy
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.database import Database
+from kdsearch.values import is_number
 
 _ANSWER_SECONDS = 10.0
 _QUIET = {
@@ -35,15 +36,22 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class RayOptions:
-    """Which Ray cluster, and what a worker takes of it; ``workers``: ``None`` for as many as fit now.
+    """Which Ray cluster, and what a worker takes of it.
 
     ``address``: as ``ray.init`` takes it; ``None``: ``RAY_ADDRESS``, else a cluster of its own on this machine.
     """
 
     address: str | None = None
-    workers: int | None = None
     cpus_per_worker: float = 1.0
     gpus_per_worker: float = 0.0
+
+    def __post_init__(self) -> None:
+        shares = (self.cpus_per_worker, self.gpus_per_worker)
+        if not all(is_number(share) and math.isfinite(share) and share >= 0 for share in shares) or not any(shares):
+            raise KdsearchError(
+                f"a worker on Ray takes some CPUs or GPUs, as numbers from 0 on; got cpus_per_worker={shares[0]!r}, "
+                f"gpus_per_worker={shares[1]!r}"
+            )
 
     def fitting(self, resources: Mapping[str, float]) -> int:
         """How many workers these resources of Ray take."""
@@ -69,16 +77,17 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def connected(loaded: LoadedStudy, options: RayOptions, database: Database) -> Iterator[Cluster]:
+def connected(loaded: LoadedStudy, options: RayOptions, workers: int | None, database: Database) -> Iterator[Cluster]:
     """Connect to a cluster, or start one on this machine, and let Ray send the study file to its nodes.
 
-    Raises ``KdsearchError`` where there is none, where no worker fits in, or where its nodes cannot reach the database.
+    ``workers``: ``None`` for as many as fit now. Raises ``KdsearchError`` where there is no cluster, where no worker
+    fits in, or where its nodes cannot reach the database.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     import ray
 
-    if options.workers == 0:
+    if workers == 0:
         raise KdsearchError("expected a worker or more on Ray; to plan and train nothing: --engine local --workers 0")
     if ray.is_initialized():
         raise KdsearchError("this process is connected to Ray already; call ray.shutdown() before the launch")
@@ -88,7 +97,7 @@ def connected(loaded: LoadedStudy, options: RayOptions, database: Database) -> I
         environment = {"working_dir": folder, **interpreter_environment()}
         given: dict[str, Any] = {}
         if address is None:
-            wanted = math.ceil(options.cpus_per_worker * (options.workers or 1))
+            wanted = math.ceil(options.cpus_per_worker * (workers or 1))
             given = {"num_cpus": max(cores(), wanted), "include_dashboard": False}
         try:
             _check_answers(address)
@@ -99,7 +108,7 @@ def connected(loaded: LoadedStudy, options: RayOptions, database: Database) -> I
             ) from error
         logging.getLogger("ray").setLevel(logging.CRITICAL)  # a node that dies is no traceback of ours
         try:
-            yield _measured(options, own=address is None, database=database)
+            yield _measured(options, workers, own=address is None, database=database)
         finally:
             ray.shutdown()
 
@@ -111,7 +120,7 @@ def _check_answers(address: str | None) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER_SECONDS).close()
 
 
-def _measured(options: RayOptions, *, own: bool, database: Database) -> Cluster:
+def _measured(options: RayOptions, workers: int | None, *, own: bool, database: Database) -> Cluster:
     import ray
 
     alive = [node for node in ray.nodes() if node["Alive"]]
@@ -122,7 +131,7 @@ def _measured(options: RayOptions, *, own: bool, database: Database) -> Cluster:
             "Name a PostgreSQL server that all nodes reach, with --storage or KDSEARCH_STORAGE"
         )
     resources = ray.cluster_resources()
-    workers = options.fitting(resources) if options.workers is None else options.workers
+    workers = options.fitting(resources) if workers is None else workers
     if not max((options.fitting(node["Resources"]) for node in alive), default=0):
         raise KdsearchError(
             f"no node of the cluster has room for a worker, which takes {options.cpus_per_worker:g} CPUs and "

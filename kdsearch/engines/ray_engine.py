@@ -103,10 +103,9 @@ class RayEngine:
             uid=str(record.uid),
             file=self.study_file.name,
             preset=self.coordinator.study.preset or "none",
-            device="cuda" if self.cluster.options.gpus_per_worker else "cpu",
+            gpus=self.cluster.options.gpus_per_worker,
             population=self.population,
             workers=self.cluster.workers,
-            share=self.cluster.options.gpus_per_worker or 1.0,
             version=installed_version(),
             variables=variables,
             withheld=withheld,
@@ -128,8 +127,7 @@ class RayEngine:
             raise KdsearchError("no slot of the cluster can train:\n  " + "\n  ".join(self._slots.problems()))
 
     def _over(self) -> bool:
-        record = self.coordinator.ledger.study_by_id(self.coordinator.record.id)
-        return record.phase == "finished" or record.stop_requested
+        return self.coordinator.ledger.study_by_id(self.coordinator.record.id).over
 
 
 class _Slots(tune.Stopper):  # type: ignore[misc]

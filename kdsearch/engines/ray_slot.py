@@ -15,7 +15,7 @@ from ray import tune
 from typing_extensions import override
 
 from kdsearch import environment
-from kdsearch.engines.devices import slots
+from kdsearch.engines.devices import CPU_SLOT, Slot
 from kdsearch.engines.slot_keeper import Deaths, SlotKeeper, end_all
 from kdsearch.engines.worker_process import WorkerArguments
 from kdsearch.errors import KdsearchError
@@ -30,7 +30,7 @@ _AGAIN_SECONDS = 30.0
 class SlotOrder:
     """What a slot is told through Ray, whose files show it: no password is in it.
 
-    ``file``: the study file, below the folder that Ray unpacks on each node. ``share``: of a GPU's memory.
+    ``file``: the study file, below the folder that Ray unpacks on each node. ``gpus``: how many, or which share of one.
     ``variables``: kdsearch's environment variables of the launcher, which a node uses where it has none of its own.
     ``withheld``: the launcher's database URL has a password and is not among them.
     """
@@ -39,10 +39,9 @@ class SlotOrder:
     uid: str
     file: str
     preset: str
-    device: str
+    gpus: float
     population: int | None
     workers: int
-    share: float
     version: str
     variables: dict[str, str] = field(default_factory=dict)
     withheld: bool = False
@@ -101,10 +100,19 @@ class WorkerSlot(tune.Trainable):  # type: ignore[misc]
                 return False
             return True
         except (KdsearchError, OSError) as error:
-            self._problem = str(error)
+            self._problem = f"{error}{self._lacking()}"
             self._again = time.monotonic() + _AGAIN_SECONDS
             self.cleanup()
             return False
+
+    def _lacking(self) -> str:
+        """What may be behind a problem: the launcher's data are not at the same place here, and no other is named."""
+        data = self._order.variables.get(environment.DATA)
+        if data is None or os.environ.get(environment.DATA) or Path(data).is_dir():
+            return ""
+        return (
+            f"\n{environment.DATA}={data} of the launcher is no folder there: set it in the environment of `ray start`"
+        )
 
     def _begin(self) -> SlotKeeper:
         order = self._order
@@ -120,11 +128,10 @@ class WorkerSlot(tune.Trainable):  # type: ignore[misc]
         arguments = WorkerArguments(
             study_file=str(self._folder / order.file),
             preset=order.preset,
-            device=order.device,
             population=order.population,
-            share=order.share,
         )
-        (slot,) = slots(1)  # Ray has left this process the GPU that it gave to the slot, or none
+        # Ray has told this process which GPU it gave to the slot. A slot without one may stand on a machine that has.
+        slot = Slot("cuda", (), order.gpus) if order.gpus else CPU_SLOT
         return SlotKeeper(ledger, record, slot, arguments, self._deaths)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import shutil
 import signal
@@ -29,6 +30,7 @@ _LONG_LIFE_SECONDS = 600.0
 _DEATHS_IN_A_ROW = 12
 _DEATHS_A_SLOT = 4
 _TAIL = 2000
+_NUMBERS = itertools.count(1)  # of the logs of this process
 
 
 class Deaths:
@@ -74,7 +76,10 @@ class _Running:
 
 
 class SlotKeeper:
-    """Keeps one worker process at work; ``arguments``: what each of them is told, but for its pipe and its parent."""
+    """Keeps one worker process at work; ``arguments``: what each of them is told.
+
+    But for what follows from the slot and from this process: its device, its parent and its pipe.
+    """
 
     def __init__(
         self, ledger: Ledger, record: StudyRecord, slot: Slot, arguments: WorkerArguments, deaths: Deaths
@@ -84,7 +89,6 @@ class SlotKeeper:
         self.slot = slot
         self.arguments = arguments
         self.deaths = deaths
-        self._begun = 0
         self._restarts = 0
         self._worker: _Running | None = None
 
@@ -95,10 +99,15 @@ class SlotKeeper:
 
     def start(self) -> None:
         """Start a worker."""
-        self._begun += 1
-        log = environment.folder("logs") / f"{self.record.id}-{os.getpid()}-{id(self):x}-{self._begun}.log"
+        log = environment.folder("logs") / f"{self.record.id}-{os.getpid()}-{next(_NUMBERS)}.log"
         listener = Listener()
-        arguments = replace(self.arguments, parent=os.getpid(), words=listener.writer)
+        arguments = replace(
+            self.arguments,
+            device=self.slot.device,
+            share=self.slot.share,
+            parent=os.getpid(),
+            words=listener.writer,
+        )
         with log.open("wb") as output:
             log.chmod(0o600)
             process = _spawn(arguments, self.slot, output)
@@ -123,7 +132,7 @@ class SlotKeeper:
                 self.ledger.log_event(self.record.id, "worker died", message)
                 self.start()
             return
-        if code == 0 and self._over():
+        if code == 0 and self.ledger.study_by_id(self.record.id).over:
             worker.listener.close()
             self._worker = None
             return
@@ -145,10 +154,6 @@ class SlotKeeper:
         except subprocess.TimeoutExpired:
             self._kill(worker)
         worker.listener.close()
-
-    def _over(self) -> bool:
-        record = self.ledger.study_by_id(self.record.id)
-        return record.phase == "finished" or record.stop_requested
 
     def _kill(self, worker: _Running) -> None:
         """End a worker ourselves: what it holds goes back to the queue, with no blame on the runs."""

@@ -93,7 +93,7 @@ class Worker:
                     continue
                 orders = self.plan()
                 state = self.ledger.study_by_id(self.study_id)
-                if state.phase == "finished" or state.stop_requested:
+                if state.over:
                     return
                 if orders:
                     self._planned = float("-inf")

@@ -47,7 +47,7 @@ class WorkerArguments:
 
     study_file: str
     preset: str
-    device: str
+    device: str = "cpu"
     parent: int | None = None
     population: int | None = None
     words: int | None = None

@@ -116,6 +116,11 @@ class StudyRecord:
     best_without_id: int | None = None
 
     @property
+    def over(self) -> bool:
+        """Whether nobody is to train it any more: it is finished, or was asked to stop."""
+        return self.phase == "finished" or self.stop_requested
+
+    @property
     def draws(self) -> Draws:
         """How its runs draw folds and teachers."""
         teachers = self.settings.teachers

@@ -18,13 +18,12 @@ from enum import Enum
 from pathlib import Path, PurePath
 from typing import Any
 
-from kdsearch.tasks.in_source import in_source
+from kdsearch.tasks.in_source import in_source, is_library
 from kdsearch.values import plain
 
 _LARGEST_DATA = 2**28
 _MOST_VALUES = 1_000_000
 _DEEPEST = 50
-_LIBRARIES = ("site-packages", "dist-packages")
 
 
 @dataclass(frozen=True)
@@ -186,7 +185,7 @@ class _Walk:
         """
         while isinstance(function, functools.partial):
             function = function.func
-        waiting, known = list(codes_of(function)), set[types.CodeType]()
+        waiting, known = list(_codes_of(function)), set[types.CodeType]()
         while waiting:
             code, names = waiting.pop(0)
             if code in known:
@@ -196,14 +195,14 @@ class _Walk:
                 if name not in names:
                     continue
                 value = names[name]
-                if _is_code(value):
-                    waiting += [] if _library_code(value) else codes_of(value)
+                if inspect.isroutine(value) or inspect.isclass(value):
+                    if not _library_code(value):
+                        waiting += _codes_of(value)
                 elif not (inspect.ismodule(value) or in_source(name, names)):
-                    said = f"{name} ({type(value).__name__})"
-                    self.unseen += [] if said in self.unseen else [said]
+                    self.unseen.append(f"{name} ({type(value).__name__})")
 
 
-def codes_of(value: Any) -> list[tuple[types.CodeType, dict[str, Any]]]:
+def _codes_of(value: Any) -> list[tuple[types.CodeType, dict[str, Any]]]:
     """The code of a function, of a class's methods, or of an object's class, each with the names of its file."""
     inner = inspect.unwrap(value) if inspect.isroutine(value) else value
     inner = getattr(inner, "__func__", inner)
@@ -217,13 +216,9 @@ def codes_of(value: Any) -> list[tuple[types.CodeType, dict[str, Any]]]:
     return [(part.__code__, part.__globals__) for part in found if inspect.isfunction(part)]
 
 
-def _is_code(value: Any) -> bool:
-    return inspect.isroutine(value) or inspect.isclass(value)
-
-
 def _library_code(value: Any) -> bool:
     module = sys.modules.get(getattr(value, "__module__", None) or "")
-    return module is None or _library_file(getattr(module, "__file__", None), module.__name__)
+    return module is None or is_library(module.__name__, getattr(module, "__file__", None))
 
 
 def _names(code: types.CodeType) -> Iterator[str]:
@@ -251,13 +246,7 @@ def _array(value: Any) -> str:
 def _of_library(kind: type) -> bool:
     """Whether a class comes with Python, with kdsearch or with an installed package."""
     module = sys.modules.get(kind.__module__)
-    return _library_file(getattr(module, "__file__", None), kind.__module__)
-
-
-def _library_file(file: str | None, module: str) -> bool:
-    if file is None or module.partition(".")[0] in sys.stdlib_module_names:
-        return True
-    return any(part in Path(file).parts for part in _LIBRARIES)
+    return is_library(kind.__module__, getattr(module, "__file__", None))
 
 
 def _literal_defaults(function: types.FunctionType) -> bool:

@@ -27,7 +27,7 @@ def in_source(name: str, names: Mapping[str, Any]) -> bool:
     """Whether ``name``, of a module with these ``names``, holds what its source says, whatever machine reads it.
 
     A literal does, and what plain Python makes of literals, and the place of a file. What a call computes or reads does
-    not, nor what is changed by name later.
+    not, nor what the file changes by name at its top level.
     """
     file = names.get("__file__")
     if not isinstance(file, str):
@@ -57,7 +57,7 @@ def _from_module(node: ast.ImportFrom, file: str, name: str, open_: frozenset[st
     except ImportError:
         return False
     other = getattr(sys.modules.get(whole), "__file__", None)
-    if other is None or whole.partition(".")[0] in sys.stdlib_module_names or _is_library(other):
+    if other is None or is_library(whole, other):
         return True
     return _says(other, alias.name, open_ - {name} | {f"{name} of {file}"})
 
@@ -102,7 +102,10 @@ def _module_of(file: str) -> ModuleType | None:
     return next((module for module in list(sys.modules.values()) if getattr(module, "__file__", None) == file), None)
 
 
-def _is_library(file: str) -> bool:
+def is_library(module: str, file: str | None) -> bool:
+    """Whether a module comes with Python or with an installed package; one without a file is built in."""
+    if file is None or module.partition(".")[0] in sys.stdlib_module_names:
+        return True
     return any(part in Path(file).parts for part in ("site-packages", "dist-packages"))
 
 

@@ -12,13 +12,11 @@ import argparse
 import os
 import platform
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+
+from tests.benchmarks.two_workers import runs_of
 
 STUDY = """
 import time
@@ -68,28 +66,10 @@ def main() -> None:
 
 
 def launched(engine: str, workers: int, runs: int, seconds: float) -> Measured:
-    """Launch the study in a home of its own, which is gone afterwards."""
-    from kdsearch.ledger import embedded
-    from kdsearch.ledger.ledger import Ledger
-
-    with tempfile.TemporaryDirectory(prefix="kdsearch-benchmark-") as folder:
-        Path(folder).chmod(0o711)  # as root, PostgreSQL runs as another user
-        os.environ["KDSEARCH_HOME"] = folder
-        os.environ.pop("KDSEARCH_STORAGE", None)
-        file = Path(folder) / "overhead.py"
-        file.write_text(STUDY.format(runs=runs, seconds=seconds))
-        command = ["kdsearch", "launch", str(file), "--engine", engine, "--workers", str(workers)]
-        begin = time.time()
-        done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(done.stdout + done.stderr)
-        try:
-            ledger = Ledger.connect()
-            ended = [run.finished_at for run in ledger.results(ledger.studies()[0].id).runs if run.pool == "search"]
-            ledger.database.dispose()
-        finally:
-            embedded.stop()
-    ends = sorted(end for end in ended if end is not None)
+    """Launch the study on an engine."""
+    text, begin = STUDY.format(runs=runs, seconds=seconds), time.time()
+    found = runs_of(text, "--engine", engine, "--workers", str(workers))
+    ends = sorted(run.finished_at for run in found if run.pool == "search" and run.finished_at is not None)
     return Measured(pace(ends, workers), ends[0].timestamp() - begin)
 
 

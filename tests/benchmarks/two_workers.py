@@ -58,7 +58,12 @@ def runs_per_minute(workers: int, runs: int) -> float:
 
 
 def launched(workers: int, runs: int) -> tuple[RunRecord, ...]:
-    """All runs of a study launched in a home of its own, which is gone afterwards."""
+    """All runs of the study with so many workers, one at a time in each."""
+    return runs_of(STUDY.format(runs=runs), "--workers", str(workers), "--population", "1")
+
+
+def runs_of(study: str, *options: str) -> tuple[RunRecord, ...]:
+    """All runs of a study file of this text, launched in a home of its own, which is gone afterwards."""
     from kdsearch.ledger import embedded
     from kdsearch.ledger.ledger import Ledger
 
@@ -67,18 +72,8 @@ def launched(workers: int, runs: int) -> tuple[RunRecord, ...]:
         os.environ["KDSEARCH_HOME"] = folder
         os.environ.pop("KDSEARCH_STORAGE", None)
         file = Path(folder) / "workers.py"
-        file.write_text(STUDY.format(runs=runs))
-        command = [
-            sys.executable,
-            "-m",
-            "kdsearch",
-            "launch",
-            str(file),
-            "--workers",
-            str(workers),
-            "--population",
-            "1",
-        ]
+        file.write_text(study)
+        command = [sys.executable, "-m", "kdsearch", "launch", str(file), *options]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise SystemExit(done.stdout + done.stderr)

@@ -28,6 +28,7 @@ from pathlib import Path
 from tests.docker import ignore
 from tests.docker.checks import commands
 from tests.docker.dockerfile import Dockerfile, DockerfileError, Stage, Step, expanded, read
+from tests.test_wheel import STUDY
 
 ROOT = Path(__file__).resolve().parents[2]
 BY_NAME = ("apt-get", "groupadd", "useradd")
@@ -39,22 +40,6 @@ NOTHING_TO_DO = ("LABEL", "EXPOSE", "STOPSIGNAL", "VOLUME", "HEALTHCHECK", "ENTR
 _REACHES_THE_INDEX = re.compile(r"PIP_\w+|\w+_proxy|SSL_CERT_\w+|REQUESTS_CA_BUNDLE", re.IGNORECASE)
 _OF_THE_PROCESSOR = re.compile(r"OPENBLAS_\w+")
 _PATH = re.compile(r"(?<![\w.\-/}*~])(?<!:/)/(?=[\w.])")
-_STUDY = """
-import random
-import kdsearch as kd
-
-def train(params, seed, report):
-    return 0.5 - (params["rate"] - 0.3) ** 2 + random.Random(seed).gauss(0, 0.01)
-
-study = kd.Study(
-    name="own",
-    task=train,
-    space={"rate": kd.uniform(0, 1)},
-    baselines={"half": {"rate": 0.5}},
-    budget=kd.Budget(runs=12),
-    confirm=kd.Confirm(seeds=3, finalists=1),
-)
-"""
 
 
 @dataclass
@@ -250,7 +235,7 @@ def try_out(image: Image, folder: Path) -> None:
         raise DockerfileError(f"constraints.txt says no version of {', '.join(sorted(loose))}")
     _say(f"== {len(installed)} packages, each in a version that constraints.txt or the Dockerfile says")
     _say(f"== it runs as user {start(image, ['id', '-u']).strip()}")
-    (folder / "own.py").write_text(_STUDY)
+    (folder / "own.py").write_text(STUDY)
     try:
         for arguments in (["own.py", "--engine", "debug"], ["studies/jhmdb_weights.py", "--preset", "smoke"]):
             begun = time.monotonic()

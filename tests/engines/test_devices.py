@@ -51,6 +51,16 @@ def test_slices_of_a_gpu_stand_for_it(tmp_path: Path, monkeypatch: pytest.Monkey
         devices.gpus.cache_clear()
 
 
+def test_the_slot_of_a_core_is_the_same_on_a_machine_with_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker on Ray that takes no GPU has one thread wherever it is placed: sums depend on it."""
+    assert devices.CPU_SLOT.device == "cpu"
+    assert dict(devices.CPU_SLOT.environment)["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    devices.gpus.cache_clear()
+    assert devices.slots(2) == [devices.CPU_SLOT] * 2
+    devices.gpus.cache_clear()
+
+
 def test_workers_of_one_gpu_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     devices.gpus.cache_clear()

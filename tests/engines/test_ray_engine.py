@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -157,8 +159,32 @@ def test_shares_of_a_node_are_counted_as_ray_counts_them() -> None:
     shares = RayOptions(cpus_per_worker=0.1, gpus_per_worker=0.25)
     assert shares.fitting({"CPU": 16.0, "GPU": 2.0}) == 8
     assert shares.fitting({"CPU": 0.3, "GPU": 2.0}) == 3
-    assert RayOptions(cpus_per_worker=0).fitting({"CPU": 4.0}) == 0
+    assert RayOptions(cpus_per_worker=0, gpus_per_worker=0.5).fitting({"CPU": 4.0}) == 0
     assert RayOptions().fitting({}) == 0
+
+
+@pytest.mark.parametrize("shares", [(0, 0), (-1, 0), (1, float("nan")), (float("inf"), 0), ("1", 0)])
+def test_a_share_that_is_none_is_refused(shares: tuple[Any, Any]) -> None:
+    with pytest.raises(KdsearchError, match="a worker on Ray takes some CPUs or GPUs, as numbers from 0 on; got"):
+        kd.RayOptions(cpus_per_worker=shares[0], gpus_per_worker=shares[1])
+
+
+def test_a_node_that_lacks_the_data_says_so_by_its_name(database: str, tmp_path: Path) -> None:
+    """Its own folder has none, so that its data are synthetic and the study another one."""
+    data = os.environ.get("KDSEARCH_DATA")
+    if not data or not (Path(data) / "jhmdb").exists():
+        pytest.skip("KDSEARCH_DATA names no JHMDB archives")
+    (tmp_path / "taught.py").write_text(TAUGHT)
+    (tmp_path / "beside.py").write_text("WIDTH = 6\n")
+    with ray_nodes(tmp_path / "nodes", "far", environment={"KDSEARCH_DATA": str(tmp_path / "none")}) as nodes:
+        code, output = run_program(
+            *("launch", str(tmp_path / "taught.py"), "--engine", "ray", "--address", nodes.address),
+            home=tmp_path / "home",
+            KDSEARCH_STORAGE=database,
+            KDSEARCH_DATA=data,
+        )
+    assert code == 1
+    assert re.search(r"node far: .*data", output, re.DOTALL), output
 
 
 def test_ray_options_need_the_engine_ray(tmp_path: Path, home: Path) -> None:

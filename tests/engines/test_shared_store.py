@@ -76,7 +76,7 @@ def test_a_run_goes_on_elsewhere_from_its_copied_checkpoint(url: str, tmp_path: 
     assert (there / "checkpoint.pt").read_bytes() == b"epoch 3"
     first.send(now=True)
     second.bring()
-    assert (there / "checkpoint.pt").read_bytes() == b"epoch 3", "what a worker has itself is newer than a copy"
+    assert (there / "checkpoint.pt").read_bytes() == b"epoch 3", "a folder that has something is left as it is"
     (there / "checkpoint.pt").unlink()
     second.bring()
     assert (there / "checkpoint.pt").read_bytes() == b"epoch 4"
