@@ -119,7 +119,7 @@ def test_ray_tune_gets_the_mean_over_seeds(home: Path, tmp_path: Path, monkeypat
 
     study = kd.load(NOISY)
     environment = interpreter_environment()
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, runtime_env=environment)
     try:
         results = tune.Tuner(
             kd.trainable(study, seeds=3),
