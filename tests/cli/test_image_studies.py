@@ -35,7 +35,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def launched(home: Path, name: str, data: str) -> dict[str, Any]:
     """The report of a study that is launched once, whichever test comes first."""
     study = str(STUDIES / f"{name}.py")
-    code, output = run_program("launch", study, "--preset", "smoke", "--population", "1", home=home, KDSEARCH_DATA=data)
+    alone = ("--workers", "1", "--population", "1")
+    code, output = run_program("launch", study, "--preset", "smoke", *alone, home=home, KDSEARCH_DATA=data)
     assert code == 0, output
     code, output = run_program("report", study, "--preset", "smoke", "--format", "json", home=home, KDSEARCH_DATA=data)
     assert code == 0, output

@@ -177,12 +177,12 @@ def test_ctrl_c_ends_cleanly_and_hands_back_every_run(own_home: Path) -> None:
     check_complete(own_home)
 
 
-def test_a_second_launch_and_a_worker_join(own_home: Path) -> None:
-    slow = {"NOISY_SECONDS": "1"}  # the search must last until the third has begun
-    first = program("launch", str(NOISY), "--workers", "1", home=own_home, **slow)
+def test_a_second_launch_and_a_worker_join(own_home: Path, tmp_path: Path) -> None:
+    meet = {"NOISY_MEET": "3", "NOISY_MARKS": str(tmp_path)}
+    first = program("launch", str(NOISY), "--workers", "1", home=own_home, **meet)
     wait_for(lambda: done(own_home) >= 1, what="a run")
-    second = program("launch", str(NOISY), "--workers", "1", home=own_home, **slow)
-    third = program("worker", str(NOISY), home=own_home, **slow)
+    second = program("launch", str(NOISY), "--workers", "1", home=own_home, **meet)
+    third = program("worker", str(NOISY), home=own_home, **meet)
     for process in (first, second, third):
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 0, output
@@ -191,10 +191,12 @@ def test_a_second_launch_and_a_worker_join(own_home: Path) -> None:
 
 
 @pytest.mark.parametrize("poison", ["raise", "exit"])
-def test_a_worker_in_which_nothing_works_ends_and_fails_no_run(own_home: Path, poison: str) -> None:
-    launch = program("launch", str(NOISY), "--workers", "1", home=own_home)
+def test_a_worker_in_which_nothing_works_ends_and_fails_no_run(own_home: Path, tmp_path: Path, poison: str) -> None:
+    """The launch's own worker waits in its second run for the other's first, so that there is something left to take."""
+    meet = {"NOISY_MEET": "2", "NOISY_MARKS": str(tmp_path)}
+    launch = program("launch", str(NOISY), "--workers", "1", home=own_home, **meet)
     wait_for(lambda: done(own_home) >= 1, what="a run")
-    code, output = run_program("worker", str(NOISY), home=own_home, NOISY_POISONED=poison)
+    code, output = run_program("worker", str(NOISY), home=own_home, NOISY_POISONED=poison, **meet)
     assert code == 1, output
     # Five of them, or more where all that the queue held shared a seed: the seed might be the cause then.
     assert re.search(r"\d+ runs in a row raised an exception in this worker", output), output

@@ -1,7 +1,9 @@
 """``python -m tests.mutants --size 200``: how many of a random sample of small faults the tests of their room notice.
 
 Each is put into a copy of the working tree, never into the tree itself. A test that fails, or takes so long that it
-is ended, has noticed it. What survives is a test to write, unless no user could tell the difference.
+is ended, has noticed it. The nearest tests of a module judge first, without those that are slow; what they miss is
+judged by the whole folder of tests of its room. What survives is a test to write, unless no user could tell the
+difference.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from pathlib import Path
 from tests.mutants.rooms import LONG, modules, room_of, tests_of
 from tests.mutants.sample import Mutant, sample
 
+_NEAREST = ("-m", "not slow", "--timeout=60", *(f"--deselect=tests/{name}" for name in LONG))
+_WHOLE = ("-n", "2", "--dist", "loadscope", "--timeout=300")
+
 
 def main() -> None:
     """Draw the sample, judge it, print rate and survivors."""
@@ -29,6 +34,7 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="of the sample, what an earlier run has judged")
     parser.add_argument("--seconds", type=float, help="time limit of one mutant's tests, which are known to pass")
     parser.add_argument("--under", default="", help="only modules whose path below kdsearch begins so")
+    parser.add_argument("--nearest", action="store_true", help="judge by the nearest tests alone")
     given = parser.parse_args()
     drawn = sample([name for name in modules() if name.startswith(given.under)], given.size, given.seed)[given.skip :]
     with tempfile.TemporaryDirectory(prefix="kdsearch-mutants-") as folder:
@@ -36,6 +42,8 @@ def main() -> None:
         copy = Path(folder, "copy")
         _copy_tree(copy)
         survivors = _judge_all(copy, drawn, given.seconds)
+        if not given.nearest:
+            survivors = _judge_by_room(copy, survivors)
     _print_rates(drawn, survivors)
 
 
@@ -70,17 +78,35 @@ def _judge_all(copy: Path, drawn: list[Mutant], seconds: float | None) -> list[M
     return survivors
 
 
-def _limit(copy: Path, tests: tuple[str, ...]) -> float:
+def _judge_by_room(copy: Path, missed: list[Mutant]) -> list[Mutant]:
+    """Those that the whole folder of tests of their room, slow ones too, lets pass."""
+    survivors: list[Mutant] = []
+    limits: dict[str, float] = {}
+    print("\nby all tests of the room:")
+    for mutant in missed:
+        room, file = room_of(mutant.module), copy / "kdsearch" / mutant.module
+        tests = (f"tests/{room}",)
+        limit = limits[room] = limits.get(room) or _limit(copy, tests, _WHOLE)
+        original, begin = file.read_bytes(), time.monotonic()
+        file.write_text(mutant.text)
+        verdict = "noticed" if _failure(copy, tests, limit, _WHOLE) else "survives"
+        file.write_bytes(original)
+        print(f"     {verdict} {time.monotonic() - begin:5.0f} s  kdsearch/{mutant.module}:{mutant.line}", flush=True)
+        if verdict == "survives":
+            survivors.append(mutant)
+    return survivors
+
+
+def _limit(copy: Path, tests: tuple[str, ...], options: tuple[str, ...] = _NEAREST) -> float:
     begin = time.monotonic()
-    if said := _failure(copy, tests, 3600):
+    if said := _failure(copy, tests, 3600, options):
         sys.exit(f"without any fault these tests fail, so nothing can be judged by them: {' '.join(tests)}\n{said}")
     return 30 + 3 * (time.monotonic() - begin)
 
 
-def _failure(copy: Path, tests: tuple[str, ...], seconds: float) -> str:
+def _failure(copy: Path, tests: tuple[str, ...], seconds: float, chosen: tuple[str, ...] = _NEAREST) -> str:
     """The last words of tests that fail or take too long; empty where all pass."""
-    options = ["-q", "-x", "-m", "not slow", "-p", "no:cacheprovider", "--timeout=60", "--tb=line"]
-    options += [f"--basetemp={copy.parent / 'tests'}", *(f"--deselect=tests/{name}" for name in LONG)]
+    options = ["-q", "-x", "-p", "no:cacheprovider", "--tb=line", f"--basetemp={copy.parent / 'tests'}", *chosen]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     environment["KDSEARCH_HOME"] = str(copy.parent / "home")
     process = subprocess.Popen(

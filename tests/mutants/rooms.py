@@ -50,6 +50,14 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "engines/test_population.py",
     ),
     "engines/last_words.py": ("engines/test_last_words.py", "engines/test_restarts.py"),
+    "engines/ray_cluster.py": ("engines/test_ray_engine.py",),
+    "engines/ray_engine.py": ("engines/test_ray_engine.py",),
+    "engines/ray_slot.py": ("engines/test_ray_engine.py",),
+    "engines/slot_keeper.py": ("engines/test_restarts.py", "engines/test_launch.py", "engines/test_ray_engine.py"),
+    "engines/shared_store.py": ("engines/test_shared_store.py", "engines/test_ray_engine.py"),
+    "engines/shared_checkpoints.py": ("engines/test_shared_store.py", "engines/test_ray_engine.py"),
+    "engines/limits.py": ("engines/test_limits.py", "engines/test_devices.py"),
+    "engines/devices.py": ("engines/test_devices.py", "engines/test_limits.py", "engines/test_worker_process.py"),
     "engines/heartbeat.py": ("engines/test_heartbeat.py", "engines/test_population.py"),
     "engines": (
         "engines/test_fence.py",
@@ -136,7 +144,7 @@ LONG = (
     "engines/test_kills.py",
     "engines/test_population.py::test_a_killed_worker_of_a_population_loses_nothing_that_was_stored",
 )
-"""Tests of more than five seconds each, which are left out: what they alone notice counts as a survivor."""
+"""Tests of more than five seconds each, which are left out at first: they judge what the others miss."""
 
 
 def room_of(module: str) -> str:
