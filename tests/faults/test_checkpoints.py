@@ -41,6 +41,7 @@ study = kd.Study(
     ),
     space={"triplet_weight": kd.log(1e-2, 2), "learning_rate": kd.log(1e-3, 1e-1), "patience": kd.integer(0, 2)},
     search=kd.Fixed(seeds=2), budget=kd.Budget(runs=4), confirm=kd.Confirm(seeds=2, finalists=0),
+    preflight_seeds=0,
 )
 """
 SLOW = {"SHORT_SECONDS": "1.0", "KDSEARCH_DATA": ""}
