@@ -78,7 +78,10 @@ class Categorical:
             if wrong := wrong_choice(choice):
                 raise ValueError(f"choice {shown(choice)}: {wrong}")
         if len(self.choices) < 2 or len(set(self.choices)) != len(self.choices):
-            raise ValueError(f"a categorical dimension needs two or more different choices, got {self.choices}")
+            raise ValueError(
+                f"a categorical dimension needs two or more different choices, got {self.choices}"
+                f"{_equal_choices(self.choices)}"
+            )
 
     def identity(self) -> dict[str, Any]:
         """JSON values that tell this dimension from another."""
@@ -146,6 +149,19 @@ def categorical(*choices: Scalar | Iterable[Scalar | None] | None) -> Categorica
         got = ", ".join(map(shown, choices))
         raise ValueError(f"expected two or more words or numbers, such as {example}; got categorical({got}){wrong}")
     return Categorical(given)
+
+
+def _equal_choices(choices: Sequence[Scalar]) -> str:
+    """Which two choices cannot be told apart, and what to write in their place; empty where there are none."""
+    for index, choice in enumerate(choices):
+        if choice not in choices[:index]:
+            continue
+        other = choices[choices.index(choice)]
+        if type(other) is type(choice):
+            return f": {choice!r} is there twice"
+        words = f"{str(other)!r} and {str(choice)!r}"
+        return f": {other!r} and {choice!r} are equal in Python; name them by words, such as {words}, or leave one out"
+    return ""
 
 
 def wrong_choice(value: Any) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typing_extensions import override
 
 from kdsearch.cli import (
     dashboard,
@@ -24,10 +26,24 @@ from kdsearch.cli import (
     train,
     workers,
 )
-from kdsearch.cli.output import complain, discard_output, prepare_streams, say
+from kdsearch.cli.output import complain, discard_output, program_streams, say
 from kdsearch.errors import KdsearchError
 
+
+class _Commands(TyperGroup):
+    """The commands; one that Ctrl-C ends says so in a line of its own, unless it says more itself."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            complain("Interrupted.")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -75,12 +91,9 @@ for name, group in {"export": export.app, "studies": examples.app, "db": db.app,
 
 def main() -> None:
     """Run the program; a ``KdsearchError`` is a message on standard error and exit code 1."""
-    prepare_streams()
     try:
-        try:
+        with program_streams():
             app(prog_name="kdsearch")
-        finally:
-            sys.stdout.flush()  # what cannot be written is said here, not as the interpreter ends
     except BrokenPipeError:
         discard_output()  # the reader of our output (head, less) has seen enough
         sys.exit(0)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdsearch import environment
+from kdsearch.cli.output import reserve_output
 from kdsearch.errors import KdsearchError, LedgerError, StudyFileError, suggestion
 from kdsearch.tasks.base import Scalar
 
@@ -148,7 +149,9 @@ def open_named(study: str, preset: str | None = None, storage: str | None = None
 
 
 def find(ledger: Ledger, study: str, preset: str | None = None) -> StudyRecord:
-    """The stored study of a name or of a study file."""
+    """The stored study of a name or of a study file, whose code may print nothing between what the command prints."""
+    if is_file(study):
+        reserve_output()
     return load_stored(ledger, study, preset)[1] if is_file(study) else ledger.study(study, preset)
 
 

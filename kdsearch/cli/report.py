@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find, form_of, is_file, open_named
-from kdsearch.cli.output import encoding, say
+from kdsearch.cli.output import columns, encoding, say
 
 if TYPE_CHECKING:
     from kdsearch.report.tables import Report
@@ -115,4 +114,4 @@ def _put(report: Report, form: str, output: Path | None) -> None:
 
 def _columns() -> int:
     """Columns that a table may take: the terminal's, 100 elsewhere, never fewer than 80 or more than 1000."""
-    return min(max(80, shutil.get_terminal_size((100, 40)).columns), 1000)
+    return min(max(80, columns(100)), 1000)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import secrets
+import socket
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -44,12 +46,15 @@ def serve(ledger: Ledger, *, port: int, folder: Path = Path("dashboards"), host:
     own = host in LOOPBACK
     app = Guard(wsgi(optuna_storage(ledger.database)), token=token, port=port, hosts=LOOPBACK if own else None)
     try:
-        server = make_server(host, port, app, _Threaded, _Quiet)
+        server = make_server(host, port, app, _ThreadedV6 if ":" in host else _Threaded, _Quiet)
     except OSError as error:
         raise KdsearchError(f"port {port} of {host} cannot be served: {error}. Name another with --port.") from error
-    print(f"Optuna dashboard: http://{host}:{port}/dashboard?token={token} (Ctrl-C ends it)", flush=True)
+    here, elsewhere = _names(host)
+    print(f"Optuna dashboard: http://{here}:{port}/dashboard?token={token} (Ctrl-C ends it)", flush=True)
     if not own:
         print("It is reached from other machines, and what it sends is not encrypted.", flush=True)
+    if elsewhere != here:
+        print(f"From other machines: http://{elsewhere}:{port}/dashboard?token={token}", flush=True)
     try:
         server.serve_forever()
     except KeyboardInterrupt:
@@ -58,5 +63,24 @@ def serve(ledger: Ledger, *, port: int, folder: Path = Path("dashboards"), host:
         server.server_close()
 
 
+def _names(host: str) -> tuple[str, str]:
+    """The name by which a browser on this machine reaches an address that is listened on, and that for other machines.
+
+    ``0.0.0.0``, ``::`` and no name at all stand for all addresses of this machine and are the name of none.
+    """
+    try:
+        address = ipaddress.ip_address(host or "0.0.0.0")
+    except ValueError:
+        return host, host
+    if address.is_unspecified:
+        return ("127.0.0.1" if address.version == 4 else "[::1]"), socket.gethostname()
+    name = str(address) if address.version == 4 else f"[{address}]"
+    return name, name
+
+
 class _Threaded(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+
+class _ThreadedV6(_Threaded):
+    address_family = socket.AF_INET6

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -49,10 +50,13 @@ def _is_helper(name: str, folders: Iterable[str]) -> bool:
 
 
 def file_of(name: str) -> Path | None:
-    """The file of a module that is imported."""
+    """The file of a module that is imported; the folder of a package without ``__init__.py``."""
     module: ModuleType | None = sys.modules.get(name)
     file = getattr(module, "__file__", None)
-    return Path(file) if isinstance(file, str) else None
+    if isinstance(file, str):
+        return Path(file)
+    folders = [text for text in getattr(module, "__path__", ()) if isinstance(text, str) and os.path.isabs(text)]
+    return Path(folders[0]) if folders else None
 
 
 def is_library(name: str, file: Path) -> bool:
@@ -63,7 +67,8 @@ def is_library(name: str, file: Path) -> bool:
 def helper_modules(sources: Iterable[Path], folder: Path) -> dict[str, bytes]:
     """Path below ``folder`` and content of the modules there that these source files import, and that those import.
 
-    Imports inside functions count, those that a text names at run time do not.
+    Imports inside functions count, also those by ``import_module`` and ``__import__`` of a name that stands in the
+    source; :func:`named_at_run_time` has the others.
     """
     own = [source.resolve() for source in sources if source.is_file() and source.resolve().is_relative_to(folder)]
     waiting, found = list(own), dict[Path, bytes]()
@@ -90,6 +95,44 @@ def imported(file: Path, folder: Path) -> Iterator[str]:
             package = _package(file, folder, node.level)
             start = ".".join(part for part in (package, node.module) if part)
             yield from (f"{start}.{alias.name}" if start else alias.name for alias in node.names)
+        elif isinstance(node, ast.Call) and _imports(node) and (name := _literal(node, 0, "name")):
+            level = len(name) - len(name.lstrip("."))
+            package = (_literal(node, 1, "package") if level else "") or _package(file, folder, level)
+            yield ".".join(part for part in (package, name.lstrip(".")) if part)
+
+
+_IMPORTS = ("import_module", "__import__")
+_READ_BY_PATH = ("run_path", "spec_from_file_location", "SourceFileLoader", "load_source")
+
+
+def _imports(call: ast.Call, names: Sequence[str] = _IMPORTS) -> bool:
+    """Whether a call is one of these functions, by its own name or as that of a module."""
+    function = call.func
+    return (function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)) in names
+
+
+def _literal(call: ast.Call, place: int, name: str) -> str:
+    """The text that a call gives for a parameter in its source; empty where that is only known at run time."""
+    named = next((word.value for word in call.keywords if word.arg == name), None)
+    given = call.args[place] if len(call.args) > place else named
+    return given.value if isinstance(given, ast.Constant) and isinstance(given.value, str) else ""
+
+
+def named_at_run_time(sources: Iterable[Path], folder: Path) -> list[str]:
+    """Where the sources, and modules below ``folder`` that they import, read code whose name is known at run time."""
+    own = sorted({source.resolve() for source in sources if source.is_file()})
+    found: dict[str, None] = {}
+    for file in [*own, *(folder / path for path in helper_modules(own, folder))]:
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError):
+            continue
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            if (_imports(node) and not _literal(node, 0, "name")) or _imports(node, _READ_BY_PATH):
+                found[f"{ast.unparse(node.func)}(...) in {file.name}, line {node.lineno}"] = None
+    return list(found)
 
 
 def _package(file: Path, folder: Path, level: int) -> str:

@@ -15,7 +15,7 @@ from kdsearch import environment
 from kdsearch.data.synthetic import says_synthetic
 from kdsearch.engines.code_hash import code_hash
 from kdsearch.engines.devices import gpus
-from kdsearch.engines.helper_modules import elsewhere
+from kdsearch.engines.helper_modules import elsewhere, named_at_run_time
 from kdsearch.engines.study_modules import load_module
 from kdsearch.engines.teacher import given_weights
 from kdsearch.errors import DataError, KdsearchError, StudyFileError, StudyMismatch
@@ -58,7 +58,8 @@ class LoadedStudy:
         if not isinstance(task, FunctionTask):
             return ()
         data = self._bound.unseen if task.data_version == "none" else ()
-        return (*data, *elsewhere(task.sources(), self.path.resolve().parent))
+        folder = self.path.resolve().parent
+        return (*data, *elsewhere(task.sources(), folder), *named_at_run_time(task.sources(), folder))
 
     @cached_property
     def _bound(self) -> Bound:

@@ -43,7 +43,7 @@ class Database:
         self.engine = self._engine()
 
     def transaction(self, work: Callable[[Connection], T]) -> T:
-        """Run ``work`` in one transaction; run it again when the connection was lost.
+        """Run ``work`` in one transaction; run it again when the connection was lost, or the server ended a statement.
 
         ``work`` must be safe to repeat: a commit whose answer was lost may have happened. Waits up to ``patience``
         seconds for the server, then raises ``LedgerError``.
@@ -54,18 +54,17 @@ class Database:
             try:
                 with self.engine.begin() as connection:
                     return work(connection)
-            except _LOST as error:
+            except sa.exc.DBAPIError as error:
                 if not _worth_repeating(error):
-                    raise LedgerError(_refused(error)) from error
+                    if isinstance(error, _LOST) or _code(error) in _REFUSALS:
+                        raise LedgerError(_refused(error)) from error
+                    raise
                 if time.monotonic() >= deadline:
-                    raise LedgerError(self._unreachable(error)) from error
+                    ended = _refused(error) if _code(error) in _ENDED else self._unreachable(error)
+                    raise LedgerError(ended) from error
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
                 self._recover()
-            except sa.exc.DBAPIError as error:
-                if getattr(error.orig, "pgcode", None) in {"53100", "53200", "53300", "42501", "25006"}:
-                    raise LedgerError(_refused(error)) from error
-                raise
 
     def check(self) -> None:
         """Raise ``LedgerError`` at once when the database cannot be reached."""
@@ -125,11 +124,23 @@ class Database:
         )
 
 
+_REFUSALS = frozenset({"53100", "53200", "53300", "42501", "25006"})
+_ENDED = frozenset({"57014", "55P03", "25P03", "25P04"})
+"""A statement cancelled or at its time limit, a lock not had in time, a transaction that was idle or took too long."""
+
+
+def _code(error: sa.exc.DBAPIError) -> str | None:
+    code: str | None = getattr(error.orig, "pgcode", None)
+    return code
+
+
 def _worth_repeating(error: sa.exc.DBAPIError) -> bool:
-    code = getattr(error.orig, "pgcode", None)
-    # No code: the socket failed. Class 57P: the server shuts down or starts up. 08: connection exceptions.
+    code = _code(error)
+    if code is None:
+        return isinstance(error, _LOST)  # the socket failed
+    # Class 57P: the server shuts down or starts up. 08: connection exceptions.
     # 40: deadlock or serialisation failure, where Postgres undid our transaction to let another through.
-    return code is None or code.startswith(("57P", "08", "40"))
+    return code.startswith(("57P", "08", "40")) or code in _ENDED
 
 
 _ADVICE = {
@@ -137,12 +148,13 @@ _ADVICE = {
     "lost.",
     "42501": "The role of this URL lacks a right. docs/security.md gives the grants that are needed.",
     "25006": "This server takes no changes: name the one that does.",
+    "57014": "Somebody cancelled the statement, or it took longer than this role's statement_timeout.",
     "53300": "The server has no free connection: raise max_connections or start fewer workers.",
 }
 
 
 def _refused(error: sa.exc.DBAPIError) -> str:
-    code = getattr(error.orig, "pgcode", None)
+    code = _code(error)
     text = str(error.orig).strip()
     again = "Call the same command again once the cause is gone; nothing finished is lost."
     return f"the database refused: {text}\n{_ADVICE.get(code or '', again)}"

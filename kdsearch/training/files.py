@@ -53,6 +53,10 @@ _UNREADABLE = (
 """What torch raises of a file that is none of its own, or only a part of one."""
 
 
+_ARCHIVE = b"PK\x03\x04"
+"""How torch's archives begin."""
+
+
 def load_safely(path: Path) -> Any | None:
     """The content of ``path``, tensors and plain values only; ``None``, with a warning, where it is no such file.
 
@@ -70,8 +74,14 @@ def load_safely(path: Path) -> Any | None:
 
 
 def _check_sums(path: Path) -> None:
-    """Raise ``ValueError`` where a part of torch's archive is not what its checksum says: torch does not look."""
+    """Raise ``ValueError`` where a part of torch's archive is not what its checksum says: torch does not look.
+
+    Of an archive that is cut short torch raises an ``OSError``, as the system does where a disk or a limit is at fault.
+    """
     if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            if file.read(len(_ARCHIVE)) == _ARCHIVE:
+                raise ValueError("it is cut short")
         return  # torch says what it is
     with zipfile.ZipFile(path) as archive:
         damaged = archive.testzip()

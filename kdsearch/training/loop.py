@@ -189,9 +189,6 @@ def _snapshot(stepper: Stepper, slot: int, member: Member) -> dict[str, Any]:
     return {"stepper": stepper.state(slot), "schedule": member.schedule.state(), "progress": vars(member.progress)}
 
 
-_NEEDED = {"epoch", "seconds", "diverged", "best", "best_weights", "curve"}
-
-
 def _restore(stepper: Stepper, slot: int, member: Member) -> None:
     """Go on from the checkpoint; from the beginning where there is none, or one that lacks a part."""
     state = member.checkpoint.load()
@@ -207,10 +204,7 @@ def _restore(stepper: Stepper, slot: int, member: Member) -> None:
 
 
 def _load(stepper: Stepper, slot: int, member: Member, state: dict[str, Any]) -> None:
-    progress = state["progress"]
-    missing = _NEEDED - set(progress)
-    if missing:  # it would pass for a beginning
-        raise KeyError(f"progress: {', '.join(sorted(missing))}")
+    progress = Progress.from_state(state["progress"], stepper.weights(slot))
     stepper.load(slot, state["stepper"])
     member.schedule.load(state["schedule"])
-    member.progress = Progress(**progress)
+    member.progress = progress

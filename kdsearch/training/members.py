@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, TypeVar
 
 import torch
@@ -90,6 +90,25 @@ class Progress:
     weight_sum: dict[str, Tensor] = field(default_factory=dict)
     averaged: int = 0
     curve: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in _COLUMNS})
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Progress:
+        """Continue from what a checkpoint holds, ``vars`` of one; ``weights``: of the run's network, by name.
+
+        Raises ``KeyError`` where a part is lacking, which would pass for a beginning or be missed only later.
+        """
+        missing = {field.name for field in fields(cls)} - set(state)
+        missing |= {f"curve.{name}" for name in _COLUMNS if name not in state.get("curve", ())}
+        held = {"best_weights": set(weights), "stage_weights": set(weights)}
+        held["weight_sum"] = {name for name, value in weights.items() if value.is_floating_point()}
+        for part, names in held.items():
+            if kept := state.get(part):
+                missing |= {f"{part}.{name}" for name in names - set(kept)}
+        if missing:
+            raise KeyError(f"progress: {', '.join(sorted(missing))}")
+        if len({len(column) for column in state["curve"].values()}) != 1:
+            raise ValueError("progress: the columns of its curve differ in length")
+        return cls(**state)
 
     def best_row(self, column: str) -> int:
         """Index of the first evaluation with the highest value of ``column``."""

@@ -60,12 +60,17 @@ def state_row(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def load_row(optimizer: torch.optim.Optimizer, row: Mapping[str, Tensor]) -> None:
-    """Continue from :func:`state_row` or a member's state; its memory only: the numbers are the run's own."""
+    """Continue from :func:`state_row` or a member's state; its memory only: the numbers are the run's own.
+
+    Raises ``KeyError`` where a part is lacking: it would be missed only at the next step, or never.
+    """
+    if missing := set(state_row(optimizer)) - set(row):
+        raise KeyError(f"optimizer: {', '.join(sorted(missing))}")
     names = _SGD_MEMORY if isinstance(optimizer, torch.optim.SGD) else _ADAM_MEMORY
     parameters = optimizer.param_groups[0]["params"]
     columns = {name: torch.split(row[own], [p.numel() for p in parameters]) for name, own in names.items()}
     for i, parameter in enumerate(parameters):
         state = {name: parts[i].view_as(parameter).to(parameter, copy=True) for name, parts in columns.items()}
-        if "steps" in row:
+        if not isinstance(optimizer, torch.optim.SGD):
             state["step"] = torch.tensor(float(row["steps"]), dtype=torch.float32, device=parameter.device)
         optimizer.state[parameter] = state

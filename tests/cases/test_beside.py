@@ -131,6 +131,49 @@ def test_helper_modules_are_part_of_the_code_of_a_run(tmp_path: Path) -> None:
     assert written(copy, **parts, name="copy.py").code_hash == hashes[-1], "a copy elsewhere is the same trainer"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import importlib; return importlib.import_module('helper').VALUE",
+        "from importlib import import_module; return import_module(name='helper').VALUE",
+        "return __import__('helper').VALUE",
+        "import helper; return helper.VALUE",
+        "import importlib; return importlib.import_module('package.deep').VALUE",
+        "import importlib; return importlib.import_module('.deep', 'package').VALUE",
+        "import package.inner; return package.inner.VALUE",
+    ],
+)
+def test_modules_that_a_call_names_are_part_of_the_code_too(tmp_path: Path, body: str) -> None:
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text("")
+    (tmp_path / "package" / "inner.py").write_text(
+        "import importlib\nVALUE = importlib.import_module('.deep', __package__).VALUE\n"
+    )
+    hashes = []
+    for content in ("VALUE = 1\n", "VALUE = 2  # longer\n"):
+        (tmp_path / "helper.py").write_text(content)
+        (tmp_path / "package" / "deep.py").write_text(content)
+        loaded = written(tmp_path, body=body)
+        hashes.append(loaded.code_hash)
+    assert value(loaded) == 2
+    assert hashes[0] != hashes[1]
+    assert loaded.unseen == (), "what is seen is not said to be unseen"
+
+
+@pytest.mark.parametrize(
+    ("place", "body", "line"),
+    [
+        ("mine.py", "import importlib; return importlib.import_module('helper' + '').VALUE", 26),
+        ("mine.py", "import runpy; return runpy.run_path('helper.py')['VALUE']", 26),
+        ("other.py", "import other; return other.VALUE", 3),
+    ],
+)
+def test_code_that_is_named_at_run_time_is_said_to_be_unseen(tmp_path: Path, place: str, body: str, line: int) -> None:
+    (tmp_path / "other.py").write_text("import importlib\nNAME = 'json'\nVALUE = importlib.import_module(NAME)\n")
+    (words,) = written(tmp_path, body=body).unseen
+    assert words.endswith(f"(...) in {place}, line {line}")
+
+
 def test_a_study_without_helpers_has_the_code_that_it_had(tmp_path: Path) -> None:
     loaded = written(tmp_path)
     tree = ast.parse((tmp_path / "mine.py").read_bytes())
@@ -145,6 +188,20 @@ def test_code_that_lies_elsewhere_is_named(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.syspath_prepend(str(tmp_path / "lib"))
     loaded = written(tmp_path / "studies", imports="import faraway_helper")
     assert loaded.unseen == (f"faraway_helper ({tmp_path / 'lib' / 'faraway_helper.py'})",)
+
+
+def test_a_package_without_init_is_its_studys_own_and_is_named_where_it_lies_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in ("one", "other", "lib"):
+        (tmp_path / folder / f"bare_{folder[0]}").mkdir(parents=True)
+        (tmp_path / folder / f"bare_{folder[0]}" / "deep.py").write_text("VALUE = 1\n")
+    assert value(written(tmp_path / "one", imports="import bare_o.deep", body="return bare_o.deep.VALUE")) == 1
+    (tmp_path / "other" / "bare_o" / "__init__.py").write_text("VALUE = 2\n")
+    assert value(written(tmp_path / "other", imports="import bare_o", body="return bare_o.VALUE")) == 2
+    monkeypatch.syspath_prepend(str(tmp_path / "lib"))
+    loaded = written(tmp_path / "one", imports="import bare_l.deep")
+    assert loaded.unseen == (f"bare_l ({tmp_path / 'lib' / 'bare_l'})",)
 
 
 def test_the_package_of_a_function_that_lies_elsewhere_is_named(

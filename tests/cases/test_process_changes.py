@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import math
 import multiprocessing
@@ -319,3 +320,48 @@ def test_a_home_that_is_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("KDSEARCH_HOME", value)
         with pytest.raises(KdsearchError, match="expected a folder"):
             environment.home()
+
+
+LOOPS = """
+import asyncio
+
+import kdsearch as kd
+
+async def read(value):
+    await asyncio.sleep(0)
+    return value
+
+WIDTH = asyncio.run(read(3))
+
+def train(params, seed, report):
+    return params["x"] + 0 * asyncio.run(read(WIDTH)) + 0.001 * seed
+
+study = kd.Study("loops", train, {"x": kd.uniform(0, 1)}, search=kd.Fixed(seeds=2), budget=kd.Budget(runs=8),
+    confirm=kd.Confirm(seeds=2, finalists=0))
+"""
+
+
+def test_a_file_and_its_runs_may_run_event_loops_of_their_own(ledger: Ledger, tmp_path: Path, capfd: Any) -> None:
+    """And Ctrl-C does afterwards what it did before."""
+    (tmp_path / "loops.py").write_text(LOOPS)
+    handler = signal.getsignal(signal.SIGINT)
+    loaded = load(tmp_path / "loops.py")
+    record, _ = ledger.open_study(loaded.declaration())
+    DebugEngine(Coordinator(ledger, loaded.study, record, 2), loaded, "cpu", 1).run()
+    assert ledger.study_by_id(record.id).phase == "finished"
+    assert {run.state for run in ledger.results(record.id).runs} == {"done"}
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert "never awaited" not in capfd.readouterr().err
+
+
+def test_a_file_that_runs_a_loop_where_one_runs_already_is_named(tmp_path: Path) -> None:
+    """As in a notebook."""
+    (tmp_path / "loops.py").write_text(LOOPS)
+
+    async def notebook() -> None:
+        with pytest.raises(StudyFileError, match=r"line 10: WIDTH = asyncio.run\(read\(3\)\)\n.*running event loop"):
+            load(tmp_path / "loops.py")
+        gc.collect()
+
+    with pytest.warns(RuntimeWarning, match="never awaited"):  # Python's word about the coroutine
+        asyncio.run(notebook())

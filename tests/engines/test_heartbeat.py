@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 
+import psycopg2
 import pytest
 import sqlalchemy as sa
 from support import declaration, toy_study, wait_for
@@ -69,6 +71,54 @@ def test_it_renews_again_after_the_database_failed(
     wait_for(lambda: failures[0] == 2, what="two failed renewals")
     time.sleep(0.8)
     assert lease_left(ledger) > 0
+    assert heartbeat.held()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg2.OperationalError("server closed the connection unexpectedly"),
+        psycopg2.InterfaceError("connection already closed"),
+        psycopg2.InternalError("current transaction is aborted"),
+        psycopg2.DatabaseError("SSL SYSCALL error: EOF detected"),
+        sa.exc.ResourceClosedError("This Connection is closed"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_it_outlives_whatever_the_driver_raises(
+    ledger: Ledger, beating: Callable[..., Heartbeat], error: Exception
+) -> None:
+    """As the driver raises it itself, in the middle of a statement."""
+    raised = []
+
+    def strike(*_: object) -> None:
+        if len(raised) < 3 and threading.current_thread().name == "kdsearch-heartbeat":
+            raised.append(True)
+            raise error
+
+    sa.event.listen(ledger.database.engine, "before_cursor_execute", strike)
+    heartbeat = beating()
+    wait_for(lambda: len(raised) == 3, what="three errors")
+    wait_for(lambda: lease_left(ledger) > 0.3, seconds=10, what="a renewal")
+    assert heartbeat.held()
+
+
+def test_it_outlives_statements_that_time_out_and_connections_that_are_cut(
+    ledger: Ledger, database_url: str, beating: Callable[..., Heartbeat]
+) -> None:
+    name = sa.make_url(database_url).database
+    heartbeat = beating()
+    other = sa.create_engine(database_url, poolclass=sa.NullPool)
+    with other.connect() as locker:
+        locker.execute(sa.text(f"ALTER DATABASE {name} SET statement_timeout = '50ms'"))
+        locker.commit()
+        locker.execute(sa.text("LOCK TABLE kdsearch.run"))
+        cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name AND pid <> pg_backend_pid()"
+        assert locker.execute(sa.text(cut), {"name": name}).all()
+        time.sleep(1.0)
+        locker.rollback()
+    other.dispose()
+    wait_for(lambda: lease_left(ledger) > 0.3, seconds=10, what="a renewal")
     assert heartbeat.held()
 
 

@@ -25,10 +25,14 @@ def _free_port() -> int:
 
 @dataclass
 class TcpServer:
-    """A server whose data lie in ``folder``; ``settings`` are command line options of ``postgres``."""
+    """A server whose data lie in ``folder``; ``settings`` are command line options of ``postgres``.
+
+    ``variables``: of its environment, each ``NAME=VALUE``.
+    """
 
     folder: Path
     settings: tuple[str, ...] = ()
+    variables: tuple[str, ...] = ()
     port: int = field(default_factory=_free_port)
     process: psutil.Process | None = None
 
@@ -71,7 +75,7 @@ class TcpServer:
             *self.settings,
         ]
         script = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
-        program = [self.account.program("postgres"), "-D", str(self.folder), *options]
+        program = ["env", *self.variables, self.account.program("postgres"), "-D", str(self.folder), *options]
         started = self.account.run(["/bin/sh", "-c", script, "sh", str(self.folder / "log"), *program])
         self.process = psutil.Process(int(started.stdout))
         deadline = time.monotonic() + 30

@@ -89,6 +89,19 @@ def test_connections_cut_at_random(short: Callable[..., Short], server: TcpServe
     check(study, launcher, launches=0)
 
 
+def test_statements_that_take_too_long(short: Callable[..., Short], server: TcpServer) -> None:
+    """Servers of providers have a limit for statements: what waits for a lock is cancelled, and tried again."""
+    server.sql("ALTER DATABASE kd SET statement_timeout = '300ms'")
+    study = short(storage=server.url)
+    launcher = study.start()
+    for done in (4, 12, 20):
+        study.wait(done)
+        server.sql("SET statement_timeout = 0; BEGIN; LOCK TABLE kdsearch.run; SELECT pg_sleep(2); COMMIT")
+    check(study, launcher, launches=0)
+    assert "worker died" not in {str(row[0]) for row in study.query("SELECT kind FROM kdsearch.event")}
+    assert "canceling statement due to statement timeout" in (server.folder / "log").read_text()
+
+
 def test_connections_exhausted(short: Callable[..., Short], server: TcpServer) -> None:
     server.sql("CREATE ROLE plain LOGIN")
     server.sql("GRANT ALL ON DATABASE kd TO plain")

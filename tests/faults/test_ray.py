@@ -168,6 +168,18 @@ def test_ctrl_c_hands_back_the_runs_of_all_nodes(study: Short, nodes: Nodes) -> 
     check(study)
 
 
+def test_a_launcher_that_is_told_to_end_hands_back_the_runs_of_all_nodes(study: Short, nodes: Nodes) -> None:
+    launcher = launched(study, nodes)
+    launcher.terminate()
+    output, _ = launcher.communicate(timeout=90)
+    assert launcher.returncode not in (0, None), output
+    assert "Traceback" not in output
+    wait_for(lambda: not workers_on(nodes, "node1") + workers_on(nodes, "node2"), what="the end of the workers")
+    assert study.count("state = 'leased'") == 0, output
+    assert study.count("losses + failures > 0") == 0, "handed back, not lost"
+    check(study)
+
+
 def test_what_began_locally_is_ended_on_ray_and_status_names_the_nodes(study: Short, nodes: Nodes) -> None:
     local = study.start(workers=2)
     study.wait(6)

@@ -7,12 +7,15 @@ import re
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
 from support import wait_for
 
 from faults.harness import Short, broken_invariants, check, workers_of
+from faults.memory import memory_limit
+from faults.servers import TcpServer
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +82,35 @@ def test_a_run_that_ends_its_worker_fails_and_the_study_goes_on(short: Callable[
     assert ending in output
     assert study.count("state = 'done' AND failures > 1") == 0, "one that was with it when it died is tried alone"
     assert broken_invariants(study) == {}
+
+
+def test_a_run_whose_memory_grows_until_it_is_killed_fails_and_the_others_go_on(
+    short: Callable[..., Short], tmp_path: Path
+) -> None:
+    """Nobody raises ``MemoryError``: the kernel kills the process that holds most."""
+    server = TcpServer(tmp_path / "tcp")  # outside the limit
+    try:
+        body = "held = []\nwhile params['x'] > .5 and seed == 0: held.append(np.ones(1 << 22)); time.sleep(.01)"
+        study = short(body, runs=8, storage=server.url)
+        with memory_limit(1536 << 20) as limit:
+            launcher = study.start(workers=1)
+            whose = limit(launcher.pid)
+            output, _ = launcher.communicate(timeout=300)
+        assert launcher.returncode == 0, output
+        assert "Traceback" not in output
+        failed = study.query(
+            "SELECT r.seed, c.params ->> 'x', r.failures, r.error FROM kdsearch.run r "
+            "JOIN kdsearch.configuration c ON c.id = r.configuration_id WHERE r.state = 'failed'"
+        )
+        assert failed, f"{whose} killed nobody"
+        for seed, x, failures, error in failed:
+            assert (seed, float(str(x)) > 0.5, failures) == (0, True, 3)
+            assert "out of memory" in str(error)
+        assert "SIGKILL (out of memory?)" in output
+        assert study.count("state = 'done' AND pool = 'search'") + len(failed) >= study.runs
+        assert broken_invariants(study) == {}
+    finally:
+        server.stop(signal.SIGQUIT)
 
 
 def test_where_every_run_ends_its_worker_the_launch_ends_too(short: Callable[..., Short]) -> None:

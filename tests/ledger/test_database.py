@@ -137,6 +137,54 @@ def test_a_deadlock_is_tried_again(ledger: Ledger, database_url: str) -> None:
     assert len(attempts) == 3, "one of the two was undone and repeated"
 
 
+@pytest.mark.parametrize(
+    ("limit", "code"), [("statement_timeout", "57014"), ("lock_timeout", "55P03"), ("idle_session_timeout", "57P05")]
+)
+def test_what_the_server_ends_at_a_limit_is_tried_again(database_url: str, limit: str, code: str) -> None:
+    own, attempts = Database(database_url), []
+
+    def work(connection: sa.Connection) -> int:
+        attempts.append(code)
+        if len(attempts) < 3:
+            connection.execute(sa.text(f"DO $$ BEGIN RAISE 'ended by {limit}' USING ERRCODE = '{code}'; END $$"))
+        return len(attempts)
+
+    assert own.transaction(work) == 3
+    own.patience = 0.0
+    attempts.clear()
+    with pytest.raises(LedgerError, match=f"ended by {limit}"):
+        own.transaction(work)
+    own.dispose()
+
+
+def test_a_transaction_that_was_idle_for_too_long_is_tried_again(database_url: str) -> None:
+    own, attempts = Database(database_url), []
+
+    def work(connection: sa.Connection) -> int:
+        attempts.append(1)
+        if len(attempts) == 1:
+            connection.execute(sa.text("SET LOCAL idle_in_transaction_session_timeout = '50ms'"))
+            time.sleep(0.3)
+        return int(connection.execute(sa.text("SELECT 7")).scalar_one())
+
+    assert own.transaction(work) == 7
+    assert len(attempts) == 2
+    own.dispose()
+
+
+def test_an_error_of_a_statement_is_not_tried_again(database_url: str) -> None:
+    own, attempts = Database(database_url), []
+
+    def work(connection: sa.Connection) -> None:
+        attempts.append(1)
+        connection.execute(sa.text("SELECT 1 / 0"))
+
+    with pytest.raises(sa.exc.DataError):
+        own.transaction(work)
+    assert attempts == [1]
+    own.dispose()
+
+
 def test_a_wrong_url_is_said_without_its_password() -> None:
     with pytest.raises(LedgerError) as refused:
         check_url("postgresql+psycopg2//me:s3cret@host/db")

@@ -34,6 +34,18 @@ def test_truncated_file_is_ignored_with_a_warning(tmp_path: Path, keep: int) -> 
         assert load_safely(path) is None
 
 
+@pytest.mark.parametrize("values", [300, 30_000])
+def test_a_file_that_is_cut_anywhere_is_ignored_with_a_warning(tmp_path: Path, values: int) -> None:
+    """Where more than 4096 bytes are left torch raises other exceptions than where fewer are."""
+    path = tmp_path / "file.pt"
+    save_atomically({"a": torch.arange(values), "b": {"c": torch.zeros(values)}}, path)
+    content = path.read_bytes()
+    for keep in [*range(0, len(content), len(content) // 97), *range(len(content) - 30, len(content))]:
+        path.write_bytes(content[:keep])
+        with pytest.warns(UserWarning, match="cannot be read and is ignored"):
+            assert load_safely(path) is None, keep
+
+
 @pytest.mark.parametrize("place", [0.3, 0.5, 0.7])
 def test_flipped_bytes_are_noticed(tmp_path: Path, place: float) -> None:
     path = tmp_path / "file.pt"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +244,52 @@ def test_resumed_equals_unbroken(name: str, tmp_path: Path) -> None:
     assert resumed.curve["epoch"] == whole.curve["epoch"]
     assert resumed.curve["loss"] == pytest.approx(whole.curve["loss"], rel=1e-5)
     assert resumed.curve["objective"] == pytest.approx(whole.curve["objective"], abs=0.06)
+
+
+def parts_of(content: Any, place: str = "") -> Iterator[str]:
+    """The places of all parts of a checkpoint down to single tensors; of many of one kind, the first and the last."""
+    if isinstance(content, dict):
+        names = list(content)
+        large = len(names) > 12 and all(isinstance(value, torch.Tensor) for value in content.values())
+        for name in [names[0], names[-1]] if large else names:
+            yield f"{place}/{name}"
+            yield from parts_of(content[name], f"{place}/{name}")
+
+
+@pytest.mark.parametrize("name", list(TASKS))
+def test_a_checkpoint_that_lacks_any_part_starts_the_run_over(name: str, tmp_path: Path) -> None:
+    """Whatever it lacks: nothing passes for a beginning, and nothing is missed in the middle of the run."""
+    task = TASKS[name](epochs=2)
+    teacher = train_teacher(task, tmp_path / "teacher")
+
+    def interrupt(epoch: int, objective: float) -> None:
+        raise RunInterrupted
+
+    with pytest.raises(RunInterrupted):
+        run(task, tmp_path / "cut", teacher, params=DISTIL[name], report=interrupt)
+    file = tmp_path / "cut" / "checkpoint.pt"
+    content = torch.load(file, weights_only=True)
+    places = list(parts_of(content["state"]))
+    assert {"/stepper/model", "/schedule", "/progress/curve/score", "/progress/best_weights"} <= set(places)
+    if name != "classification":  # what is not the stepper's is the same for all
+        places = [place for place in places if place.startswith("/stepper")]
+    for place in places:
+        lacking = copy.deepcopy(content)
+        *path, last = place.strip("/").split("/")
+        inner = lacking["state"]
+        for key in path:
+            inner = inner[key]
+        del inner[last]
+        torch.save(lacking, file)
+        told: list[int] = []
+
+        def listen(epoch: int, objective: float, told: list[int] = told) -> None:
+            told.append(epoch)
+            raise RunInterrupted  # the first evaluation says where it began
+
+        with pytest.warns(UserWarning, match="lacks a part"), pytest.raises(RunInterrupted):
+            run(task, tmp_path / "cut", teacher, params=DISTIL[name], report=listen)
+        assert told == [1], place
 
 
 @pytest.mark.parametrize(

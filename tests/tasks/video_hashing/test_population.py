@@ -296,6 +296,37 @@ def test_an_interrupted_member_goes_on_in_another_slot_as_if_unbroken(tmp_path: 
     same(whole, alone(given, first, tmp_path / "b"))
 
 
+@pytest.mark.parametrize("form", ["vmapped", "looped"])
+def test_rates_that_a_plateau_reduces_are_those_of_the_run_alone_resumed_or_not(
+    tmp_path: Path, teacher: Path, form: Form
+) -> None:
+    """Each member's rate falls at its own evaluation; one is cut right after that, and another slot takes it up."""
+    given = drawn(tmp_path, epochs=8, reductions=2)
+    runs = [
+        {"params": {"learning_rate": 3e-2, "patience": own}, "seed": seed} for seed, own in ((1, 0), (2, 1), (3, 0))
+    ]
+    rows = requests(teacher, runs)
+    want = [alone(given, row, tmp_path / f"a{i}") for i, row in enumerate(rows)]
+    rates = [member.progress.curve["learning_rate"] for member in want]
+    falls = [next(i for i, rate in enumerate(row) if rate < row[0]) for row in rates]
+    assert len(set(falls)) == 3, "they fall at evaluations of their own"
+    assert all(len(row) > fall + 1 for row, fall in zip(rates, falls, strict=True)), "and training goes on"
+
+    def interrupt(epoch: int, objective: float) -> None:
+        if epoch == falls[0]:  # its rate is the reduced one from here on
+            raise RunInterrupted
+
+    population = StudentPopulation(given, "cpu", 2, form, torch.float64)
+    first = population.member(rows[0], context(tmp_path / "m0", interrupt))
+    others = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows[1:], 1)]
+    population.train_all(Queue([others[0], first, others[1]]).claim)
+    assert first.interrupted
+    again = population.member(rows[0], context(tmp_path / "m0"))
+    population.train_all(Queue([again]).claim)
+    for found, wanted in zip([again, *others], want, strict=True):
+        same(found, wanted)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 @pytest.mark.parametrize("first", ["alone", "together"])
 def test_a_run_goes_on_from_its_checkpoint_in_the_other_way_of_training(
