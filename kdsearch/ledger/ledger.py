@@ -18,7 +18,7 @@ from kdsearch.ledger.database import Database
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.orders import Order
 from kdsearch.ledger.queries import Memory, SearchState
-from kdsearch.ledger.records import RunRecord, StudyRecord
+from kdsearch.ledger.records import RunRecord, StudyRecord, StudyResults
 from kdsearch.ledger.recovery import Holders
 
 _NO_SUCH_ROW = "23503"  # a foreign key leads to none
@@ -70,6 +70,7 @@ class Ledger:
     study_by_id = _in_transaction(queries.study_by_id)
     search_state = _in_transaction(queries.search_state)
     results = _in_transaction(queries.results)
+    runs_in_pool = _in_transaction(queries.runs_in_pool)
     ended_among = _in_transaction(queries.ended_among)
     ended_runs = _in_transaction(queries.ended_runs)
     last_event = _in_transaction(queries.last_event)
@@ -145,14 +146,18 @@ class Ledger:
         name = f"{name!r} with preset {preset}" if preset else repr(name)
         raise LedgerError(f"no study {name} in {self.database.rendered_url()}; {listing}")
 
-    def run(self, run_id: int) -> tuple[StudyRecord, RunRecord]:
-        """A run and its study; ``LedgerError`` when there is none of this id."""
+    def run(self, run_id: int) -> tuple[StudyResults, RunRecord]:
+        """A run, and its study with nothing else but its configuration and events; ``LedgerError`` without such a run.
+
+        Raises ``StudyDeleted`` where somebody deletes it meanwhile.
+        """
         found = self._study_of_run(run_id)
         if found is None:
             raise LedgerError(f"no run {run_id} in {self.database.rendered_url()}; kdsearch export runs lists them.")
-        for run in self.results(found.id).runs:
-            if run.id == run_id:
-                return found, run
-        raise StudyDeleted(f"run {run_id} of {found.name} is no longer in the ledger: somebody deleted it")
+        results = self._run_results(found.id, run_id)
+        if not results.runs:
+            raise StudyDeleted(f"run {run_id} of {found.name} is no longer in the ledger: somebody deleted it")
+        return results, results.runs[0]
 
     _study_of_run = _in_transaction(queries.study_of_run)
+    _run_results = _in_transaction(queries.run_results)
