@@ -11,7 +11,6 @@ import typer
 
 from kdsearch.cli.common import Storage, connect
 from kdsearch.cli.output import say
-from kdsearch.statistics.rounding import alone
 from kdsearch.study.set_text import write
 from kdsearch.texts import LONGEST, literal, one_line, shortened
 
@@ -79,6 +78,8 @@ def describe_draw(run: RunRecord, folds: int) -> str:
 
 
 def _result(run: RunRecord) -> list[str]:
+    from kdsearch.statistics.rounding import alone
+
     if run.objective is None:
         return []
     lines = [

@@ -7,7 +7,8 @@ from collections import Counter
 from typing import get_args
 
 from kdsearch.ledger.records import ENDED, State, StudyResults
-from kdsearch.report.captions import data_line, objective_name
+from kdsearch.report.captions import objective_name
+from kdsearch.ledger.data_line import data_line
 from kdsearch.report.notes import ended_sentences, modelled_sentences, search_progress
 from kdsearch.report.selection import Selection, search_runs, select
 from kdsearch.report.tables import Column, Row, Table
