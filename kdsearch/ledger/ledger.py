@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from kdsearch import environment
 from kdsearch.errors import LedgerError, StudyDeleted
 from kdsearch.ledger import decisions, leases, migrate, queries, recovery, studies
+from kdsearch.ledger import overview as overviews
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.orders import Order
@@ -70,6 +71,7 @@ class Ledger:
     study_by_id = _in_transaction(queries.study_by_id)
     search_state = _in_transaction(queries.search_state)
     results = _in_transaction(queries.results)
+    overview = _in_transaction(overviews.overview)
     runs_in_pool = _in_transaction(queries.runs_in_pool)
     ended_among = _in_transaction(queries.ended_among)
     ended_runs = _in_transaction(queries.ended_runs)

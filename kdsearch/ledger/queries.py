@@ -111,7 +111,7 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
     runs = tuple(memory.runs[id_] for id_ in sorted(memory.runs))
     kinds = connection.execute(sa.select(schema.event.c.kind).where(schema.event.c.study_id == study_id).distinct())
     # Under the study's lock, or in one go with it, ids grow: what is newer has a higher one.
-    memory.configurations.update(_configurations(connection, study_id, max(memory.configurations, default=0)))
+    memory.configurations.update(configurations(connection, study_id, max(memory.configurations, default=0)))
     return SearchState(
         study=study_by_id(connection, study_id),
         configurations=dict(memory.configurations),
@@ -124,11 +124,11 @@ def results(connection: Connection, study_id: int, *, curves: bool = True) -> St
     """One consistent read of everything, for reports; without ``curves``, which are most of it, where none is shown."""
     connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     runs = read_runs(connection, schema.run.c.study_id == study_id, curves=curves)
-    configurations = _configurations(connection, study_id)
-    study = _without_deleted(study_by_id(connection, study_id), configurations)
+    known = configurations(connection, study_id)
+    study = _without_deleted(study_by_id(connection, study_id), known)
     return StudyResults(
         study=study,
-        configurations=configurations,
+        configurations=known,
         runs=runs,
         events=tuple(events_after(connection, study_id, 0)),
         queries=_queries(connection, study),
@@ -145,7 +145,7 @@ def run_results(connection: Connection, study_id: int, run_id: int) -> StudyResu
     own = [run.configuration_id for run in runs]
     return StudyResults(
         study=study_by_id(connection, study_id),
-        configurations=_configurations(connection, study_id, among=schema.configuration.c.id.in_(own)),
+        configurations=configurations(connection, study_id, among=schema.configuration.c.id.in_(own)),
         runs=runs,
         events=tuple(events_after(connection, study_id, 0, run_id=run_id)),
     )
@@ -189,14 +189,16 @@ def last_event(connection: Connection, study_id: int) -> int:
 
 
 def events_after(
-    connection: Connection, study_id: int, last: int, *, run_id: int | None = None
+    connection: Connection, study_id: int, last: int, *, run_id: int | None = None, kinds: Sequence[str] | None = None
 ) -> list[EventRecord]:
-    """Events of a study, or of one of its runs, with an id above ``last``, oldest first."""
+    """Events of a study, or of one of its runs, or of some ``kinds``, with an id above ``last``, oldest first."""
     table = schema.event
     columns = [table.c[name] for name in EventRecord.__dataclass_fields__]
     wanted = sa.and_(table.c.study_id == study_id, table.c.id > last)
     if run_id is not None:
         wanted &= table.c.run_id == run_id
+    if kinds is not None:
+        wanted &= table.c.kind.in_(kinds)
     rows = connection.execute(sa.select(*columns).where(wanted).order_by(table.c.id)).mappings()
     return [EventRecord(**row) for row in rows]
 
@@ -242,7 +244,7 @@ def _study(row: RowMapping) -> StudyRecord:
     return StudyRecord(**{**values, "finalist_ids": tuple(values["finalist_ids"]), "settings": settings})
 
 
-def _configurations(
+def configurations(
     connection: Connection, study_id: int, above: int = 0, among: sa.ColumnElement[bool] | None = None
 ) -> dict[int, ConfigurationRecord]:
     """The configurations of a study with an id ``above`` this one, or only those ``among`` them."""

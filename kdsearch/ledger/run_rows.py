@@ -51,7 +51,7 @@ def _record(row: tuple[Any, ...]) -> RunRecord:
     )
 
 
-def fetch(connection: Connection, statement: sa.Select[Any], values: Mapping[str, Any] | None = None) -> Rows:
+def fetch(connection: Connection, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> Rows:
     """All rows of a statement as the driver has them, without what SQLAlchemy makes of a row."""
     found = connection.execute(statement, values or {})
     rows: Rows = found.cursor.fetchall()

@@ -157,6 +157,20 @@ def summarize(values: Sequence[float] | Floats, confidence: float = 0.95) -> Sum
     return Summary(array.size, mean, sd, low, high, float(sd_low), float(sd_high), minimum, maximum)
 
 
+def spreads(samples: Sequence[Sequence[float]]) -> Floats:
+    """Return the ``sd`` that ``summarize`` gives of each of ``k`` samples, as ``[k]``; none of them may be empty."""
+    if not samples:
+        return np.zeros(0)
+    values = values_of([value for sample in samples for value in sample])
+    n = np.array([len(sample) for sample in samples])
+    whose = np.repeat(np.arange(n.size), n)
+    deviation = values - (np.bincount(whose, values) / n)[whose]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sd = np.where(n > 1, np.sqrt(np.bincount(whose, deviation**2) / (n - 1)), math.nan)
+    largest = np.maximum.reduceat(np.abs(values), np.cumsum(n) - n)
+    return np.where(sd <= ROUNDING * largest, 0.0, sd)
+
+
 @dataclass(frozen=True)
 class Clustered:
     """The mean of ``n`` values that lie in ``groups`` groups, its standard error and interval.
