@@ -41,7 +41,7 @@ def report(
 
     form = form_of(form, output, tuple(FORMATS))
     ledger, record = open_named(study, preset, storage)
-    _put(build(ledger.results(record.id), mix_code=mix_code), form, output)
+    _put(build(ledger.results(record.id, curves=None), mix_code=mix_code), form, output)
 
 
 def compare(

@@ -120,12 +120,17 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
     )
 
 
-def results(connection: Connection, study_id: int, *, curves: bool = True) -> StudyResults:
-    """One consistent read of everything, for reports; without ``curves``, which are most of it, where none is shown."""
+def results(connection: Connection, study_id: int, *, curves: bool | None = True) -> StudyResults:
+    """One consistent read of everything, for reports; without ``curves``, which are most of it, where none is shown.
+
+    ``curves=None``: with them once the study has a winner, as before none is shown.
+    """
     connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-    runs = read_runs(connection, schema.run.c.study_id == study_id, curves=curves)
+    found = study_by_id(connection, study_id)
+    whole = found.winner_id is not None if curves is None else curves
+    runs = read_runs(connection, schema.run.c.study_id == study_id, curves=whole)
     known = configurations(connection, study_id)
-    study = _without_deleted(study_by_id(connection, study_id), known)
+    study = _without_deleted(found, known)
     return StudyResults(
         study=study,
         configurations=known,
