@@ -27,7 +27,7 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ENDED, ConfigurationRecord, RunRecord, StudyRecord, StudyResults, runs_before_choice
 from kdsearch.search.ranking import standings
 from kdsearch.space import Categorical, Dimension, Integer, Range, active, dimension_from, unconditional
-from kdsearch.statistics.summaries import summarize
+from kdsearch.statistics.summaries import summarize_all
 
 _PATIENCE_SECONDS = 10.0
 
@@ -70,7 +70,12 @@ class Mirror:
             with ledger.database.engine.begin() as connection:  # Optuna's tables are made by one at a time
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('kdsearch: optuna tables'))"))
                 self._projection = Projection(ledger.database, self._study.name, self._study.settings.space_json)
-        results = ledger.results(self._study.id, curves=False)
+        study = ledger.study_by_id(self._study.id)
+        if study.winner_id is None:  # nothing is told yet, and the objectives are all there is to show
+            found = ledger.objectives(study.id)
+            results = StudyResults(found.study, found.configurations, ())
+            return self._projection.sync(results, summaries(found.values, {}), most=most)
+        results = ledger.results(study.id, curves=False)
         return self._projection.sync(results, estimates(results), most=most)
 
     def _connected(self) -> Ledger:
@@ -93,12 +98,16 @@ def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
     believed: dict[int, float] = {}
     if results.study.winner_id is not None:  # before, nothing is told, and the model is not asked for nothing
         believed = {row.id: row.estimate for row in standings(results.study, results.configurations, runs)}
-    found: dict[int, Mapping[str, float]] = {}
-    for id_, sample in values.items():
-        if not sample:
-            continue
-        summary = summarize(sample)
-        found[id_] = {
+    return summaries(values, believed)
+
+
+def summaries(
+    values: Mapping[int, Sequence[float]], believed: Mapping[int, float]
+) -> dict[int, Mapping[str, float]]:
+    """The same from objectives by configuration id; ``believed``: posterior means of some of them."""
+    ids = [id_ for id_, sample in values.items() if sample]
+    return {
+        id_: {
             "n": summary.n,
             "mean": summary.mean,
             "sd": summary.sd,
@@ -106,7 +115,8 @@ def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
             "high": summary.high,
             "estimate": believed.get(id_, summary.mean),
         }
-    return found
+        for id_, summary in zip(ids, summarize_all([values[id_] for id_ in ids]), strict=True)
+    }
 
 
 CONFIGURATION = "kdsearch:configuration"
@@ -145,6 +155,7 @@ class Projection:
             try:
                 return self._sync(connection, results, estimates, most)
             finally:
+                connection.rollback()  # of a batch that failed; the lock is the connection's, and stays
                 connection.execute(sa.text("SELECT pg_advisory_unlock(hashtext(:name), 1)"), {"name": self._name})
 
     def _sync(

@@ -16,7 +16,7 @@ from kdsearch.errors import LedgerError, StudyDeleted
 from kdsearch.ledger import decisions, leases, migrate, queries, recovery, studies
 from kdsearch.ledger import overview as overviews
 from kdsearch.ledger.database import Database
-from kdsearch.ledger.leases import Lease
+from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.orders import Order
 from kdsearch.ledger.queries import Memory, SearchState
 from kdsearch.ledger.records import RunRecord, StudyRecord, StudyResults
@@ -34,6 +34,16 @@ def _in_transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[C
     @wraps(work)
     def method(ledger: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return ledger.database.transaction(lambda connection: work(connection, *args, **kwargs))
+
+    return method
+
+
+def _in_statement(work: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Ledger, P], T]:
+    """The same for ``work`` that changes rows in one statement."""
+
+    @wraps(work)
+    def method(ledger: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return ledger.database.transaction(lambda connection: work(connection, *args, **kwargs), single=True)
 
     return method
 
@@ -72,6 +82,7 @@ class Ledger:
     search_state = _in_transaction(queries.search_state)
     results = _in_transaction(queries.results)
     overview = _in_transaction(overviews.overview)
+    objectives = _in_transaction(overviews.objectives)
     runs_in_pool = _in_transaction(queries.runs_in_pool)
     ended_among = _in_transaction(queries.ended_among)
     ended_runs = _in_transaction(queries.ended_runs)
@@ -80,10 +91,9 @@ class Ledger:
 
     _decide = _in_transaction(decisions.decide)
 
-    finish = _in_transaction(leases.finish)
     fail = _in_transaction(leases.fail)
     release = _in_transaction(leases.release)
-    _claim = _in_transaction(leases.claim)
+    _claim = _in_statement(leases.claim)
     _renew = _in_transaction(leases.renew)
 
     retry_failed = _in_transaction(recovery.retry_failed)
@@ -110,6 +120,13 @@ class Ledger:
                 raise
             memory.forget()
             return self._decide(study_id, plan, memory, after=after)
+
+    def finish(self, outcomes: Sequence[Outcome]) -> set[int]:
+        """Store results as ``leases.finish``; one alone is stored by one statement."""
+        return self._finish_one(outcomes) if len(outcomes) == 1 else self._finish(outcomes)
+
+    _finish = _in_transaction(leases.finish)
+    _finish_one = _in_statement(leases.finish)
 
     def claim(
         self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = (), *, joins: bool = False

@@ -81,6 +81,27 @@ def overview(connection: Connection, study_id: int, kinds: Sequence[str] = ()) -
     )
 
 
+@dataclass(frozen=True)
+class Objectives:
+    """A study with the objectives that stand for each configuration, in the order of ids.
+
+    They are of search seeds, or of fresh seeds where a configuration was never searched.
+    """
+
+    study: StudyRecord
+    configurations: Mapping[int, ConfigurationRecord]
+    values: Mapping[int, list[float]]
+
+
+def objectives(connection: Connection, study_id: int) -> Objectives:
+    """One consistent read of the objectives by configuration."""
+    connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    study = queries.study_by_id(connection, study_id)
+    with collected_later():
+        values = dict(fetch(connection, _OBJECTIVES, {"study": study_id}))
+    return Objectives(study, queries.configurations(connection, study_id), values)
+
+
 def _samples(connection: Connection, study_id: int) -> dict[str | None, dict[int, Sample]]:
     """Objectives of ended search runs by code hash and configuration."""
     found: dict[str | None, dict[int, Sample]] = defaultdict(dict)
@@ -109,6 +130,15 @@ _SAMPLES = sa.text(
     WHERE study_id = :study AND pool = 'search' AND state IN ('done', 'diverged')
     GROUP BY configuration_id, code
     ORDER BY min(id)
+    """
+)
+_OBJECTIVES = sa.text(
+    """
+    SELECT r.configuration_id, array_agg(r.objective ORDER BY r.id)
+    FROM kdsearch.run r JOIN kdsearch.configuration c ON c.id = r.configuration_id
+    WHERE r.study_id = :study AND r.state IN ('done', 'diverged') AND r.objective IS NOT NULL
+        AND r.pool = CASE WHEN c.kind IN ('searched', 'without') THEN 'search' ELSE 'confirm' END
+    GROUP BY r.configuration_id
     """
 )
 _LATEST = sa.text(
