@@ -101,9 +101,7 @@ def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
     return summaries(values, believed)
 
 
-def summaries(
-    values: Mapping[int, Sequence[float]], believed: Mapping[int, float]
-) -> dict[int, Mapping[str, float]]:
+def summaries(values: Mapping[int, Sequence[float]], believed: Mapping[int, float]) -> dict[int, Mapping[str, float]]:
     """The same from objectives by configuration id; ``believed``: posterior means of some of them."""
     ids = [id_ for id_, sample in values.items() if sample]
     return {
@@ -159,7 +157,11 @@ class Projection:
                 connection.execute(sa.text("SELECT pg_advisory_unlock(hashtext(:name), 1)"), {"name": self._name})
 
     def _sync(
-        self, connection: Connection, results: StudyResults, estimates: Mapping[int, Mapping[str, float]], most: int | None
+        self,
+        connection: Connection,
+        results: StudyResults,
+        estimates: Mapping[int, Mapping[str, float]],
+        most: int | None,
     ) -> int:
         self._storage.get_study_id_from_name(self._name)  # raises KeyError where it was deleted: all else is remembered
         rows = [row for row in results.configurations.values() if row.kind != "teacher"]

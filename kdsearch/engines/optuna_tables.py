@@ -140,14 +140,16 @@ _ATTRIBUTES = sa.text(
 )
 _REPORTED = sa.text(
     "INSERT INTO public.trial_intermediate_values (trial_id, step, intermediate_value, intermediate_value_type) "
-    "SELECT a, b, c, 'FINITE' FROM unnest(CAST(:a AS int[]), CAST(:b AS int[]), CAST(:c AS float8[])) AS given (a, b, c)"
-    " ON CONFLICT (trial_id, step) DO UPDATE SET intermediate_value = excluded.intermediate_value, "
+    "SELECT a, b, c, 'FINITE' "
+    "FROM unnest(CAST(:a AS int[]), CAST(:b AS int[]), CAST(:c AS float8[])) AS given (a, b, c) "
+    "ON CONFLICT (trial_id, step) DO UPDATE SET intermediate_value = excluded.intermediate_value, "
     "intermediate_value_type = excluded.intermediate_value_type"
 )
 _VALUES = sa.text(
     "INSERT INTO public.trial_values (trial_id, objective, value, value_type) "
-    "SELECT a, b, c, 'FINITE' FROM unnest(CAST(:a AS int[]), CAST(:b AS int[]), CAST(:c AS float8[])) AS given (a, b, c)"
-    " ON CONFLICT (trial_id, objective) DO UPDATE SET value = excluded.value, value_type = excluded.value_type"
+    "SELECT a, b, c, 'FINITE' "
+    "FROM unnest(CAST(:a AS int[]), CAST(:b AS int[]), CAST(:c AS float8[])) AS given (a, b, c) "
+    "ON CONFLICT (trial_id, objective) DO UPDATE SET value = excluded.value, value_type = excluded.value_type"
 )
 _STATES = sa.text(
     "UPDATE public.trials t SET state = CAST(given.state AS public.trialstate), "

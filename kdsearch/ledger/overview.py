@@ -1,4 +1,4 @@
-"""Where a study stands by counts that the database makes: of a hundred thousand runs few are worth reading one by one."""
+"""Where a study stands by counts that the database makes, without a look at each of its runs."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def objectives(connection: Connection, study_id: int) -> Objectives:
     connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     study = queries.study_by_id(connection, study_id)
     with collected_later():
-        values = dict(fetch(connection, _OBJECTIVES, {"study": study_id}))
+        values: dict[int, list[float]] = dict(fetch(connection, _OBJECTIVES, {"study": study_id}))  # type: ignore[arg-type]
     return Objectives(study, queries.configurations(connection, study_id), values)
 
 

@@ -104,7 +104,7 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
         )
     with collected_later():
         for row in fetch(connection, sa.select(*columns).where(wanted).order_by(schema.run.c.id)):
-            memory.runs[row[0]] = SearchRun(*row[:-2], fold_of(*row[-2:]))
+            memory.runs[row[0]] = SearchRun(*(*row[:-2], fold_of(*row[-2:])))
             gone.discard(row[0])
     for id_ in gone:  # somebody has deleted them
         del memory.runs[id_]

@@ -32,7 +32,7 @@ def read_runs(connection: Connection, wanted: Condition, *, curves: bool = True)
     columns = [schema.run.c[name] for name in _PLAIN]
     extra = [schema.run.c.partition, schema.run.c.fold, sa.cast(schema.run.c.scores, sa.Text)]
     if curves:
-        extra += [sa.cast(schema.run.c.curve_names, sa.Text), schema.run.c.curves]
+        extra += [schema.run.c.curve_names, schema.run.c.curves]
     statement = sa.select(*columns, *extra).where(wanted).order_by(schema.run.c.id)
     with collected_later():
         return tuple([_record(row) for row in fetch(connection, statement)])
@@ -41,20 +41,21 @@ def read_runs(connection: Connection, wanted: Condition, *, curves: bool = True)
 def _record(row: tuple[Any, ...]) -> RunRecord:
     """The run of a row: plain columns in the order of its fields, then fold, scores and curve, whose places differ."""
     partition, number, scores, *curve = row[_WIDTH:]
-    return RunRecord(
+    fields = (
         *row[:_FOLD],
         fold_of(partition, number),
         *row[_FOLD:_SCORES],
         json.loads(scores) if scores != "{}" else {},
-        dict(zip(_names(curve[0]), curve[1], strict=True)) if curve else {},
+        dict(zip(*curve, strict=True)) if curve else {},
         *row[_SCORES:_WIDTH],
     )
+    return RunRecord(*fields)
 
 
 def fetch(connection: Connection, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> Rows:
     """All rows of a statement as the driver has them, without what SQLAlchemy makes of a row."""
     found = connection.execute(statement, values or {})
-    rows: Rows = found.cursor.fetchall()
+    rows: Rows = list(found.cursor.fetchall())
     found.close()
     return rows
 
@@ -69,14 +70,6 @@ def collected_later() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-@lru_cache(maxsize=256)
-def _names(text: str) -> tuple[str, ...]:
-    """The elements of an array of texts, as Postgres writes it."""
-    import psycopg2.extensions
-
-    return tuple(psycopg2.extensions.STRINGARRAY(text, None))
 
 
 @lru_cache(maxsize=4096)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from kdsearch.ledger.records import RunRecord, StudyResults
 from kdsearch.ledger.data_line import data_line
+from kdsearch.ledger.records import RunRecord, StudyResults
 from kdsearch.report.formats.csv_format import cell_text
 from kdsearch.report.selection import select
 from kdsearch.texts import literal_json

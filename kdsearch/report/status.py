@@ -9,9 +9,9 @@ from typing import get_args
 
 import numpy as np
 
+from kdsearch.ledger.data_line import data_line
 from kdsearch.ledger.records import ENDED, State, StudyRecord, StudyResults
 from kdsearch.report.captions import objective_name
-from kdsearch.ledger.data_line import data_line
 from kdsearch.report.notes import ended_sentences, modelled_sentences, search_progress
 from kdsearch.report.selection import Selection, search_runs, select
 from kdsearch.report.tables import Column, Row, Table
@@ -33,7 +33,7 @@ def status(results: StudyResults, *, working: bool = True) -> Table:
     """
     study = results.study
     without = {run.id for run in search_runs(results.configurations, results.runs, "without")}
-    counts = Counter((WITHOUT if run.id in without else run.pool, run.state) for run in results.runs)
+    counts = Counter[tuple[str, str]]((WITHOUT if run.id in without else run.pool, run.state) for run in results.runs)
     selection = select(results)
     notes = []
     if len(shares_of(study.settings)) > 1 and study.phase == "search":
@@ -41,7 +41,9 @@ def status(results: StudyResults, *, working: bool = True) -> Table:
         notes.append(f"Ended: {search_progress(study, results.configurations, ended)}.")
     extended = _extended(results)
     notes += [*ended_sentences(results), *extended, *best_sentences(selection)]
-    seconds = [run.seconds for run in results.runs if run.state in ENDED and run.pool != "teacher" and run.seconds is not None]
+    seconds = [
+        run.seconds for run in results.runs if run.state in ENDED and run.pool != "teacher" and run.seconds is not None
+    ]
     mean = float(np.mean(seconds)) if seconds else None
     left = remaining(study, results.configurations, results.runs)
     notes += time_sentences(study, mean, left, working=working, launched=not extended)
