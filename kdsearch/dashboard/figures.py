@@ -47,6 +47,8 @@ def publish_all(ledger: Ledger, folder: Path, records: Sequence[StudyRecord] | N
 
 def begin(ledger: Ledger, records: Sequence[StudyRecord]) -> Iterator[str]:
     """Mirror the best configurations of the studies that have no trials yet; sentences as of ``publish_all``."""
+    if not records:
+        return
     there = {summary.study_name for summary in optuna_storage(ledger.database).get_all_studies()}
     for record in records:
         try:
