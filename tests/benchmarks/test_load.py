@@ -25,10 +25,10 @@ def test_workers_claim_from_a_filled_ledger_and_commands_read_it(home: Path) -> 
         states = [run.state for run in ledger.results(study_id).runs]
         assert states.count("done") >= 30 + len(found.results)
         assert "leased" not in states
-        costs = commands.measure(ledger, study_id, only=["list"])
+        costs = list(commands.measure(ledger, study_id, only=["list"]))
         assert [cost.command for cost in costs] == ["list"]
         assert 0 < costs[0].cpu < costs[0].wall * 16
-        assert "list" in commands.table(costs)
+        assert [line.split()[0] for line in commands.lines(costs)] == ["command", "list"]
         ledger.database.dispose()
     finally:
         embedded.stop()

@@ -67,7 +67,9 @@ def _commands(arguments: argparse.Namespace) -> None:
             flush=True,
         )
         costs = commands.measure(ledger, study_id, profiles=arguments.profiles, only=arguments.only)
-        print(commands.table(costs))
+        for line in commands.lines(costs):
+            print(line, flush=True)
+        print(f"load average {os.getloadavg()[1]:.1f}")
 
 
 def _workers(arguments: argparse.Namespace) -> None:

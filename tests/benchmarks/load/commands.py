@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,19 +43,17 @@ def commands(study: str, run: int, folder: Path) -> Iterator[tuple[str, Sequence
     yield "export json", ["export", "runs", study, "--output", str(folder / "runs.json")]
 
 
-def measure(ledger: Ledger, study_id: int, *, profiles: Path | None = None, only: Sequence[str] = ()) -> list[Cost]:
+def measure(ledger: Ledger, study_id: int, *, profiles: Path | None = None, only: Sequence[str] = ()) -> Iterator[Cost]:
     """What each command costs; ``profiles``: a folder for what cProfile says of each; ``only``: of which commands."""
     record = ledger.study_by_id(study_id)
     server = server_of(ledger)
-    costs = []
     with tempfile.TemporaryDirectory(prefix="kdsearch-load-") as folder:
         for name, arguments in commands(record.name, 1000, Path(folder)):
             if not only or name in only:
                 place = None if profiles is None else profiles / f"{name.replace(' ', '-')}.prof"
-                costs.append(_cost(name, arguments, server, place))
+                yield _cost(name, arguments, server, place)
         if not only or "dashboard" in only:
-            costs += _dashboard(ledger, record.name, server)
-    return costs
+            yield from _dashboard(ledger, record.name, server)
 
 
 def server_of(ledger: Ledger) -> psutil.Process:
@@ -145,10 +143,9 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def table(costs: Sequence[Cost]) -> str:
-    """The costs as lines."""
-    lines = [f"{'command':<26}{'CPU s':>8}{'server CPU s':>14}{'clock s':>9}{'goal':>6}"]
+def lines(costs: Iterable[Cost]) -> Iterator[str]:
+    """The costs as lines, each as soon as it is known."""
+    yield f"{'command':<26}{'CPU s':>8}{'server CPU s':>14}{'clock s':>9}{'goal':>6}"
     for cost in costs:
         goal = GOALS.get(cost.command.split(",")[0], "")
-        lines.append(f"{cost.command:<26}{cost.cpu:8.2f}{cost.server:14.2f}{cost.wall:9.2f}{goal:>6}")
-    return "\n".join(lines)
+        yield f"{cost.command:<26}{cost.cpu:8.2f}{cost.server:14.2f}{cost.wall:9.2f}{goal:>6}"
