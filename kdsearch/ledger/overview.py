@@ -98,7 +98,7 @@ def objectives(connection: Connection, study_id: int) -> Objectives:
     connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     study = queries.study_by_id(connection, study_id)
     with collected_later():
-        values: dict[int, list[float]] = dict(fetch(connection, _OBJECTIVES, {"study": study_id}))  # type: ignore[arg-type]
+        values: dict[int, list[float]] = dict(fetch(connection, _OBJECTIVES, {"study": study_id}))
     return Objectives(study, queries.configurations(connection, study_id), values)
 
 
