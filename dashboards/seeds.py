@@ -5,7 +5,7 @@ from html import escape
 
 import plotly.graph_objects as go
 
-from kdsearch.statistics import summarize
+from kdsearch.statistics.summaries import summarize_all
 
 SHOWN, LINES = 40, 10
 
@@ -13,14 +13,14 @@ SHOWN, LINES = 40, 10
 def figure(results):
     """Objective on search seeds; a configuration with one seed has no interval and is not ranked."""
     rows = []
-    for configuration in results.configurations.values():
-        values = [
-            run.objective
-            for run in results.runs
-            if run.configuration_id == configuration.id and run.pool == "search" and run.objective is not None
-        ]
-        if len(values) > 1:
-            rows.append((summarize(values), configuration.name, values))
+    by_configuration = {}
+    for run in results.runs:
+        if run.pool == "search" and run.objective is not None:
+            by_configuration.setdefault(run.configuration_id, []).append(run.objective)
+    tried = [row for row in results.configurations.values() if len(by_configuration.get(row.id, ())) > 1]
+    samples = [by_configuration[row.id] for row in tried]
+    for summary, configuration, values in zip(summarize_all(samples), tried, samples, strict=True):
+        rows.append((summary, configuration.name, values))
     rows.sort(key=lambda row: -row[0].mean)
     rows = rows[:SHOWN]
     # Plotly reads tags in texts.

@@ -11,7 +11,6 @@ import typer
 from kdsearch.cli.common import Data, Preset, Storage, StudyName, form_of, open_named
 from kdsearch.cli.output import say
 from kdsearch.errors import KdsearchError
-from kdsearch.statistics.rounding import alone
 
 app = typer.Typer(no_args_is_help=True, help="Write runs or weights to files.")
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")]
@@ -69,6 +68,7 @@ def model(
     The default is the first seed, since the best seed is the best by luck.
     """
     from kdsearch.engines.artifacts import fetch
+    from kdsearch.statistics.rounding import alone
 
     ledger, record = open_named(study, preset, storage)
     if record.winner_id is None:

@@ -11,8 +11,6 @@ import typer
 
 from kdsearch.cli.common import Storage, connect
 from kdsearch.cli.output import say
-from kdsearch.errors import StudyDeleted
-from kdsearch.statistics.rounding import alone
 from kdsearch.study.set_text import write
 from kdsearch.texts import LONGEST, literal, one_line, shortened
 
@@ -34,10 +32,7 @@ def logs(
     Of a text that is very long the first and the last part are shown. A file has it whole.
     """
     ledger = connect(storage)
-    study, record = ledger.run(run)
-    results = ledger.results(study.id)
-    if record.configuration_id not in results.configurations:
-        raise StudyDeleted(f"run {run} of {study.name} is no longer in the ledger: somebody deleted it")
+    results, record = ledger.run(run)
     lines = run_lines(results, record)
     if output is None:
         more = f"kdsearch logs {run} -o FILE writes it whole"
@@ -83,6 +78,8 @@ def describe_draw(run: RunRecord, folds: int) -> str:
 
 
 def _result(run: RunRecord) -> list[str]:
+    from kdsearch.statistics.rounding import alone
+
     if run.objective is None:
         return []
     lines = [

@@ -19,9 +19,7 @@ from kdsearch.cli.common import (
     parse_settings,
 )
 from kdsearch.cli.output import say
-from kdsearch.cli.totals import MOST_ADDED, fresh_seeds, search_limits, take_back
 from kdsearch.errors import KdsearchError
-from kdsearch.search.budget import describe
 
 
 def add(
@@ -38,6 +36,7 @@ def add(
     budget. After the winner is chosen it is context only, in a table of its own. With --set vary=order (or
     initialisation, or nothing) it takes no part in the search: the report then shows where the spread comes from.
     """
+    from kdsearch.cli.totals import MOST_ADDED
     from kdsearch.report.sections.post_hoc import TITLE
     from kdsearch.search.manual import add_configuration
 
@@ -76,6 +75,9 @@ def extend(
     The change is logged. Launch the study again to use it. An extension that was too large can be taken back, in whole
     or in part, as far as none of it has been run.
     """
+    from kdsearch.cli.totals import fresh_seeds, search_limits, take_back
+    from kdsearch.search.budget import describe
+
     ledger, record = open_named(study, preset, storage)
     totals = {"runs": runs, "hours": hours, "gpu_hours": gpu_hours}
     asked: dict[str, Any] = {name: total for name, total in totals.items() if total is not None}

@@ -40,7 +40,7 @@ def report(
 
     form = form_of(form, output, tuple(FORMATS))
     ledger, record = open_named(study, preset, storage)
-    _put(build(ledger.results(record.id), mix_code=mix_code), form, output)
+    _put(build(ledger.results(record.id, curves=None), mix_code=mix_code), form, output)
 
 
 def compare(
@@ -84,16 +84,23 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
     """
     from kdsearch.engines.worker_names import is_dead
     from kdsearch.report import answer_of, render_answer
+    from kdsearch.report.counted import SHOWN_EVENTS, counted_status
     from kdsearch.report.render import render_table
     from kdsearch.report.status import status as table
 
     ledger, record = open_named(study, preset, storage)
     # A worker that was killed holds its runs until a launch takes them back.
     at_work = [worker for worker in ledger.workers_at_work(record.id) if not is_dead(worker.worker)]
-    results = ledger.results(record.id, curves=False)
-    say(render_table(table(results, working=bool(at_work)), width=_columns(), encoding=encoding()))
-    if (answer := answer_of(results)) is not None:
-        say(render_answer(answer, width=_columns(), encoding=encoding()))
+    counted = None
+    if record.winner_id is None:  # with a winner there is more to say, which runs of their own tell
+        counted = counted_status(ledger.overview(record.id, SHOWN_EVENTS), working=bool(at_work))
+    if counted is not None:
+        say(render_table(counted, width=_columns(), encoding=encoding()))
+    else:
+        results = ledger.results(record.id, curves=False)
+        say(render_table(table(results, working=bool(at_work)), width=_columns(), encoding=encoding()))
+        if (answer := answer_of(results)) is not None:
+            say(render_answer(answer, width=_columns(), encoding=encoding()))
     say(f"workers holding runs: {len(at_work) or 'none'}")
     for worker in at_work:
         runs = f"{worker.runs} run{'' if worker.runs == 1 else 's'}"

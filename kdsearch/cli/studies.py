@@ -22,7 +22,7 @@ _BESIDE = 70
 
 def list_studies(storage: Storage = None) -> None:
     """List the studies of the ledger."""
-    from kdsearch.report.captions import data_line
+    from kdsearch.ledger.data_line import data_line
 
     ledger = connect(storage)
     rows = [replace(row, description=data_line(row)) for row in ledger.studies()]

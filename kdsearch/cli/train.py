@@ -15,7 +15,6 @@ from kdsearch.cli.common import Data, Preset, Settings, Storage, StudyName, load
 from kdsearch.cli.output import complain, say
 from kdsearch.draws import FIRST_PREFLIGHT_SEED
 from kdsearch.errors import KdsearchError, StudyFileError
-from kdsearch.statistics.rounding import alone
 from kdsearch.study.set_text import write
 from kdsearch.texts import literal, one_line
 
@@ -38,6 +37,7 @@ def train(
     """
     from kdsearch.engines.devices import use_slot
     from kdsearch.engines.teacher import draw_of
+    from kdsearch.statistics.rounding import alone
     from kdsearch.tasks.base import RunContext, RunRequest
 
     if seed >= FIRST_PREFLIGHT_SEED:

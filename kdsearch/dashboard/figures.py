@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kdsearch.engines.optuna_mirror import Mirror, optuna_storage
+from kdsearch.engines.optuna_mirror import BATCH, Mirror, optuna_storage
 from kdsearch.errors import KdsearchError, StudyDeleted
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord, StudyResults
@@ -34,13 +34,26 @@ def figure_files(folder: Path) -> Iterator[tuple[str, Callable[[StudyResults], F
         yield path.stem, module.figure
 
 
-def publish_all(ledger: Ledger, folder: Path) -> Iterator[str]:
-    """Mirror every study and publish its figures; yield a sentence on each that was deleted meanwhile."""
-    for record in ledger.studies():
+def publish_all(ledger: Ledger, folder: Path, records: Sequence[StudyRecord] | None = None) -> Iterator[str]:
+    """Mirror every study, or these, and publish its figures; yield a sentence on each that was deleted meanwhile."""
+    for record in ledger.studies() if records is None else records:
         try:
             Mirror(ledger, record).sync()
             if folder.is_dir():
                 publish(ledger, record, folder)
+        except StudyDeleted as error:
+            yield f"{one_line(record.name)} is left out: {error}"
+
+
+def begin(ledger: Ledger, records: Sequence[StudyRecord]) -> Iterator[str]:
+    """Mirror the best configurations of the studies that have no trials yet; sentences as of ``publish_all``."""
+    if not records:
+        return
+    there = {summary.study_name for summary in optuna_storage(ledger.database).get_all_studies()}
+    for record in records:
+        try:
+            if record.name not in there:
+                Mirror(ledger, record).sync(most=BATCH)
         except StudyDeleted as error:
             yield f"{one_line(record.name)} is left out: {error}"
 

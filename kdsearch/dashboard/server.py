@@ -7,21 +7,33 @@ import os
 import re
 import secrets
 import socket
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from typing_extensions import override
 
-from kdsearch.dashboard.figures import publish_all
+from kdsearch.dashboard.figures import begin, publish_all
 from kdsearch.dashboard.guard import LOOPBACK, Guard
 from kdsearch.engines.optuna_mirror import optuna_storage
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.records import StudyRecord
+from kdsearch.texts import one_line
 
 HOST = "127.0.0.1"
 TOKEN = "KDSEARCH_DASHBOARD_TOKEN"
 """Environment variable of a token that stays the same; without it each start makes one."""
+
+
+LARGE = 5_000
+"""Ended runs: a study with more takes seconds to mirror and to draw."""
+
+
+FIRST_PAGE_SECONDS = 5.0
+"""What is done beside serving begins so much later: the first page goes first."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -33,12 +45,16 @@ class _Quiet(WSGIRequestHandler):
 def serve(ledger: Ledger, *, port: int, folder: Path = Path("dashboards"), host: str = HOST) -> None:
     """Mirror all studies, publish the figures of ``folder`` and serve until Ctrl-C.
 
+    Of studies with more than ``LARGE`` runs the best configurations are mirrored first, the rest beside serving.
     ``host``: the address to listen on. Optuna's dashboard has no login: :class:`~kdsearch.dashboard.guard.Guard` asks
     for the token of the address that is printed.
     """
     from optuna_dashboard import wsgi
 
-    for sentence in publish_all(ledger, folder):
+    studies = ledger.studies()
+    large = [record for record in studies if ledger.ended_runs(record.id) > LARGE]
+    small = [record for record in studies if record not in large]
+    for sentence in (*publish_all(ledger, folder, small), *begin(ledger, large)):
         print(sentence, flush=True)
     token = os.environ.get(TOKEN) or secrets.token_urlsafe(24)
     if not re.fullmatch(r"[A-Za-z0-9._~-]{8,}", token):
@@ -55,6 +71,10 @@ def serve(ledger: Ledger, *, port: int, folder: Path = Path("dashboards"), host:
         print("It is reached from other machines, and what it sends is not encrypted.", flush=True)
     if elsewhere != here:
         print(f"From other machines: http://{elsewhere}:{port}/dashboard?token={token}", flush=True)
+    if large:
+        later = threading.Timer(FIRST_PAGE_SECONDS, _finish, (ledger, folder, large))
+        later.daemon = True
+        later.start()
     try:
         server.serve_forever()
     except KeyboardInterrupt:
@@ -76,6 +96,16 @@ def _names(host: str) -> tuple[str, str]:
         return ("127.0.0.1" if address.version == 4 else "[::1]"), socket.gethostname()
     name = str(address) if address.version == 4 else f"[{address}]"
     return name, name
+
+
+def _finish(ledger: Ledger, folder: Path, records: Sequence[StudyRecord]) -> None:
+    """Mirror the rest of these studies; what goes wrong is said, and ends nothing."""
+    for record in records:
+        try:
+            for sentence in publish_all(ledger, folder, [record]):
+                print(sentence, flush=True)
+        except KdsearchError as error:
+            print(f"{one_line(record.name)}: {error}", flush=True)
 
 
 class _Threaded(ThreadingMixIn, WSGIServer):

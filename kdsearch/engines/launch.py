@@ -100,8 +100,8 @@ class Launch:
         """Queue failed runs again, and teachers whose weights are gone: how many of the former, ids of the latter."""
         queued = self.ledger.retry_failed(self.record.id)
         lost = []
-        for run in self.ledger.results(self.record.id).runs:
-            if run.pool == "teacher" and run.state == "done" and run.artifact is not None:
+        for run in self.ledger.runs_in_pool(self.record.id, "teacher"):
+            if run.state == "done" and run.artifact is not None:
                 try:
                     artifacts.fetch(run.artifact)
                 except artifacts.MissingArtifact:

@@ -18,13 +18,16 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
+from sqlalchemy.engine import Connection
 
+from kdsearch.engines import optuna_tables
+from kdsearch.engines.optuna_tables import Change, Stored
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ENDED, ConfigurationRecord, RunRecord, StudyRecord, StudyResults, runs_before_choice
 from kdsearch.search.ranking import standings
 from kdsearch.space import Categorical, Dimension, Integer, Range, active, dimension_from, unconditional
-from kdsearch.statistics.summaries import summarize
+from kdsearch.statistics.summaries import summarize_all
 
 _PATIENCE_SECONDS = 10.0
 
@@ -50,25 +53,30 @@ class Mirror:
             self._own.database.dispose()
             self._own = None
 
-    def sync(self) -> int:
-        """One pass over the ledger; returns how many trials were told.
+    def sync(self, *, most: int | None = None) -> int:
+        """One pass over the ledger, over ``most`` of its trials; returns how many trials were told.
 
         Anybody may delete the Optuna study at any moment, in its dashboard say: then it is drawn anew.
         """
         try:
-            return self._sync()
+            return self._sync(most)
         except KeyError:  # Optuna's word for a study or trial that is gone
             self._projection = None
-            return self._sync()
+            return self._sync(most)
 
-    def _sync(self) -> int:
+    def _sync(self, most: int | None) -> int:
         ledger = self._connected()
         if self._projection is None:
             with ledger.database.engine.begin() as connection:  # Optuna's tables are made by one at a time
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('kdsearch: optuna tables'))"))
                 self._projection = Projection(ledger.database, self._study.name, self._study.settings.space_json)
-        results = ledger.results(self._study.id, curves=False)
-        return self._projection.sync(results, estimates(results))
+        study = ledger.study_by_id(self._study.id)
+        if study.winner_id is None:  # nothing is told yet, and the objectives are all there is to show
+            found = ledger.objectives(study.id)
+            results = StudyResults(found.study, found.configurations, ())
+            return self._projection.sync(results, summaries(found.values, {}), most=most)
+        results = ledger.results(study.id, curves=False)
+        return self._projection.sync(results, estimates(results), most=most)
 
     def _connected(self) -> Ledger:
         if not self._own_connection:
@@ -90,12 +98,14 @@ def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
     believed: dict[int, float] = {}
     if results.study.winner_id is not None:  # before, nothing is told, and the model is not asked for nothing
         believed = {row.id: row.estimate for row in standings(results.study, results.configurations, runs)}
-    found: dict[int, Mapping[str, float]] = {}
-    for id_, sample in values.items():
-        if not sample:
-            continue
-        summary = summarize(sample)
-        found[id_] = {
+    return summaries(values, believed)
+
+
+def summaries(values: Mapping[int, Sequence[float]], believed: Mapping[int, float]) -> dict[int, Mapping[str, float]]:
+    """The same from objectives by configuration id; ``believed``: posterior means of some of them."""
+    ids = [id_ for id_, sample in values.items() if sample]
+    return {
+        id_: {
             "n": summary.n,
             "mean": summary.mean,
             "sd": summary.sd,
@@ -103,10 +113,14 @@ def estimates(results: StudyResults) -> dict[int, Mapping[str, float]]:
             "high": summary.high,
             "estimate": believed.get(id_, summary.mean),
         }
-    return found
+        for id_, summary in zip(ids, summarize_all([values[id_] for id_ in ids]), strict=True)
+    }
 
 
 CONFIGURATION = "kdsearch:configuration"
+
+BATCH = 400
+"""Trials that are written in one transaction; of more that are due, the best come first."""
 
 
 class Projection:
@@ -121,10 +135,13 @@ class Projection:
         self._trials: dict[int, int] = {}
         self._reported: dict[int, int] = {}
         self._told: set[int] = set()
+        self._bulk = False
         self._load()
 
-    def sync(self, results: StudyResults, estimates: Mapping[int, Mapping[str, float]]) -> int:
-        """Bring the Optuna study up to date; returns how many trials were told.
+    def sync(
+        self, results: StudyResults, estimates: Mapping[int, Mapping[str, float]], *, most: int | None = None
+    ) -> int:
+        """Bring the Optuna study up to date, or ``most`` of its trials; returns how many trials were told.
 
         ``estimates``: configuration id to ``n``, ``mean``, ``sd``, ``low``, ``high`` and ``estimate``. Does nothing
         while another process holds the projection.
@@ -134,33 +151,93 @@ class Projection:
             if not connection.execute(lock, {"name": self._name}).scalar():
                 return 0
             try:
-                return self._sync(results, estimates)
+                return self._sync(connection, results, estimates, most)
             finally:
+                connection.rollback()  # of a batch that failed; the lock is the connection's, and stays
                 connection.execute(sa.text("SELECT pg_advisory_unlock(hashtext(:name), 1)"), {"name": self._name})
 
-    def _sync(self, results: StudyResults, estimates: Mapping[int, Mapping[str, float]]) -> int:
-        told = 0
+    def _sync(
+        self,
+        connection: Connection,
+        results: StudyResults,
+        estimates: Mapping[int, Mapping[str, float]],
+        most: int | None,
+    ) -> int:
         self._storage.get_study_id_from_name(self._name)  # raises KeyError where it was deleted: all else is remembered
-        if any(row.id not in self._trials for row in results.configurations.values() if row.kind != "teacher"):
+        rows = [row for row in results.configurations.values() if row.kind != "teacher"]
+        if any(row.id not in self._trials for row in rows):
             self._load()  # another launcher may have made them
-        for row in results.configurations.values():
-            if row.kind == "teacher" or row.id in self._told:
-                continue
-            try:
-                told += self._sync_one(results, row, estimates.get(row.id))
-            except UpdateFinishedTrialError:
-                self._told.add(row.id)  # another launcher told it since we looked
+        due = [row for row in rows if row.id not in self._told and self._due(results, row, estimates.get(row.id))]
+        if len(due) > BATCH:
+            due = best_first(due, estimates)
+        told = 0
+        for start in range(0, len(due[:most]), BATCH):
+            told += self._write(connection, results, due[:most][start : start + BATCH], estimates)
         return told
 
-    def _sync_one(self, results: StudyResults, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> bool:
-        trial = self._trials.get(row.id) or self._create(row)
+    def _due(self, results: StudyResults, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> bool:
+        """Whether the trial of a configuration is not what it should be now."""
+        further = bool(estimate) and int(estimate["n"]) > self._reported.get(row.id, 0)  # type: ignore[index]
+        return row.id not in self._trials or further or final_state(results, row) is not None
+
+    def _write(
+        self,
+        connection: Connection,
+        results: StudyResults,
+        rows: Sequence[ConfigurationRecord],
+        estimates: Mapping[int, Mapping[str, float]],
+    ) -> int:
+        """Bring the trials of these configurations up to date; returns how many were told."""
+        changes = [self._change(results, row, estimates.get(row.id)) for row in rows]
+        if not (self._bulk and all(change.storable for change in changes)):
+            return sum(map(self._write_one, rows, changes))
+        stored = optuna_tables.write(connection, self._study, changes)
+        connection.commit()
+        for row, change, (trial, taken) in zip(rows, changes, stored, strict=True):
+            self._trials[row.id] = trial
+            if change.reported is not None and taken:
+                self._reported[row.id] = change.reported[0]
+            if change.state is not None or not taken:
+                self._told.add(row.id)
+        return sum(change.state is not None and taken for change, (_, taken) in zip(changes, stored, strict=True))
+
+    def _change(self, results: StudyResults, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> Change:
+        trial = self._trials.get(row.id)
+        change = Change(trial, {})
+        attributes: dict[str, Any] = {}
+        if trial is None:
+            named = active(self._space, row.params)
+            if row.kind == "searched" and all(self._space[name].contains(row.params[name]) for name in named):
+                change.params = {name: row.params[name] for name in named}
+                change.distributions = {name: self._distributions[name] for name in named}
+            attributes |= {CONFIGURATION: row.id, "name": row.name, "kind": row.kind}
         if estimate and int(estimate["n"]) > self._reported.get(row.id, 0):
-            self._storage.set_trial_intermediate_value(trial, int(estimate["n"]), estimate["mean"])
-            self._reported[row.id] = int(estimate["n"])
-        state = final_state(results, row)
-        if state is None:
+            change.reported = int(estimate["n"]), estimate["mean"]
+        change.state = final_state(results, row)
+        if change.state is not None:
+            # An interval of one seed is not a number, and JSON has none.
+            attributes |= {name: value for name, value in (estimate or {"n": 0}).items() if value == value}
+            if estimate:
+                change.value = estimate["estimate" if change.state == TrialState.COMPLETE else "mean"]
+        change.attributes = attributes
+        return change
+
+    def _write_one(self, row: ConfigurationRecord, change: Change) -> bool:
+        """The same through Optuna's API."""
+        try:
+            trial = self._create(row, change) if change.trial is None else change.trial
+            if change.reported is not None:
+                self._storage.set_trial_intermediate_value(trial, *change.reported)
+                self._reported[row.id] = change.reported[0]
+            if change.state is None:
+                return False
+            for name, value in change.attributes.items():
+                self._storage.set_trial_user_attr(trial, name, value)
+            self._storage.set_trial_state_values(trial, change.state, None if change.value is None else [change.value])
+        except UpdateFinishedTrialError:
+            self._told.add(row.id)  # another launcher told it since we looked
             return False
-        self._tell(trial, row, state, estimate)
+        self._told.add(row.id)
         return True
 
     def _load(self) -> None:
@@ -171,40 +248,49 @@ class Projection:
         finally:
             optuna.logging.set_verbosity(verbosity)
         self._study = self._storage.get_study_id_from_name(self._name)
-        for trial in self._storage.get_all_trials(self._study, deepcopy=False):
-            configuration = trial.user_attrs.get(CONFIGURATION)
-            if configuration is None:
-                continue
-            number = self._storage.get_trial_id_from_study_id_trial_number(self._study, trial.number)
-            self._trials[configuration] = number
-            self._reported[configuration] = max(trial.intermediate_values, default=0)
-            if trial.state.is_finished():
+        with self._database.engine.connect() as connection:
+            self._bulk = optuna_tables.known(connection)
+            found = optuna_tables.trials_by(connection, self._study, CONFIGURATION) if self._bulk else self._stored()
+        for configuration, trial in found.items():
+            self._trials[configuration] = trial.trial
+            self._reported[configuration] = trial.reported
+            if trial.finished:
                 self._told.add(configuration)
 
-    def _create(self, row: ConfigurationRecord) -> int:
-        named = active(self._space, row.params)
-        inside = row.kind == "searched" and all(self._space[name].contains(row.params[name]) for name in named)
+    def _stored(self) -> dict[int, Stored]:
+        """The trials by configuration, through Optuna's API."""
+        found = {}
+        for trial in self._storage.get_all_trials(self._study, deepcopy=False):
+            configuration = trial.user_attrs.get(CONFIGURATION)
+            if configuration is not None:
+                number = self._storage.get_trial_id_from_study_id_trial_number(self._study, trial.number)
+                reported = max(trial.intermediate_values, default=0)
+                found[configuration] = Stored(number, reported, trial.state.is_finished())
+        return found
+
+    def _create(self, row: ConfigurationRecord, change: Change) -> int:
         template = optuna.trial.create_trial(
             state=TrialState.RUNNING,
-            params={name: row.params[name] for name in named} if inside else {},
-            distributions={name: self._distributions[name] for name in named} if inside else {},
-            user_attrs={CONFIGURATION: row.id, "name": row.name, "kind": row.kind},
+            params=dict(change.params),
+            distributions=dict(change.distributions),
+            user_attrs={name: change.attributes[name] for name in (CONFIGURATION, "name", "kind")},
         )
         trial = self._storage.create_new_trial(self._study, template_trial=template)
         self._trials[row.id] = trial
         return trial
 
-    def _tell(
-        self, trial: int, row: ConfigurationRecord, state: TrialState, estimate: Mapping[str, float] | None
-    ) -> None:
-        for name, value in (estimate or {"n": 0}).items():
-            if value == value:  # an interval of one seed is not a number, and JSON has none
-                self._storage.set_trial_user_attr(trial, name, value)
-        values = [estimate["estimate"]] if state == TrialState.COMPLETE and estimate else None
-        if values is None and estimate:
-            values = [estimate["mean"]]
-        self._storage.set_trial_state_values(trial, state, values)
-        self._told.add(row.id)
+
+def best_first(
+    rows: Sequence[ConfigurationRecord], estimates: Mapping[int, Mapping[str, float]]
+) -> list[ConfigurationRecord]:
+    """The configurations with the ``BATCH`` highest means of two seeds or more first, then the others in their order.
+
+    Of very many, those that somebody looks for are there at once.
+    """
+    ranked = [row for row in rows if estimates.get(row.id, {"n": 0})["n"] > 1]
+    ranked.sort(key=lambda row: -estimates[row.id]["mean"])
+    first = {row.id for row in ranked[:BATCH]}
+    return [*(row for row in rows if row.id in first), *(row for row in rows if row.id not in first)]
 
 
 def final_state(results: StudyResults, row: ConfigurationRecord) -> TrialState | None:

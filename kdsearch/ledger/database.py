@@ -42,8 +42,11 @@ class Database:
         self.url = check_url(given) if given is not None else make_url(embedded.start())
         self.engine = self._engine()
 
-    def transaction(self, work: Callable[[Connection], T]) -> T:
+    def transaction(self, work: Callable[[Connection], T], *, single: bool = False) -> T:
         """Run ``work`` in one transaction; run it again when the connection was lost, or the server ended a statement.
+
+        ``single``: it changes rows in one statement, which is then a transaction by itself: one trip to the server,
+        and rows are locked no longer than that takes.
 
         ``work`` must be safe to repeat: a commit whose answer was lost may have happened. Waits up to ``patience``
         seconds for the server, then raises ``LedgerError``.
@@ -52,6 +55,9 @@ class Database:
         pause = 0.1
         while True:
             try:
+                if single:
+                    with self._autocommit.connect() as connection:
+                        return work(connection)
                 with self.engine.begin() as connection:
                     return work(connection)
             except sa.exc.DBAPIError as error:
@@ -65,6 +71,11 @@ class Database:
                 time.sleep(pause)
                 pause = min(2 * pause, 2.0)
                 self._recover()
+
+    @property
+    def _autocommit(self) -> Engine:
+        """The same pool of connections, each statement committed by itself."""
+        return self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     def check(self) -> None:
         """Raise ``LedgerError`` at once when the database cannot be reached."""

@@ -77,23 +77,23 @@ _CLAIM = sa.text(
     ), chosen AS (
         SELECT id, suspect, first_value(suspect) OVER places AS alone, row_number() OVER places AS place
         FROM ready WINDOW places AS (ORDER BY priority, id)
+    ), claimed AS (
+        UPDATE kdsearch.run
+        SET state = 'leased', token = :token, worker = :worker, attempt = attempt + 1,
+            started_at = clock_timestamp(), lease_until = clock_timestamp() + :seconds * interval '1 second'
+        FROM chosen
+        WHERE run.id = chosen.id AND CASE WHEN chosen.alone THEN chosen.place = 1 ELSE NOT chosen.suspect END
+        RETURNING run.*
+    ), held AS (
+        SELECT * FROM claimed
+        UNION ALL  -- as they were before this statement: those of an answer that was lost
+        SELECT * FROM kdsearch.run r WHERE r.study_id = :study AND r.state = 'leased' AND r.token = :token
     )
-    UPDATE kdsearch.run
-    SET state = 'leased', token = :token, worker = :worker, attempt = attempt + 1,
-        started_at = clock_timestamp(), lease_until = clock_timestamp() + :seconds * interval '1 second'
-    FROM chosen
-    WHERE run.id = chosen.id AND CASE WHEN chosen.alone THEN chosen.place = 1 ELSE NOT chosen.suspect END
-    """
-)
-
-_HELD = sa.text(
-    """
     SELECT r.id AS run_id, r.token, r.attempt, c.kind, c.name, c.params, r.pool, r.seed, r.keep_weights, r.needs,
            t.artifact AS teacher_artifact, r.partition, r.fold, r.failures
-    FROM kdsearch.run r
+    FROM held r
     JOIN kdsearch.configuration c ON c.id = r.configuration_id
     LEFT JOIN kdsearch.run t ON t.id = r.needs
-    WHERE r.study_id = :study AND r.state = 'leased' AND r.token = :token
     ORDER BY r.priority, r.id
     """
 )
@@ -115,8 +115,7 @@ def claim(
     Repeated with the same token, after a commit whose answer was lost, it finds the same runs and takes no more.
     """
     values = {"study": study_id, "token": token, "worker": worker, "limit": limit, "seconds": seconds}
-    connection.execute(_CLAIM, {**values, "passed_over": list(passed_over), "joins": joins})
-    rows = connection.execute(_HELD, {"study": study_id, "token": token}).mappings()
+    rows = connection.execute(_CLAIM, {**values, "passed_over": list(passed_over), "joins": joins}).mappings()
     return [_lease(row) for row in rows]
 
 
@@ -150,6 +149,8 @@ def finish(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
 
     A result already stored under the same token counts as accepted: its commit happened, only the answer was lost.
     """
+    if len(outcomes) == 1 and _stored(connection, outcomes):
+        return {outcomes[0].lease.run_id}
     leases = [outcome.lease for outcome in outcomes]
     rows = connection.execute(
         sa.text(
@@ -164,6 +165,14 @@ def finish(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
         {"ids": _ids(leases), "tokens": _tokens(leases)},
     ).all()
     held = {row.id for row in rows if row.state == "leased"}
+    _stored(connection, [outcome for outcome in outcomes if outcome.lease.run_id in held])
+    return {row.id for row in rows}
+
+
+def _stored(connection: Connection, outcomes: Sequence[Outcome]) -> int:
+    """Store the outcomes whose leases are held; returns how many, where there is one."""
+    if not outcomes:
+        return 0
     values = [
         {
             "b_id": outcome.lease.run_id,
@@ -173,19 +182,14 @@ def finish(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
             **outcome.values,
         }
         for outcome in outcomes
-        if outcome.lease.run_id in held
     ]
-    if values:
-        run = schema.run
-        columns: dict[str, sa.BindParameter[Any]] = {
-            name: sa.bindparam(name) for name in values[0] if not name.startswith("b_")
-        }
-        fence = sa.and_(
-            run.c.id == sa.bindparam("b_id"), run.c.token == sa.bindparam("b_token"), run.c.state == "leased"
-        )
-        statement = run.update().where(fence).values(**columns, finished_at=sa.func.clock_timestamp(), error=None)
-        connection.execute(statement, values)
-    return {row.id for row in rows}
+    run = schema.run
+    columns: dict[str, sa.BindParameter[Any]] = {
+        name: sa.bindparam(name) for name in values[0] if not name.startswith("b_")
+    }
+    fence = sa.and_(run.c.id == sa.bindparam("b_id"), run.c.token == sa.bindparam("b_token"), run.c.state == "leased")
+    statement = run.update().where(fence).values(**columns, finished_at=sa.func.clock_timestamp(), error=None)
+    return connection.execute(statement, values if len(values) > 1 else values[0]).rowcount
 
 
 def fail(connection: Connection, study_id: int, lease: Lease, error: str) -> str | None:

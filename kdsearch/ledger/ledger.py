@@ -14,11 +14,12 @@ from sqlalchemy.engine import Connection
 from kdsearch import environment
 from kdsearch.errors import LedgerError, StudyDeleted
 from kdsearch.ledger import decisions, leases, migrate, queries, recovery, studies
+from kdsearch.ledger import overview as overviews
 from kdsearch.ledger.database import Database
-from kdsearch.ledger.leases import Lease
+from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.orders import Order
 from kdsearch.ledger.queries import Memory, SearchState
-from kdsearch.ledger.records import RunRecord, StudyRecord
+from kdsearch.ledger.records import RunRecord, StudyRecord, StudyResults
 from kdsearch.ledger.recovery import Holders
 
 _NO_SUCH_ROW = "23503"  # a foreign key leads to none
@@ -33,6 +34,16 @@ def _in_transaction(work: Callable[Concatenate[Connection, P], T]) -> Callable[C
     @wraps(work)
     def method(ledger: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> T:
         return ledger.database.transaction(lambda connection: work(connection, *args, **kwargs))
+
+    return method
+
+
+def _in_statement(work: Callable[Concatenate[Connection, P], T]) -> Callable[Concatenate[Ledger, P], T]:
+    """The same for ``work`` that changes rows in one statement."""
+
+    @wraps(work)
+    def method(ledger: Ledger, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return ledger.database.transaction(lambda connection: work(connection, *args, **kwargs), single=True)
 
     return method
 
@@ -70,6 +81,9 @@ class Ledger:
     study_by_id = _in_transaction(queries.study_by_id)
     search_state = _in_transaction(queries.search_state)
     results = _in_transaction(queries.results)
+    overview = _in_transaction(overviews.overview)
+    objectives = _in_transaction(overviews.objectives)
+    runs_in_pool = _in_transaction(queries.runs_in_pool)
     ended_among = _in_transaction(queries.ended_among)
     ended_runs = _in_transaction(queries.ended_runs)
     last_event = _in_transaction(queries.last_event)
@@ -77,10 +91,9 @@ class Ledger:
 
     _decide = _in_transaction(decisions.decide)
 
-    finish = _in_transaction(leases.finish)
     fail = _in_transaction(leases.fail)
     release = _in_transaction(leases.release)
-    _claim = _in_transaction(leases.claim)
+    _claim = _in_statement(leases.claim)
     _renew = _in_transaction(leases.renew)
 
     retry_failed = _in_transaction(recovery.retry_failed)
@@ -107,6 +120,13 @@ class Ledger:
                 raise
             memory.forget()
             return self._decide(study_id, plan, memory, after=after)
+
+    def finish(self, outcomes: Sequence[Outcome]) -> set[int]:
+        """Store results as ``leases.finish``; one alone is stored by one statement."""
+        return self._finish_one(outcomes) if len(outcomes) == 1 else self._finish(outcomes)
+
+    _finish = _in_transaction(leases.finish)
+    _finish_one = _in_statement(leases.finish)
 
     def claim(
         self, study_id: int, worker: str, limit: int = 1, passed_over: Sequence[int] = (), *, joins: bool = False
@@ -145,14 +165,18 @@ class Ledger:
         name = f"{name!r} with preset {preset}" if preset else repr(name)
         raise LedgerError(f"no study {name} in {self.database.rendered_url()}; {listing}")
 
-    def run(self, run_id: int) -> tuple[StudyRecord, RunRecord]:
-        """A run and its study; ``LedgerError`` when there is none of this id."""
+    def run(self, run_id: int) -> tuple[StudyResults, RunRecord]:
+        """A run, and its study with nothing else but its configuration and events; ``LedgerError`` without such a run.
+
+        Raises ``StudyDeleted`` where somebody deletes it meanwhile.
+        """
         found = self._study_of_run(run_id)
         if found is None:
             raise LedgerError(f"no run {run_id} in {self.database.rendered_url()}; kdsearch export runs lists them.")
-        for run in self.results(found.id).runs:
-            if run.id == run_id:
-                return found, run
-        raise StudyDeleted(f"run {run_id} of {found.name} is no longer in the ledger: somebody deleted it")
+        results = self._run_results(found.id, run_id)
+        if not results.runs:
+            raise StudyDeleted(f"run {run_id} of {found.name} is no longer in the ledger: somebody deleted it")
+        return results, results.runs[0]
 
     _study_of_run = _in_transaction(queries.study_of_run)
+    _run_results = _in_transaction(queries.run_results)

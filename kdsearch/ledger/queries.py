@@ -9,18 +9,19 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.engine import Connection, RowMapping
 
-from kdsearch.data.folds import FIRST, Fold
 from kdsearch.errors import StudyDeleted
 from kdsearch.ledger import schema
 from kdsearch.ledger.records import (
     ENDED,
     ConfigurationRecord,
     EventRecord,
+    Pool,
     RunRecord,
     SearchRun,
     StudyRecord,
     StudyResults,
 )
+from kdsearch.ledger.run_rows import collected_later, fetch, fold_of, read_runs
 from kdsearch.ledger.settings import StudySettings
 
 _SEARCH_COLUMNS = tuple(
@@ -101,15 +102,16 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
         wanted &= sa.or_(
             open_now, schema.run.c.id > max(memory.runs), schema.run.c.id == sa.any_(sa.literal(sorted(gone), _IDS))
         )
-    for row in connection.execute(sa.select(*columns).where(wanted).order_by(schema.run.c.id)):
-        memory.runs[row[0]] = SearchRun(*(*row[:-2], _fold(*row[-2:])))
-        gone.discard(row[0])
+    with collected_later():
+        for row in fetch(connection, sa.select(*columns).where(wanted).order_by(schema.run.c.id)):
+            memory.runs[row[0]] = SearchRun(*(*row[:-2], fold_of(*row[-2:])))
+            gone.discard(row[0])
     for id_ in gone:  # somebody has deleted them
         del memory.runs[id_]
     runs = tuple(memory.runs[id_] for id_ in sorted(memory.runs))
     kinds = connection.execute(sa.select(schema.event.c.kind).where(schema.event.c.study_id == study_id).distinct())
     # Under the study's lock, or in one go with it, ids grow: what is newer has a higher one.
-    memory.configurations.update(_configurations(connection, study_id, max(memory.configurations, default=0)))
+    memory.configurations.update(configurations(connection, study_id, max(memory.configurations, default=0)))
     return SearchState(
         study=study_by_id(connection, study_id),
         configurations=dict(memory.configurations),
@@ -118,25 +120,46 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
     )
 
 
-def results(connection: Connection, study_id: int, *, curves: bool = True) -> StudyResults:
-    """One consistent read of everything, for reports; without ``curves``, which are most of it, where none is shown."""
+def results(connection: Connection, study_id: int, *, curves: bool | None = True) -> StudyResults:
+    """One consistent read of everything, for reports; without ``curves``, which are most of it, where none is shown.
+
+    ``curves=None``: with them once the study has a winner, as before none is shown.
+    """
     connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-    names = [column for column in schema.run.c if column.name in (*_RUN_FIELDS, "partition")]
-    if curves:
-        names += [schema.run.c.curve_names, schema.run.c.curves]
-    rows = connection.execute(
-        sa.select(*names).where(schema.run.c.study_id == study_id).order_by(schema.run.c.id)
-    ).mappings()
-    runs = tuple(_run(row) for row in rows)
-    configurations = _configurations(connection, study_id)
-    study = _without_deleted(study_by_id(connection, study_id), configurations)
+    found = study_by_id(connection, study_id)
+    whole = found.winner_id is not None if curves is None else curves
+    runs = read_runs(connection, schema.run.c.study_id == study_id, curves=whole)
+    known = configurations(connection, study_id)
+    study = _without_deleted(found, known)
     return StudyResults(
         study=study,
-        configurations=configurations,
+        configurations=known,
         runs=runs,
         events=tuple(events_after(connection, study_id, 0)),
         queries=_queries(connection, study),
     )
+
+
+def run_results(connection: Connection, study_id: int, run_id: int) -> StudyResults:
+    """One consistent read of everything about one run: itself, its configuration, its events; no run where it is gone.
+
+    What the study compares its winner with is not looked up.
+    """
+    connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    runs = read_runs(connection, sa.and_(schema.run.c.study_id == study_id, schema.run.c.id == run_id))
+    own = [run.configuration_id for run in runs]
+    return StudyResults(
+        study=study_by_id(connection, study_id),
+        configurations=configurations(connection, study_id, among=schema.configuration.c.id.in_(own)),
+        runs=runs,
+        events=tuple(events_after(connection, study_id, 0, run_id=run_id)),
+    )
+
+
+def runs_in_pool(connection: Connection, study_id: int, pool: Pool) -> tuple[RunRecord, ...]:
+    """The runs of a study in one pool, without their curves."""
+    run = schema.run.c
+    return read_runs(connection, sa.and_(run.study_id == study_id, run.pool == pool), curves=False)
 
 
 def _without_deleted(study: StudyRecord, configurations: Mapping[int, ConfigurationRecord]) -> StudyRecord:
@@ -170,13 +193,18 @@ def last_event(connection: Connection, study_id: int) -> int:
     return int(found.scalar() or 0)
 
 
-def events_after(connection: Connection, study_id: int, last: int) -> list[EventRecord]:
-    """Events of a study with an id above ``last``, oldest first."""
+def events_after(
+    connection: Connection, study_id: int, last: int, *, run_id: int | None = None, kinds: Sequence[str] | None = None
+) -> list[EventRecord]:
+    """Events of a study, or of one of its runs, or of some ``kinds``, with an id above ``last``, oldest first."""
     table = schema.event
     columns = [table.c[name] for name in EventRecord.__dataclass_fields__]
-    rows = connection.execute(
-        sa.select(*columns).where(table.c.study_id == study_id, table.c.id > last).order_by(table.c.id)
-    ).mappings()
+    wanted = sa.and_(table.c.study_id == study_id, table.c.id > last)
+    if run_id is not None:
+        wanted &= table.c.run_id == run_id
+    if kinds is not None:
+        wanted &= table.c.kind.in_(kinds)
+    rows = connection.execute(sa.select(*columns).where(wanted).order_by(table.c.id)).mappings()
     return [EventRecord(**row) for row in rows]
 
 
@@ -197,7 +225,6 @@ def _queries(connection: Connection, study: StudyRecord) -> dict[int, list[float
     return {row.id: list(row.queries) for row in rows}
 
 
-_RUN_FIELDS = frozenset(RunRecord.__dataclass_fields__) - {"curve"}
 _STUDY_FIELDS = frozenset(StudyRecord.__dataclass_fields__)
 
 
@@ -222,21 +249,15 @@ def _study(row: RowMapping) -> StudyRecord:
     return StudyRecord(**{**values, "finalist_ids": tuple(values["finalist_ids"]), "settings": settings})
 
 
-def _configurations(connection: Connection, study_id: int, above: int = 0) -> dict[int, ConfigurationRecord]:
+def configurations(
+    connection: Connection, study_id: int, above: int = 0, among: sa.ColumnElement[bool] | None = None
+) -> dict[int, ConfigurationRecord]:
+    """The configurations of a study with an id ``above`` this one, or only those ``among`` them."""
     table = schema.configuration
-    rows = connection.execute(
-        sa.select(table.c.id, table.c.kind, table.c.name, table.c.params, table.c.origin)
-        .where(table.c.study_id == study_id, table.c.id > above)
-        .order_by(table.c.id)
-    ).mappings()
-    return {row["id"]: ConfigurationRecord(**row) for row in rows}
-
-
-def _run(row: RowMapping) -> RunRecord:
-    values = {name: value for name, value in row.items() if name in _RUN_FIELDS}
-    curve = dict(zip(row.get("curve_names") or (), row.get("curves") or (), strict=True))
-    return RunRecord(**{**values, "fold": _fold(row["partition"], row["fold"])}, curve=curve)
-
-
-def _fold(partition: int, number: int) -> Fold:
-    return FIRST if partition == number == 0 else Fold(partition, number)
+    wanted = sa.and_(table.c.study_id == study_id, table.c.id > above)
+    if among is not None:
+        wanted &= among
+    columns = [table.c[name] for name in ("id", "kind", "name", "params", "origin")]
+    with collected_later():
+        rows = fetch(connection, sa.select(*columns).where(wanted).order_by(table.c.id))
+        return {row[0]: ConfigurationRecord(*row) for row in rows}

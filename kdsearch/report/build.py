@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from kdsearch.ledger.data_line import data_line
 from kdsearch.ledger.records import StudyRecord, StudyResults
 from kdsearch.report.answer import answer
-from kdsearch.report.captions import data_line
 from kdsearch.report.estimand import estimand_sentences, video_sentences
 from kdsearch.report.finding import primary_sentence, second_sentences
 from kdsearch.report.notes import alarms, cost_line, ended_sentences, search_progress

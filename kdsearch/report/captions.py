@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from kdsearch.data.synthetic import OLDER_WORDS, WORDS, not_real
+from kdsearch.data.synthetic import WORDS
+from kdsearch.ledger.data_line import data_line
 from kdsearch.ledger.records import Pool, StudyRecord
 from kdsearch.report.selection import Selection, task_of
 from kdsearch.report.units import RandomFactors, random_factors
@@ -25,16 +26,6 @@ SAW = {
     "nothing": "the teacher saw none of the {items} that validate",
 }
 """Of a given teacher, by what its user says that it saw."""
-
-
-def data_line(study: StudyRecord) -> str:
-    """Return data and protocol; synthetic data are named as such in the first words.
-
-    Descriptions in older ledgers call them a stand-in.
-    """
-    text = study.description.strip().rstrip(".")
-    text = re.sub(rf"{OLDER_WORDS}(,? not \w)", rf"{WORDS}\1", text, flags=re.IGNORECASE)
-    return f"{not_real('JHMDB')}: {text}" if OLDER_WORDS in text.lower() else text
 
 
 def short_data(study: StudyRecord) -> str:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from io import StringIO
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kdsearch.ledger.data_line import data_line
 from kdsearch.ledger.records import RunRecord, StudyResults
-from kdsearch.report.captions import data_line
 from kdsearch.report.formats.csv_format import cell_text
 from kdsearch.report.selection import select
 from kdsearch.texts import literal_json
@@ -33,13 +34,19 @@ def runs_csv(results: StudyResults) -> str:
     Test scores are left out until the winner is chosen; the column ``note`` says so. A text that begins as a formula
     of a spreadsheet does stands behind an apostrophe.
     """
-    records = _records(results)
-    names = list(dict.fromkeys(name for record in records for name in record)) or ["study", "data", "id"]
+    rows, names = list[list[str]](), list[str]()
+    for record in _records(results):
+        texts = list(map(_text, record.values()))
+        if list(record) != names:  # most runs have the columns of the one before, in their order
+            names = list(dict.fromkeys([*names, *record]))
+            by_name = dict(zip(record, texts, strict=True))
+            texts = [by_name.get(name, "") for name in names]
+        rows.append(texts)
+    names = names or ["study", "data", "id"]
     out = StringIO()
-    writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
-    writer.writerow({name: cell_text(name) for name in names})
-    for record in records:
-        writer.writerow({name: _text(value) for name, value in record.items()})
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([cell_text(name) for name in names])
+    writer.writerows(row + [""] * (len(names) - len(row)) for row in rows)
     return out.getvalue()
 
 
@@ -120,44 +127,81 @@ def _padded(rows: Sequence[Sequence[float]], filler: float) -> np.ndarray[Any, n
     return padded
 
 
-def _records(results: StudyResults) -> list[dict[str, Any]]:
-    hidden = select(results).searching
-    return [_flat(results, run, hidden) for run in sorted(results.runs, key=lambda run: run.id)]
+class _Flat:
+    """Makes each run of a study one flat record, its curve last; what several runs have in common is made once."""
+
+    def __init__(self, results: StudyResults) -> None:
+        self.hidden = select(results).searching
+        self.results = results
+        self.draws = results.study.version > 1
+        # Where runs draw teachers, ``needs`` is ``teacher_run``.
+        left_out = {"scores", "curve", "fold", *(("needs",) if self.draws else ())}
+        self.fields = tuple(name for name in RunRecord.__dataclass_fields__ if name not in left_out)
+        self.values = attrgetter(*self.fields)
+        self.study = {"study": results.study.name, "data": data_line(results.study)}
+        self.params: dict[int, dict[str, Any]] = {}
+
+    def of(self, run: RunRecord) -> dict[str, Any]:
+        record = self.results.configurations.get(run.configuration_id)
+        flat = {**self.study, **dict(zip(self.fields, self.values(run), strict=True))}
+        flat["finished_at"] = run.finished_at.isoformat() if run.finished_at else None
+        flat["configuration"] = record.name if record else None
+        flat["kind"] = record.kind if record else None
+        if self.draws:
+            flat |= {"partition": run.fold.partition, "fold": run.fold.number, "teacher_run": run.needs}
+        flat.update(self._params(run.configuration_id))
+        curve = dict(run.curve)
+        if self.hidden:
+            flat["score"] = None
+            curve = {name: values for name, values in curve.items() if name not in SCORE_CURVES}
+            flat["note"] = f"test scores {HIDDEN}"
+        else:
+            flat |= {f"scores.{name}": value for name, value in run.scores.items()}
+            flat["note"] = ""
+        flat["curve"] = curve
+        return flat
+
+    def _params(self, configuration_id: int) -> dict[str, Any]:
+        if configuration_id not in self.params:
+            record = self.results.configurations.get(configuration_id)
+            named = record.params if record else {}
+            self.params[configuration_id] = {f"param.{name}": value for name, value in named.items()}
+        return self.params[configuration_id]
 
 
-def _flat(results: StudyResults, run: RunRecord, hidden: bool) -> dict[str, Any]:
-    record = results.configurations.get(run.configuration_id)
-    fields = asdict(run)
-    scores, curve = fields.pop("scores"), dict(fields.pop("curve"))
-    del fields["fold"]
-    draws = results.study.version > 1
-    if draws:
-        del fields["needs"]  # it is ``teacher_run`` below
-    flat: dict[str, Any] = {"study": results.study.name, "data": data_line(results.study), **fields}
-    flat["finished_at"] = run.finished_at.isoformat() if run.finished_at else None
-    flat["configuration"] = record.name if record else None
-    flat["kind"] = record.kind if record else None
-    if draws:
-        flat |= {"partition": run.fold.partition, "fold": run.fold.number, "teacher_run": run.needs}
-    flat |= {f"param.{name}": value for name, value in (record.params if record else {}).items()}
-    if hidden:
-        flat["score"] = None
-        curve = {name: values for name, values in curve.items() if name not in SCORE_CURVES}
-        flat["note"] = f"test scores {HIDDEN}"
-    else:
-        flat |= {f"scores.{name}": value for name, value in scores.items()}
-        flat["note"] = ""
-    return {**flat, "curve": curve}
+def _records(results: StudyResults) -> Iterator[dict[str, Any]]:
+    """One record a run, in the order of ids."""
+    return map(_Flat(results).of, sorted(results.runs, key=lambda run: run.id))
 
 
 def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, dict):
-        return json.dumps(_finite(value)) if value else ""
+    """A value as a cell; that of a plain type, as nearly all are, by one look at its type."""
+    plain = _PLAIN.get(type(value))
+    if plain is not None:
+        return plain(value)
     if isinstance(value, float):
         return repr(value)
+    if isinstance(value, dict):
+        return _json(value) if value else ""
     return str(value) if isinstance(value, int) else cell_text(str(value))
+
+
+def _string(value: str) -> str:
+    return _cell(value) if len(value) < _SHORT else cell_text(value)
+
+
+_SHORT = 100
+_cell = lru_cache(maxsize=10_000)(cell_text)
+_PLAIN: Mapping[type, Callable[[Any], str]] = {float: repr, int: repr, str: _string, type(None): lambda _: ""}
+_encode = json.JSONEncoder(allow_nan=False).encode
+
+
+def _json(value: Any) -> str:
+    """The value as JSON, numbers that are not finite as null."""
+    try:
+        return _encode(value)
+    except ValueError:
+        return _encode(_finite(value))
 
 
 def _finite(value: Any) -> Any:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kdsearch.data.synthetic import WORDS
-from kdsearch.report.captions import data_line, metric_name
+from kdsearch.ledger.data_line import data_line
+from kdsearch.report.captions import metric_name
 from kdsearch.report.comparisons import ALPHA, NONE, OPEN, Comparison, Comparisons, compare
 from kdsearch.report.configurations import (
     BEST,

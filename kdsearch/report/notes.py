@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from kdsearch.ledger.records import (
     ConfigurationRecord,
+    EventRecord,
     Pool,
     RunRecord,
     State,
@@ -196,11 +197,18 @@ def search_progress(
     study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Iterable[RunRecord]
 ) -> str:
     """Say how many of these ``runs`` are of each search, of how many."""
-    shares = shares_of(study.settings)
     own = [run for run in runs if run.pool == "search"]
+    kinds = shares_of(study.settings)
+    return progress_of(
+        study, {kind: len(search_runs(configurations, own, kind) if len(kinds) > 1 else own) for kind in kinds}
+    )
+
+
+def progress_of(study: StudyRecord, counts: Mapping[SearchKind, int]) -> str:
+    """Say how many runs each search has, of how many."""
     parts = []
-    for kind, budget in shares.items():
-        count = len(search_runs(configurations, own, kind) if len(shares) > 1 else own)
+    for kind, budget in shares_of(study.settings).items():
+        count = counts[kind]
         of = f" of {budget.runs:,}" if budget.runs else ""
         parts.append(f"{count:,}{of} {'search runs' if kind == 'searched' else 'without distillation'}")
     return " and ".join(parts)
@@ -208,11 +216,16 @@ def search_progress(
 
 def ended_sentences(results: StudyResults) -> list[str]:
     """Say ``Search: 15 of 300 runs; stopped early, ...`` of each search that has ended and whose event tells why."""
-    said = []
-    for kind, budget in shares_of(results.study.settings).items():
-        messages = [event.message for event in results.events if event.kind == EVENTS[kind]]
+    return ended_of(results.study, results.events, lambda kind: count_search_runs(results, (kind,)))
+
+
+def ended_of(study: StudyRecord, events: Iterable[EventRecord], count_of: Callable[[SearchKind], int]) -> list[str]:
+    """Say the same from the events, and a function that counts the runs of a search."""
+    said, known = [], list(events)
+    for kind, budget in shares_of(study.settings).items():
+        messages = [event.message for event in known if event.kind == EVENTS[kind]]
         if messages:
-            spent, runs = count_search_runs(results, (kind,)), budget.runs
+            spent, runs = count_of(kind), budget.runs
             count = plural(spent, "run") if runs is None else f"{spent:,} of {plural(int(runs), 'run')}"
             why = messages[-1].removeprefix(f"{EVENTS[kind]}: ").replace("without teacher", "without distillation")
             said.append(f"{TITLES[kind]}: {count}; {why}.")

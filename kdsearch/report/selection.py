@@ -25,7 +25,7 @@ from kdsearch.ledger.records import (
 from kdsearch.report.wording import decimals
 from kdsearch.search.ranking import Standing, standings
 from kdsearch.search.searches import SearchKind
-from kdsearch.statistics import summarize
+from kdsearch.statistics.summaries import spreads
 
 UNKNOWN = "unknown"
 
@@ -88,7 +88,7 @@ class Selection:
                     groups.setdefault(run.configuration_id, []).append(value)
             if groups:
                 every = [value for group in groups.values() for value in group]
-                return decimals([summarize(group).sd for group in groups.values()], every)
+                return decimals(spreads(list(groups.values())).tolist(), every)
         return decimals([], [])
 
     @cached_property
@@ -140,8 +140,14 @@ class Selection:
 
     def of(self, configuration_id: int, pool: Pool) -> list[RunRecord]:
         """Return the runs of a configuration in a pool, by seed."""
-        runs = [run for run in self.runs if run.configuration_id == configuration_id and run.pool == pool]
-        return sorted(runs, key=lambda run: run.seed)
+        return list(self._by_seed.get((configuration_id, pool), ()))
+
+    @cached_property
+    def _by_seed(self) -> dict[tuple[int, str], list[RunRecord]]:
+        found: dict[tuple[int, str], list[RunRecord]] = {}
+        for run in sorted(self.runs, key=lambda run: run.seed):
+            found.setdefault((run.configuration_id, run.pool), []).append(run)
+        return found
 
     def objective(self, run: RunRecord) -> float | None:
         """Return the validation metric; chance level for a diverged run."""

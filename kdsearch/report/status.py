@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
-from kdsearch.ledger.records import ENDED, State, StudyResults
-from kdsearch.report.captions import data_line, objective_name
+import numpy as np
+
+from kdsearch.ledger.data_line import data_line
+from kdsearch.ledger.records import ENDED, State, StudyRecord, StudyResults
+from kdsearch.report.captions import objective_name
 from kdsearch.report.notes import ended_sentences, modelled_sentences, search_progress
 from kdsearch.report.selection import Selection, search_runs, select
 from kdsearch.report.tables import Column, Row, Table
 from kdsearch.report.wording import fixed, plural
 from kdsearch.search.budget import describe
-from kdsearch.search.remaining import remaining
+from kdsearch.search.remaining import Remaining, remaining
 from kdsearch.search.searches import shares_of
 from kdsearch.statistics import summarize
 
@@ -29,35 +33,47 @@ def status(results: StudyResults, *, working: bool = True) -> Table:
     """
     study = results.study
     without = {run.id for run in search_runs(results.configurations, results.runs, "without")}
-    counts = Counter((WITHOUT if run.id in without else run.pool, run.state) for run in results.runs)
-    # Nothing cancels runs today: the column appears with the first one.
-    states = [state for state in STATES if state != "cancelled" or any(run.state == state for run in results.runs)]
-    rows = tuple(
-        Row(name, tuple(counts[name, state] for state in states))
-        for name in ROWS
-        if any(counts[name, state] for state in states)
-    )
+    counts = Counter[tuple[str, str]]((WITHOUT if run.id in without else run.pool, run.state) for run in results.runs)
     selection = select(results)
-    stop = ", asked to stop" if study.stop_requested else ""
-    notes = [f"Phase: {study.phase}{stop}."]
+    notes = []
     if len(shares_of(study.settings)) > 1 and study.phase == "search":
         ended = [run for run in results.runs if run.state in ENDED]
         notes.append(f"Ended: {search_progress(study, results.configurations, ended)}.")
     extended = _extended(results)
-    notes += [*ended_sentences(results), *extended, *_best(selection)]
-    notes += _time(results, working=working, launched=not extended)
+    notes += [*ended_sentences(results), *extended, *best_sentences(selection)]
+    seconds = [
+        run.seconds for run in results.runs if run.state in ENDED and run.pool != "teacher" and run.seconds is not None
+    ]
+    mean = float(np.mean(seconds)) if seconds else None
+    left = remaining(study, results.configurations, results.runs)
+    notes += time_sentences(study, mean, left, working=working, launched=not extended)
+    return status_table(study, counts, notes)
+
+
+def status_table(study: StudyRecord, counts: Mapping[tuple[str, str], int], notes: Sequence[str]) -> Table:
+    """Return the table of ``counts`` by row and state, with what is to be said below it."""
+    # Nothing cancels runs today: the column appears with the first one.
+    cancelled = any(state == "cancelled" and count for (_, state), count in counts.items())
+    states = [state for state in STATES if state != "cancelled" or cancelled]
+    rows = tuple(
+        Row(name, tuple(counts.get((name, state), 0) for state in states))
+        for name in ROWS
+        if any(counts.get((name, state)) for state in states)
+    )
+    stop = ", asked to stop" if study.stop_requested else ""
     return Table(
         key="status",
         title=study.name,
         caption=f"{data_line(study)}; runs by pool and state.",
         columns=tuple(Column(state, state, "count") for state in states),
         rows=rows,
-        notes=tuple(notes),
+        notes=(f"Phase: {study.phase}{stop}.", *notes),
         row_header="pool",
     )
 
 
-def _best(selection: Selection) -> list[str]:
+def best_sentences(selection: Selection) -> list[str]:
+    """Name the configuration that leads, or the winner, with what the search believes of it."""
     standings = selection.standings()
     rows = [row for row in standings if row.n > 1]
     winner_id = selection.study.winner_id
@@ -98,19 +114,19 @@ def _extended(results: StudyResults) -> list[str]:
     return [f"Extended to {asked} fresh seeds, {ended} ended; launch again. Until then the answer is that of {ended}."]
 
 
-def _time(results: StudyResults, *, working: bool, launched: bool) -> list[str]:
-    ended = [run for run in results.runs if run.state in ENDED and run.pool != "teacher"]
-    seconds = [run.seconds for run in ended if run.seconds is not None]
-    left = remaining(results.study, results.configurations, results.runs)
-    notes = [f"Seconds per run: {summarize(seconds).mean:.3g} (mean of ended student runs)."] if seconds else []
+def time_sentences(
+    study: StudyRecord, mean: float | None, left: Remaining, *, working: bool, launched: bool
+) -> list[str]:
+    """Say how long a run takes, ``mean`` seconds, and how much is ``left``."""
+    notes = [f"Seconds per run: {mean:.3g} (mean of ended student runs)."] if mean is not None else []
     if not launched:
         return notes
     if left.runs and left.seconds is not None and not working:
         notes.append(f"Left: about {plural(left.runs, 'run')}; no worker holds a run now: if no launch is going on, "
                      "launch again.")  # fmt: skip
     elif left.runs and left.seconds is None:
-        budget = results.study.settings.budget
-        uncounted = results.study.winner_id is None and budget.runs is None
+        budget = study.settings.budget
+        uncounted = study.winner_id is None and budget.runs is None
         search = f" and a search of {describe(budget)}" if uncounted else ""
         notes.append(f"About {plural(left.runs, 'run')} left{search}; none has ended yet, so the time is not known.")
     elif left.runs and left.seconds is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 from kdsearch.ledger.records import ENDED, ConfigurationRecord, SearchRun, StudyRecord
 from kdsearch.ledger.settings import Limits
@@ -42,10 +43,18 @@ def remaining(
     and the finalists count as configurations of their own.
     """
     seconds = pace(_students(study, runs))
-    left = float(_waiting(runs))
-    if study.winner_id is None and study.phase != "finished":
-        parts = spent(study.settings, configurations, runs).values()
-        left += sum(_to_come(part, seconds) - _waiting(part.runs) for part in parts)
+    to_come = [_to_come(part, seconds) - _waiting(part.runs) for part in _searching(study, configurations, runs)]
+    return left_of(study, configurations, _waiting(runs) + sum(to_come), seconds, runs)
+
+
+def left_of(
+    study: StudyRecord,
+    configurations: Mapping[int, ConfigurationRecord],
+    left: float,
+    seconds: float | None,
+    runs: Sequence[SearchRun],
+) -> Remaining:
+    """Return what is left where the searches leave so much: ``seconds`` a run, ``runs`` of the other pools at least."""
     if study.winner_id is not None or study.phase != "finished":
         there = [run for run in runs if run.state != "cancelled"]
         left += _before_search(study, configurations, there) + _confirm(study, configurations, there)
@@ -53,27 +62,45 @@ def remaining(
 
 
 def pace(runs: Sequence[SearchRun]) -> float | None:
-    """Return the seconds from the end of one run to the end of the next, without pauses; ``None`` where none ended.
+    """Return the seconds from the end of one run to the end of the next, without pauses; ``None`` where none ended."""
+    timed = sorted(
+        (
+            (run.finished_at.timestamp(), run.seconds)
+            for run in runs
+            if run.state in ENDED and run.finished_at is not None and run.seconds is not None
+        ),
+        reverse=True,
+    )
+    return pace_of(timed, len(timed), sum(run.state == "leased" for run in runs))
+
+
+def pace_of(timed: Iterable[tuple[float, float]], ended: int, beside: int) -> float | None:
+    """Return the pace of ``ended`` runs, of which ``timed`` holds time and seconds, those that ended last first.
 
     Runs that are stored together, or trained side by side, end together: the gaps add up to the time that passed. In
-    the first two generations they say little, and each run that trains now counts as one that goes on beside the rest.
+    the first two generations they say little, and each of the runs that train now, ``beside``, counts as one that goes
+    on beside the rest.
     """
-    timed = sorted(
-        (run.finished_at.timestamp(), run.seconds)
-        for run in runs
-        if run.state in ENDED and run.finished_at is not None and run.seconds is not None
-    )
     elapsed, own, count = 0.0, 0.0, 0
-    for index in range(len(timed) - 1, -1, -1):
-        end, seconds = timed[index]
-        elapsed += min(end - timed[index - 1][0], seconds + PAUSE) if index else seconds
+    ends: Iterable[tuple[float, float] | None] = chain(timed, [None])
+    for run, before in pairwise(ends):
+        assert run is not None
+        end, seconds = run
+        elapsed += seconds if before is None else min(end - before[0], seconds + PAUSE)
         own, count = own + seconds, count + 1
         if count >= RECENT and elapsed >= GENERATIONS * own / count:
             break
-    beside = sum(run.state == "leased" for run in runs)
-    if 0 < len(timed) < 2 * beside:
+    if 0 < ended < 2 * beside:
         return own / count / beside
     return elapsed / count if count else None
+
+
+def _searching(
+    study: StudyRecord, configurations: Mapping[int, ConfigurationRecord], runs: Sequence[SearchRun]
+) -> list[Spent]:
+    """The searches that go on."""
+    over = study.winner_id is not None or study.phase == "finished"
+    return [] if over else list(spent(study.settings, configurations, runs).values())
 
 
 def _students(study: StudyRecord, runs: Sequence[SearchRun]) -> list[SearchRun]:

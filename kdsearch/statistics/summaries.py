@@ -157,6 +157,41 @@ def summarize(values: Sequence[float] | Floats, confidence: float = 0.95) -> Sum
     return Summary(array.size, mean, sd, low, high, float(sd_low), float(sd_high), minimum, maximum)
 
 
+def summarize_all(samples: Sequence[Sequence[float]], confidence: float = 0.95) -> list[Summary]:
+    """Return ``summarize`` of each sample, those of equal size at once: of ten thousand, calls are most of the time."""
+    found: list[Summary | None] = [None] * len(samples)
+    places: dict[int, list[int]] = {}
+    for place, sample in enumerate(samples):
+        places.setdefault(len(sample), []).append(place)
+    for n, own in places.items():
+        if not 2 <= n < BCA_FROM:
+            for place in own:
+                found[place] = summarize(samples[place], confidence)
+            continue
+        y = values_of([value for place in own for value in samples[place]]).reshape(len(own), n)
+        mean, sd, least, most = y.mean(axis=1), y.std(axis=1, ddof=1), y.min(axis=1), y.max(axis=1)
+        equal = sd <= ROUNDING * np.maximum(np.abs(least), np.abs(most))
+        sd, mean = np.where(equal, 0.0, sd), np.where(equal, np.clip(mean, least, most), mean)
+        columns = (mean, sd, *mean_interval(mean, sd, n, confidence), *sd_interval(sd, n, confidence), least, most)
+        for place, row in zip(own, zip(*(column.tolist() for column in columns), strict=True), strict=True):
+            found[place] = Summary(n, *row)
+    return [summary for summary in found if summary is not None]
+
+
+def spreads(samples: Sequence[Sequence[float]]) -> Floats:
+    """Return the ``sd`` that ``summarize`` gives of each of ``k`` samples, as ``[k]``; none of them may be empty."""
+    if not samples:
+        return np.zeros(0)
+    values = values_of([value for sample in samples for value in sample])
+    n = np.array([len(sample) for sample in samples])
+    whose = np.repeat(np.arange(n.size), n)
+    deviation = values - (np.bincount(whose, values) / n)[whose]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sd = np.where(n > 1, np.sqrt(np.bincount(whose, deviation**2) / (n - 1)), math.nan)
+    largest = np.maximum.reduceat(np.abs(values), np.cumsum(n) - n)
+    return np.where(sd <= ROUNDING * largest, 0.0, sd)
+
+
 @dataclass(frozen=True)
 class Clustered:
     """The mean of ``n`` values that lie in ``groups`` groups, its standard error and interval.

@@ -192,7 +192,7 @@ def test_a_second_launch_and_a_worker_join(own_home: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("poison", ["raise", "exit"])
 def test_a_worker_in_which_nothing_works_ends_and_fails_no_run(own_home: Path, tmp_path: Path, poison: str) -> None:
-    """The launch's own worker waits in its second run for the other's first, so that there is something left to take."""
+    """The launch's own worker waits in its second run for the other's first, so that there is something to take."""
     meet = {"NOISY_MEET": "2", "NOISY_MARKS": str(tmp_path)}
     launch = program("launch", str(NOISY), "--workers", "1", home=own_home, **meet)
     wait_for(lambda: done(own_home) >= 1, what="a run")

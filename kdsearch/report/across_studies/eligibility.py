@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from kdsearch.errors import KdsearchError
+from kdsearch.ledger.data_line import data_line
 from kdsearch.ledger.records import StudyRecord, StudyResults
 from kdsearch.ledger.settings import NOT_STORED
 from kdsearch.report.build import changed_margin, failed_runs, other_runs
-from kdsearch.report.captions import data_line, describe_recipe, describe_teacher_data
+from kdsearch.report.captions import describe_recipe, describe_teacher_data
 from kdsearch.report.configurations import uses_teacher
 from kdsearch.report.notes import alarms
 from kdsearch.report.selection import Selection, select

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from kdsearch.data.synthetic import says_synthetic
-from kdsearch.report.captions import caption, data_line, test_measure
+from kdsearch.ledger.data_line import data_line
+from kdsearch.report.captions import caption, test_measure
 from kdsearch.report.configurations import compared
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Column, Row, Table

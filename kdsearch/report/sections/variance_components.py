@@ -55,10 +55,13 @@ def _settings(selection: Selection) -> dict[str, dict[Streams, list[float]]]:
     """Results by streams, of each configuration that has runs of all streams and of some."""
     values: dict[str, dict[Streams, list[float]]] = defaultdict(dict)
     names: dict[str, str] = {}
+    runs_of: dict[int, list[RunRecord]] = defaultdict(list)
+    for run in selection.runs:
+        runs_of[run.configuration_id].append(run)
     for id_, record in selection.configurations.items():
         if VARY not in record.params or record.kind == "teacher":
             continue
-        runs = [run for run in selection.runs if run.configuration_id == id_]
+        runs = runs_of[id_]
         # Choosing favours lucky search runs: where a configuration has fresh runs, these are taken.
         fresh = [run for run in runs if run.pool == "confirm"]
         own = _sample(selection, streams_of(record.params), fresh if len(fresh) > 1 else runs)

@@ -68,7 +68,8 @@ class Encoding:
 
     def squared(self, a: Floats, b: Floats) -> Floats:
         """Squared distances by dimension, ``[d, n, m]`` of ``a [n, d]`` and ``b [m, d]``; 1 between two choices."""
-        gaps: Floats = (a.T[:, :, None] - b.T[:, None, :]) ** 2
+        # One block a dimension: they are summed with weights hundreds of times.
+        gaps: Floats = np.ascontiguousarray((a.T[:, :, None] - b.T[:, None, :]) ** 2)
         if self.categorical.any():
             inside = (np.abs(a).T[:, :, None] <= 1) & (np.abs(b).T[:, None, :] <= 1)
             differ = np.where(inside, gaps > 0, gaps)

@@ -9,13 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kdsearch.search.gp.mixed_model import Reduced, Runs, reduce
+from kdsearch.search.gp.mixed_model import Runs, reduce
 from kdsearch.search.gp.posterior import Hyperparameters, Posterior, fit, objective
 from kdsearch.search.gp.priors import Prior
 
 Floats = NDArray[np.float64]
 
 Shares = tuple[tuple[float, float], ...]
+
+_Fits = dict[tuple[float, bytes], tuple[Hyperparameters, float]]
+"""Hyperparameters and their negative log density, by the share of blocks and the start: a fit gives the same again."""
 
 RHOS: Shares = ((0.0, 0.3), (0.05, 0.2), (0.1, 0.2), (0.2, 0.15), (0.3, 0.1), (0.45, 0.05))
 """Shares of the noise that a seed has in common for all configurations, with prior probabilities."""
@@ -138,18 +141,25 @@ class Models:
         return Model(Posterior.of(squared, reduce(runs, self.rho), self.theta), self.rho, centre, scale, noise)
 
     def _fit(self, runs: Runs, squared: Floats) -> None:
+        found: _Fits = {}
         for _ in range(self.rounds if runs.compared >= SHARED else 0):
-            self.theta, before = self._peak(squared, reduce(runs, self.rho)), self.rho
+            self.theta, before = self._peak(squared, runs, found), self.rho
             self.rho = max(self.rhos, key=lambda pair: self._evidence(runs, squared, *pair))[0]
             if self.rho == before:
                 break
-        self.theta = self._peak(squared, reduce(runs, self.rho))
+        self.theta = self._peak(squared, runs, found)
         self.fitted_to = runs.values.size
 
-    def _peak(self, squared: Floats, data: Reduced) -> Hyperparameters:
+    def _peak(self, squared: Floats, runs: Runs, found: _Fits) -> Hyperparameters:
+        """The most probable hyperparameters; ``found`` holds what was fitted to these runs before, from which start."""
         starts = [self.theta] if self.theta is self.centres else [self.theta, self.centres]
         starts += [self.beside] if self.beside is not None else []
-        return min((fit(squared, data, start, self.prior) for start in starts), key=lambda found: found[1])[0]
+        data = reduce(runs, self.rho)
+        keys = [(self.rho, start.vector().tobytes()) for start in starts]
+        for key, start in zip(keys, starts, strict=True):
+            if key not in found:
+                found[key] = fit(squared, data, start, self.prior)
+        return min((found[key] for key in keys), key=lambda fitted: fitted[1])[0]
 
     def _evidence(self, runs: Runs, squared: Floats, rho: float, prior: float) -> float:
         data = reduce(runs, rho)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri
 
 from kdsearch.search.gp.mixed_model import Reduced
 from kdsearch.search.gp.priors import Prior
@@ -84,7 +85,7 @@ def objective(vector: Floats, squared: Floats, data: Reduced, prior: Prior) -> t
         lower = cholesky(covariance, lower=True, check_finite=False)
     except np.linalg.LinAlgError:
         return 1e10, np.zeros_like(vector)
-    inverse = cho_solve((lower, True), np.eye(k), check_finite=False)
+    inverse = _inverse(lower)
     alpha = inverse @ data.means
     value = 0.5 * float(data.means @ alpha) + float(np.log(np.diag(lower)).sum())
     value += 0.5 * (data.runs - k) * theta.log_noise + 0.5 * data.within / theta.noise
@@ -99,6 +100,14 @@ def objective(vector: Floats, squared: Floats, data: Reduced, prior: Prior) -> t
     widths = prior.widths(d)
     off = (vector - prior.centres(d)) / widths
     return value + 0.5 * float(off @ off), gradient + off / widths
+
+
+def _inverse(lower: Floats) -> Floats:
+    """The inverse of ``lower lower'``, whose upper triangle is 0: half of it is computed, and stands on both sides."""
+    half, _ = dpotri(lower, lower=1)
+    inverse = np.asarray(half + half.T)
+    inverse[np.diag_indices(len(inverse))] /= 2
+    return inverse
 
 
 def fit(

@@ -1,0 +1,1 @@
+"""A ledger of very many runs under very many workers: see ``__main__``."""
