@@ -84,11 +84,11 @@ def test_a_report_by_study_file_imports_no_torch(synthetic: Path) -> None:
         f"import sys; sys.argv = ['kdsearch', 'report', {str(STUDY)!r}, '--preset', 'smoke']\n"
         "from kdsearch.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code\n"
-        "print('LOADED', [name for name in ('torch', 'ray', 'optuna') if name in sys.modules])"
+        "print('LOADED', [name for name in ('torch', 'ray', 'optuna') if name in sys.modules], file=sys.stderr)"
     )
     env = {**os.environ, "KDSEARCH_HOME": str(synthetic), "KDSEARCH_DATA": ""}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.strip().endswith("LOADED []")
+    assert done.stderr.strip().endswith("LOADED []")
 
 
 def test_a_wrong_parameter_or_preset_is_said(synthetic: Path) -> None:
