@@ -45,8 +45,8 @@ class Database:
     def transaction(self, work: Callable[[Connection], T], *, single: bool = False) -> T:
         """Run ``work`` in one transaction; run it again when the connection was lost, or the server ended a statement.
 
-        ``single``: it changes rows in one statement, which is then a transaction by itself: one trip to the server,
-        and rows are locked no longer than that takes.
+        ``single``: it changes rows in one statement, which is then a transaction by itself: rows are locked no longer
+        than that takes.
 
         ``work`` must be safe to repeat: a commit whose answer was lost may have happened. Waits up to ``patience``
         seconds for the server, then raises ``LedgerError``.
