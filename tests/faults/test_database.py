@@ -205,7 +205,7 @@ def test_the_optuna_study_is_deleted_while_it_is_drawn(short: Callable[..., Shor
     deleted = 0
     while launcher.poll() is None and deleted < 2:
         time.sleep(0.2)
-        if study.query("SELECT 1 FROM public.studies"):
+        if study.query("SELECT 1 FROM public.studies, kdsearch.study WHERE phase = 'search'"):
             with contextlib.suppress(optuna.exceptions.StorageInternalError):  # it is written to at this moment
                 storage = optuna.storages.RDBStorage(server.url)
                 for summary in storage.get_all_studies():

@@ -69,12 +69,23 @@ def test_five_launchers_share_a_study(short: Callable[..., Short]) -> None:
     assert len(study.query("SELECT DISTINCT worker FROM kdsearch.run")) >= 3, "they share it"
 
 
+def frozen_in_a_run(study: Short, pid: int) -> bool:
+    """Freeze a worker where it holds a run then, and has sent no result of it."""
+    held = f"SELECT 1 FROM kdsearch.run WHERE state = 'leased' AND split_part(worker, ':', 3) = '{pid}'"
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(0.3)
+    if study.query(held):
+        return True
+    os.kill(pid, signal.SIGCONT)
+    return False
+
+
 def test_a_worker_that_is_frozen_longer_than_its_lease(short: Callable[..., Short]) -> None:
     study = short()
     launcher = study.start()
     study.wait(4)
     frozen = workers_of(launcher)[0]
-    os.kill(frozen, signal.SIGSTOP)
+    wait_for(lambda: frozen_in_a_run(study, frozen), what="a worker that holds a run")
     time.sleep(5)
     os.kill(frozen, signal.SIGCONT)
     check(study, launcher, launches=0)

@@ -87,7 +87,8 @@ def launched(study: Short, nodes: Nodes) -> subprocess.Popen[str]:
     """Launch it on the cluster, and return once both nodes train."""
     launcher = study.start("--engine", "ray", "--address", nodes.address, workers=4)
     places = "SELECT DISTINCT data ->> 'node' FROM kdsearch.event WHERE kind = 'worker'"
-    wait_for(lambda: len(study.query(places)) == 2 or launcher.poll() is not None, what="workers on both nodes")
+    both = "workers on both nodes"
+    wait_for(lambda: len(study.query(places)) == 2 or launcher.poll() is not None, seconds=180, what=both)
     study.wait(10)
     assert launcher.poll() is None, launcher.communicate()
     return launcher
@@ -194,7 +195,7 @@ def test_what_began_locally_is_ended_on_ray_and_status_names_the_nodes(study: Sh
         told.update(line.partition(":")[0].strip() for line in output.splitlines() if line.startswith("  node"))
         return told == {"node1, cpu", "node2, cpu"} or launcher.poll() is not None
 
-    wait_for(both_at_work, what="workers on both nodes")
+    wait_for(both_at_work, seconds=180, what="workers on both nodes")
     assert told == {"node1, cpu", "node2, cpu"}
     check(study, launcher, launches=0)
 
