@@ -34,9 +34,9 @@ def figure_files(folder: Path) -> Iterator[tuple[str, Callable[[StudyResults], F
         yield path.stem, module.figure
 
 
-def publish_all(ledger: Ledger, folder: Path, records: Sequence[StudyRecord] | None = None) -> Iterator[str]:
-    """Mirror every study, or these, and publish its figures; yield a sentence on each that was deleted meanwhile."""
-    for record in ledger.studies() if records is None else records:
+def publish_all(ledger: Ledger, folder: Path, records: Sequence[StudyRecord]) -> Iterator[str]:
+    """Mirror each study and publish its figures; yield a sentence on each that was deleted meanwhile."""
+    for record in records:
         try:
             Mirror(ledger, record).sync()
             if folder.is_dir():

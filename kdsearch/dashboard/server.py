@@ -27,10 +27,8 @@ HOST = "127.0.0.1"
 TOKEN = "KDSEARCH_DASHBOARD_TOKEN"
 """Environment variable of a token that stays the same; without it each start makes one."""
 
-
 LARGE = 5_000
 """Ended runs: a study with more takes seconds to mirror and to draw."""
-
 
 FIRST_PAGE_SECONDS = 5.0
 """What is done beside serving begins so much later: the first page goes first."""
@@ -99,13 +97,13 @@ def _names(host: str) -> tuple[str, str]:
 
 
 def _finish(ledger: Ledger, folder: Path, records: Sequence[StudyRecord]) -> None:
-    """Mirror the rest of these studies; what goes wrong is said, and ends nothing."""
+    """Mirror the rest of these studies; what goes wrong is said, and ends nothing: the others come all the same."""
     for record in records:
         try:
             for sentence in publish_all(ledger, folder, [record]):
                 print(sentence, flush=True)
-        except KdsearchError as error:
-            print(f"{one_line(record.name)}: {error}", flush=True)
+        except Exception as error:
+            print(f"{one_line(record.name)} is not up to date: {one_line(str(error))}", flush=True)
 
 
 class _Threaded(ThreadingMixIn, WSGIServer):

@@ -177,8 +177,14 @@ class Projection:
 
     def _due(self, results: StudyResults, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> bool:
         """Whether the trial of a configuration is not what it should be now."""
-        further = bool(estimate) and int(estimate["n"]) > self._reported.get(row.id, 0)  # type: ignore[index]
-        return row.id not in self._trials or further or final_state(results, row) is not None
+        further = self._further(row, estimate)
+        return row.id not in self._trials or further is not None or final_state(results, row) is not None
+
+    def _further(self, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> tuple[int, float] | None:
+        """The step and mean to report, where there are more runs than were reported."""
+        if estimate is None or int(estimate["n"]) <= self._reported.get(row.id, 0):
+            return None
+        return int(estimate["n"]), estimate["mean"]
 
     def _write(
         self,
@@ -211,8 +217,7 @@ class Projection:
                 change.params = {name: row.params[name] for name in named}
                 change.distributions = {name: self._distributions[name] for name in named}
             attributes |= {CONFIGURATION: row.id, "name": row.name, "kind": row.kind}
-        if estimate and int(estimate["n"]) > self._reported.get(row.id, 0):
-            change.reported = int(estimate["n"]), estimate["mean"]
+        change.reported = self._further(row, estimate)
         change.state = final_state(results, row)
         if change.state is not None:
             # An interval of one seed is not a number, and JSON has none.

@@ -83,7 +83,7 @@ def write(connection: Connection, study: int, changes: Sequence[Change]) -> list
     _many(connection, _ATTRIBUTES, attributes)
     _many(connection, _REPORTED, [(id_, *own.reported) for id_, own in pairs if own.reported is not None])
     _many(connection, _VALUES, [(id_, 0, own.value) for id_, own in pairs if own.value is not None])
-    _many(connection, _STATES, [(id_, own.state.name, "") for id_, own in pairs if own.state is not None])
+    _many(connection, _STATES, [(id_, own.state.name) for id_, own in pairs if own.state is not None])
     return list(zip(ids, taken, strict=True))
 
 
@@ -110,7 +110,7 @@ def _write_params(connection: Connection, pairs: Sequence[tuple[int, Change]]) -
 
 
 def _many(connection: Connection, statement: sa.TextClause, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Execute a statement over columns ``a``, ``b``, ``c`` and ``d`` of these rows."""
+    """Execute a statement over the columns of these rows, of which it has ``a``, ``b`` and so on, at most to ``d``."""
     if rows:
         connection.execute(statement, dict(zip("abcd", map(list, zip(*rows, strict=True)), strict=False)))
 
@@ -154,7 +154,7 @@ _VALUES = sa.text(
 _STATES = sa.text(
     "UPDATE public.trials t SET state = CAST(given.state AS public.trialstate), "
     "datetime_complete = clock_timestamp() AT TIME ZONE 'UTC' "
-    "FROM unnest(CAST(:a AS int[]), CAST(:b AS text[]), CAST(:c AS text[])) AS given (id, state, nothing) "
+    "FROM unnest(CAST(:a AS int[]), CAST(:b AS text[])) AS given (id, state) "
     "WHERE t.trial_id = given.id"
 )
 _TRIALS = sa.text(

@@ -148,7 +148,7 @@ def test_the_dashboard_leaves_out_what_is_gone(ledger: Ledger, finished: StudyRe
     delete(ledger, "DELETE FROM kdsearch.run WHERE study_id = :id", id=finished.id)
     delete(ledger, "DELETE FROM kdsearch.study WHERE id = :id", id=finished.id)
     ledger.studies = lambda: known  # type: ignore[method-assign]
-    (sentence,) = publish_all(ledger, FIGURES)
+    (sentence,) = publish_all(ledger, FIGURES, ledger.studies())
     assert sentence.startswith("toy@toy is left out: the study of id ")
 
 

@@ -117,6 +117,16 @@ def empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
+def ends_undisturbed(study: Short, undisturbed: list[tuple[object, ...]]) -> None:
+    """Launch it once more: it ends with the table of a study that nothing struck, and leaves no checkpoint."""
+    study.environment = QUICK
+    code, output = study.run("--population", "1")
+    assert code == 0, output
+    assert broken_invariants(study) == {}
+    assert table(study) == undisturbed
+    assert left_over(study) == []
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -135,12 +145,7 @@ def test_a_killed_workers_checkpoint_that_is_damaged_starts_its_run_over(
     files = killed_with_checkpoints(study)
     for file in files:
         damage(file)
-    study.environment = QUICK
-    code, output = study.run("--population", "1")
-    assert code == 0, output
-    assert broken_invariants(study) == {}
-    assert table(study) == undisturbed
-    assert left_over(study) == []
+    ends_undisturbed(study, undisturbed)
     warned = [line for line in logs(study).splitlines() if "checkpoint.pt" in line]
     assert all(said in line for line in warned), warned
     assert bool(warned) == bool(said)
@@ -163,11 +168,6 @@ def test_the_disk_of_the_checkpoints_is_full(
             assert "the disk is full" in output
             assert "Traceback" not in output
             filler.unlink()
-            study.environment = QUICK
-            code, output = study.run("--population", "1")
-            assert code == 0, output
-            assert broken_invariants(study) == {}
-            assert table(study) == undisturbed
-            assert left_over(study) == []
+            ends_undisturbed(study, undisturbed)
     finally:
         server.stop(signal.SIGQUIT)

@@ -103,7 +103,7 @@ def _first_page(name: str, study: str, server: psutil.Process) -> Cost:
     import optuna_dashboard  # noqa: F401  # its files are in the page cache, as on any second start
 
     before, begin = server_seconds(server), time.perf_counter()
-    command = [sys.executable, "-m", "kdsearch", "dashboard", "--port", str(_free_port())]
+    command = [sys.executable, "-m", "kdsearch", "dashboard", "--port", str(free_port())]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -135,7 +135,8 @@ def _read_page(address: str, study: str) -> None:
     print(f"    the page has {len(trials):,} trials", flush=True)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
     import socket
 
     with socket.socket() as free:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -14,11 +15,14 @@ def measure(trials: int, clients: int) -> Iterator[tuple[str, float]]:
     """Seconds by the clock for so many trials of seven random numbers, through either storage."""
     from kdsearch.engines.optuna_mirror import optuna_storage
     from kdsearch.ledger.ledger import Ledger
-    from tests.benchmarks.load.commands import _free_port as free_port
+    from tests.benchmarks.load.commands import free_port
 
     ledger = Ledger.connect()
     optuna_storage(ledger.database)  # its tables
     yield "RDBStorage", _run(trials, clients, "rdb", None)
+    if importlib.util.find_spec("grpc") is None:
+        print("GrpcStorageProxy is not measured without grpcio: pip install -e '.[benchmarks]'")
+        return
     context = multiprocessing.get_context("spawn")
     port = free_port()
     server = context.Process(target=_proxy, args=(port,), daemon=True)
