@@ -1,14 +1,15 @@
 """Ctrl-C at any moment: none is lost, and none leaves Python's import lock held.
 
 Python raises ``KeyboardInterrupt`` between any two steps of the main thread. Within its import machinery the lock then
-stays held, and every other thread that imports waits for ever; within the callback
-of a weak reference or a ``__del__`` it is printed and forgotten.
+stays held, and every other thread that imports waits for ever; within the callback of a weak reference or a ``__del__``
+it would be printed and forgotten.
 """
 
 from __future__ import annotations
 
 import contextlib
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from types import FrameType
@@ -21,17 +22,33 @@ _arming = False
 
 @contextlib.contextmanager
 def safe_interrupts() -> Iterator[None]:
-    """Let Ctrl-C in this block wait for the step of an import; a handler of somebody else's stays in place."""
+    """Let Ctrl-C in this block wait for the step of an import, and for a callback in which Python would forget it.
+
+    A handler of somebody else's stays in place.
+    """
     global _raised
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
     _raised = False
+    usual = sys.unraisablehook
+
+    def forgotten(unraisable: sys.UnraisableHookArgs) -> None:
+        global _raised
+        if issubclass(unraisable.exc_type, KeyboardInterrupt):
+            _raised = False
+            _put_off(signal.SIGINT)
+        else:
+            usual(unraisable)
+
     signal.signal(signal.SIGINT, _interrupt)
+    sys.unraisablehook = forgotten
     try:
         yield
     finally:
+        if sys.unraisablehook is forgotten:
+            sys.unraisablehook = usual
         if signal.getsignal(signal.SIGINT) is _interrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -45,18 +62,24 @@ def raise_lost() -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    global _raised, _arming
+    global _raised
     if _arming:
         return  # this one comes while the one before is put off
     if frame is not None and frame.f_code.co_filename.startswith(_MACHINERY):
-        # To the main thread, which may wait by then: a signal to another one would not wake it.
-        again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (threading.main_thread().ident, number))
-        again.daemon = True
-        _arming = True
-        try:
-            again.start()
-        finally:
-            _arming = False
+        _put_off(number)
         return
     _raised = True
     raise KeyboardInterrupt
+
+
+def _put_off(number: int) -> None:
+    """Send the signal once more in a moment."""
+    global _arming
+    # To the main thread, which may wait by then: a signal to another one would not wake it.
+    again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (threading.main_thread().ident, number))
+    again.daemon = True
+    _arming = True
+    try:
+        again.start()
+    finally:
+        _arming = False

@@ -12,10 +12,14 @@ from typing import Any
 
 @dataclass
 class Nodes:
-    """A head without CPUs, and nodes ``node1``, ``node2`` … with ``cpus`` each; ``environment`` of each of them."""
+    """A head without CPUs, and nodes ``node1``, ``node2`` … with ``cpus`` each; ``environment`` of each of them.
+
+    ``ip``: the address of this machine at which they meet, by default the one that Ray takes.
+    """
 
     folder: Path
     cpus: int = 2
+    ip: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
     nodes: dict[str, Any] = field(default_factory=dict)
 
@@ -24,12 +28,11 @@ class Nodes:
 
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         self.cluster = Cluster()
-        self.cluster.add_node(num_cpus=0, node_name="head", include_dashboard=False, env_vars=self._variables("head"))
+        self._add("head", {}, num_cpus=0, include_dashboard=False)
 
     def add(self, name: str, **variables: str) -> None:
         """Let a node join."""
-        own = {**self._variables(name), **variables}
-        self.nodes[name] = self.cluster.add_node(num_cpus=self.cpus, node_name=name, env_vars=own)
+        self.nodes[name] = self._add(name, variables, num_cpus=self.cpus)
 
     def kill(self, name: str) -> None:
         """End a node as a power cut does, as far as Ray is concerned."""
@@ -48,7 +51,13 @@ class Nodes:
         """Where Ray writes its files and logs."""
         return Path(self.cluster.head_node.get_session_dir_path())
 
-    def _variables(self, name: str) -> dict[str, str]:
+    def _add(self, name: str, variables: dict[str, str], **options: Any) -> Any:
+        if self.ip is not None:
+            options["node_ip_address"] = self.ip
+        return self.cluster.add_node(node_name=name, env_vars={**self.variables(name), **variables}, **options)
+
+    def variables(self, name: str) -> dict[str, str]:
+        """The environment of a node."""
         return {"KDSEARCH_HOME": str(self.home(name)), "OMP_NUM_THREADS": "1", **self.environment}
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sys
 import threading
 import time
 import weakref
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -78,16 +81,55 @@ def test_elsewhere_it_strikes_at_once() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_one_that_was_swallowed_is_raised_by_the_next_round() -> None:
-    class Thing:
-        pass
+class Thing:
+    pass
 
-    thing = Thing()
-    reference = weakref.ref(thing, lambda _: signal.raise_signal(signal.SIGINT))
+
+class Dying(Thing):
+    def __del__(self) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("kind", [Thing, Dying], ids=["callback", "del"])
+def test_one_that_python_would_forget_comes_a_moment_later(kind: type[Thing], capfd: Any) -> None:
+    def strike(_: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    def drop_and_wait() -> None:
+        with safe_interrupts():
+            thing = kind()
+            reference = weakref.ref(thing, strike) if kind is Thing else None
+            del thing
+            done.append(reference)
+            time.sleep(30)
+
+    done: list[Any] = []
+    with pytest.raises(KeyboardInterrupt):
+        drop_and_wait()
+    assert len(done) == 1, "it does not strike within"
+    assert capfd.readouterr().err == ""
     with safe_interrupts():
-        del thing
-        assert reference() is None, "python prints the interrupt and goes on"
+        raise_lost()  # it has been told
+
+
+def test_what_else_python_cannot_raise_is_printed_as_usual(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def __del__(self) -> None:
+            raise ValueError("in the end")
+
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: told.append(unraisable.exc_value))
+    usual = sys.unraisablehook
+    with safe_interrupts():
+        Broken()
+    assert [str(error) for error in told] == ["in the end"]
+    assert sys.unraisablehook is usual
+
+
+def test_one_that_was_swallowed_is_raised_by_the_next_round() -> None:
+    with safe_interrupts():
+        with contextlib.suppress(BaseException):  # as in code of others
+            signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             Coordinator.tick(object())  # type: ignore[arg-type]  # before it touches anything
         raise_lost()  # once only

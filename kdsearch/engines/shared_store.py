@@ -54,6 +54,8 @@ class SharedStore:
             try:
                 file_system.get_file(source, str(part))
                 part.replace(target)
+            except FileNotFoundError:  # deleted since
+                return False
             finally:
                 part.unlink(missing_ok=True)
             return True
@@ -70,7 +72,6 @@ class SharedStore:
         file_system, path = self._open(folder)
 
         def work() -> list[str]:
-            file_system.invalidate_cache()
             if not file_system.exists(path):
                 return []
             return sorted(str(found).rpartition("/")[2] for found in file_system.ls(path, detail=False))
@@ -109,6 +110,7 @@ class SharedStore:
                 f"expected a folder or a URL that fsspec can open in {environment.ARTIFACTS}, such as s3://bucket/kd: "
                 f"{error}"
             ) from error
+        file_system.invalidate_cache()  # listings are remembered, and other machines write and delete meanwhile
         return file_system, f"{root.rstrip('/')}/{name}"
 
     def _tried(self, work: Callable[[], T], what: str, tries: int = _TRIES) -> T:

@@ -15,15 +15,17 @@ def test_workers_claim_from_a_filled_ledger_and_commands_read_it(home: Path) -> 
     try:
         ledger = Ledger.connect()
         study_id = filling.fill(ledger, configurations=6, runs=30, queued=60)
-        load = workers.Load(workers=4, length=0.5, connections=2, seconds=2, warm_up=0.5)
+        load = workers.Load(workers=4, length=0.5, connections=2, seconds=2, warm_up=0.5, whole=1)
         ledger.database.dispose()
         found = workers.simulate(study_id, load)
-        assert len(found.claims) >= 8
-        assert found.empty == 0
-        assert found.connections == 2
-        assert f"of {len(found.claims)} claims" in workers.lines(load, found)[3]
+        assert len(found.simulated.claims) >= 8
+        assert len(found.whole.claims) >= 2
+        assert found.simulated.empty == found.whole.empty == 0
+        assert found.connections == 3
+        claims = len(found.simulated.claims) + len(found.whole.claims)
+        assert f"found nothing    0 of {claims} claims" in workers.lines(load, found)
         states = [run.state for run in ledger.results(study_id).runs]
-        assert states.count("done") >= 30 + len(found.results)
+        assert states.count("done") >= 30 + len(found.simulated.results) + len(found.whole.results)
         assert "leased" not in states
         costs = list(commands.measure(ledger, study_id, only=["list"]))
         assert [cost.command for cost in costs] == ["list"]

@@ -18,7 +18,7 @@ from kdsearch.engines.population import PopulationWorker, make_worker
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import RunRecord, StudyResults
-from kdsearch.tasks.base import Layout
+from kdsearch.tasks.base import Layout, RunRequest
 
 CROWD = Path(__file__).parents[1] / "fixtures" / "crowd.py"
 
@@ -103,6 +103,17 @@ def test_a_teacher_that_was_put_off_is_trained_though_runs_then_train_one_by_one
     runs = {run.id: run.state for run in ledger.results(record.id).runs}
     worker.close()
     assert runs[teacher.run_id] == "done"
+
+
+def test_a_student_that_does_not_fit_is_trained_alone(ledger: Ledger) -> None:
+    class Choosy(PopulationTask):
+        def trains_together(self, request: RunRequest) -> bool:
+            return super().trains_together(request) and request.seed % 3 > 0
+
+    results = launch(ledger, 8, Choosy())
+    assert {run.state for run in results.runs} == {"done"}
+    assert {run.attempt for run in results.runs} == {1}, "and is claimed once"
+    assert any(run.seed % 3 == 0 for run in results.runs if run.pool == "search")
 
 
 @pytest.mark.parametrize("broken", ["finish", "claim"])

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from faults.servers import TcpServer
 from ray_nodes import Nodes, ray_nodes
+from s3_server import BUCKET, s3_server
 from support import run_program
 
 import kdsearch as kd
@@ -59,7 +60,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TcpServer]:
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+def bucket() -> Iterator[Any]:
+    with s3_server() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def nodes(bucket: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
     with ray_nodes(tmp_path_factory.mktemp("nodes"), "node1", "node2", cpus=1) as nodes:
         yield nodes
 
@@ -86,19 +93,21 @@ def rows(url: str) -> list[tuple[object, ...]]:
         return []
 
 
-def test_weights_and_modules_reach_nodes_that_share_no_disk(nodes: Nodes, database: str, tmp_path: Path) -> None:
+def test_weights_and_modules_reach_nodes_that_share_no_disk(
+    nodes: Nodes, bucket: Any, database: str, tmp_path: Path
+) -> None:
     (tmp_path / "taught.py").write_text(TAUGHT)
     (tmp_path / "beside.py").write_text("WIDTH = 6\n")
     study = str(tmp_path / "taught.py")
-    shared = tmp_path / "shared"
-    variables = {"KDSEARCH_STORAGE": database, "KDSEARCH_ARTIFACTS": str(shared)}
+    variables = {"KDSEARCH_STORAGE": database, "KDSEARCH_ARTIFACTS": f"s3://{BUCKET}/kd"}
     options = ("--engine", "ray", "--address", nodes.address, "--population", "1")
     code, output = run_program("launch", study, *options, home=tmp_path / "home", timeout=240, **variables)
     assert code == 0, output
     assert f"Ray cluster: that at {nodes.address}, 3 nodes, 2 workers" in output
     found = rows(database)
     assert {row[4] for row in found} == {"done"}
-    weights = sorted(path.name for path in (shared / "artifacts").iterdir())
+    objects = bucket.list_objects_v2(Bucket=BUCKET, Prefix="kd/")["Contents"]
+    weights = sorted(found["Key"].removeprefix("kd/artifacts/") for found in objects)
     homes = [{path.name for path in (nodes.home(name) / "artifacts").iterdir()} for name in nodes.nodes]
     assert homes[0] | homes[1] == set(weights)
     assert not (tmp_path / "home" / "artifacts").exists(), "the launcher trains nothing"

@@ -1,4 +1,4 @@
-"""Weights and checkpoints in a store that machines share: a folder, and a file system in memory as buckets are."""
+"""Weights and checkpoints in a store that machines share: a folder, a file system in memory, and a server of S3."""
 
 from __future__ import annotations
 
@@ -8,14 +8,24 @@ from typing import Any
 
 import fsspec
 import pytest
+from s3_server import BUCKET, s3_server
 
 from kdsearch.engines import artifacts, shared_store
 from kdsearch.engines.shared_checkpoints import SharedCheckpoint
 from kdsearch.engines.shared_store import SharedStore, StoreUnreachable
 
 
-@pytest.fixture(params=["folder", "memory://bucket/kd"])
+@pytest.fixture
+def bucket() -> Iterator[Any]:
+    """A client of a server of S3 that listens on this machine."""
+    with s3_server() as client:
+        yield client
+
+
+@pytest.fixture(params=["folder", "memory://bucket/kd", "s3://bucket/kd"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    if request.param.startswith("s3"):
+        request.getfixturevalue("bucket")
     yield str(tmp_path / "shared") if request.param == "folder" else request.param
     memory = fsspec.filesystem("memory")
     if memory.exists("/bucket"):
@@ -44,6 +54,29 @@ def test_files_are_there_whole_and_replaced(url: str, tmp_path: Path) -> None:
     store.remove("a")
     store.remove("a")
     assert store.names("a") == []
+
+
+def test_what_another_machine_writes_and_deletes_is_seen_at_once(bucket: Any, tmp_path: Path) -> None:
+    store, target = SharedStore("s3://bucket/kd"), tmp_path / "got.pt"
+    store.put(written(tmp_path / "w.pt", b"own"), "runs/0.pt")
+    assert store.names("runs") == ["0.pt"], "a listing that could be remembered"
+    for content in (b"first", b"a longer second"):
+        bucket.put_object(Bucket=BUCKET, Key="kd/runs/1.pt", Body=content)
+        assert store.has("runs/1.pt")
+        assert store.get("runs/1.pt", target)
+        assert target.read_bytes() == content
+    assert store.names("runs") == ["0.pt", "1.pt"]
+    bucket.delete_object(Bucket=BUCKET, Key="kd/runs/1.pt")
+    assert not store.has("runs/1.pt")
+    assert not store.get("runs/1.pt", target)
+    assert store.names("runs") == ["0.pt"]
+
+
+def test_a_file_that_is_deleted_while_it_is_read_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = SharedStore("memory://bucket/kd")
+    monkeypatch.setattr(type(fsspec.filesystem("memory")), "exists", lambda *_, **__: True)
+    assert not store.get("gone.pt", tmp_path / "gone.pt")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_artifacts_of_one_home_are_found_from_another(

@@ -33,6 +33,7 @@ class TcpServer:
     folder: Path
     settings: tuple[str, ...] = ()
     variables: tuple[str, ...] = ()
+    addresses: str = "127.0.0.1"
     port: int = field(default_factory=_free_port)
     process: psutil.Process | None = None
 
@@ -64,12 +65,12 @@ class TcpServer:
         return f"postgresql+psycopg2://me@127.0.0.1:{self.port}/kd?connect_timeout=5"
 
     def start(self) -> None:
-        """Start it, and wait until it takes connections."""
+        """Start it, and wait until it takes connections; ``AssertionError`` with its log where it ends at once."""
         options = [
             "-p",
             str(self.port),
             "-c",
-            "listen_addresses=127.0.0.1",
+            f"listen_addresses={self.addresses}",
             "-c",
             "unix_socket_directories=",
             *self.settings,
@@ -77,14 +78,23 @@ class TcpServer:
         script = 'log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
         program = ["env", *self.variables, self.account.program("postgres"), "-D", str(self.folder), *options]
         started = self.account.run(["/bin/sh", "-c", script, "sh", str(self.folder / "log"), *program])
-        self.process = psutil.Process(int(started.stdout))
+        pid = int(started.stdout)
+        self.process = psutil.Process(pid) if psutil.pid_exists(pid) else None
         deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and self.process is not None and runs(self.process):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 if (self.folder / "postmaster.pid").read_text().split()[-1] == "ready":
                     return
             time.sleep(0.05)
         raise AssertionError((self.folder / "log").read_text())
+
+    def listen_on(self, address: str, network: str) -> None:
+        """Take connections at another address of this machine too, from a network."""
+        with (self.folder / "pg_hba.conf").open("a") as file:
+            file.write(f"host all all {network} trust\n")
+        self.stop()
+        self.addresses += f",{address}"
+        self.start()
 
     def stop(self, how: int = signal.SIGINT) -> None:
         """Stop it: fast (SIGINT), at once (SIGQUIT), or as a crash (SIGKILL)."""

@@ -199,8 +199,8 @@ def test_the_optuna_study_is_deleted_while_it_is_drawn(short: Callable[..., Shor
     """A projection never ends a study, and is drawn anew."""
     import optuna
 
-    # Between two drawings lie ten times the seconds that one takes.
-    study = short(storage=server.url, runs=100, environment={"SHORT_SECONDS": "0.6"})
+    # Between two drawings lie ten times the seconds that one takes: the search goes on slowly until both are deleted.
+    study = short("time.sleep(0 if (MARKS / 'both').exists() else 2)", storage=server.url, runs=100)
     launcher = study.start()
     deleted = 0
     while launcher.poll() is None and deleted < 2:
@@ -211,8 +211,9 @@ def test_the_optuna_study_is_deleted_while_it_is_drawn(short: Callable[..., Shor
                 for summary in storage.get_all_studies():
                     storage.delete_study(summary._study_id)
                     deleted += 1
-    check(study, launcher, launches=0)
+    (study.folder / "both").touch()
     assert deleted > 1
+    check(study, launcher, launches=0)
     assert study.query("SELECT 1 FROM public.studies")
     (told,) = study.query("SELECT count(*) FROM public.trials WHERE state IN ('PRUNED', 'COMPLETE')")
     assert (told,) == tuple(study.query("SELECT count(*) FROM kdsearch.configuration"))

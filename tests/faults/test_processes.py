@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 from support import wait_for
 
@@ -109,9 +110,10 @@ def test_interrupted(short: Callable[..., Short], signals: str) -> None:
 
 def test_interrupted_before_anything_has_begun(short: Callable[..., Short]) -> None:
     study = short()
-    for delay in (0.3, 0.6, 0.9, 1.2, 1.6):
+    for used in (0.15, 0.3, 0.45, 0.6, 0.8):  # seconds of CPU; before, it is Python itself that is interrupted
         launcher = study.start()
-        time.sleep(delay)
+        process = psutil.Process(launcher.pid)
+        wait_for(lambda: process.cpu_times().user >= used, what="its first imports")  # noqa: B023
         launcher.send_signal(signal.SIGINT)
         output, _ = launcher.communicate(timeout=60)
         assert "Traceback" not in output

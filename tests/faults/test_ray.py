@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from network import HERE, THERE, machine
 from ray_nodes import Nodes, ray_nodes
 from support import wait_for
 
@@ -157,6 +159,29 @@ def test_a_node_does_not_reach_the_database_for_a_minute(study: Short, nodes: No
     time.sleep(60)
     cable.whole.set()
     check(study, launcher, launches=0)
+
+
+@pytest.mark.parametrize("cut", ["the database", "everything"])
+def test_a_machine_does_not_reach(short: Callable[..., Short], server: TcpServer, tmp_path: Path, cut: str) -> None:
+    """Node 2 has a network of its own: for a minute all answers of the database are lost, or it is alone."""
+    environment = {"SHORT_MARKS": str(tmp_path / "study"), "KDSEARCH_LEASE_SECONDS": str(LEASE_SECONDS)}
+    with machine() as other:
+        server.listen_on(HERE, f"{HERE}/24")
+        near = server.url.replace("@127.0.0.1", f"@{HERE}")
+        study = short(runs=80, storage=near, environment={"SHORT_SECONDS": "0.4"})
+        with ray_nodes(tmp_path / "nodes", "node1", environment=environment, ip=HERE) as nodes:
+            start = ["start", "--block", "--address", nodes.address, "--node-ip-address", THERE, "--num-cpus", "2"]
+            command = [sys.executable, "-m", "ray.scripts.scripts", *start, "--node-name", "node2"]
+            node = other.start(command, {**nodes.variables("node2"), "KDSEARCH_STORAGE": near})
+            try:
+                launcher = launched(study, nodes)
+                with other.cut_off(server.port if cut == "the database" else None):
+                    time.sleep(60)
+                check(study, launcher, launches=0)
+                assert study.count("attempt > 1"), "others took what the node held"
+            finally:
+                node.terminate()
+                node.wait(30)
 
 
 def test_ctrl_c_hands_back_the_runs_of_all_nodes(study: Short, nodes: Nodes) -> None:

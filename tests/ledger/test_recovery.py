@@ -149,6 +149,18 @@ def test_without_one_the_limit_follows_the_runs_so_far(
         assert "kd.Study(run_timeout=...)" in str(run(ledger, study_id, held.seed).error)
 
 
+def test_the_shortest_limit_is_half_an_hour_and_the_error_says_so(ledger: Ledger, study_id: int) -> None:
+    queue(ledger, study_id, 4)
+    finish(ledger, ledger.claim(study_id, "w", 3))
+    (held,) = ledger.claim(study_id, "hung")
+    execute(
+        ledger,
+        f"UPDATE kdsearch.run SET started_at = clock_timestamp() - interval '1 hour' WHERE id = {held.run_id}",
+    )
+    ledger.expire(study_id, Holders(alive=["hung"]))
+    assert str(run(ledger, study_id, held.seed).error).startswith("the run ran for more than 1,800 s")
+
+
 def test_an_overdue_run_fails_after_three(ledger: Ledger) -> None:
     record, _ = ledger.open_study(declaration(toy_study(run_timeout=60)))
     queue(ledger, record.id, 1)

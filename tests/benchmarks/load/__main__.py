@@ -38,9 +38,10 @@ def main() -> None:
     workers.add_argument("--tcp", action="store_true", help="a server over TCP in place of the embedded one")
     workers.add_argument("--workers", type=int, default=200)
     workers.add_argument("--length", type=float, default=1.0, help="seconds of a run")
-    workers.add_argument("--connections", type=int, help="default: one a worker")
+    workers.add_argument("--connections", type=int, help="of the simulated workers; default: one each")
     workers.add_argument("--seconds", type=float, default=60.0, help="measured, after the warm-up")
     workers.add_argument("--warm-up", type=float, default=5.0)
+    workers.add_argument("--whole", type=int, default=4, help="workers that are processes with a ledger of their own")
     optuna = kinds.add_parser("optuna", help="plain trials, for comparison")
     optuna.set_defaults(measure=_optuna)
     optuna.add_argument("--trials", type=int, default=1_000)
@@ -77,10 +78,12 @@ def _workers(arguments: argparse.Namespace) -> None:
     from tests.benchmarks.load import filling, workers
 
     connections = arguments.connections or arguments.workers
-    load = workers.Load(arguments.workers, arguments.length, connections, arguments.seconds, arguments.warm_up)
+    load = workers.Load(
+        arguments.workers, arguments.length, connections, arguments.seconds, arguments.warm_up, arguments.whole
+    )
     with home() as folder, tcp_server(folder, connections) if arguments.tcp else contextlib.nullcontext():
         ledger = Ledger.connect()
-        queued = int(2 * load.workers * (1 + (load.seconds + load.warm_up) / load.length))
+        queued = int(2 * (load.workers + load.whole) * (1 + (load.seconds + load.warm_up) / load.length))
         study_id = filling.fill(ledger, arguments.configurations, arguments.runs, queued=queued)
         before = filling.size_of(ledger)
         ledger.database.dispose()

@@ -13,7 +13,7 @@ from scipy.special import gamma, kv
 from scipy.stats import multivariate_normal
 
 from kdsearch.search.gp.mixed_model import Runs, reduce
-from kdsearch.search.gp.model import FOLD_RHOS, RHOS, Models, Shares, squashed
+from kdsearch.search.gp.model import FOLD_RHOS, RHOS, Models, Shares, spread, squashed
 from kdsearch.search.gp.posterior import MEAN_VARIANCE, Hyperparameters, Posterior, fit, matern, objective
 from kdsearch.search.gp.priors import REPORTING_PRIOR, SEARCH_PRIOR, Prior
 
@@ -304,3 +304,11 @@ def test_the_prior_of_a_common_share_is_a_distribution_over_shares(prior: Shares
     assert shares[-1] < 1
     assert min(probabilities) > 0
     assert sum(probabilities) == pytest.approx(1)
+
+
+def test_values_that_differ_by_rounding_have_the_spread_one() -> None:
+    assert spread(np.array([1.0, 3.0])) == 1.0
+    assert spread(np.array([0.0, 4.0])) == 2.0
+    assert spread(np.array([0.0, 1e-14])) == 1.0, "beside values of the size of 1"
+    assert spread(np.array([1e6, 1e6 + 1e-9])) == 1.0
+    assert spread(np.array([1e-5, 3e-5])) == pytest.approx(1e-5)

@@ -392,10 +392,10 @@ def test_second_seeds_are_for_the_best_of_each_fold() -> None:
 
 def test_what_stands_for_failed_runs_is_the_worst_of_their_fold() -> None:
     tried = in_folds([0.0, 0.5, 0.2, 0.4, 0.3] * 8, seeds=1, noise=0.0)
-    tried.append(Configuration({"x": 0.5, "y": 0.5}, failed=frozenset({1})))
+    tried.append(Configuration({"x": 0.5, "y": 0.5}, failed=frozenset({6})))
     (stand_in,) = imputed(tried, frozenset({40}), 5)[40].objectives.values()
     assert stand_in == pytest.approx(3.0, abs=0.5), "as bad as any configuration is, in the fold in which runs gain 3"
-    assert imputed(tried, frozenset({40}))[40].objectives == {1: pytest.approx(-2.8)}
+    assert imputed(tried, frozenset({40}))[40].objectives == {6: pytest.approx(-2.8)}
     assert all(isinstance(pick, New | Further) for pick in AdaptivePolicy(SPACE, 0, folds=5).choose(tried, 3))
 
 

@@ -79,6 +79,9 @@ def test_what_cannot_be_is_said_when_it_is_declared(tmp_path: Path) -> None:
         images(tmp_path, teacher_only=1)
     with pytest.raises(DataError, match=r"teacher_only=\d+: that is \d+ images of class 0|there are \d+ such images"):
         images(tmp_path, teacher_only=10_000_000).parts()
+    for option in ({"micro_batch": 8}, {"activation_checkpointing": True}, {"precision": "bfloat16"}):
+        with pytest.raises(StudyFileError, match="MAXL trains in float32 on whole batches"):
+            MetaAuxiliary(images(tmp_path, teacher_only=None), student=STUDENT, **{**USUAL, **option})  # type: ignore[arg-type]
     for kind in (MutualLearning, MetaAuxiliary):
         with pytest.raises(StudyFileError, match=f"teacher_only=50: {kind.__name__} trains no teacher on its data"):
             kind(images(tmp_path), student=STUDENT, **USUAL)  # type: ignore[arg-type]

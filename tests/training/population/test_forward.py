@@ -348,6 +348,27 @@ def test_a_network_at_fault_itself_is_named() -> None:
     assert sentence.startswith("the network's own forward (Function): vmap fails with: output with shape")
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("It is wrong. Use another.", "It is wrong"),
+        ("It is wrong\nUse another.", "It is wrong"),
+        ("vmap: has no rule for 1.5 of them! More.", "has no rule for 1.5 of them!"),
+    ],
+)
+def test_of_what_torch_says_the_first_sentence_is_repeated(message: str, expected: str) -> None:
+    def fails(x: Tensor) -> Tensor:
+        if torch._C._functorch.is_batchedtensor(x):
+            raise RuntimeError(message)
+        return x
+
+    build: Build = lambda: Function(fails)  # noqa: E731
+    _, views, buffers = stack(members(build, 2))
+    sentence = check(build(), views, buffers, ROWS)
+    assert sentence is not None
+    assert f"vmap fails with: {expected};" in sentence
+
+
 def test_attention_is_refused_where_its_fast_path_of_evaluation_loses_gradients() -> None:
     _, views, buffers = stack(members(attention, 2))
     sentence = check(attention().eval(), views, buffers, draw(2, 5, 6, 4))
