@@ -69,8 +69,8 @@ _CLAIM = sa.text(
                OR EXISTS (SELECT 1 FROM kdsearch.run t WHERE t.id = r.needs AND t.state = 'done'))
           AND NOT r.id = ANY(CAST(:passed_over AS bigint[]))
           AND NOT (SELECT stop_requested FROM kdsearch.study WHERE id = :study)
-          AND NOT EXISTS (SELECT 1 FROM kdsearch.run h
-                          WHERE h.study_id = :study AND h.state = 'leased' AND h.token = :token)
+          AND NOT (:again AND EXISTS (SELECT 1 FROM kdsearch.run h
+                                      WHERE h.study_id = :study AND h.state = 'leased' AND h.token = :token))
         ORDER BY r.priority, r.id
         LIMIT :limit
         FOR UPDATE OF r SKIP LOCKED
@@ -87,7 +87,8 @@ _CLAIM = sa.text(
     ), held AS (
         SELECT * FROM claimed
         UNION ALL  -- as they were before this statement: those of an answer that was lost
-        SELECT * FROM kdsearch.run r WHERE r.study_id = :study AND r.state = 'leased' AND r.token = :token
+        SELECT * FROM kdsearch.run r
+        WHERE :again AND r.study_id = :study AND r.state = 'leased' AND r.token = :token
     )
     SELECT r.id AS run_id, r.token, r.attempt, c.kind, c.name, c.params, r.pool, r.seed, r.keep_weights, r.needs,
            t.artifact AS teacher_artifact, r.partition, r.fold, r.failures
@@ -108,14 +109,18 @@ def claim(
     seconds: float,
     passed_over: Sequence[int] = (),
     joins: bool = False,
+    *,
+    again: bool = False,
 ) -> list[Lease]:
     """Lease up to ``limit`` queued runs whose teacher is there, but none of ``passed_over``.
 
     A run that has failed before is leased alone, and not at all with ``joins``, where others train already.
-    Repeated with the same token, after a commit whose answer was lost, it finds the same runs and takes no more.
+    ``again``: the token was sent before, and the answer was lost: it finds the same runs and takes no more. A new token
+    is not looked for: that would read all runs of the queue.
     """
     values = {"study": study_id, "token": token, "worker": worker, "limit": limit, "seconds": seconds}
-    rows = connection.execute(_CLAIM, {**values, "passed_over": list(passed_over), "joins": joins}).mappings()
+    options = {"passed_over": list(passed_over), "joins": joins, "again": again}
+    rows = connection.execute(_CLAIM, {**values, **options}).mappings()
     return [_lease(row) for row in rows]
 
 

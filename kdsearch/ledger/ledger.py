@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import uuid
 from collections.abc import Callable, Sequence
 from functools import wraps
@@ -93,7 +94,6 @@ class Ledger:
 
     fail = _in_transaction(leases.fail)
     release = _in_transaction(leases.release)
-    _claim = _in_statement(leases.claim)
     _renew = _in_transaction(leases.renew)
 
     retry_failed = _in_transaction(recovery.retry_failed)
@@ -133,7 +133,13 @@ class Ledger:
     ) -> list[Lease]:
         """Lease up to ``limit`` runs, but none of ``passed_over``; ``joins``: they train beside others."""
         token = uuid.uuid4()  # made outside the transaction: repeated, it finds the runs that it has leased already
-        return self._claim(study_id, token, worker, limit, self.lease_seconds, passed_over, joins)
+        tries = itertools.count()
+
+        def work(connection: Connection) -> list[Lease]:
+            given = (study_id, token, worker, limit, self.lease_seconds, passed_over, joins)
+            return leases.claim(connection, *given, again=next(tries) > 0)
+
+        return self.database.transaction(work, single=True)
 
     def renew(self, study_id: int, held: Sequence[Lease]) -> tuple[set[int], bool]:
         """Renew leases; returns the ids still held, and whether somebody asked the study to stop."""

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from functools import partial
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -63,9 +64,28 @@ def test_a_claim_repeated_after_a_lost_answer_finds_the_same_runs(ledger: Ledger
     queue(ledger, study_id, 5)
     claim = partial(leases.claim, study_id=study_id, token=uuid.uuid4(), worker="w", limit=2, seconds=30)
     first = ledger.database.transaction(claim)
-    again = ledger.database.transaction(claim)
+    again = ledger.database.transaction(partial(claim, again=True))
     assert [lease.run_id for lease in again] == [lease.run_id for lease in first]
     assert list(states(ledger, study_id).values()).count("leased") == 2
+
+
+def test_a_claim_whose_answer_is_lost_on_the_way_takes_no_more(
+    ledger: Ledger, study_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue(ledger, study_id, 5)
+    real, lost = leases.claim, list[Lease]()
+
+    def cut(*given: Any, **options: Any) -> list[Lease]:
+        found = real(*given, **options)
+        if not lost:
+            lost.extend(found)
+            raise sa.exc.OperationalError("claim", {}, Exception("the server closed the connection"))
+        return found
+
+    monkeypatch.setattr(leases, "claim", cut)
+    assert ledger.claim(study_id, "w", limit=2) == lost
+    assert list(states(ledger, study_id).values()).count("leased") == 2
+    assert len(ledger.claim(study_id, "w", limit=2)) == 2, "the next one is another claim"
 
 
 def test_results_are_stored_once(ledger: Ledger, study_id: int) -> None:
