@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from io import StringIO
 from operator import attrgetter
@@ -15,6 +15,7 @@ import numpy as np
 
 from kdsearch.ledger.data_line import data_line
 from kdsearch.ledger.records import RunRecord, StudyResults
+from kdsearch.ledger.run_rows import collected_later
 from kdsearch.report.formats.csv_format import cell_text
 from kdsearch.report.selection import select
 from kdsearch.texts import literal_json
@@ -35,13 +36,14 @@ def runs_csv(results: StudyResults) -> str:
     of a spreadsheet does stands behind an apostrophe.
     """
     rows, names = list[list[str]](), list[str]()
-    for record in _records(results):
-        texts = list(map(_text, record.values()))
-        if list(record) != names:  # most runs have the columns of the one before, in their order
-            names = list(dict.fromkeys([*names, *record]))
-            by_name = dict(zip(record, texts, strict=True))
-            texts = [by_name.get(name, "") for name in names]
-        rows.append(texts)
+    with collected_later():
+        for record in _records(results, _text):
+            texts = _texts(record.values())
+            if list(record) != names:  # most runs have the columns of the one before, in their order
+                names = list(dict.fromkeys([*names, *record]))
+                by_name = dict(zip(record, texts, strict=True))
+                texts = [by_name.get(name, "") for name in names]
+            rows.append(texts)
     names = names or ["study", "data", "id"]
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -127,10 +129,20 @@ def _padded(rows: Sequence[Sequence[float]], filler: float) -> np.ndarray[Any, n
     return padded
 
 
-class _Flat:
-    """Makes each run of a study one flat record, its curve last; what several runs have in common is made once."""
+class _Cell(str):
+    """A text that is a cell already."""
 
-    def __init__(self, results: StudyResults) -> None:
+    __slots__ = ()
+
+
+class _Flat:
+    """Makes each run of a study one flat record, its curve last; what several runs have in common is made once.
+
+    ``text``: makes cells of what several runs have in common.
+    """
+
+    def __init__(self, results: StudyResults, text: Callable[[Any], str] | None = None) -> None:
+        self.common = (lambda value: _Cell(text(value))) if text is not None else (lambda value: value)
         self.hidden = select(results).searching
         self.results = results
         self.draws = results.study.version > 1
@@ -138,7 +150,7 @@ class _Flat:
         left_out = {"scores", "curve", "fold", *(("needs",) if self.draws else ())}
         self.fields = tuple(name for name in RunRecord.__dataclass_fields__ if name not in left_out)
         self.values = attrgetter(*self.fields)
-        self.study = {"study": results.study.name, "data": data_line(results.study)}
+        self.study = {"study": self.common(results.study.name), "data": self.common(data_line(results.study))}
         self.params: dict[int, dict[str, Any]] = {}
 
     def of(self, run: RunRecord) -> dict[str, Any]:
@@ -165,13 +177,27 @@ class _Flat:
         if configuration_id not in self.params:
             record = self.results.configurations.get(configuration_id)
             named = record.params if record else {}
-            self.params[configuration_id] = {f"param.{name}": value for name, value in named.items()}
+            self.params[configuration_id] = {f"param.{name}": self.common(value) for name, value in named.items()}
         return self.params[configuration_id]
 
 
-def _records(results: StudyResults) -> Iterator[dict[str, Any]]:
+def _records(results: StudyResults, text: Callable[[Any], str] | None = None) -> Iterator[dict[str, Any]]:
     """One record a run, in the order of ids."""
-    return map(_Flat(results).of, sorted(results.runs, key=lambda run: run.id))
+    return map(_Flat(results, text).of, sorted(results.runs, key=lambda run: run.id))
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    """Values as cells; most are of three types, and a call for each of them would be most of the time."""
+    return [
+        value
+        if (kind := type(value)) is _Cell
+        else repr(value)
+        if kind is float or kind is int
+        else ""
+        if value is None
+        else _text(value)
+        for value in values
+    ]
 
 
 def _text(value: Any) -> str:
