@@ -16,6 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from typing_extensions import override
 
 from kdsearch.dashboard.figures import begin, publish_all
+from kdsearch.dashboard.first_trials import FirstTrials
 from kdsearch.dashboard.guard import LOOPBACK, Guard
 from kdsearch.engines.optuna_mirror import optuna_storage
 from kdsearch.errors import KdsearchError
@@ -58,7 +59,9 @@ def serve(ledger: Ledger, *, port: int, folder: Path = Path("dashboards"), host:
     if not re.fullmatch(r"[A-Za-z0-9._~-]{8,}", token):
         raise KdsearchError(f"{TOKEN}: expected at least 8 letters, digits or characters of ._~-, for an address")
     own = host in LOOPBACK
-    app = Guard(wsgi(optuna_storage(ledger.database)), token=token, port=port, hosts=LOOPBACK if own else None)
+    app = Guard(
+        wsgi(optuna_storage(ledger.database, FirstTrials)), token=token, port=port, hosts=LOOPBACK if own else None
+    )
     try:
         server = make_server(host, port, app, _ThreadedV6 if ":" in host else _Threaded, _Quiet)
     except OSError as error:

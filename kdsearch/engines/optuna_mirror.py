@@ -325,7 +325,7 @@ def rebuild(database: Database, name: str) -> None:
         optuna.delete_study(study_name=name, storage=storage)
 
 
-def optuna_storage(database: Database) -> RDBStorage:
+def optuna_storage(database: Database, kind: type[RDBStorage] = RDBStorage) -> RDBStorage:
     """Optuna's storage on the ledger's database (its tables live in the schema ``public``)."""
     dialect = database.engine.dialect
     arguments, options = dialect.create_connect_args(database.url)
@@ -338,7 +338,7 @@ def optuna_storage(database: Database) -> RDBStorage:
         connection.commit()
         return connection
 
-    return RDBStorage(
+    return kind(
         database.rendered_url(hide_password=False),
         engine_kwargs={"pool_size": 1, "max_overflow": 1, "pool_pre_ping": True, "creator": connect},
     )
