@@ -7,10 +7,12 @@ it would be printed and forgotten.
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 
@@ -75,11 +77,17 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 def _put_off(number: int) -> None:
     """Send the signal once more in a moment."""
     global _arming
-    # To the main thread, which may wait by then: a signal to another one would not wake it.
-    again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (threading.main_thread().ident, number))
-    again.daemon = True
     _arming = True
     try:
-        again.start()
+        # Not by threading.Thread: its start waits for a lock, which the code that was interrupted may hold.
+        _thread.start_new_thread(_send, (number,))
     finally:
         _arming = False
+
+
+def _send(number: int) -> None:
+    """To the main thread, which may wait by then: a signal to another one would not wake it."""
+    time.sleep(_AGAIN_SECONDS)
+    main = threading.main_thread().ident
+    if main is not None:
+        signal.pthread_kill(main, number)
