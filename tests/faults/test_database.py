@@ -200,7 +200,7 @@ def test_the_optuna_study_is_deleted_while_it_is_drawn(short: Callable[..., Shor
     import optuna
 
     # Between two drawings lie ten times the seconds that one takes: the search goes on slowly until both are deleted.
-    study = short("time.sleep(0 if (MARKS / 'both').exists() else 2)", storage=server.url, runs=100)
+    study = short("time.sleep(0 if (MARKS / 'both').exists() else 5)", storage=server.url, runs=100)
     launcher = study.start()
     deleted = 0
     while launcher.poll() is None and deleted < 2:
