@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections.abc import Container
 from typing import Any
@@ -26,8 +25,8 @@ _NOT_SAID: Any = object()
 class FirstTrials(RDBStorage):
     """Gives a page the first ``FIRST`` trials of a large study while all of them are read, and what was read last then.
 
-    The page asks again every few seconds and adds what it does not have: trials keep their order. Whoever says which
-    ``states`` are wanted, as Optuna itself does, gets all trials as they are now.
+    The page asks again every few seconds and adds what it does not have: trials keep their order. Whoever asks for
+    copies, or says which ``states`` are wanted, as Optuna itself does, gets all trials as they are now.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -40,13 +39,10 @@ class FirstTrials(RDBStorage):
     def get_all_trials(
         self, study_id: int, deepcopy: bool = True, states: Container[TrialState] | None = _NOT_SAID
     ) -> list[FrozenTrial]:
-        if states is not _NOT_SAID:
-            return super().get_all_trials(study_id, deepcopy, states)
-        if not self._is_large(study_id):
-            return super().get_all_trials(study_id, deepcopy)
+        if deepcopy or states is not _NOT_SAID or not self._is_large(study_id):
+            return super().get_all_trials(study_id, deepcopy, None if states is _NOT_SAID else states)
         self._begin(study_id)
-        trials = self._read.get(study_id) or self._first(study_id)
-        return copy.deepcopy(trials) if deepcopy else trials
+        return self._read.get(study_id) or self._first(study_id)
 
     @override
     def delete_study(self, study_id: int) -> None:

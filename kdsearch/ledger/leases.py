@@ -116,7 +116,7 @@ def claim(
 
     A run that has failed before is leased alone, and not at all with ``joins``, where others train already.
     ``again``: the token was sent before, and the answer was lost: it finds the same runs and takes no more. A new token
-    is not looked for: that would read all runs of the queue.
+    is not looked for: that may read all runs of the queue.
     """
     values = {"study": study_id, "token": token, "worker": worker, "limit": limit, "seconds": seconds}
     options = {"passed_over": list(passed_over), "joins": joins, "again": again}

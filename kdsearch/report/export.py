@@ -201,15 +201,14 @@ def _texts(values: Iterable[Any]) -> list[str]:
 
 
 def _text(value: Any) -> str:
-    """A value as a cell; that of a plain type, as nearly all are, by one look at its type."""
-    plain = _PLAIN.get(type(value))
-    if plain is not None:
-        return plain(value)
-    if isinstance(value, float):
-        return repr(value)
+    """A value as a cell."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _string(value)
     if isinstance(value, dict):
         return _json(value) if value else ""
-    return str(value) if isinstance(value, int) else cell_text(str(value))
+    return repr(value) if isinstance(value, float | int) else cell_text(str(value))
 
 
 def _string(value: str) -> str:
@@ -218,7 +217,6 @@ def _string(value: str) -> str:
 
 _SHORT = 100
 _cell = lru_cache(maxsize=10_000)(cell_text)
-_PLAIN: Mapping[type, Callable[[Any], str]] = {float: repr, int: repr, str: _string, type(None): lambda _: ""}
 _encode = json.JSONEncoder(allow_nan=False).encode
 
 

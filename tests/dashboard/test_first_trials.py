@@ -55,6 +55,7 @@ def test_optuna_itself_gets_all_trials(storage: FirstTrials) -> None:
     study = study_of(storage, 12)
     assert [trial.number for trial in study.get_trials(deepcopy=False)] == list(range(12))
     assert study.best_value == 0.0
+    assert len(storage.get_all_trials(study._study_id)) == 12, "as copies, of which it may delete what belongs to them"
 
 
 def test_a_study_that_is_deleted_meanwhile_is_not_there(storage: FirstTrials) -> None:

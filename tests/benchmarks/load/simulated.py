@@ -15,6 +15,8 @@ import psycopg2
 import psycopg2.extensions
 import psycopg2.extras
 
+from tests.benchmarks.load.statements import PING
+
 if TYPE_CHECKING:
     from tests.benchmarks.load.statements import Statement, Statements
     from tests.benchmarks.load.workers import Load, Times
@@ -111,8 +113,6 @@ async def _work(
 
 async def _timed(connection: Connection, statement: Statement, own: Mapping[str, Any]) -> tuple[list[Any], float]:
     """Rows and seconds of a statement, with the ping before it, from when the connection is free."""
-    from tests.benchmarks.load.statements import PING
-
     async with connection.turn:
         asked = time.perf_counter()
         await connection.ask(PING, {})
