@@ -1,4 +1,4 @@
-"""Another machine, as far as the network is concerned: a namespace with one cable to this one, which can be cut."""
+"""Another machine, as far as network and host name go: namespaces with one cable to here, which can be cut."""
 
 from __future__ import annotations
 
@@ -23,8 +23,10 @@ class Machine:
     name: str
 
     def start(self, command: Sequence[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        """Start a program on it."""
-        return subprocess.Popen(["ip", "netns", "exec", self.name, *command], env={**os.environ, **environment})
+        """Start a program on it, under a host name of its own: workers of one host know of each other who lives."""
+        named = ["unshare", "--uts", "sh", "-c", 'echo "$0" > /proc/sys/kernel/hostname && exec "$@"', self.name]
+        own = ["ip", "netns", "exec", self.name, *named, *command]
+        return subprocess.Popen(own, env={**os.environ, **environment})
 
     @contextmanager
     def cut_off(self, port: int | None = None) -> Iterator[None]:
