@@ -110,9 +110,9 @@ def event_line(event: EventRecord) -> str:
 def _note(progress: coordinator.Progress, left: Remaining) -> str:
     parts = []
     if progress.leader is not None:
-        name, _, summary = progress.leader
+        leader = progress.leader
         role = "winner" if progress.phase in ("confirm", "finished") else "leader"
-        parts.append(f"{role} {name}: {spread_out(summary.mean, summary.sd)} (n={summary.n}, objective)")
+        parts.append(f"{role} {leader.name}: {spread_out(leader.mean, leader.raw_sd)} (n={leader.n}, objective)")
     if left.seconds is not None and progress.phase != "finished":
         parts.append(f"about {duration(left.seconds)} left")
     failed = progress.counts.get("failed", 0)

@@ -13,12 +13,12 @@ from kdsearch.engines.queue_depth import QueueDepth
 from kdsearch.engines.worker_names import known_of
 from kdsearch.interrupts import raise_lost
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.overview import LARGE
 from kdsearch.ledger.queries import Memory, SearchState
-from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.records import LeaderRecord, StudyRecord
+from kdsearch.search.leader import leader_now
 from kdsearch.search.planner import StudyPlanner
-from kdsearch.search.ranking import standings
 from kdsearch.statistics.float_errors import usual_float_errors
-from kdsearch.statistics.summaries import Summary, summarize
 from kdsearch.study.declaration import Study
 
 TICK_SECONDS = 0.25
@@ -29,17 +29,14 @@ _LEADER_SECONDS = 0.0
 _PAUSE_SHARE = 10.0
 _LAST_MIRRORS = 10
 
-Leader = tuple[str, float, Summary]
-"""Name, posterior mean and summary of a configuration."""
-
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a study is. ``leader``: name, posterior mean and summary of the best configuration so far."""
+    """How far a study is. ``leader``: the best configuration so far."""
 
     phase: str
     counts: Mapping[str, int]
-    leader: Leader | None
+    leader: LeaderRecord | None
     state: SearchState
 
     @property
@@ -109,10 +106,11 @@ class Coordinator:
         self._after = after
         self.memory = Memory()
         self._state: SearchState | None = None
-        self._leader: tuple[tuple[int, int | None], Leader | None] = (
+        self._leader: tuple[tuple[int, int | None], LeaderRecord | None] = (
             (0, None),
             None,
         )  # as of how many runs, which winner
+        self._noted: LeaderRecord | None = None
         self._leading = BackgroundTask("leader", _LEADER_SECONDS)
         self.mirroring = BackgroundTask("mirror", _MIRROR_SECONDS)
         self._mirror_fault = ""
@@ -189,7 +187,7 @@ class Coordinator:
         known = ended, state.study.winner_id
 
         def find() -> None:
-            self._leader = known, leader(state)
+            self._leader = known, leader_now(state)
 
         if known != self._leader[0]:
             if state.study.winner_id is None:
@@ -197,7 +195,15 @@ class Coordinator:
             else:
                 self._leading.wait()
                 find()
-        return Progress(phase=state.study.phase, counts=dict(counts), leader=self._leader[1], state=state)
+        found = self._leader[1]
+        self._note(found, state)
+        return Progress(phase=state.study.phase, counts=dict(counts), leader=found, state=state)
+
+    def _note(self, found: LeaderRecord | None, state: SearchState) -> None:
+        """Keep what leads a large study for those who ask, and read none of its runs."""
+        if found is not None and found != self._noted and found.ended >= LARGE and state.study.winner_id is None:
+            self.ledger.note_leader(self.record.id, found)
+            self._noted = found
 
     def _mirror_now(self) -> bool:
         """One pass of the mirror. It is a picture of the ledger and can be drawn anew: it never ends a study."""
@@ -209,12 +215,3 @@ class Coordinator:
             self.mirror.forget()
             return False
         return True
-
-
-def leader(state: SearchState) -> Leader | None:
-    """Name, posterior mean and summary of the best configuration with two seeds or more, from objectives alone."""
-    rows = [row for row in standings(state.study, state.configurations, state.runs) if row.n > 1]
-    if not rows:
-        return None
-    best = next((row for row in rows if row.id == state.study.winner_id), rows[0])
-    return best.configuration.name, best.estimate, summarize(best.objectives)

@@ -76,6 +76,7 @@ class Ledger:
     change_settings = _in_transaction(studies.change_settings)
     request_stop = _in_transaction(studies.request_stop)
     note_other_code = _in_transaction(studies.note_other_code)
+    note_leader = _in_transaction(studies.note_leader)
     log_event = _in_transaction(studies.log_event)
 
     studies = _in_transaction(queries.all_studies)

@@ -12,7 +12,7 @@ from kdsearch.errors import LedgerError
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.schema import SCHEMA
 
-HEAD = "0003"
+HEAD = "0004"
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 

@@ -10,11 +10,28 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from kdsearch.ledger import queries, schema
-from kdsearch.ledger.records import ConfigurationRecord, EventRecord, Kind, Pool, RunRecord, State, StudyRecord
+from kdsearch.ledger.records import (
+    ENDED,
+    ConfigurationRecord,
+    EventRecord,
+    Kind,
+    LeaderRecord,
+    Pool,
+    RunRecord,
+    State,
+    StudyRecord,
+)
 from kdsearch.ledger.run_rows import collected_later, fetch, read_runs
 
 LATEST = 4_000
 """Runs that ended last, of which time and seconds are read: they tell the pace."""
+
+
+LARGE = 2_000
+"""Search runs from which on a launcher keeps what leads; below that, whoever asks finds it in a second."""
+
+BEHIND = 0.01
+"""What was kept serves until so large a share of the search runs has ended since."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +69,9 @@ class Overview:
 
     ``others``: the runs of the other pools, without curves. ``latest``: pool, time (seconds since 1970) and seconds of
     the runs that ended last, the last one first, at most ``LATEST``.
+
+    Where what ``leader`` says was found a short while ago, ``samples`` are empty, and ``configurations`` those that
+    the search did not propose.
     """
 
     study: StudyRecord
@@ -61,6 +81,12 @@ class Overview:
     samples: Mapping[str | None, Mapping[int, Sample]]
     others: tuple[RunRecord, ...]
     latest: tuple[tuple[Pool, float, float], ...]
+    leader: LeaderRecord | None = None
+
+    @property
+    def ended(self) -> int:
+        """Runs with a value of the search for the winner."""
+        return _ended(self.tallies)
 
 
 def overview(connection: Connection, study_id: int, kinds: Sequence[str] = ()) -> Overview:
@@ -70,15 +96,33 @@ def overview(connection: Connection, study_id: int, kinds: Sequence[str] = ()) -
     others = read_runs(connection, sa.and_(run.study_id == study_id, run.pool != "search"), curves=False)
     given = {"study": study_id, "latest": LATEST}
     latest = connection.execute(_LATEST, given).all()
+    study = queries.study_by_id(connection, study_id)
+    tallies = tuple(Tally(*row) for row in connection.execute(_TALLIES, given))
+    leader = _kept(study, tallies)
+    among = None if leader is None else schema.configuration.c.kind != "searched"
     return Overview(
-        study=queries.study_by_id(connection, study_id),
-        configurations=queries.configurations(connection, study_id),
+        study=study,
+        configurations=queries.configurations(connection, study_id, among=among),
         events=tuple(queries.events_after(connection, study_id, 0, kinds=kinds)),
-        tallies=tuple(Tally(*row) for row in connection.execute(_TALLIES, given)),
-        samples=_samples(connection, study_id),
+        tallies=tallies,
+        samples=_samples(connection, study_id) if leader is None else {},
         others=others,
         latest=tuple((pool, at.timestamp(), seconds) for pool, at, seconds in latest),
+        leader=leader,
     )
+
+
+def _kept(study: StudyRecord, tallies: Sequence[Tally]) -> LeaderRecord | None:
+    """What a launcher found to lead, where that still serves: it counts runs of any code, a report those of one."""
+    found, ended = study.leader, _ended(tallies)
+    if found is None or study.winner_id is not None or len({row.code for row in tallies if row.state in ENDED}) != 1:
+        return None
+    return found if ended >= LARGE and 0 <= ended - found.ended <= BEHIND * ended else None
+
+
+def _ended(tallies: Sequence[Tally]) -> int:
+    own = [row for row in tallies if row.pool == "search" and row.kind == "searched" and row.state in ENDED]
+    return sum(row.runs for row in own)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from kdsearch.ledger.records import (
     ENDED,
     ConfigurationRecord,
     EventRecord,
+    LeaderRecord,
     Pool,
     RunRecord,
     SearchRun,
@@ -246,7 +247,10 @@ def deleted(study_id: int) -> StudyDeleted:
 def _study(row: RowMapping) -> StudyRecord:
     values = {name: value for name, value in row.items() if name in _STUDY_FIELDS}
     settings = StudySettings.from_json(row["settings"], f"the study {row['name']}")
-    return StudyRecord(**{**values, "finalist_ids": tuple(values["finalist_ids"]), "settings": settings})
+    leader = None if row["leader"] is None else LeaderRecord.from_json(row["leader"])
+    return StudyRecord(
+        **{**values, "finalist_ids": tuple(values["finalist_ids"]), "settings": settings, "leader": leader}
+    )
 
 
 def configurations(

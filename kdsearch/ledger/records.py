@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -87,12 +88,49 @@ class EventRecord:
 
 
 @dataclass(frozen=True)
+class LeaderRecord:
+    """The configuration that leads a search, when ``ended`` of its runs had a value.
+
+    ``estimate`` and ``sd``: its posterior, ``nan`` where that is not known; ``mean`` and ``raw_sd`` of its ``n`` runs.
+    ``ranked`` configurations have two runs or more, and ``out`` of them are out; ``modelled`` of the ``known`` that
+    have results are in the model. ``digits``: decimals of the metric.
+    """
+
+    ended: int
+    id: int
+    name: str
+    n: int
+    mean: float
+    raw_sd: float
+    estimate: float
+    sd: float
+    ranked: int
+    out: int
+    modelled: int
+    known: int
+    digits: int
+
+    def to_json(self) -> dict[str, Any]:
+        """What the ledger stores; JSON has no ``nan``."""
+        return {name: None if value != value else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> LeaderRecord | None:
+        """Read what ``to_json`` wrote; ``None`` where that was another version of this program."""
+        if set(stored) != set(cls.__dataclass_fields__):
+            return None
+        values: dict[str, Any] = {name: math.nan if value is None else value for name, value in stored.items()}
+        return cls(**values)
+
+
+@dataclass(frozen=True)
 class StudyRecord:
     """A study's row. ``identity`` never changes; its ``settings`` may.
 
     ``phase`` is ``teacher``, ``search``, ``confirm`` or ``finished``; ``winner_id``, ``ablation_id``,
     ``best_without_id`` and ``finalist_ids`` are set in the one transaction that ends the search. ``version``: of the
-    rules by which its runs draw folds, teachers and seeds (``kdsearch.draws``).
+    rules by which its runs draw folds, teachers and seeds (``kdsearch.draws``). ``leader``: of a large study, as of
+    the last time that its launcher looked.
     """
 
     id: int
@@ -114,6 +152,7 @@ class StudyRecord:
     uid: UUID | None = None
     version: int = 1
     best_without_id: int | None = None
+    leader: LeaderRecord | None = None
 
     @property
     def over(self) -> bool:

@@ -60,6 +60,8 @@ study = sa.Table(
     # 1: what was made, or is still made by a program from, before there were versions.
     sa.Column("version", sa.SmallInteger, nullable=False, server_default="1"),
     sa.Column("best_without_id", sa.BigInteger),
+    # What a large study's launcher found last, so that whoever asks need not read all runs: a cache.
+    sa.Column("leader", JSONB),
     sa.UniqueConstraint("id", "version"),
     sa.CheckConstraint(_one_of("phase", PHASES), name="phase"),
 )

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from kdsearch.draws import VERSION
 from kdsearch.errors import StudyMismatch
 from kdsearch.ledger import queries, schema
-from kdsearch.ledger.records import StudyRecord
+from kdsearch.ledger.records import LeaderRecord, StudyRecord
 from kdsearch.ledger.settings import StudySettings
 
 
@@ -127,6 +127,12 @@ def request_stop(connection: Connection, study_id: int, stop: bool = True) -> No
     """Ask all workers of a study to hand back their runs, or take that back."""
     table = schema.study
     connection.execute(table.update().where(table.c.id == study_id).values(stop_requested=stop))
+
+
+def note_leader(connection: Connection, study_id: int, leader: LeaderRecord) -> None:
+    """Keep what leads a study, for those who ask and have not read its runs."""
+    table = schema.study
+    connection.execute(table.update().where(table.c.id == study_id).values(leader=leader.to_json()))
 
 
 def log_event(

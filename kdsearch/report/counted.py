@@ -15,7 +15,7 @@ from kdsearch.ledger.records import ENDED
 from kdsearch.ledger.settings import Limits
 from kdsearch.report.notes import EVENTS, ended_of, progress_of
 from kdsearch.report.selection import UNKNOWN, Selection
-from kdsearch.report.status import WITHOUT, best_sentences, status_table, time_sentences
+from kdsearch.report.status import WITHOUT, best_sentences, leader_sentences, status_table, time_sentences
 from kdsearch.report.tables import Table
 from kdsearch.report.wording import decimals
 from kdsearch.search.policies.base import Configuration
@@ -51,12 +51,22 @@ def counted_status(found: Overview, *, working: bool = True) -> Table | None:
     if len(kinds) > 1 and study.phase == "search":
         notes.append(f"Ended: {progress_of(study, {kind: _runs(found, kind, ENDED.__contains__) for kind in kinds})}.")
     notes += ended_of(study, found.events, lambda kind: _runs(found, kind, lambda state: state != "cancelled"))
-    notes += best_sentences(_selection(found))
+    notes += _best_sentences(found)
     students = [row for row in found.tallies if row.pool != "teacher" and row.state in ENDED]
     timed = sum(row.timed for row in students)
     mean = sum(row.seconds for row in students) / timed if timed else None
     notes += time_sentences(study, mean, left, working=working, launched=True)
     return status_table(study, counts, notes)
+
+
+def _best_sentences(found: Overview) -> list[str]:
+    """Name the configuration that leads, by what the launcher found last where that was a short while ago."""
+    if found.leader is None:
+        return best_sentences(_selection(found))
+    sentences, before = leader_sentences(found.leader, _selection(found)), found.leader.ended
+    if before < found.ended:
+        sentences.append(f"As of {before:,} of these {found.ended:,} ended search runs.")
+    return sentences
 
 
 def _runs(found: Overview, kind: SearchKind, wanted: Callable[[str], bool]) -> int:

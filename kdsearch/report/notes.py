@@ -23,7 +23,6 @@ from kdsearch.report.tables import named
 from kdsearch.report.units import Units
 from kdsearch.report.wording import listed, plural
 from kdsearch.search.policies import subset
-from kdsearch.search.ranking import Standing
 from kdsearch.search.searches import SearchKind, shares_of
 from kdsearch.statistics import summarize
 
@@ -232,15 +231,14 @@ def ended_of(study: StudyRecord, events: Iterable[EventRecord], count_of: Callab
     return said
 
 
-def modelled_sentences(selection: Selection, standings: Sequence[Standing]) -> list[str]:
+def modelled_sentences(modelled: int, known: int) -> list[str]:
     """Say how many of the configurations with results the model leaves out; nothing where it leaves out none."""
-    known = sum(selection.configurations[id_].kind == "searched" for id_ in selection.searched())
-    if len(standings) >= known:
+    if modelled >= known:
         return []
     best = subset.MODELLED * 3 // 4  # as ``subset.modelled`` takes them
     return [
-        f"{len(standings):,} of {known:,} configurations with results are in the model and counted here: the best "
-        f"{best:,} and {len(standings) - best:,} others. The rest is neither ranked nor counted."
+        f"{modelled:,} of {known:,} configurations with results are in the model and counted here: the best "
+        f"{best:,} and {modelled - best:,} others. The rest is neither ranked nor counted."
     ]
 
 

@@ -10,16 +10,16 @@ from typing import get_args
 import numpy as np
 
 from kdsearch.ledger.data_line import data_line
-from kdsearch.ledger.records import ENDED, State, StudyRecord, StudyResults
+from kdsearch.ledger.records import ENDED, LeaderRecord, State, StudyRecord, StudyResults
 from kdsearch.report.captions import objective_name
 from kdsearch.report.notes import ended_sentences, modelled_sentences, search_progress
-from kdsearch.report.selection import Selection, search_runs, select
+from kdsearch.report.selection import Selection, samples, search_runs, select
 from kdsearch.report.tables import Column, Row, Table
 from kdsearch.report.wording import fixed, plural
 from kdsearch.search.budget import describe
+from kdsearch.search.leader import leader_of
 from kdsearch.search.remaining import Remaining, remaining
 from kdsearch.search.searches import shares_of
-from kdsearch.statistics import summarize
 
 STATES: tuple[State, ...] = get_args(State)
 WITHOUT = "without distillation"
@@ -74,31 +74,31 @@ def status_table(study: StudyRecord, counts: Mapping[tuple[str, str], int], note
 
 def best_sentences(selection: Selection) -> list[str]:
     """Name the configuration that leads, or the winner, with what the search believes of it."""
-    standings = selection.standings()
-    rows = [row for row in standings if row.n > 1]
     winner_id = selection.study.winner_id
-    # A winner that was chosen on one seed, where none had two, is the winner all the same.
-    shown = rows[:1] if winner_id is None else [row for row in standings if row.id == winner_id]
-    if not shown and winner_id is not None:
+    found = leader_of(selection.study, selection.standings(), samples(selection), selection.digits)
+    if found is not None:
+        return leader_sentences(found, selection)
+    if winner_id is not None:
         return [f"Winner: {selection.name(winner_id)}; none of its search runs is among those counted here."]
-    if not shown:
-        return ["No configuration has two search runs yet: none is ranked."]
-    best = shown[0]
-    summary = summarize(best.objectives)
-    words, digits = objective_name(selection), selection.digits
-    role = "Leading" if winner_id is None else "Winner"
-    sd = "" if best.n < 2 else f" ± {fixed(summary.sd, digits)}"
-    posterior_sd = "not known" if math.isnan(best.sd) else fixed(best.sd, digits)
+    return ["No configuration has two search runs yet: none is ranked."]
+
+
+def leader_sentences(found: LeaderRecord, selection: Selection) -> list[str]:
+    """Say what was found of the configuration that leads, or of the winner."""
+    won, digits = selection.study.winner_id is not None, found.digits
+    sd = "" if found.n < 2 else f" ± {fixed(found.raw_sd, digits)}"
+    posterior_sd = "not known" if math.isnan(found.sd) else fixed(found.sd, digits)
     sentence = (
-        f"{role}: {selection.name(best.id)}, search {words}, not a result: "
-        f"estimate {fixed(best.estimate, digits)} (posterior sd {posterior_sd}), "
-        f"raw {fixed(summary.mean, digits)}{sd}, n = {summary.n}."
+        f"{'Winner' if won else 'Leading'}: {found.name or f'#{found.id}'}, "
+        f"search {objective_name(selection)}, not a result: "
+        f"estimate {fixed(found.estimate, digits)} (posterior sd {posterior_sd}), "
+        f"raw {fixed(found.mean, digits)}{sd}, n = {found.n}."
     )
-    out = sum(row.out for row in rows)
-    sentence += f" Out: {out} of {plural(len(rows), 'configuration')} with two runs or more." if rows else ""
-    if winner_id is not None and best.n < 2 and selection.choice is not None and "rule" in selection.choice.data:
+    if found.ranked:
+        sentence += f" Out: {found.out} of {plural(found.ranked, 'configuration')} with two runs or more."
+    if won and found.n < 2 and selection.choice is not None and "rule" in selection.choice.data:
         sentence += f" Chosen by the {selection.choice.data['rule']}."
-    return [sentence, *modelled_sentences(selection, standings)]
+    return [sentence, *modelled_sentences(found.modelled, found.known)]
 
 
 def _extended(results: StudyResults) -> list[str]:

@@ -102,7 +102,7 @@ def test_neither_a_slow_mirror_nor_a_slow_leader_delays_a_tick(ledger: Ledger, m
     coordinator.mirroring.wait()
     coordinator.mirroring = BackgroundTask("mirror", 0.0)
     coordinator.mirror.sync = lambda: slow("mirror") or 0  # type: ignore[func-returns-value,method-assign]
-    monkeypatch.setattr(coordinators, "leader", lambda state: slow("leader"))
+    monkeypatch.setattr(coordinators, "leader_now", lambda state: slow("leader"))
     try:
         for _ in range(3):
             take(coordinator, 2)

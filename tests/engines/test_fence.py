@@ -9,7 +9,6 @@ import pytest
 from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
-from kdsearch.engines.coordinator import leader
 from kdsearch.engines.execution import workspace
 from kdsearch.engines.worker import Worker
 from kdsearch.ledger.leases import Lease, Outcome
@@ -17,6 +16,7 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.orders import NewConfiguration, NewRun
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.ledger.recovery import Holders
+from kdsearch.search.leader import leader_now
 from kdsearch.tasks import RunContext, RunRequest, RunResult
 
 ALONE = {"alpha": 0, "rate": 0.3}
@@ -87,13 +87,12 @@ def test_the_folder_of_a_run_that_is_stored_is_removed(ledger: Ledger, study: kd
 def test_nobody_leads_by_one_run(ledger: Ledger, study: kd.Study) -> None:
     record = opened(ledger, study, seeds=2)
     for objective in (0.9, 0.5):
-        assert leader(ledger.search_state(record.id)) is None
+        assert leader_now(ledger.search_state(record.id)) is None
         (lease,) = ledger.claim(record.id, "w")
         ledger.finish([Outcome(lease, "done", {"objective": objective})])
-    found = leader(ledger.search_state(record.id))
+    found = leader_now(ledger.search_state(record.id))
     assert found is not None
-    name, _, summary = found
-    assert (name, summary.n, summary.mean) == ("c0", 2, pytest.approx(0.7))
+    assert (found.name, found.n, found.mean) == ("c0", 2, pytest.approx(0.7))
 
 
 def test_a_run_keeps_its_folder_between_attempts_and_loses_it_when_it_fails_for_good(

@@ -1,9 +1,10 @@
 """``python -m tests.mutants --size 200``: how many of a random sample of small faults the tests of their room notice.
 
 Each is put into a copy of the working tree, never into the tree itself. A test that fails, or takes so long that it
-is ended, has noticed it. The nearest tests of a module judge first, without those that are slow; what they miss is
-judged by the whole folder of tests of its room. What survives is a test to write, unless no user could tell the
-difference.
+is ended ("too long", to be trusted on an idle machine alone), has noticed it. The nearest tests of a module judge
+first, without those that are slow; what they miss is judged by the whole folder of tests of its room. At the end the
+tests that noticed something run once without any fault: one that fails then has noticed nothing. What survives is a
+test to write, unless no user could tell the difference.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -22,8 +24,9 @@ from pathlib import Path
 from tests.mutants.rooms import LONG, modules, room_of, tests_of
 from tests.mutants.sample import Mutant, sample
 
-_NEAREST = ("-m", "not slow", "--timeout=60", *(f"--deselect=tests/{name}" for name in LONG))
-_WHOLE = ("-n", "2", "--dist", "loadscope", "--timeout=300")
+_NEAREST = ("-x", "-m", "not slow", "--timeout=60", *(f"--deselect=tests/{name}" for name in LONG))
+_WHOLE = ("-x", "-n", "2", "--dist", "loadscope", "--timeout=300")
+_CLEAN = ("-n", "2", "--dist", "loadscope", "--timeout=300")
 
 
 def main() -> None:
@@ -32,7 +35,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=200)
     parser.add_argument("--skip", type=int, default=0, help="of the sample, what an earlier run has judged")
-    parser.add_argument("--seconds", type=float, help="time limit of one mutant's tests, which are known to pass")
+    parser.add_argument("--seconds", type=float, default=300.0, help="time limit of one mutant's nearest tests")
     parser.add_argument("--under", default="", help="only modules whose path below kdsearch begins so")
     parser.add_argument("--nearest", action="store_true", help="judge by the nearest tests alone")
     given = parser.parse_args()
@@ -41,10 +44,11 @@ def main() -> None:
         os.chmod(folder, 0o711)  # as root, Postgres runs by another account
         copy = Path(folder, "copy")
         _copy_tree(copy)
-        survivors = _judge_all(copy, drawn, given.seconds)
+        found = _judge_all(copy, drawn, given.seconds)
         if not given.nearest:
-            survivors = _judge_by_room(copy, survivors)
-    _print_rates(drawn, survivors)
+            _judge_by_room(copy, found)
+        _retract(copy, found)
+    _print_rates(drawn, [mutant for mutant, by in found.items() if not by])
 
 
 def _copy_tree(copy: Path) -> None:
@@ -59,54 +63,77 @@ def _copy_tree(copy: Path) -> None:
             target.write_bytes(Path(name).read_bytes())
 
 
-def _judge_all(copy: Path, drawn: list[Mutant], seconds: float | None) -> list[Mutant]:
-    """Those that survive. The time limit is three times what the same tests take without a fault."""
-    survivors: list[Mutant] = []
-    limits: dict[tuple[str, ...], float] = {}
+def _judge_all(copy: Path, drawn: list[Mutant], seconds: float) -> dict[Mutant, str]:
+    """What noticed each mutant: a test, or the time limit; empty for those that survive."""
+    found: dict[Mutant, str] = {}
     for number, mutant in enumerate(drawn, 1):
-        tests, file = tests_of(mutant.module), copy / "kdsearch" / mutant.module
-        limit = limits[tests] = seconds or limits.get(tests) or _limit(copy, tests)
-        original, begin = file.read_bytes(), time.monotonic()
-        file.write_text(mutant.text)
-        verdict = "noticed" if _failure(copy, tests, limit) else "survives"
-        file.write_bytes(original)
-        place = f"kdsearch/{mutant.module}:{mutant.line}"
-        print(f"{number:4} {verdict} {time.monotonic() - begin:5.0f} s  {place}  {mutant.operator}", flush=True)
-        if verdict == "survives":
-            survivors.append(mutant)
+        begin = time.monotonic()
+        by = found[mutant] = _noticed_by(copy, mutant, tests_of(mutant.module), seconds, _NEAREST)
+        took = f"{time.monotonic() - begin:5.0f} s"
+        print(f"{number:4} {by or 'survives'} {took}  {_place(mutant)}  {mutant.operator}", flush=True)
+        if not by:
             print(f"       - {mutant.before}\n       + {mutant.after}", flush=True)
-    return survivors
+    return found
 
 
-def _judge_by_room(copy: Path, missed: list[Mutant]) -> list[Mutant]:
-    """Those that the whole folder of tests of their room, slow ones too, lets pass."""
-    survivors: list[Mutant] = []
+def _judge_by_room(copy: Path, found: dict[Mutant, str]) -> None:
+    """Let the whole folder of tests of its room, slow ones too, judge each that survives."""
     limits: dict[str, float] = {}
     print("\nby all tests of the room:")
-    for mutant in missed:
-        room, file = room_of(mutant.module), copy / "kdsearch" / mutant.module
+    for mutant in [mutant for mutant, by in found.items() if not by]:
+        room, begin = room_of(mutant.module), time.monotonic()
         tests = (f"tests/{room}",)
-        limit = limits[room] = limits.get(room) or _limit(copy, tests, _WHOLE)
-        original, begin = file.read_bytes(), time.monotonic()
-        file.write_text(mutant.text)
-        verdict = "noticed" if _failure(copy, tests, limit, _WHOLE) else "survives"
+        if room not in limits:
+            limits[room] = _limit(copy, tests)
+        by = found[mutant] = _noticed_by(copy, mutant, tests, limits[room], _WHOLE)
+        print(f"     {by or 'survives'} {time.monotonic() - begin:5.0f} s  {_place(mutant)}", flush=True)
+
+
+def _retract(copy: Path, found: dict[Mutant, str]) -> None:
+    """Run the tests that noticed something without any fault; what a failing one noticed survives."""
+    tests = tuple(sorted({by for by in found.values() if by.startswith("tests/")}))
+    failing = set(_failed(_run(copy, tests, 3600, _CLEAN)[1])) if tests else set()
+    for mutant, by in found.items():
+        if by in failing:
+            found[mutant] = ""
+            print(f"without any fault it fails too, so it has noticed nothing: {by}  {_place(mutant)}")
+
+
+def _place(mutant: Mutant) -> str:
+    return f"kdsearch/{mutant.module}:{mutant.line}"
+
+
+def _noticed_by(copy: Path, mutant: Mutant, tests: tuple[str, ...], seconds: float, options: tuple[str, ...]) -> str:
+    """The test that fails with this fault in the copy, ``too long``, or nothing."""
+    file = copy / "kdsearch" / mutant.module
+    original = file.read_bytes()
+    file.write_text(mutant.text)
+    try:
+        code, said = _run(copy, tests, seconds, options)
+    finally:
         file.write_bytes(original)
-        print(f"     {verdict} {time.monotonic() - begin:5.0f} s  kdsearch/{mutant.module}:{mutant.line}", flush=True)
-        if verdict == "survives":
-            survivors.append(mutant)
-    return survivors
+    if not code:
+        return ""
+    return next(iter(_failed(said)), said.splitlines()[-1] if said else "too long")
 
 
-def _limit(copy: Path, tests: tuple[str, ...], options: tuple[str, ...] = _NEAREST) -> float:
+def _failed(said: str) -> list[str]:
+    """Names of the tests that pytest's summary says to have failed; parameters in brackets may hold anything."""
+    return re.findall(r"^(?:FAILED|ERROR) (tests/\S+?\.py(?:::\w+(?:\[.*?\](?= - |$))?)*)", said, re.MULTILINE)
+
+
+def _limit(copy: Path, tests: tuple[str, ...]) -> float:
+    """Three times what the tests take without a fault."""
     begin = time.monotonic()
-    if said := _failure(copy, tests, 3600, options):
-        sys.exit(f"without any fault these tests fail, so nothing can be judged by them: {' '.join(tests)}\n{said}")
+    code, said = _run(copy, tests, 3600, _WHOLE)
+    if code:
+        sys.exit(f"without any fault these fail, so nothing can be judged by them: {' '.join(tests)}\n{said[-2000:]}")
     return 30 + 3 * (time.monotonic() - begin)
 
 
-def _failure(copy: Path, tests: tuple[str, ...], seconds: float, chosen: tuple[str, ...] = _NEAREST) -> str:
-    """The last words of tests that fail or take too long; empty where all pass."""
-    options = ["-q", "-x", "-p", "no:cacheprovider", "--tb=line", f"--basetemp={copy.parent / 'tests'}", *chosen]
+def _run(copy: Path, tests: tuple[str, ...], seconds: float, chosen: tuple[str, ...]) -> tuple[int, str]:
+    """Exit status and words of these tests; nothing is said by those that take too long."""
+    options = ["-q", "-p", "no:cacheprovider", "--tb=line", f"--basetemp={copy.parent / 'tests'}", *chosen]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     environment["KDSEARCH_HOME"] = str(copy.parent / "home")
     process = subprocess.Popen(
@@ -126,8 +153,8 @@ def _failure(copy: Path, tests: tuple[str, ...], seconds: float, chosen: tuple[s
             process.communicate(timeout=30)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        return f"longer than {seconds:.0f} s"
-    return said[-2000:] if process.returncode else ""
+        return 1, ""
+    return process.returncode, said
 
 
 def _print_rates(drawn: list[Mutant], survivors: list[Mutant]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import sqlalchemy as sa
 from support import Loaded, declaration, toy_study
@@ -14,6 +16,7 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.report import status
 from kdsearch.report.counted import SHOWN_EVENTS, counted_status
+from kdsearch.search.leader import leader_now
 from kdsearch.statistics.summaries import spreads, summarize, summarize_all
 
 
@@ -60,6 +63,93 @@ def test_counts_say_what_runs_say(ledger: Ledger, searching: StudyRecord) -> Non
         for working in (True, False):
             expected = status(ledger.results(searching.id, curves=False), working=working)
             assert counted_status(ledger.overview(searching.id, SHOWN_EVENTS), working=working) == expected
+
+
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From ten search runs on a study is large."""
+    for place in ("kdsearch.ledger.overview.LARGE", "kdsearch.engines.coordinator.LARGE"):
+        monkeypatch.setattr(place, 10)
+
+
+def shown(ledger: Ledger, record: StudyRecord) -> tuple[str, ...]:
+    found = counted_status(ledger.overview(record.id, SHOWN_EVENTS))
+    assert found is not None
+    return found.notes
+
+
+@pytest.mark.usefixtures("large")
+def test_of_a_large_study_what_was_found_last_is_shown(
+    ledger: Ledger, searching: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The launcher has noted it; neither configurations nor objectives are read for it."""
+    expected = status(ledger.results(searching.id, curves=False))
+    found = leader_now(ledger.search_state(searching.id))
+    assert found is not None
+    ledger.note_leader(searching.id, found)
+    assert ledger.study_by_id(searching.id).leader == found
+    monkeypatch.setattr(overview, "_samples", None)
+    read = ledger.overview(searching.id, SHOWN_EVENTS)
+    assert {row.kind for row in read.configurations.values()}.isdisjoint({"searched"})
+    assert counted_status(read) == expected
+
+
+@pytest.mark.usefixtures("large")
+def test_what_was_found_long_ago_is_found_anew(
+    ledger: Ledger, searching: StudyRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = leader_now(ledger.search_state(searching.id))
+    assert found is not None
+    ended = found.ended
+    fresh = status(ledger.results(searching.id, curves=False)).notes
+    before = replace(found, ended=ended - 4, estimate=0.12345)
+    ledger.note_leader(searching.id, before)
+    assert shown(ledger, searching) == fresh
+    monkeypatch.setattr(overview, "BEHIND", 4 / ended)
+    assert f"As of {ended - 4} of these {ended} ended search runs." in shown(ledger, searching)
+    assert "estimate 0.123" in " ".join(shown(ledger, searching))
+    monkeypatch.setattr(overview, "BEHIND", 3 / ended)
+    assert shown(ledger, searching) == fresh
+    monkeypatch.undo()
+    ledger.note_leader(searching.id, replace(found, ended=ended + 1, estimate=0.12345))  # runs were deleted since
+    assert shown(ledger, searching) == fresh
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize(
+    ("state", "where"), [("code_hash = 'other'", "id % 5 = 0"), ("code_hash = NULL", "id % 5 = 0")]
+)
+def test_of_several_codes_the_runs_are_read(ledger: Ledger, searching: StudyRecord, state: str, where: str) -> None:
+    """A launcher counts the runs of all."""
+    found = leader_now(ledger.search_state(searching.id))
+    assert found is not None
+    ledger.note_leader(searching.id, replace(found, estimate=0.12345))
+    assert "estimate 0.123" in " ".join(shown(ledger, searching))
+    change(ledger, searching, state, f"state = 'done' AND {where}")
+    assert shown(ledger, searching) == status(ledger.results(searching.id, curves=False)).notes
+
+
+@pytest.mark.usefixtures("large")
+def test_a_launcher_notes_what_leads(ledger: Ledger, searching: StudyRecord) -> None:
+    """Each time that it has found that anew, beside planning."""
+    study = toy_study(budget=kd.Budget(runs=60))
+    coordinator = Coordinator(ledger, study, searching, 4)
+    noted = []
+    coordinator.ledger.note_leader = lambda *given: noted.append(given)  # type: ignore[assignment,method-assign]
+    coordinator.tick()
+    coordinator._leading.wait()
+    for _ in range(3):
+        coordinator.tick()
+    found = leader_now(ledger.search_state(searching.id))
+    assert found is not None
+    assert noted == [(searching.id, found)]
+    assert found.ended == ledger.overview(searching.id).ended
+
+
+def test_what_another_version_has_noted_is_nothing(ledger: Ledger, searching: StudyRecord) -> None:
+    with ledger.database.engine.begin() as connection:
+        connection.execute(sa.text("""UPDATE kdsearch.study SET leader = '{"ended": 3, "best": 1}'"""))
+    assert ledger.study_by_id(searching.id).leader is None
 
 
 def test_a_new_study_too(ledger: Ledger) -> None:

@@ -32,6 +32,12 @@ def main() -> None:
     commands = kinds.add_parser("commands", help="what commands take over a large ledger")
     commands.set_defaults(measure=_commands)
     commands.add_argument("--only", action="append", default=[], help="one command; may be repeated")
+    commands.add_argument(
+        "--never-launched",
+        dest="launched",
+        action="store_false",
+        help="without what a launcher has noted of the leader",
+    )
     commands.add_argument("--profiles", type=Path, help="folder for what cProfile says of each command")
     workers = kinds.add_parser("workers", help="how long simulated workers wait")
     workers.set_defaults(measure=_workers)
@@ -61,6 +67,8 @@ def _commands(arguments: argparse.Namespace) -> None:
         ledger = Ledger.connect()
         begin = time.perf_counter()
         study_id = filling.fill(ledger, arguments.configurations, arguments.runs)
+        if arguments.launched:
+            filling.note_leader(ledger, study_id)
         print(
             f"{platform.machine()}, {os.cpu_count()} cores, {arguments.configurations:,} configurations, "
             f"{arguments.runs:,} runs with curves of {filling.EVALUATIONS} epochs: "

@@ -111,6 +111,15 @@ def queue(connection: Connection, study_id: int, count: int) -> None:
     )
 
 
+def note_leader(ledger: Ledger, study_id: int) -> None:
+    """Note what leads, as a launcher does every few seconds."""
+    from kdsearch.search.leader import leader_now
+
+    found = leader_now(ledger.search_state(study_id))
+    assert found is not None
+    ledger.note_leader(study_id, found)
+
+
 def size_of(ledger: Ledger) -> int:
     """Bytes of the database."""
     with ledger.database.engine.connect() as connection:
