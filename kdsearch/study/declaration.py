@@ -11,7 +11,7 @@ from typing import Any
 from kdsearch.errors import StudyFileError
 from kdsearch.space import Categorical, describe, typed, unconditional, wrong_kind
 from kdsearch.study import files as given_file
-from kdsearch.study.checks import check, check_held, check_streams, known, preset_fields
+from kdsearch.study.checks import check, check_held, check_streams
 from kdsearch.study.fields import StudyFields
 from kdsearch.study.functions import DeclaredTask, check_defaults, function_task, with_folds, wrong_chance, wrong_task
 from kdsearch.study.kinds import AsTheTaskHasThem, settle
@@ -163,7 +163,6 @@ class Study(StudyFields):
         task = self.task.with_options(**changes.pop("task", {}))
         if isinstance(task, FunctionTask):
             task = _of_function(self, task, changes)
-        known(changes, preset_fields(self), f"preset {name!r} of study {self.name!r}")
         return self._replaced(task=task, preset=name, **changes)
 
 

@@ -66,8 +66,12 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
 
 
 def test_a_process_whose_work_is_done_has_exit_code_0_also_beside_such_a_thread() -> None:
-    done = ended("with ends_with_its_work(0.3):\n    threading.Thread(target=time.sleep, args=(10**6,)).start()\n")
-    assert done.returncode == 0
+    done = ended(
+        "with ends_with_its_work(1.0):\n"
+        "    work = lambda: (time.sleep(0.3), print('said after the work'), time.sleep(10**6))\n"
+        "    threading.Thread(target=work).start()\n"
+    )
+    assert (done.returncode, done.stdout) == (0, "said after the work\n")
 
 
 def test_a_thread_that_ends_is_waited_for_and_what_follows_takes_its_time() -> None:

@@ -115,6 +115,20 @@ def test_neither_a_slow_mirror_nor_a_slow_leader_delays_a_tick(ledger: Ledger, m
     assert calls.count("mirror") == 2, "the last pass comes after the one that ran"
 
 
+@pytest.mark.timeout(60)
+def test_it_ends_when_the_study_was_asked_to_stop(ledger: Ledger) -> None:
+    coordinator = searching(ledger, runs=100)
+    shown: list[str] = []
+
+    def watch() -> None:
+        assert len(shown) < 20, "it goes on"
+        ledger.request_stop(coordinator.record.id)
+
+    coordinator.serve(lambda progress: shown.append(progress.phase), lambda: None, watch)
+    assert set(shown) == {"search"}
+    coordinator.finish()
+
+
 def test_work_aside_pauses_ten_times_as_long_as_it_took() -> None:
     aside, calls = BackgroundTask("test", 0.0), []
 

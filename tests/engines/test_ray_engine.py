@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from support import run_program
 
 import kdsearch as kd
 from kdsearch.engines.ray_cluster import RayOptions
+from kdsearch.engines.ray_engine import _Slots
 from kdsearch.errors import KdsearchError
 
 pytestmark = pytest.mark.timeout(300)
@@ -109,7 +111,7 @@ def test_weights_and_modules_reach_nodes_that_share_no_disk(
     objects = bucket.list_objects_v2(Bucket=BUCKET, Prefix="kd/")["Contents"]
     weights = sorted(found["Key"].removeprefix("kd/artifacts/") for found in objects)
     homes = [{path.name for path in (nodes.home(name) / "artifacts").iterdir()} for name in nodes.nodes]
-    assert homes[0] | homes[1] == set(weights)
+    assert sorted(homes[0] | homes[1]) == weights
     assert not (tmp_path / "home" / "artifacts").exists(), "the launcher trains nothing"
     assert not list((tmp_path / "home" / "ray").iterdir()), "nothing of Ray's is needed later"
     alone = database.replace("?", "_local?")
@@ -202,3 +204,25 @@ def test_ray_options_need_the_engine_ray(tmp_path: Path, home: Path) -> None:
     with pytest.raises(KdsearchError, match="are for the engine ray; this one is local"):
         kd.launch(study, ray=RayOptions(address="auto"))
     assert not os.environ.get("RAY_ADDRESS")
+
+
+def test_a_launch_ends_where_no_slot_can_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once where all have been heard of; where some are still to start, after a while in which none works."""
+
+    def said(slots: _Slots, name: str, problem: str = "") -> bool:
+        assert not slots(name, {"node": f"node of {name}", "problem": problem, "done": 0})
+        return slots.none_works()
+
+    slots = _Slots(workers=2)
+    assert said(slots, "first", "no database") is False
+    assert said(slots, "second", "no data") is True
+    assert slots.problems() == ["node node of first: no database", "node node of second: no data"]
+    assert said(slots, "first") is False
+    monkeypatch.setattr("kdsearch.engines.ray_engine._HOPELESS_SECONDS", 0.2)
+    alone = _Slots(workers=2)
+    assert alone.none_works() is False, "nothing has been heard of"
+    assert said(alone, "first", "no database") is False
+    time.sleep(0.3)
+    assert alone.none_works() is True
+    assert said(alone, "first") is False
+    assert said(alone, "first", "no database") is False, "the time begins anew"

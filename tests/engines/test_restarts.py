@@ -20,6 +20,7 @@ from kdsearch.engines import slot_keeper
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.devices import Slot
 from kdsearch.engines.local import LocalEngine
+from kdsearch.engines.slot_keeper import Deaths, SlotKeeper
 from kdsearch.engines.worker_names import worker_name
 from kdsearch.engines.worker_process import WorkerArguments
 from kdsearch.errors import KdsearchError
@@ -95,6 +96,28 @@ def test_how_a_worker_ended_is_said(engine: Callable[..., LocalEngine], lines: s
     logs = list(environment.folder("logs").iterdir())
     assert len(logs) == len({log.name for log in logs}) > 1
     assert {log.stat().st_mode & 0o777 for log in logs} == {0o600}, "what runs print is nobody else's to read"
+
+
+def test_a_worker_of_a_study_that_is_over_is_not_replaced(engine: Callable[..., LocalEngine]) -> None:
+    """It ends by itself, before the launcher has told it to."""
+    made = engine("raise SystemExit(0)")
+    ledger, record = made.coordinator.ledger, made.coordinator.record
+    keeper = SlotKeeper(ledger, record, made.slots[0], made._arguments(), Deaths(ledger, record.id, 1))
+
+    def ended() -> None:
+        keeper.start()
+        assert keeper._worker is not None
+        keeper._worker.process.wait(30)
+
+    ended()
+    ledger.request_stop(record.id)
+    keeper.watch()
+    assert (keeper.works, deaths(made)) == (False, [])
+    ledger.request_stop(record.id, stop=False)
+    ended()
+    keeper.watch()
+    assert (keeper.works, len(deaths(made))) == (True, 1), "one that leaves work undone is"
+    keeper.end(0.0)
 
 
 def test_deaths_far_apart_are_not_counted_together(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -344,6 +345,23 @@ def test_a_file_that_ends_the_process_is_no_study_file(tmp_path: Path) -> None:
     (tmp_path / "script.py").write_text("import sys\n\nsys.exit(0)\n")
     with pytest.raises(StudyFileError, match=r"line 3: sys\.exit\(0\)"):
         load(tmp_path / "script.py")
+
+
+def test_a_run_imports_what_lies_beside_its_study_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also what it asks for only then; modules of the same name elsewhere come first, as for a script's."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "beside_it.py").write_text("GAIN = 0.25\n")
+    (tmp_path / "json.py").write_text("raise AssertionError('not this one')\n")
+    (tmp_path / "asks.py").write_text(
+        "import kdsearch as kd\n\ndef train(params, seed, report):\n    import json\n    from beside_it import GAIN\n"
+        "    return params['x'] * GAIN\n\nstudy = kd.Study('asks', train, {'x': kd.uniform(0, 1)})\n"
+    )
+    study = load(tmp_path / "asks.py").study
+    assert sys.path[-1] == str(tmp_path)
+    function = study.task.function  # type: ignore[union-attr]
+    assert function({"x": 2.0}, 0, None) == 0.5
+    load(tmp_path / "asks.py")
+    assert sys.path.count(str(tmp_path)) == 1
 
 
 def test_what_a_study_file_prints_is_no_part_of_a_commands_output(

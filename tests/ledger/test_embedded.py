@@ -344,6 +344,24 @@ def test_a_socket_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatc
         shutil.rmtree(other)
 
 
+def test_folders_above_the_data_may_be_passed_and_not_be_read_or_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever new files are allowed by default: as root, the server runs by another account."""
+
+    def refused(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, "no", str(folder))
+
+    monkeypatch.setattr(embedded, "_found_or_started", refused)
+    before = os.umask(0)
+    try:
+        with pytest.raises(LedgerError):
+            embedded.start(tmp_path / "home" / "postgres")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "home").stat().st_mode) == 0o711
+
+
 @AS_ROOT
 def test_as_root_no_folder_is_opened_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = tmp_path / "closed"

@@ -142,6 +142,17 @@ def test_nothing_is_known_before_a_run_has_ended(results: Make) -> None:
     assert note == "About 19 runs left and a search of 2 hours; none has ended yet, so the time is not known."
 
 
+@pytest.mark.parametrize("seeds", [1, 3, 4])
+def test_a_study_of_before_there_were_draws_begins_with_three_teachers(results: Make, seeds: int) -> None:
+    """It had one teacher, the middle one of three, and so many seeds of the pre-flight."""
+    full = results("search")
+    settings = full.study.settings.changed(
+        budget={"runs": 10}, confirm={"seeds": 0, "finalists": 0}, teachers="one", preflight={"seeds": seeds}
+    )
+    study = replace(full.study, settings=settings, phase="teacher", version=1)
+    assert remaining(study, full.configurations, []).runs == 3 + seeds + 10
+
+
 @pytest.mark.parametrize("budget", [{"runs": 400}, {"hours": 1.0}, {"gpu_hours": 2.0}])
 def test_launch_and_status_say_the_same(
     results: Make, budget: dict[str, float], monkeypatch: pytest.MonkeyPatch

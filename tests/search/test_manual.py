@@ -35,3 +35,14 @@ def test_a_new_one_begins_at_seed_0(ledger: Ledger) -> None:
     ledger.decide(record.id, lambda state: [EnterPhase("search")])
     assert add_configuration(ledger, study, record.id, PARAMS, 3) == "u0"
     assert seeds(ledger, record.id, "u0") == [0, 1, 2]
+
+
+def test_the_numbers_of_a_baseline_make_a_configuration_of_the_search(ledger: Ledger) -> None:
+    """A baseline is trained on fresh seeds alone: it takes no part in the search."""
+    study = toy_study()
+    record, _ = ledger.open_study(declaration(study))
+    ledger.decide(record.id, lambda state: [EnterPhase("search")])
+    numbers = study.complete(study.baselines["usual"])
+    assert add_configuration(ledger, study, record.id, numbers, 2) == "u0"
+    assert seeds(ledger, record.id, "u0") == [0, 1]
+    assert seeds(ledger, record.id, "usual") == []

@@ -124,6 +124,29 @@ def test_the_stored_space_keeps_its_order_and_its_conditions(ledger: Ledger) -> 
     assert searched[0]["rate"] == first.params["rate"]
 
 
+def test_fresh_seeds_are_trained_one_after_the_other_each_behind_its_teacher(ledger: Ledger) -> None:
+    """A study that is stopped half-way still compares on common seeds."""
+    study = toy_study(budget=kd.Budget(runs=12), confirm=kd.Confirm(seeds=3, finalists=2), teachers="per-seed")
+    record = finish(ledger, study).study
+    statement = sa.text(
+        "SELECT r.priority, r.seed, t.priority AS teacher FROM kdsearch.run r LEFT JOIN kdsearch.run t "
+        "ON t.id = r.needs WHERE r.study_id = :study AND r.pool = 'confirm' ORDER BY r.priority"
+    )
+    with ledger.database.engine.connect() as connection:
+        runs = connection.execute(statement, {"study": record.id}).all()
+    priorities = [run.priority for run in runs]
+    seeds = [run.seed for run in runs]
+    assert len(set(priorities)) == len(runs)
+    assert seeds == sorted(seeds)
+    assert set(Counter(seeds).values()) == {len(runs) // 3}
+    taught = [run for run in runs if run.teacher is not None]
+    assert {run.seed for run in taught} == set(seeds)
+    for run in taught:
+        before = [other.priority for other in runs if other.seed < run.seed]
+        own = [other.priority for other in runs if other.seed == run.seed]
+        assert max(before, default=0) < run.teacher < min(own)
+
+
 def test_a_fixed_design_gives_every_setting_its_seeds(ledger: Ledger) -> None:
     results = finish(ledger, toy_study(budget=kd.Budget(runs=20), search=kd.Fixed(seeds=4)))
     seeds = Counter(run.configuration_id for run in pool(results, "search"))

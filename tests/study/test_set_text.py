@@ -40,6 +40,14 @@ def test_every_choice_can_be_named(value: Any) -> None:
     assert (type(again), again) == (type(value), value)
 
 
+def test_a_word_that_cannot_be_read_without_quotes_has_them() -> None:
+    """Such as a choice that a study had before, or a number that nothing can hold."""
+    for word, dimension in (("gone", kd.categorical("a", 1)), ("1e999", kd.uniform(0, 1)), ("nan", kd.integer(1, 3))):
+        with pytest.raises(KdsearchError):
+            read(word, dimension)
+        assert write(word, dimension) == f'"{word}"'
+
+
 @pytest.mark.parametrize(("one", "other"), [*itertools.permutations(["18", None, "true", 7.5], 2)])
 def test_a_choice_whose_text_it_is_needs_no_quotes(one: Any, other: Any) -> None:
     dimension = kd.categorical(one, other)

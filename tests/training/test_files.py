@@ -4,6 +4,7 @@ import errno
 import os
 import pickle
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -100,3 +101,26 @@ def test_foreign_content_is_ignored(tmp_path: Path) -> None:
 def test_checkpoints_are_due_by_time(tmp_path: Path) -> None:
     assert not Checkpoint(tmp_path, "k", every=60).due()
     assert Checkpoint(tmp_path, "k", every=0).due()
+
+
+def test_a_checkpoint_is_due_again_so_long_after_the_last_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later where writing takes long: all writes take a twentieth of the time at most."""
+    now, took = 100.0, 0.0
+    monkeypatch.setattr("kdsearch.training.checkpoints.time", SimpleNamespace(monotonic=lambda: now))
+
+    def write(*_: object) -> None:
+        nonlocal now
+        now += took
+
+    monkeypatch.setattr("kdsearch.training.checkpoints.save_atomically", write)
+    checkpoint = Checkpoint(tmp_path, "k", every=2)
+    for took in (0.0, 0.01, 0.5):
+        checkpoint.save({})
+        saved, pause = now, max(2, 20 * took)
+        for later, due in ((0, False), (pause - 0.05, False), (pause + 0.05, True)):
+            now = saved + later
+            assert checkpoint.due() is due
+    now = saved + 39
+    assert not checkpoint.due(population=4)
+    now = saved + 41
+    assert checkpoint.due(population=4)

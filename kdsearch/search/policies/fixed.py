@@ -50,7 +50,6 @@ class FixedSeeds(Search):
         gap = estimate.means - estimate.means[lead]
         error = np.hypot(estimate.se, estimate.se[lead])
         better = np.where(error > 0, ndtr(np.divide(gap, error, out=np.zeros_like(gap), where=error > 0)), 0.5)
-        better[lead] = 0.5
         return [
             PosteriorSummary(known[row], float(estimate.means[row]), float(estimate.se[row]), float(better[row]))
             for row in order

@@ -75,7 +75,7 @@ class Row:
     params: Mapping[str, Scalar]
     seed: int
     objective: float
-    seconds: float = 1.0
+    seconds: float
 
 
 def assemble(name: str, space: Mapping[str, Dimension], rows: Sequence[Row]) -> Table:

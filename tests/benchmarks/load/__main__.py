@@ -8,8 +8,8 @@
 ``report``, ``export`` and the dashboard's first page over it, each as a process: CPU seconds of the command and of the
 database, and seconds by the clock. ``workers`` lets simulated workers claim runs and store results in such a ledger, on
 the embedded server or, with ``--tcp``, on one that listens on 127.0.0.1; a million runs under a thousand workers are
-``--runs 1000000 --workers 1000 --length 30 --connections 40``. ``optuna`` measures the same of plain trials through
-``RDBStorage`` and ``GrpcStorageProxy``.
+``--runs 1000000 --workers 1000 --length 30 --connections 40``. ``optuna`` measures plain trials through ``RDBStorage``
+and ``GrpcStorageProxy``; ``--before 100000`` lets them follow as many finished ones.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def main() -> None:
     optuna.set_defaults(measure=_optuna)
     optuna.add_argument("--trials", type=int, default=1_000)
     optuna.add_argument("--clients", type=int, default=8)
+    optuna.add_argument("--before", type=int, default=0, help="finished trials that the study holds already")
     for kind in (commands, workers):
         kind.add_argument("--configurations", type=int, default=10_000)
         kind.add_argument("--runs", type=int, default=100_000)
@@ -111,10 +112,10 @@ def _optuna(arguments: argparse.Namespace) -> None:
 
     with home():
         print(f"{platform.machine()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}")
-        for name, seconds in plain_optuna.measure(arguments.trials, arguments.clients):
+        for name, seconds in plain_optuna.measure(arguments.trials, arguments.clients, arguments.before):
             each = 1000 * seconds / arguments.trials
             print(
-                f"{name:<18} {arguments.trials:,} trials, {arguments.clients} clients: "
+                f"{name:<18} {arguments.trials:,} trials after {arguments.before:,}, {arguments.clients} clients: "
                 f"{seconds:.1f} s, {each:.1f} ms each"
             )
 

@@ -6,19 +6,27 @@ import importlib.util
 import multiprocessing
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kdsearch.ledger.ledger import Ledger
 
 NAMES = "abcdefg"
 
 
-def measure(trials: int, clients: int) -> Iterator[tuple[str, float]]:
-    """Seconds by the clock for so many trials of seven random numbers, through either storage."""
+def measure(trials: int, clients: int, before: int = 0) -> Iterator[tuple[str, float]]:
+    """Seconds by the clock for so many trials of seven random numbers, through either storage.
+
+    ``before``: finished trials that the study holds already, as a ledger holds runs.
+    """
     from kdsearch.engines.optuna_mirror import optuna_storage
     from kdsearch.ledger.ledger import Ledger
     from tests.benchmarks.load.commands import free_port
 
     ledger = Ledger.connect()
     optuna_storage(ledger.database)  # its tables
+    for name in ("rdb", "grpc"):
+        _fill(ledger, name, before)
     yield "RDBStorage", _run(trials, clients, "rdb", None)
     if importlib.util.find_spec("grpc") is None:
         print("GrpcStorageProxy is not measured without grpcio: pip install -e '.[benchmarks]'")
@@ -32,6 +40,38 @@ def measure(trials: int, clients: int) -> Iterator[tuple[str, float]]:
     finally:
         server.kill()
         server.join()
+
+
+def _fill(ledger: Ledger, name: str, count: int) -> None:
+    """Write so many finished trials into Optuna's tables, as the mirror does; one by one they would take an hour."""
+    import numpy as np
+    import optuna
+    import sqlalchemy as sa
+
+    from kdsearch.engines.optuna_mirror import optuna_storage
+    from kdsearch.engines.optuna_tables import Change, write
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(study_name=name, storage=optuna_storage(ledger.database))
+    uniform = optuna.distributions.FloatDistribution(0, 1)
+    engine = ledger.database.engine
+    for values in np.array_split(np.random.default_rng(0).random((count, len(NAMES))), -(-count // 1_000) or 1):
+        changes = [
+            Change(
+                trial=None,
+                attributes={},
+                params=dict(zip(NAMES, row, strict=True)),
+                distributions=dict.fromkeys(NAMES, uniform),
+                reported=(1, sum(row)),
+                state=optuna.trial.TrialState.COMPLETE,
+                value=sum(row),
+            )
+            for row in values.tolist()
+        ]
+        with engine.begin() as connection:
+            write(connection, study._study_id, changes)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(sa.text("VACUUM ANALYZE"))
 
 
 def _run(trials: int, clients: int, name: str, port: int | None) -> float:

@@ -457,6 +457,24 @@ def test_a_fixed_design_fills_settings_before_it_begins_new_ones() -> None:
     assert all(math.dist(a, b) > 0.1 for a, b in itertools.combinations(spread, 2))  # type: ignore[arg-type]
 
 
+def test_a_fixed_design_says_how_probably_each_is_better_than_its_leader() -> None:
+    """By the posterior normal of their difference; a leader is as good as itself, and so is what equals it."""
+    policy = FixedSeeds(SPACE, 0, seeds=2)
+    tried = [
+        Configuration({"x": x, "y": 0.5}, dict(enumerate(values)))
+        for x, values in ((0.1, (0.5, 0.6)), (0.5, (0.9, 0.8)), (0.9, (0.7, 0.8)))
+    ]
+    found = policy.summaries(tried)
+    assert [row.position for row in found] == [1, 2, 0]
+    lead = found[0]
+    for row in found:
+        gap = (row.estimate - lead.estimate) / math.hypot(row.sd, lead.sd)
+        assert row.better == pytest.approx(0.5 * math.erfc(-gap / math.sqrt(2)))
+    assert lead.better == 0.5
+    same = policy.summaries([Configuration({"x": x, "y": 0.5}, {0: 0.5, 1: 0.5}) for x in (0.1, 0.9)])
+    assert [row.better for row in same] == [0.5, 0.5]
+
+
 def test_estimates_that_studies_have_stored_stay_what_they_were() -> None:
     """Golden values: another prior, or another rule, would tell another estimate of the same runs."""
     space: dict[str, Dimension] = {"alpha": kd.uniform(0, 1), "rate": kd.log(1e-3, 1)}

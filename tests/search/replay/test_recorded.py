@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from support import random_table
@@ -100,11 +103,15 @@ def test_spread_finds_what_was_drawn() -> None:
 
 def test_the_largest_complete_block_is_kept() -> None:
     def rows(x: float, seeds: int) -> list[Row]:
-        return [Row({"x": x, "k": 1, "extra": 3}, seed, x + seed) for seed in range(seeds)]
+        return [Row({"x": x, "k": 1, "extra": 3}, seed, x + seed, 1.0) for seed in range(seeds)]
 
     table = assemble("t", SPACE, [*rows(1, 4), *rows(2, 4), *rows(3, 2), *rows(4, 1), *rows(99, 4)])
     assert table.values.tolist() == [[1, 2, 3, 4], [2, 3, 4, 5]], "2 x 4 runs are more than 3 x 2"
     assert table.params[0] == {"x": 1, "k": 1}
+    assert table.seconds.tolist() == [[1.0] * 4] * 2
+    untold = [replace(row, seconds=seconds) for row, seconds in zip(rows(1, 4), (math.nan, 0, -2, 7), strict=True)]
+    told = assemble("t", SPACE, [*untold, *rows(2, 4)])
+    assert told.seconds.tolist() == [[1, 1, 1, 7], [1] * 4], "a run that says no time takes one second"
     with pytest.raises(ValueError, match="no two configurations"):
         assemble("t", SPACE, [*rows(1, 4), *rows(4, 1)])
 

@@ -51,6 +51,13 @@ def test_worlds_are_those_of_the_stored_searches(kind: str, truth: float, best: 
     assert (world.truth(place), world.best, world.run(place, 3)) == pytest.approx((truth, best, run), rel=1e-9)
 
 
+def test_runs_take_one_second_in_the_middle_and_vary_by_a_third() -> None:
+    world = SyntheticWorld("smooth", 1.0, 0.3, seed=5)
+    logs = np.log([world.cost(PARAMS, seed) for seed in range(4000)])
+    assert kstest(logs / 0.3, "norm").pvalue > 0.01
+    assert world.cost(PARAMS, 3) == world.cost(PARAMS, 3) != world.cost(OTHER, 3)
+
+
 def test_with_rho_zero_settings_share_nothing() -> None:
     world = SyntheticWorld("smooth", 1.0, 0.0, seed=5)
     runs = np.array([[world.run(params, seed) for params in (PARAMS, OTHER)] for seed in range(4000)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from kdsearch.data import clips, jhmdb
 from kdsearch.errors import DataError
+from kdsearch.tasks.image_classification.task import ImageClassification
 from kdsearch.tasks.transfer.task import SourceNetwork, Transfer
 from kdsearch.tasks.transfer.workload import source_feed
 from tests.tasks.images.data import TinyImages
@@ -64,6 +66,13 @@ def test_a_source_sees_the_centre_frame_mirrored_as_the_clip_is() -> None:
     torch.testing.assert_close(shown, centre.mean((1, 2)), rtol=1e-2, atol=1e-2)
     first, second = (source.take(torch.tensor([s]), device)[0] for s in (6, 7))
     torch.testing.assert_close(first.flip(-1), second)
+
+
+def test_each_network_has_the_chance_of_its_own_data() -> None:
+    given, seven = task(), TinyImages(classes=7)
+    other = replace(given, transfer_from=(replace(given.transfer_from[0], data=seven),))
+    assert other.chances_of("teacher") == ImageClassification(seven).chances
+    assert other.chances_of("teacher") != other.chances_of("student") == given.chances_of("student")
 
 
 def test_it_trains(tmp_path: Path) -> None:
