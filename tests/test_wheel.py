@@ -21,28 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from installed_study import STUDY
 from support import wait_for
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKED = ("pyproject.toml", "setup.py", "README.md", "LICENSE", "kdsearch", "studies", "dashboards")
-STUDY = """
-import random
-import kdsearch as kd
-
-def train(params, seed, report):
-    return 0.5 - (params["rate"] - 0.3) ** 2 + random.Random(seed).gauss(0, 0.01)
-
-study = kd.Study(
-    name="own",
-    task=train,
-    space={"rate": kd.uniform(0, 1)},
-    baselines={"half": {"rate": 0.5}},
-    budget=kd.Budget(runs=12),
-    confirm=kd.Confirm(seeds=3, finalists=1),
-)
-"""
 
 
 class Installed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Iterator
 from decimal import Decimal
@@ -384,6 +385,17 @@ def test_a_baseline_is_of_the_kind_of_the_tasks_default() -> None:
         "epochs": 8,
         "loss": "ce",
     }
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "x", None, True])
+def test_a_value_of_a_number_is_a_finite_one(value: Any) -> None:
+    """Outside of the space it may lie, as a published setting does."""
+    study = toy_study(space={"alpha": kd.uniform(0, 1)})
+    with pytest.raises(StudyFileError, match="cannot be used: expected a number from 0 to 1"):
+        study.check({"alpha": value})
+    study.check({"alpha": 7})
+    with pytest.raises(StudyFileError, match="alpha=7 cannot be used"):
+        study.check({"alpha": 7}, inside=True)
 
 
 def test_a_whole_number_is_one_for_the_function_too() -> None:

@@ -28,7 +28,7 @@ from pathlib import Path
 from tests.docker import ignore
 from tests.docker.checks import commands
 from tests.docker.dockerfile import Dockerfile, DockerfileError, Stage, Step, expanded, read
-from tests.test_wheel import STUDY
+from tests.installed_study import STUDY
 
 ROOT = Path(__file__).resolve().parents[2]
 BY_NAME = ("apt-get", "groupadd", "useradd")

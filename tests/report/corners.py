@@ -1,11 +1,11 @@
 """Finished studies in the corners: few seeds, ties, no spread, tiny and huge values, lost runs.
 
-``PYTHONPATH=tests python -m tests.report.corners [NAME ...]`` prints their reports.
+``python -m tests.report.corners [NAME ...]`` prints their reports.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -220,6 +220,8 @@ def added_winner() -> StudyResults:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:] or CORNERS:
+    parser = argparse.ArgumentParser(prog="python -m tests.report.corners", description="Print reports in the corners.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(CORNERS)}")
+    for name in parser.parse_args().names or CORNERS:
         print(f"##### {name}\n")
         print(render(build(CORNERS[name]()), "table", width=100))
