@@ -97,6 +97,7 @@ def execute(block: Block, place: Path, home: Path) -> tuple[int, str]:
         "PYTHONPATH": str(ROOT),
         "COLUMNS": "100",
         "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+        "RAY_ADDRESS": "local",  # and no cluster that other tests have on this machine just now
     }
     done = subprocess.run(
         [*program, str(script)],

@@ -16,7 +16,7 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import EventRecord
 from kdsearch.report.status import duration
 from kdsearch.search.remaining import Remaining, remaining
-from kdsearch.statistics.rounding import spread_out
+from kdsearch.statistics.rounding import alone, spread_out
 from kdsearch.texts import literal, one_line, shortened
 
 _LINE_SECONDS = 15.0
@@ -112,7 +112,8 @@ def _note(progress: coordinator.Progress, left: Remaining) -> str:
     if progress.leader is not None:
         leader = progress.leader
         role = "winner" if progress.phase in ("confirm", "finished") else "leader"
-        parts.append(f"{role} {leader.name}: {spread_out(leader.mean, leader.raw_sd)} (n={leader.n}, objective)")
+        value = spread_out(leader.mean, leader.raw_sd) if leader.n > 1 else alone(leader.mean)
+        parts.append(f"{role} {leader.name}: {value} (n={leader.n}, objective)")
     if left.seconds is not None and progress.phase != "finished":
         parts.append(f"about {duration(left.seconds)} left")
     failed = progress.counts.get("failed", 0)

@@ -200,7 +200,7 @@ class Coordinator:
         return Progress(phase=state.study.phase, counts=dict(counts), leader=found, state=state)
 
     def _note(self, found: LeaderRecord | None, state: SearchState) -> None:
-        """Keep what leads a large study for those who ask, and read none of its runs."""
+        """Store the leader of a large study for ``status``, which then need not read its runs."""
         if found is not None and found != self._noted and found.ended >= LARGE and state.study.winner_id is None:
             self.ledger.note_leader(self.record.id, found)
             self._noted = found

@@ -70,8 +70,7 @@ class Overview:
     ``others``: the runs of the other pools, without curves. ``latest``: pool, time (seconds since 1970) and seconds of
     the runs that ended last, the last one first, at most ``LATEST``.
 
-    Where what ``leader`` says was found a short while ago, ``samples`` are empty, and ``configurations`` those that
-    the search did not propose.
+    With a ``leader``, ``samples`` is empty, and of what the searches proposed ``configurations`` has the leader alone.
     """
 
     study: StudyRecord
@@ -98,11 +97,17 @@ def overview(connection: Connection, study_id: int, kinds: Sequence[str] = ()) -
     latest = connection.execute(_LATEST, given).all()
     study = queries.study_by_id(connection, study_id)
     tallies = tuple(Tally(*row) for row in connection.execute(_TALLIES, given))
-    leader = _kept(study, tallies)
-    among = None if leader is None else schema.configuration.c.kind != "searched"
+    leader, configurations = _kept(study, tallies), {}
+    if leader is not None:
+        table = schema.configuration.c
+        among = sa.or_(table.kind.not_in(("searched", "without")), table.id == leader.id)
+        configurations = queries.configurations(connection, study_id, among=among)
+        leader = leader if leader.id in configurations else None  # somebody has deleted it
+    if leader is None:
+        configurations = queries.configurations(connection, study_id)
     return Overview(
         study=study,
-        configurations=queries.configurations(connection, study_id, among=among),
+        configurations=configurations,
         events=tuple(queries.events_after(connection, study_id, 0, kinds=kinds)),
         tallies=tallies,
         samples=_samples(connection, study_id) if leader is None else {},
@@ -113,7 +118,7 @@ def overview(connection: Connection, study_id: int, kinds: Sequence[str] = ()) -
 
 
 def _kept(study: StudyRecord, tallies: Sequence[Tally]) -> LeaderRecord | None:
-    """What a launcher found to lead, where that still serves: it counts runs of any code, a report those of one."""
+    """What a launcher found to lead, where that still serves; not among runs of several codes, which it counts all."""
     found, ended = study.leader, _ended(tallies)
     if found is None or study.winner_id is not None or len({row.code for row in tallies if row.state in ENDED}) != 1:
         return None

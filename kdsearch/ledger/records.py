@@ -111,8 +111,10 @@ class LeaderRecord:
     digits: int
 
     def to_json(self) -> dict[str, Any]:
-        """What the ledger stores; JSON has no ``nan``."""
-        return {name: None if value != value else value for name, value in asdict(self).items()}
+        """What the ledger stores; JSON has finite numbers alone."""
+        values = asdict(self)
+        unknown = [name for name, value in values.items() if isinstance(value, float) and not math.isfinite(value)]
+        return {**values, **dict.fromkeys(unknown)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> LeaderRecord | None:

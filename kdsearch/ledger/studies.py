@@ -130,7 +130,7 @@ def request_stop(connection: Connection, study_id: int, stop: bool = True) -> No
 
 
 def note_leader(connection: Connection, study_id: int, leader: LeaderRecord) -> None:
-    """Keep what leads a study, for those who ask and have not read its runs."""
+    """Store what leads a study, for those who ask; of several launchers, what the last one says."""
     table = schema.study
     connection.execute(table.update().where(table.c.id == study_id).values(leader=leader.to_json()))
 

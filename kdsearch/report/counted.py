@@ -65,7 +65,7 @@ def _best_sentences(found: Overview) -> list[str]:
         return best_sentences(_selection(found))
     sentences, before = leader_sentences(found.leader, _selection(found)), found.leader.ended
     if before < found.ended:
-        sentences.append(f"As of {before:,} of these {found.ended:,} ended search runs.")
+        sentences.append(f"The leader is that of the first {before:,} of {found.ended:,} ended search runs.")
     return sentences
 
 

@@ -238,7 +238,7 @@ def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
     )
 
 
-def samples(selection: Selection) -> list[int]:
+def sample_sizes(selection: Selection) -> list[int]:
     """Return how many runs count of each configuration that the search proposed and that has any."""
     rows = selection.configurations
     return [len(values) for id_, values in selection.searched().items() if rows[id_].kind == "searched"]

@@ -13,7 +13,7 @@ from kdsearch.ledger.data_line import data_line
 from kdsearch.ledger.records import ENDED, LeaderRecord, State, StudyRecord, StudyResults
 from kdsearch.report.captions import objective_name
 from kdsearch.report.notes import ended_sentences, modelled_sentences, search_progress
-from kdsearch.report.selection import Selection, samples, search_runs, select
+from kdsearch.report.selection import Selection, sample_sizes, search_runs, select
 from kdsearch.report.tables import Column, Row, Table
 from kdsearch.report.wording import fixed, plural
 from kdsearch.search.budget import describe
@@ -75,7 +75,7 @@ def status_table(study: StudyRecord, counts: Mapping[tuple[str, str], int], note
 def best_sentences(selection: Selection) -> list[str]:
     """Name the configuration that leads, or the winner, with what the search believes of it."""
     winner_id = selection.study.winner_id
-    found = leader_of(selection.study, selection.standings(), samples(selection), selection.digits)
+    found = leader_of(selection.study, selection.standings(), sample_sizes(selection), selection.digits)
     if found is not None:
         return leader_sentences(found, selection)
     if winner_id is not None:

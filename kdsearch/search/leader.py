@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
+from itertools import chain
 
 from kdsearch.ledger.queries import SearchState
 from kdsearch.ledger.records import LeaderRecord, StudyRecord
@@ -13,11 +15,11 @@ from kdsearch.statistics.summaries import spreads, summarize
 
 
 def leader_of(
-    study: StudyRecord, standings: Sequence[Standing], samples: Collection[int], digits: int
+    study: StudyRecord, standings: Sequence[Standing], sizes: Collection[int], digits: int
 ) -> LeaderRecord | None:
     """The winner, or before there is one the best configuration with two runs or more; ``None`` where there is none.
 
-    ``samples``: how many runs with a value each configuration with results has; ``digits``: decimals of the metric.
+    ``sizes``: how many runs with a value each configuration with results has; ``digits``: decimals of the metric.
     """
     rows = [row for row in standings if row.n > 1]
     winner_id = study.winner_id
@@ -28,7 +30,7 @@ def leader_of(
     best = shown[0]
     summary = summarize(best.objectives)
     return LeaderRecord(
-        ended=sum(samples),
+        ended=sum(sizes),
         id=best.id,
         name=best.configuration.name,
         n=best.n,
@@ -39,7 +41,7 @@ def leader_of(
         ranked=len(rows),
         out=sum(row.out for row in rows),
         modelled=len(standings),
-        known=len(samples),
+        known=len(sizes),
         digits=digits,
     )
 
@@ -47,15 +49,11 @@ def leader_of(
 def leader_now(state: SearchState) -> LeaderRecord | None:
     """What leads by the objectives that a planner sees."""
     records, tried = observed(state.configurations, state.runs)
-    diverged = {
-        (run.configuration_id, run.seed) for run in state.runs if run.pool == "search" and run.state == "diverged"
-    }
-    done = [
-        [value for seed, value in row.objectives.items() if (record.id, seed) not in diverged]
-        for record, row in zip(records, tried, strict=True)
-    ]
-    groups = [group for group in done if group]
-    every = [value for group in groups for value in group]
-    digits = decimals(spreads(groups).tolist() if groups else [], every)
-    samples = [len(row.objectives) for row in tried if row.objectives]
-    return leader_of(state.study, ranked(records, tried, policy_of(state.study)), samples, digits)
+    done: dict[int, list[float]] = defaultdict(list)  # of both searches, as a report takes its decimals
+    for run in state.runs:
+        if run.pool == "search" and run.state == "done" and run.objective is not None:
+            done[run.configuration_id].append(run.objective)
+    groups = list(done.values())
+    digits = decimals(spreads(groups).tolist() if groups else [], list(chain.from_iterable(groups)))
+    sizes = [len(row.objectives) for row in tried if row.objectives]
+    return leader_of(state.study, ranked(records, tried, policy_of(state.study)), sizes, digits)

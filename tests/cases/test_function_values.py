@@ -22,6 +22,7 @@ from kdsearch.engines.debug import DebugEngine
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.report import build
 from kdsearch.tasks import FunctionTask, RunContext, RunRequest, RunResult
+from kdsearch.tasks.bound_values import _array
 
 
 def trained(value: Any, folder: Path, reports: tuple[tuple[Any, Any], ...] = ()) -> RunResult:
@@ -169,3 +170,17 @@ def test_a_child_of_a_run_ends_by_itself(tmp_path: Path, end: Any, code: int) ->
         if os.getpid() != own:
             os._exit(99)  # or this process would go on with the tests
     assert result.objective == code
+
+
+class Unknown:
+    """Bytes, of a type that does not say whether they are those of its values or addresses of objects."""
+
+    dtype, shape, nbytes = "thing", (1,), 8
+
+    def tobytes(self) -> bytes:
+        return bytes(8)
+
+
+def test_bytes_that_may_be_addresses_of_objects_tell_no_content() -> None:
+    assert _array(np.array([1.5])).startswith("float64 (1,) ")
+    assert _array(np.array([object()], dtype=object)) == _array(Unknown()) == _array("text") == ""

@@ -67,7 +67,7 @@ def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:
 
 def test_a_process_whose_work_is_done_has_exit_code_0_also_beside_such_a_thread() -> None:
     done = ended(
-        "with ends_with_its_work(1.0):\n"
+        "with ends_with_its_work(2.0):\n"
         "    work = lambda: (time.sleep(0.3), print('said after the work'), time.sleep(10**6))\n"
         "    threading.Thread(target=work).start()\n"
     )

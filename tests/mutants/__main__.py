@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutants.rooms import LONG, modules, room_of, tests_of
@@ -45,9 +45,9 @@ def main() -> None:
         copy = Path(folder, "copy")
         _copy_tree(copy)
         found = _judge_all(copy, drawn, given.seconds)
+        _retract(copy, found)
         if not given.nearest:
             _judge_by_room(copy, found)
-        _retract(copy, found)
     _print_rates(drawn, [mutant for mutant, by in found.items() if not by])
 
 
@@ -92,9 +92,11 @@ def _judge_by_room(copy: Path, found: dict[Mutant, str]) -> None:
 def _retract(copy: Path, found: dict[Mutant, str]) -> None:
     """Run the tests that noticed something without any fault; what a failing one noticed survives."""
     tests = tuple(sorted({by for by in found.values() if by.startswith("tests/")}))
-    failing = set(_failed(_run(copy, tests, 3600, _CLEAN)[1])) if tests else set()
+    ran = _run(copy, tests, 3600, _CLEAN) if tests else _Ran(0, ())
+    if ran.code not in (0, 1):
+        print("whether these tests pass without any fault is not known: pytest did not run them")
     for mutant, by in found.items():
-        if by in failing:
+        if by in ran.failures:
             found[mutant] = ""
             print(f"without any fault it fails too, so it has noticed nothing: {by}  {_place(mutant)}")
 
@@ -109,52 +111,56 @@ def _noticed_by(copy: Path, mutant: Mutant, tests: tuple[str, ...], seconds: flo
     original = file.read_bytes()
     file.write_text(mutant.text)
     try:
-        code, said = _run(copy, tests, seconds, options)
+        ran = _run(copy, tests, seconds, options)
     finally:
         file.write_bytes(original)
-    if not code:
+    if not ran.code:
         return ""
-    return next(iter(_failed(said)), said.splitlines()[-1] if said else "too long")
-
-
-def _failed(said: str) -> list[str]:
-    """Names of the tests that pytest's summary says to have failed; parameters in brackets may hold anything."""
-    return re.findall(r"^(?:FAILED|ERROR) (tests/\S+?\.py(?:::\w+(?:\[.*?\](?= - |$))?)*)", said, re.MULTILINE)
+    return ran.failures[0] if ran.failures else "too long" if ran.code is None else f"pytest ended with {ran.code}"
 
 
 def _limit(copy: Path, tests: tuple[str, ...]) -> float:
     """Three times what the tests take without a fault."""
     begin = time.monotonic()
-    code, said = _run(copy, tests, 3600, _WHOLE)
-    if code:
-        sys.exit(f"without any fault these fail, so nothing can be judged by them: {' '.join(tests)}\n{said[-2000:]}")
+    ran = _run(copy, tests, 3600, _WHOLE)
+    if ran.code != 0:
+        sys.exit(f"without any fault these fail, so nothing can be judged by them: {' '.join(tests)} {ran.failures}")
     return 30 + 3 * (time.monotonic() - begin)
 
 
-def _run(copy: Path, tests: tuple[str, ...], seconds: float, chosen: tuple[str, ...]) -> tuple[int, str]:
-    """Exit status and words of these tests; nothing is said by those that take too long."""
-    options = ["-q", "-p", "no:cacheprovider", "--tb=line", f"--basetemp={copy.parent / 'tests'}", *chosen]
+@dataclass(frozen=True)
+class _Ran:
+    """The exit status of pytest, ``None`` where it took too long, and the names of the tests that failed."""
+
+    code: int | None
+    failures: tuple[str, ...]
+
+
+def _run(copy: Path, tests: tuple[str, ...], seconds: float, chosen: tuple[str, ...]) -> _Ran:
+    told = copy.parent / "failures.txt"
+    told.write_text("")
+    options = ["-q", "-p", "no:cacheprovider", "-p", "tests.mutants.told", f"--basetemp={copy.parent / 'tests'}"]
     environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    environment["KDSEARCH_HOME"] = str(copy.parent / "home")
+    environment |= {"KDSEARCH_HOME": str(copy.parent / "home"), "KDSEARCH_MUTANT_FAILURES": str(told)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "pytest", *options, *tests],
+        [sys.executable, "-m", "pytest", *options, *chosen, *tests],
         cwd=copy,
         env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+    code: int | None = None
     try:
-        said, _ = process.communicate(timeout=seconds)
+        code = process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGINT)  # so that pytest stops its database server
         with contextlib.suppress(subprocess.TimeoutExpired):
-            process.communicate(timeout=30)
+            process.wait(timeout=30)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        return 1, ""
-    return process.returncode, said
+        process.wait()
+    return _Ran(code, tuple(told.read_text().splitlines()))
 
 
 def _print_rates(drawn: list[Mutant], survivors: list[Mutant]) -> None:

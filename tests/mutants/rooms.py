@@ -10,6 +10,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ledger/socket_folder.py": ("ledger/test_socket_folder.py", "ledger/test_embedded.py"),
     "ledger/database.py": ("ledger/test_database.py", "ledger/test_storage_url.py"),
     "ledger/storage_url.py": ("ledger/test_storage_url.py", "ledger/test_database.py"),
+    "training/population/stepper.py": ("tasks/video_hashing/test_population.py", "training"),
+    "search/leader.py": ("report/test_counted.py", "engines/test_fence.py"),
     "ledger/records.py": ("ledger/test_studies.py", "ledger/test_decisions.py", "report/test_choice.py"),
     "ledger/overview.py": ("report/test_counted.py", "engines/test_optuna_mirror.py"),
     "ledger": (

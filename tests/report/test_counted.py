@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -90,7 +91,7 @@ def test_of_a_large_study_what_was_found_last_is_shown(
     assert ledger.study_by_id(searching.id).leader == found
     monkeypatch.setattr(overview, "_samples", None)
     read = ledger.overview(searching.id, SHOWN_EVENTS)
-    assert {row.kind for row in read.configurations.values()}.isdisjoint({"searched"})
+    assert [row.id for row in read.configurations.values() if row.kind in ("searched", "without")] == [found.id]
     assert counted_status(read) == expected
 
 
@@ -105,28 +106,52 @@ def test_what_was_found_long_ago_is_found_anew(
     before = replace(found, ended=ended - 4, estimate=0.12345)
     ledger.note_leader(searching.id, before)
     assert shown(ledger, searching) == fresh
-    monkeypatch.setattr(overview, "BEHIND", 4 / ended)
-    assert f"As of {ended - 4} of these {ended} ended search runs." in shown(ledger, searching)
+    monkeypatch.setattr(overview, "BEHIND", 4.5 / ended)
+    said = f"The leader is that of the first {ended - 4} of {ended} ended search runs."
+    assert said in shown(ledger, searching)
     assert "estimate 0.123" in " ".join(shown(ledger, searching))
-    monkeypatch.setattr(overview, "BEHIND", 3 / ended)
+    monkeypatch.setattr(overview, "BEHIND", 3.5 / ended)
     assert shown(ledger, searching) == fresh
-    monkeypatch.undo()
-    ledger.note_leader(searching.id, replace(found, ended=ended + 1, estimate=0.12345))  # runs were deleted since
+    monkeypatch.setattr(overview, "LARGE", ended + 1)
+    ledger.note_leader(searching.id, replace(before, ended=ended))
+    assert shown(ledger, searching) == fresh, "a small study is read"
+
+
+@pytest.mark.usefixtures("large")
+def test_what_was_found_before_runs_were_deleted_is_found_anew(ledger: Ledger, searching: StudyRecord) -> None:
+    found = leader_now(ledger.search_state(searching.id))
+    assert found is not None
+    fresh = status(ledger.results(searching.id, curves=False)).notes
+    ledger.note_leader(searching.id, replace(found, ended=found.ended + 1, estimate=0.12345))
+    assert shown(ledger, searching) == fresh
+    ledger.note_leader(searching.id, replace(found, id=10**9, name="gone"))
     assert shown(ledger, searching) == fresh
 
 
 @pytest.mark.usefixtures("large")
-@pytest.mark.parametrize(
-    ("state", "where"), [("code_hash = 'other'", "id % 5 = 0"), ("code_hash = NULL", "id % 5 = 0")]
-)
-def test_of_several_codes_the_runs_are_read(ledger: Ledger, searching: StudyRecord, state: str, where: str) -> None:
+@pytest.mark.parametrize("code", ["'other'", "NULL"])
+def test_of_several_codes_the_runs_are_read(ledger: Ledger, searching: StudyRecord, code: str) -> None:
     """A launcher counts the runs of all."""
     found = leader_now(ledger.search_state(searching.id))
     assert found is not None
     ledger.note_leader(searching.id, replace(found, estimate=0.12345))
     assert "estimate 0.123" in " ".join(shown(ledger, searching))
-    change(ledger, searching, state, f"state = 'done' AND {where}")
+    change(ledger, searching, f"code_hash = {code}", "state = 'done' AND id % 5 = 0")
     assert shown(ledger, searching) == status(ledger.results(searching.id, curves=False)).notes
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("values", ["0.5 + 1e-9 * (id % 7)", "100 * (id % 7)"])
+def test_decimals_are_those_of_both_searches(ledger: Ledger, searching: StudyRecord, values: str) -> None:
+    """Diverged runs say nothing of them."""
+    without = "(SELECT kind FROM kdsearch.configuration c WHERE c.id = configuration_id) = 'without'"
+    change(ledger, searching, f"objective = {values}", f"state = 'done' AND {without}")
+    change(ledger, searching, "state = 'diverged', objective = -1e5", "state = 'done' AND id % 6 = 0")
+    found = leader_now(ledger.search_state(searching.id))
+    assert found is not None
+    ledger.note_leader(searching.id, found)
+    expected = status(ledger.results(searching.id, curves=False))
+    assert counted_status(ledger.overview(searching.id, SHOWN_EVENTS)) == expected
 
 
 @pytest.mark.usefixtures("large")
@@ -144,6 +169,20 @@ def test_a_launcher_notes_what_leads(ledger: Ledger, searching: StudyRecord) -> 
     assert found is not None
     assert noted == [(searching.id, found)]
     assert found.ended == ledger.overview(searching.id).ended
+    state = ledger.search_state(searching.id)
+    coordinator._note(replace(found, ended=9), state)
+    coordinator._note(replace(found, ended=20), replace(state, study=replace(state.study, winner_id=found.id)))
+    assert len(noted) == 1, "neither of a small study nor of one that has its winner"
+    coordinator._note(replace(found, ended=20), state)
+    assert len(noted) == 2
+
+
+def test_numbers_that_json_lacks_are_not_known(ledger: Ledger, searching: StudyRecord) -> None:
+    found = leader_now(ledger.search_state(searching.id))
+    assert found is not None
+    ledger.note_leader(searching.id, replace(found, mean=math.inf, raw_sd=-math.inf, sd=math.nan))
+    kept = ledger.study_by_id(searching.id).leader
+    assert repr(kept) == repr(replace(found, mean=math.nan, raw_sd=math.nan, sd=math.nan))
 
 
 def test_what_another_version_has_noted_is_nothing(ledger: Ledger, searching: StudyRecord) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kdsearch.tasks import ImageClassification, MetaAuxiliary, MutualLearning, SourceNetwork, Transfer, VideoHashing
+from kdsearch.training.schedules import Plateau
 from tests.tasks.images.data import TinyImages
 from tests.tasks.video_hashing.data import TinyData
 
@@ -43,3 +44,15 @@ SOURCE = SourceNetwork("shapes", {"network": "studentnet", "width": 8}, data=TIN
 def test_defaults_are_those_of_stored_studies(task: Any, expected: str) -> None:
     found = {name: value for name, value in task.parameters.items() if name != "vary"}
     assert " ".join(f"{name}={value}" for name, value in found.items()) == expected
+
+
+def test_a_transfer_module_is_as_wide_as_the_originals() -> None:
+    assert Transfer(TINY, (SOURCE,)).hidden == 1000
+
+
+def test_a_plateau_looks_at_the_new_objective_but_where_the_original_is_asked_for() -> None:
+    for quirks, seen in (((), "current"), (("plateau_on_running_best",), "best_before")):
+        task = VideoHashing(POSES, quirks=quirks)
+        schedule = task.schedule("student", dict(task.parameters))
+        assert isinstance(schedule, Plateau)
+        assert schedule.plateau_input == seen

@@ -71,6 +71,19 @@ def test_where_nothing_fits_the_middle_is_shown_as_torchvision_does(height: int,
     assert box.unique(dim=1).T.tolist() == [[top, tall, left, wide]]
 
 
+@pytest.mark.parametrize(("height", "width"), [(10, 20), (20, 10)])
+def test_a_box_may_be_as_high_or_as_wide_as_the_image(height: int, width: int) -> None:
+    """Then it lies anywhere along the other side, and not in the middle as where nothing fits."""
+    (top, h, left, w), _ = boxes(words(3000), height, width)
+    whole = h == height if height < width else w == width
+    begins = (left if height < width else top)[whole]
+    length = (w if height < width else h)[whole]
+    assert int(whole.sum()) > 100
+    assert len(begins[length == 9].unique()) > 8
+    assert int((top + h).max()) == height
+    assert int((left + w).max()) == width
+
+
 def test_a_feed_shows_them_by_key_epoch_and_clip_and_evaluates_clean_images() -> None:
     raw = pixels(6, 3, 16, 16)
     feed = ImageFeed(raw, (0.1, 0.2, 0.3), (0.5, 0.5, 0.5), seen=ResizedCrop())

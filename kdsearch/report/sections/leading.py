@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kdsearch.report.captions import caption, objective_heading, objective_name
 from kdsearch.report.notes import modelled_sentences
-from kdsearch.report.selection import Selection, samples, search_runs
+from kdsearch.report.selection import Selection, sample_sizes, search_runs
 from kdsearch.report.tables import Column, Estimate, Row, Table
 from kdsearch.report.units import MEAN_INTERVAL
 from kdsearch.report.wording import plural
@@ -38,7 +38,7 @@ def section(selection: Selection) -> Table | None:
         rows=tuple(_row(selection, rank, row) for rank, row in enumerate(shown[:MOST])),
         notes=(
             *_notes(standings, shown),
-            *modelled_sentences(len(standings), len(samples(selection))),
+            *modelled_sentences(len(standings), len(sample_sizes(selection))),
             *_without(selection),
         ),
     )

@@ -184,6 +184,10 @@ def test_weights_that_cannot_be_are_refused_at_launch(tmp_path: Path) -> None:
         student(tune_from=2)
     with pytest.raises(StudyFileError, match="tune_from is 2 to 4 for a stage of resnet18, 5 for its last layer alone"):
         student(weights="IMAGENET1K_V1", tune_from=1)
+    with pytest.raises(DataError, match="expected a file at"):  # the last layer alone may be tuned
+        student(weights=str(tmp_path / "gone.pth"), tune_from=5)
+    with pytest.raises(StudyFileError, match="5 for its last layer alone; got 6"):
+        student(weights=str(tmp_path / "gone.pth"), tune_from=6)
     with pytest.raises(StudyFileError, match="studentnet takes no weights"):
         classification(student={"network": "studentnet", "weights": "w.pth"})
 
