@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from support import run_program
 
 import kdsearch as kd
 from kdsearch.engines.ray_cluster import RayOptions
-from kdsearch.engines.ray_engine import _Slots
+from kdsearch.engines.ray_engine import RayEngine, _Slots
 from kdsearch.errors import KdsearchError
 
 pytestmark = pytest.mark.timeout(300)
@@ -226,3 +227,15 @@ def test_a_launch_ends_where_no_slot_can_work(monkeypatch: pytest.MonkeyPatch) -
     assert alone.none_works() is True
     assert said(alone, "first") is False
     assert said(alone, "first", "no database") is False, "the time begins anew"
+
+
+def test_a_launch_that_is_ended_before_its_slots_begin_ends(tmp_path: Path) -> None:
+    """By Ctrl-C in its first plan; what that raised is what is seen."""
+
+    def serve(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    coordinator: Any = SimpleNamespace(serve=serve)
+    engine = RayEngine(coordinator, SimpleNamespace(workers=2), tmp_path / "study.py")  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        engine.run()

@@ -115,6 +115,8 @@ def test_what_was_found_long_ago_is_found_anew(
     monkeypatch.setattr(overview, "LARGE", ended + 1)
     ledger.note_leader(searching.id, replace(before, ended=ended))
     assert shown(ledger, searching) == fresh, "a small study is read"
+    monkeypatch.setattr(overview, "LARGE", ended)
+    assert "estimate 0.123" in " ".join(shown(ledger, searching))
 
 
 @pytest.mark.usefixtures("large")
