@@ -10,8 +10,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ledger/socket_folder.py": ("ledger/test_socket_folder.py", "ledger/test_embedded.py"),
     "ledger/database.py": ("ledger/test_database.py", "ledger/test_storage_url.py"),
     "ledger/storage_url.py": ("ledger/test_storage_url.py", "ledger/test_database.py"),
-    "training/population/stepper.py": ("tasks/video_hashing/test_population.py", "training"),
-    "search/leader.py": ("report/test_counted.py", "engines/test_fence.py"),
     "ledger/records.py": ("ledger/test_studies.py", "ledger/test_decisions.py", "report/test_choice.py"),
     "ledger/overview.py": ("report/test_counted.py", "engines/test_optuna_mirror.py"),
     "ledger": (
@@ -82,6 +80,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "engines/test_function_studies.py",
         "engines/test_optuna_mirror.py",
     ),
+    "search/leader.py": ("report/test_counted.py", "engines/test_fence.py"),
     "search/gp": ("search/gp", "search/policies"),
     "search/policies": ("search/policies", "search/test_ranking.py", "search/test_planner.py"),
     "search/replay": ("search/replay",),
@@ -99,6 +98,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "search/test_before_draws.py",
         "search/test_planner.py",
     ),
+    "training/population/stepper.py": ("tasks/video_hashing/test_population.py", "training"),
     "training": ("training", "tasks/video_hashing/test_training.py"),
     "tasks/function.py": ("tasks/test_function.py", "study", "cases/test_function_values.py"),
     "tasks/bound_values.py": (
