@@ -12,6 +12,15 @@ from kdsearch.engines.limits import memory_limit, usable_cpus
 ALL = len(os.sched_getaffinity(0))
 
 
+def test_cpus_are_those_that_this_process_may_run_on() -> None:
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert usable_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
 def machine(root: Path, own: str, files: dict[str, str]) -> Path:
     """A root with ``/proc/self/cgroup`` and files below ``/sys/fs/cgroup``."""
     for name, text in {

@@ -71,6 +71,18 @@ def test_a_batch_is_what_the_api_writes(ledger: Ledger, monkeypatch: pytest.Monk
     assert len(looks) == 2
 
 
+def test_numbers_that_are_not_finite_are_written_by_the_api(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = toy_study(budget=kd.Budget(runs=12))
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, 4)
+    coordinator.mirror.sync = lambda: 0  # type: ignore[method-assign]
+    DebugEngine(coordinator, Loaded(study)).run()  # type: ignore[arg-type]
+    at_once = drawn(ledger, ledger.study_by_id(record.id))
+    monkeypatch.setattr(optuna_tables.Change, "storable", False)
+    monkeypatch.setattr(optuna_tables, "write", None)
+    assert drawn(ledger, ledger.study_by_id(record.id)) == at_once
+
+
 def test_a_finished_trial_and_one_that_is_gone(ledger: Ledger) -> None:
     storage = optuna_storage(ledger.database)
     study = optuna.create_study(study_name="s", storage=storage)

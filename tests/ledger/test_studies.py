@@ -123,3 +123,11 @@ def test_a_study_is_found_by_its_short_name(ledger: Ledger) -> None:
     ledger.open_study(declaration(toy_study(task=ToyTask(label="other"))))
     with pytest.raises(LedgerError, match="toy@toy, toy@other"):
         ledger.study("toy")
+
+
+def test_a_study_with_a_preset_is_found_without_it(ledger: Ledger) -> None:
+    ledger.open_study(declaration(toy_study(presets={"smoke": {"budget": kd.Budget(runs=4)}}).with_preset("smoke")))
+    for name in ("toy", "toy@toy", "toy@toy+smoke"):
+        assert ledger.study(name).name == "toy@toy+smoke"
+    with pytest.raises(LedgerError, match="no study 'smoke'"):
+        ledger.study("smoke")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
+from kdsearch.tasks import layouts as measured
 from kdsearch.tasks.base import Layout
 from kdsearch.tasks.layouts import layouts, prepared, seconds_a_step
 from kdsearch.tasks.video_hashing.task import VideoHashing
@@ -61,3 +63,22 @@ def test_nothing_is_written(task: VideoHashing, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     seconds_a_step(task, Layout(2, "looped"), "cpu")
     assert not list(tmp_path.iterdir())
+
+
+def test_short_steps_are_timed_more_often_and_the_first_never_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It makes what later ones find; of the others the fastest was disturbed least."""
+    clips = torch.zeros(1, 1, dtype=torch.long)
+    for taken, count in ((times(0.1, 0.9, 0.4), 2 + measured.STEPS), (times(0.1, 1.5), 2), (times(9.0, 1.0), 2)):
+        told: list[float] = []
+
+        def timed(*_: object, taken: Iterator[float] = taken, told: list[float] = told) -> float:
+            told.append(next(taken))
+            return told[-1]
+
+        monkeypatch.setattr(measured, "_timed", timed)
+        assert measured._fastest(None, clips, None, "cpu") == min(told[1:])  # type: ignore[arg-type]
+        assert len(told) == count
+
+
+def times(*first: float) -> Iterator[float]:
+    return itertools.chain(first, itertools.repeat(0.7))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from kdsearch.errors import RunInterrupted
 from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.training import randomness
 from kdsearch.training.checkpoints import Checkpoint
-from kdsearch.training.loop import train_one
+from kdsearch.training.loop import _orders, train_one
 from kdsearch.training.members import Member, Progress, Recipe
 from kdsearch.training.schedules import Plateau
 from kdsearch.training.steppers import Views
@@ -210,3 +211,21 @@ def test_a_finished_run_is_not_trained_on(tmp_path: Path) -> None:
 def test_short_runs_write_no_checkpoint(tmp_path: Path) -> None:
     run(Recorder(), [0.1, 0.2, 0.3], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_orders_stand_in_the_slots_of_their_members() -> None:
+    """Also where slots are free, and where members of several folds have other clips, and more of them."""
+
+    def member(seed: int, clips: torch.Tensor) -> Any:
+        return SimpleNamespace(recipe=SimpleNamespace(seed=seed, clips=clips), progress=SimpleNamespace(epoch=2))
+
+    def own(seed: int, clips: torch.Tensor) -> list[int]:
+        return [int(clips[place]) for place in randomness.order(seed, 3, len(clips))]
+
+    few, many = torch.arange(10, 14), torch.arange(20, 26)
+    full = _orders({0: member(1, few), 1: member(2, few)}, 2)
+    assert full.tolist() == [own(1, few), own(2, few)]
+    free = _orders({3: member(1, few), 1: member(2, few)}, 4)
+    assert free.tolist() == [[0] * 4, own(2, few), [0] * 4, own(1, few)]
+    mixed = _orders({0: member(1, few), 1: member(2, many)}, 3)
+    assert mixed.tolist() == [[*own(1, few), 0, 0], own(2, many), [0] * 6]
