@@ -51,7 +51,8 @@ def test_modules_of_the_folder_and_files_that_runs_leave_open(tmp_path: Path) ->
 
 def ended(code: str) -> subprocess.CompletedProcess[str]:
     begin = "import atexit, sys, threading, time\nfrom kdsearch.tasks.own_process import ends_with_its_work\n"
-    return subprocess.run([sys.executable, "-c", begin + code], capture_output=True, text=True, timeout=60)
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run([sys.executable, "-c", begin + code], env=kept, capture_output=True, text=True, timeout=60)
 
 
 def test_a_thread_that_never_ends_does_not_keep_the_process() -> None:

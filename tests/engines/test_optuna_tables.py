@@ -55,7 +55,7 @@ def test_a_batch_is_what_the_api_writes(ledger: Ledger, monkeypatch: pytest.Monk
     def look() -> int:
         """Twice in the search, and once more at the end: the second look meets trials of the first."""
         if len(looks) < 2 and ledger.ended_runs(record.id) > 8 * (len(looks) + 1):
-            Mirror(ledger, record).sync()
+            assert Mirror(ledger, record).sync() == 0, "no trial was told how it ended"
             looks.append(content(ledger, record.name))
         return advance()
 
@@ -63,7 +63,7 @@ def test_a_batch_is_what_the_api_writes(ledger: Ledger, monkeypatch: pytest.Monk
     DebugEngine(coordinator, Loaded(study)).run()  # type: ignore[arg-type]
     record = ledger.study_by_id(record.id)
     assert record.phase == "finished"
-    Mirror(ledger, record).sync()
+    assert Mirror(ledger, record).sync() == len(content(ledger, record.name))
     in_steps, at_once = content(ledger, record.name), drawn(ledger, record)
     monkeypatch.setattr(optuna_tables, "known", lambda connection: False)
     assert drawn(ledger, record) == at_once

@@ -23,7 +23,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "ledger/test_roles.py",
         "cases/test_beside.py",
     ),
-    "engines/optuna_mirror.py": ("engines/test_optuna_mirror.py",),
+    "engines/optuna_mirror.py": ("engines/test_optuna_mirror.py", "engines/test_optuna_tables.py"),
     "engines/code_hash.py": ("engines/test_code_hash.py", "cases/test_function_values.py", "cases/test_beside.py"),
     "engines/helper_modules.py": ("cases/test_beside.py", "cases/test_function_values.py", "engines/test_code_hash.py"),
     "engines/study_modules.py": ("engines/test_study_file.py", "cases/test_beside.py"),
