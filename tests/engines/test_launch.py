@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import NOISY, Loaded, declaration, toy_study
@@ -10,6 +11,7 @@ from support import NOISY, Loaded, declaration, toy_study
 import kdsearch as kd
 from kdsearch.engines import artifacts
 from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.devices import Slot
 from kdsearch.engines.launch import Launch, launch
 from kdsearch.errors import KdsearchError, StudyFileError, StudyMismatch
@@ -50,6 +52,23 @@ def test_one_that_was_asked_to_stop_is_not_finished() -> None:
     ran = opened.run(lambda progress: opened.ledger.request_stop(opened.record.id))
     assert not ran.finished
     assert Launch.open(NOISY, engine="debug").run().finished
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("asked", "trained"), [(None, 1), (3, 3)])
+def test_the_debug_engine_trains_one_by_one_unless_it_is_told_how_many(
+    monkeypatch: pytest.MonkeyPatch, asked: int | None, trained: int
+) -> None:
+    made: list[int] = []
+
+    class Told(DebugEngine):
+        def __init__(self, coordinator: Any, loaded: Any, device: str, population: int) -> None:
+            made.append(population)
+            super().__init__(coordinator, loaded, device, population)
+
+    monkeypatch.setattr("kdsearch.engines.launch.DebugEngine", Told)
+    assert Launch.open(NOISY, engine="debug", population=asked).run().finished
+    assert made == [trained]
 
 
 @pytest.mark.usefixtures("small")
