@@ -110,8 +110,11 @@ def test_a_worker_of_a_study_that_is_over_is_not_replaced(engine: Callable[..., 
         keeper._worker.process.wait(30)
 
     ended()
+    worker = keeper._worker
+    assert worker is not None
     ledger.request_stop(record.id)
     keeper.watch()
+    assert worker.listener._reader is None, "its pipe is closed"
     assert (keeper.works, deaths(made)) == (False, [])
     ledger.request_stop(record.id, stop=False)
     ended()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import fsspec
@@ -116,6 +118,31 @@ def test_a_run_goes_on_elsewhere_from_its_copied_checkpoint(url: str, tmp_path: 
     assert (first.sent, second.sent) == (True, False)
     second.remove()
     assert SharedStore(url).names("runs/u/7") == []
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.1, 30.0), (5.0, 100.0)])
+def test_copies_take_a_twentieth_of_a_runs_time_at_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, took: float, pause: float
+) -> None:
+    now, copied = 1000.0, []
+
+    def put(self: SharedStore, source: Path, name: str) -> None:
+        nonlocal now
+        copied.append(source.read_bytes())
+        now += took
+
+    monkeypatch.setattr("kdsearch.engines.shared_checkpoints.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(SharedStore, "put", put)
+    checkpoint = SharedCheckpoint(SharedStore("memory://copies"), "runs/u/7", tmp_path)
+    written(tmp_path / "checkpoint.pt", b"epoch 1")
+    checkpoint.send()
+    after = now
+    written(tmp_path / "checkpoint.pt", b"epoch 2")
+    os.utime(tmp_path / "checkpoint.pt", (1, 1))
+    for later, count in ((pause - 1, 1), (pause + 1, 2)):
+        now = after + later
+        checkpoint.send()
+        assert len(copied) == count
 
 
 def test_a_store_that_does_not_answer_is_said_and_ends_no_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

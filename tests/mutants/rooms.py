@@ -111,7 +111,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "tasks/unchanged_process.py": ("cases/test_process_changes.py", "cases/test_worker_processes.py"),
     "tasks/fold.py": ("tasks/test_fold.py", "tasks/test_folds.py"),
     "tasks/video_hashing": ("tasks/video_hashing", "tasks/test_folds.py"),
-    "tasks/transfer": ("tasks/transfer", "tasks/images", "tasks/test_described.py"),
+    "tasks/transfer": ("tasks/test_defaults.py", "tasks/transfer", "tasks/images", "tasks/test_described.py"),
     "tasks/image_classification": ("tasks/images", "tasks/image_classification", "tasks/test_described.py"),
     "tasks/mutual_learning": ("tasks/images", "tasks/test_folds.py", "tasks/test_described.py"),
     "tasks/meta_auxiliary": ("tasks/images", "tasks/image_classification", "training/test_maxl_stepper.py"),
