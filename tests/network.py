@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -12,8 +13,8 @@ from dataclasses import dataclass
 import pytest
 
 HERE, THERE = "10.77.0.1", "10.77.0.2"
-_NAME = f"kd{os.getpid()}"
-_NEAR, _FAR = f"{_NAME}n", f"{_NAME}f"
+_NUMBERS = itertools.count()
+_NOT_HERE = ("not permitted", "not supported", "No such file", "Permission denied", "Unknown device type")
 
 
 @dataclass(frozen=True)
@@ -44,25 +45,30 @@ def machine() -> Iterator[Machine]:
     """Skips where this machine makes no network namespaces, which takes root."""
     if shutil.which("ip") is None:
         pytest.skip("a network namespace is made by ip, of Debian's iproute2")
-    made = subprocess.run(["ip", "netns", "add", _NAME], capture_output=True, text=True)
-    if made.returncode != 0:
-        pytest.skip(f"this machine makes no network namespace: {made.stderr.strip()}")
+    name = f"kd{os.getpid()}x{next(_NUMBERS)}"
+    near, far = f"{name}n", f"{name}f"
+    _made("netns", "add", name)
     try:
-        made = subprocess.run(
-            ["ip", "link", "add", _NEAR, "type", "veth", "peer", "name", _FAR, "netns", _NAME],
-            capture_output=True,
-            text=True,
-        )
-        if made.returncode != 0:
-            pytest.skip(f"this machine joins no network namespace: {made.stderr.strip()}")
-        _ip("addr", "add", f"{HERE}/24", "dev", _NEAR)
-        _ip("link", "set", _NEAR, "up")
-        _ip("-n", _NAME, "addr", "add", f"{THERE}/24", "dev", _FAR)
-        for device in (_FAR, "lo"):
-            _ip("-n", _NAME, "link", "set", device, "up")
-        yield Machine(_NAME)
+        _made("link", "add", near, "type", "veth", "peer", "name", far, "netns", name)
+        try:
+            _ip("addr", "add", f"{HERE}/24", "dev", near)
+            _ip("link", "set", near, "up")
+            _ip("-n", name, "addr", "add", f"{THERE}/24", "dev", far)
+            for device in (far, "lo"):
+                _ip("-n", name, "link", "set", device, "up")
+            yield Machine(name)
+        finally:
+            _ip("link", "del", near)  # it would stay as long as any process of the namespace
     finally:
-        subprocess.run(["ip", "netns", "del", _NAME], check=True)
+        _ip("netns", "del", name)
+
+
+def _made(*words: str) -> None:
+    """Make it, or skip where this machine or account cannot; any other failure is one of the test."""
+    made = subprocess.run(["ip", *words], capture_output=True, text=True)
+    if made.returncode != 0 and any(word in made.stderr for word in _NOT_HERE):
+        pytest.skip(f"this machine makes no network namespace: {made.stderr.strip()}")
+    assert made.returncode == 0, made.stderr
 
 
 def _ip(*words: str) -> None:
