@@ -2,9 +2,9 @@
 
 Each is put into a copy of the working tree, never into the tree itself. A test that fails, or takes so long that it
 is ended ("too long", to be trusted on an idle machine alone), has noticed it. The nearest tests of a module judge
-first, without those that are slow; what they miss is judged by the whole folder of tests of its room. At the end the
-tests that noticed something run once without any fault: one that fails then has noticed nothing. What survives is a
-test to write, unless no user could tell the difference.
+first, without those that are slow. Then the tests that noticed something run once without any fault: one that fails
+then has noticed nothing. What is missed is judged by the whole folder of tests of its room. What survives is a test to
+write, unless no user could tell the difference.
 """
 
 from __future__ import annotations
