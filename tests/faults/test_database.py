@@ -77,6 +77,7 @@ def started_again(server: TcpServer) -> bool:
 def test_connections_cut_at_random(short: Callable[..., Short], server: TcpServer) -> None:
     study = short(storage=server.url)
     launcher = study.start()
+    study.wait(1)  # a command whose first connection is cut says so and ends: nothing has begun
     cut, drawn = 0, random.Random(0)
     while launcher.poll() is None and cut < 60:
         time.sleep(0.2)
