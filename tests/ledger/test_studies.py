@@ -27,6 +27,21 @@ def test_opening_twice_finds_the_same_study(ledger: Ledger) -> None:
     ]
 
 
+def test_a_launch_changes_its_own_study_alone(ledger: Ledger) -> None:
+    """Neither the studies before it nor those that came later take its settings, its code or its file."""
+    names = ("before", "own", "later")
+    records = {name: ledger.open_study(declaration(toy_study(name=name)))[0] for name in names}
+    for name in names:
+        ledger.request_stop(records[name].id)
+    ledger.open_study(declaration(toy_study(name="own", budget=kd.Budget(runs=77)), code_hash="code1"))
+    after = {name: ledger.study(name) for name in names}
+    assert {name: row.settings.budget.runs for name, row in after.items()} == {"before": 40, "own": 77, "later": 40}
+    assert [after[name].stop_requested for name in names] == [True, False, True]
+    with ledger.database.engine.connect() as connection:
+        codes = connection.execute(sa.text("SELECT code_hash FROM kdsearch.study ORDER BY id")).scalars().all()
+    assert codes == ["code0", "code1", "code0"]
+
+
 def test_values_of_single_queries_are_those_of_the_confirm_runs_that_are_compared_first(ledger: Ledger) -> None:
     study = toy_study()
     record, _ = ledger.open_study(declaration(study))
