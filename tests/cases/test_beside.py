@@ -18,6 +18,7 @@ from support import Loaded, declaration, toy_study
 import kdsearch as kd
 from kdsearch.cli.launch_header import header
 from kdsearch.engines.devices import slots
+from kdsearch.engines.helper_modules import helper_modules, imported
 from kdsearch.engines.launch import Launch
 from kdsearch.engines.study_file import LoadedStudy, load
 from kdsearch.errors import StudyFileError
@@ -367,3 +368,13 @@ def test_a_file_that_is_no_python_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "study.txt").write_text("")
     with pytest.raises(StudyFileError, match=r"study\.txt is not a Python file"):
         load(tmp_path / "study.txt")
+
+
+def test_a_file_that_cannot_be_parsed_imports_nothing(tmp_path: Path) -> None:
+    """Whoever launches is told by Python itself; a hash of what is beside it is no place for that."""
+    for content in (b"def (", b"import json\x00"):
+        (tmp_path / "broken.py").write_bytes(content)
+        assert list(imported(tmp_path / "broken.py", tmp_path)) == []
+    (tmp_path / "own.py").write_text("import json, broken")
+    assert list(imported(tmp_path / "own.py", tmp_path)) == ["json", "broken"]
+    assert list(helper_modules([tmp_path / "own.py"], tmp_path)) == ["broken.py"]

@@ -169,6 +169,7 @@ def test_a_field_of_another_kind_is_refused(changes: dict[str, Any], message: st
         (lambda: kd.Confirm(seeds=2.5), "seeds=2.5: expected a whole number"),
         (lambda: kd.Confirm(seed=3), "did you mean 'seeds'"),
         (lambda: kd.Fixed(seeds="5"), "seeds='5': expected a whole number"),
+        (lambda: kd.Fixed(seeds=1), "Fixed needs 2 seeds or more, since one seed is not a result; got 1"),
         (lambda: kd.Adaptive(stop_early="no"), "stop_early='no': expected True or False"),
         (lambda: kd.Published("theirs", "0.5"), "value='0.5': expected a finite number"),
         (lambda: kd.Published("a\x00", 0.5), "without NUL"),

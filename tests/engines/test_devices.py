@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,18 @@ def test_the_slot_of_a_core_is_the_same_on_a_machine_with_gpus(monkeypatch: pyte
     devices.gpus.cache_clear()
     assert devices.slots(2) == [devices.CPU_SLOT] * 2
     devices.gpus.cache_clear()
+
+
+@pytest.mark.parametrize(("device", "threads"), [("cpu", "1"), ("cuda", None)])
+def test_a_process_on_a_core_takes_one_thread_and_one_on_a_gpu_takes_what_there_are(
+    monkeypatch: pytest.MonkeyPatch, device: str, threads: str | None
+) -> None:
+    monkeypatch.setattr(os, "environ", {})
+    devices.use_slot(device)
+    assert os.environ.get("OMP_NUM_THREADS") == threads
+    monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": "3"})
+    devices.use_slot("cpu")
+    assert os.environ["OMP_NUM_THREADS"] == "3"
 
 
 def test_workers_of_one_gpu_share_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,6 +45,11 @@ def test_a_run_that_diverges_counts_as_what_was_said(tmp_path: Path) -> None:
     assert (lower.task.chance, trained(lower.task, tmp_path).objective) == (-5.0, -1.5)
 
 
+def test_a_function_without_a_description_is_described_by_its_name() -> None:
+    assert FunctionTask(negative, chance=-9.0).description == "values of negative, as it returns them"
+    assert FunctionTask(negative, chance=-9.0, description="loss on toys").description == "loss on toys"
+
+
 def test_chance_is_part_of_what_a_study_is_and_belongs_to_the_task() -> None:
     assert kd.Study("s", negative, SPACE, chance=0).identity() == kd.Study("s", negative, SPACE).identity()
     assert kd.Study("s", negative, SPACE, chance=-2).identity() != kd.Study("s", negative, SPACE).identity()
@@ -73,3 +78,10 @@ def test_such_a_value_ends_the_study_and_leaves_no_run_out(ledger: Ledger) -> No
     record, _ = ledger.open_study(declaration(said))
     DebugEngine(Coordinator(ledger, said, record, 2), Loaded(said)).run()  # type: ignore[arg-type]
     assert ledger.study_by_id(record.id).phase == "finished"
+
+
+def test_what_is_written_in_c_has_no_source_and_is_a_task_all_the_same() -> None:
+    """No file of the user defines it."""
+    task = FunctionTask(pow, chance=0.0)
+    assert task.sources() == []
+    assert FunctionTask(negative, chance=0.0).sources() == [Path(__file__)]

@@ -43,6 +43,7 @@ def unseen(folder: Path, names: str, reads: str, task: str = "train") -> tuple[s
         ("TAU = math.sqrt(2 * math.pi)", "TAU"),
         ("SPACE = {'x': kd.uniform(0, 1)}", "SPACE"),
         ("NAMES = 'a b'.split()", "NAMES"),
+        ("import contextlib\nwith contextlib.suppress(OSError):\n    LR = 0.1", "LR"),
         ("", "SAID"),
         ("def inner():\n    return LR\nLR = 0.5", "inner()"),
         ("class Net:\n    width = 3\n    def go(self):\n        return LR\nLR = 0.5", "Net().go()"),
