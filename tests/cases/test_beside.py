@@ -371,7 +371,7 @@ def test_a_file_that_is_no_python_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_parsed_imports_nothing(tmp_path: Path) -> None:
-    """Whoever launches is told by Python itself; a hash of what is beside it is no place for that."""
+    """The code hash reads it all the same; what is wrong with it, Python says when it is imported."""
     for content in (b"def (", b"import json\x00"):
         (tmp_path / "broken.py").write_bytes(content)
         assert list(imported(tmp_path / "broken.py", tmp_path)) == []

@@ -69,6 +69,9 @@ def test_a_process_on_a_core_takes_one_thread_and_one_on_a_gpu_takes_what_there_
     monkeypatch.setattr(os, "environ", {})
     devices.use_slot(device)
     assert os.environ.get("OMP_NUM_THREADS") == threads
+
+
+def test_a_number_of_threads_that_is_given_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"OMP_NUM_THREADS": "3"})
     devices.use_slot("cpu")
     assert os.environ["OMP_NUM_THREADS"] == "3"

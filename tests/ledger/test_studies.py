@@ -28,7 +28,7 @@ def test_opening_twice_finds_the_same_study(ledger: Ledger) -> None:
 
 
 def test_a_launch_changes_its_own_study_alone(ledger: Ledger) -> None:
-    """Neither the studies before it nor those that came later take its settings, its code or its file."""
+    """Neither studies that were made before it nor those made after it take its settings, its code or its start."""
     names = ("before", "own", "later")
     records = {name: ledger.open_study(declaration(toy_study(name=name)))[0] for name in names}
     for name in names:
