@@ -3,14 +3,22 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: launch test faults mutants check docs dashboard docker-check docker-replay clean
+.PHONY: launch test test-slow faults mutants check docs dashboard docker-check docker-replay clean
 
 launch: $(VENV)/installed
 	$(RUN) -m kdsearch launch studies/jhmdb_weights.py
 
 # One process more than there are cores, since many tests wait for a process of theirs; at most 4.
+PROCESSES = $$(($$(getconf _NPROCESSORS_ONLN) < 3 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4))
+PYTEST = OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(PROCESSES) --dist loadscope --no-loadscope-reorder
+
+# All tests but those of more than ten seconds each.
 test: $(VENV)/installed-dev
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n $$(($$(getconf _NPROCESSORS_ONLN) < 3 ? $$(getconf _NPROCESSORS_ONLN) + 1 : 4)) --dist loadscope --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+# Those: whole launches, processes killed, Ray, the commands in the docs.
+test-slow: $(VENV)/installed-dev
+	$(PYTEST) -m slow
 
 # Workers, launchers and databases killed, disks full, runs that hang: about 15 minutes.
 faults: $(VENV)/installed-dev

@@ -10,6 +10,7 @@ import pytest
 from tests.benchmarks import claims
 
 
+@pytest.mark.slow
 def test_every_worker_claims_once_a_second_and_decisions_are_timed(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,6 +64,7 @@ def rehearsed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_rehearsal_passes_its_checks(rehearsed: Path) -> None:
     states = {row["check"]: row["state"] for row in rows_of(rehearsed)["checks"]}
     assert states.pop("captured step") == "left out"
@@ -71,6 +72,7 @@ def test_a_rehearsal_passes_its_checks(rehearsed: Path) -> None:
     assert len(states) == 8
 
 
+@pytest.mark.slow
 def test_a_rehearsal_measures_every_student_in_both_forms(rehearsed: Path) -> None:
     found = rows_of(rehearsed)
     done = [row for row in found["cells"] if row["state"] == "done"]
@@ -91,12 +93,14 @@ def test_a_rehearsal_measures_every_student_in_both_forms(rehearsed: Path) -> No
     assert {row["student"] for row in done if row["precision"] == "bfloat16"} >= {"studentnet", "masks", "resnet20"}
 
 
+@pytest.mark.slow
 def test_a_rehearsal_trains_the_whole_table(rehearsed: Path) -> None:
     table = rows_of(rehearsed)["table"]
     assert (table["settings"], table["seeds"], table["runs"], table["failed"]) == (3, 2, 6, 0)
     assert table["seconds_of_whole"] == table["seconds"] > 0
 
 
+@pytest.mark.slow
 def test_the_report_says_what_was_measured_where_and_what_was_not(rehearsed: Path) -> None:
     found, text = rows_of(rehearsed), (rehearsed / "gpu.md").read_text()
     lines = text.splitlines()

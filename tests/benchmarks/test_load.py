@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from kdsearch.ledger.ledger import Ledger
 from tests.benchmarks.load import commands, filling, workers
 
 
+@pytest.mark.slow
 def test_workers_claim_from_a_filled_ledger_and_commands_read_it(home: Path) -> None:
     from kdsearch.ledger import embedded
 

@@ -10,6 +10,7 @@ from kdsearch.search.policies.base import New
 from tests.benchmarks.planner import folds
 
 
+@pytest.mark.slow
 def test_folds_do_the_same_to_all_settings_and_nothing_to_truths() -> None:
     plain, folded = folds.world("smooth", 3, 0.0), folds.world("smooth", 3, 0.05)
     assert folded.effects.size == 5

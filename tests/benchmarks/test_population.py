@@ -162,6 +162,7 @@ def test_cells_too_large_for_the_memory_are_left_out_aloud(
     ]
 
 
+@pytest.mark.slow
 def test_a_wide_cell_that_nothing_foretold_is_left_out_and_not_killed() -> None:
     """The kernel would grant what a population of 4,096 asks for, and then end the process."""
     code = (

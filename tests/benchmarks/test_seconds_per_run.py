@@ -30,6 +30,7 @@ def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
         return make_setting(tmp_path_factory.mktemp("benchmark"), epochs=6, teacher_epochs=1)
 
 
+@pytest.mark.slow
 def test_all_variants_on_one_schedule(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KDSEARCH_DATA", raising=False)
     runs = {name: run_variant(name, setting, seed=1) for name in VARIANTS}
@@ -76,6 +77,7 @@ def test_the_plain_metric_is_kdsearchs_where_nothing_ties() -> None:
     assert plain == pytest.approx(float(ours))
 
 
+@pytest.mark.slow
 def test_the_command_prints_variants_ratios_and_scores() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "KDSEARCH_DATA"}
     command = [sys.executable, str(PACKAGE), "--quick"]

@@ -20,6 +20,7 @@ def test_one_finished_run_has_no_pace() -> None:
         two_workers.pace([datetime(2026, 1, 1, tzinfo=UTC), None])
 
 
+@pytest.mark.slow
 def test_the_launched_study_trains_the_runs_it_is_timed_by(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KDSEARCH_DATA", raising=False)
     monkeypatch.setenv("KDSEARCH_HOME", "replaced by the benchmark, restored afterwards")

@@ -175,6 +175,16 @@ def test_code_that_is_named_at_run_time_is_said_to_be_unseen(tmp_path: Path, pla
     assert words.endswith(f"(...) in {place}, line {line}")
 
 
+@pytest.mark.parametrize("name", ["json", "time", "kdsearch"])
+def test_what_is_named_as_a_library_beside_a_study_is_none_of_its_modules(tmp_path: Path, name: str) -> None:
+    """The library is imported, and not the file: ``json`` from its file, ``time`` from no file at all."""
+    study = tmp_path / "mine.py"
+    study.write_text(f"import {name}\nimport helper\n")
+    (tmp_path / "helper.py").write_text("VALUE = 1\n")
+    (tmp_path / f"{name}.py").write_text("VALUE = 2\n")
+    assert list(helper_modules([study], tmp_path)) == ["helper.py"]
+
+
 def test_a_study_without_helpers_has_the_code_that_it_had(tmp_path: Path) -> None:
     loaded = written(tmp_path)
     tree = ast.parse((tmp_path / "mine.py").read_bytes())

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 STUDY = """
 import os, resource
 import kdsearch as kd
@@ -24,6 +26,7 @@ study = kd.Study(name="own", task=train, space={"x": kd.uniform(0, 1)}, search=k
 """
 
 
+@pytest.mark.slow
 def test_modules_of_the_folder_and_files_that_runs_leave_open(tmp_path: Path) -> None:
     """A ``random.py`` there hides Python's own from no worker; a worker with too many open files is replaced.
 

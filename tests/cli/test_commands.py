@@ -111,6 +111,7 @@ def test_the_version_is_told(tmp_path: Path) -> None:
     assert run_program("--version", home=tmp_path) == (0, f"kdsearch {version('kdsearch')}\n")
 
 
+@pytest.mark.slow
 def test_export_runs(finished: Path, tmp_path: Path) -> None:
     code, output = run_program("export", "runs", "noisy_quadratic", home=finished)
     assert code == 0, output
@@ -150,6 +151,7 @@ def test_db_commands(finished: Path) -> None:
         assert "is rebuilt with" in output
 
 
+@pytest.mark.slow
 def test_extend_stop_and_add(own_home: Path) -> None:
     environment = {"NOISY_SECONDS": "0.2", "NOISY_RUNS": "20"}
     launch = program("launch", str(NOISY), "--workers", "1", home=own_home, **environment)
@@ -287,6 +289,7 @@ def test_an_unreachable_database_is_said(own_home: Path) -> None:
     assert "secret" not in output
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_launch_with_a_message_and_an_intact_ledger(own_home: Path, tmp_path: Path) -> None:
     file = tmp_path / "full.py"
     full = (
@@ -302,6 +305,7 @@ def test_a_full_disk_ends_the_launch_with_a_message_and_an_intact_ledger(own_hom
     assert code == 0, output
 
 
+@pytest.mark.slow
 def test_the_server_with_a_full_disk_is_said(own_home: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk needs root")
@@ -343,6 +347,7 @@ def test_quick_commands_import_neither_torch_nor_ray(finished: Path, arguments: 
     assert done.stdout.strip().endswith("LOADED []")
 
 
+@pytest.mark.slow
 def test_a_task_that_fails_is_said_with_its_last_words(own_home: Path, tmp_path: Path) -> None:
     file = tmp_path / "broken.py"
     file.write_text(study_text(**{"    rng = np": '    raise ValueError("no such layer")\n    rng = np'}))

@@ -34,6 +34,7 @@ def test_a_terminal_breaks_places_and_cuts_none(width: int) -> None:
     assert "".join(line[place:].strip() for line in lines[1:]) == ROW.where
 
 
+@pytest.mark.slow
 def test_the_doctor_counts_images_and_clips(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KDSEARCH_DATA", raising=False)
     try:

@@ -11,6 +11,8 @@ from support import run_program
 
 from kdsearch.ledger import embedded
 
+pytestmark = pytest.mark.slow
+
 TEXT = """
 import numpy as np
 

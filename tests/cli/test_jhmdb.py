@@ -16,6 +16,8 @@ from support import run_program
 
 from kdsearch.ledger import embedded
 
+pytestmark = pytest.mark.slow
+
 STUDY = Path(__file__).resolve().parents[2] / "studies" / "jhmdb_weights.py"
 
 

@@ -18,6 +18,8 @@ from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
 
+pytestmark = pytest.mark.slow
+
 RUNS = 24
 CONFIRM = 4
 ENVIRONMENT = {

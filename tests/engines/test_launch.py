@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 from support import NOISY, Loaded, declaration, toy_study
 
 import kdsearch as kd
+from kdsearch import environment
+from kdsearch.cli.app import app
 from kdsearch.engines import artifacts
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
@@ -90,6 +93,30 @@ def test_it_is_told_how_far_it_is_and_what_the_file_changed(monkeypatch: pytest.
     assert "confirm.seeds: 2 before, 3 now" in opened.changes
     assert opened.retry_failed() == (0, [])
     assert opened.run().ended > ran.ended
+
+
+@pytest.mark.usefixtures("small")
+def test_what_a_killed_worker_left_is_gone_before_the_first_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that it has filled would stop the runs to come."""
+    results = Launch.open(NOISY, engine="debug").run().results
+    left = environment.home() / "runs" / str(results.study.uid) / str(results.runs[0].id)
+    left.mkdir(parents=True)
+    (left / "checkpoint.pt").write_text("large")
+    monkeypatch.setenv("NOISY_CONFIRM", "3")
+    there: list[bool] = []
+    assert Launch.open(NOISY, engine="debug").run(lambda progress: there.append(left.exists())).finished
+    assert there
+    assert not any(there)
+
+
+def test_its_defaults_are_those_of_the_command() -> None:
+    (command,) = (found for found in app.registered_commands if found.callback and found.callback.__name__ == "launch")
+    assert command.callback is not None
+    options = inspect.signature(command.callback).parameters
+    own = inspect.signature(launch).parameters
+    shared = set(own) & set(options) - {"study_file"}
+    assert shared >= {"preset", "engine", "workers", "slots_per_gpu", "population", "retry_failed"}
+    assert {name: own[name].default for name in shared} == {name: options[name].default for name in shared}
 
 
 def test_lost_teachers_train_again_when_failed_runs_are_tried_again(ledger: Ledger, tmp_path: Path) -> None:

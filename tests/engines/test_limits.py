@@ -39,6 +39,7 @@ def machine(root: Path, own: str, files: dict[str, str]) -> Path:
         ("0::/\n", {"cpu.max": "max 100000\n", "memory.max": "max\n"}, ALL, None),
         ("0::/\n", {"cpu.max": "100000 100000\n", "memory.max": "2147483648\n"}, 1, 2**31),
         ("0::/\n", {"cpu.max": "50000 100000\n"}, 1, None),
+        ("0::/\n", {"cpu.max": "1 1000000000\n"}, 1, None),
         # The narrowest of the groups above counts too.
         ("0::/a/b\n", {"a/cpu.max": "100000 100000\n", "a/b/cpu.max": "max 100000\n"}, 1, None),
         ("0::/a/b\n", {"a/memory.max": "3000\n", "a/b/memory.max": "4000\n"}, ALL, 3000),

@@ -11,6 +11,7 @@ from optuna.trial import TrialState
 from support import Loaded, declaration, toy_study
 
 import kdsearch as kd
+from kdsearch.engines import optuna_mirror
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.optuna_mirror import CONFIGURATION, Mirror, estimates, objectives, optuna_storage, rebuild
@@ -110,6 +111,25 @@ def test_two_launchers_may_mirror_one_study(ledger: Ledger) -> None:
     assert second.sync() == 0, "the other has told them all"
     finished = ledger.study_by_id(record.id)
     assert mirrored(ledger, finished).best_trial.user_attrs[CONFIGURATION] == finished.winner_id
+
+
+@pytest.mark.parametrize("bulk", [True, False])
+def test_a_further_launcher_finds_the_trials_that_are_there(
+    ledger: Ledger, finished: StudyRecord, monkeypatch: pytest.MonkeyPatch, bulk: bool
+) -> None:
+    """By Optuna's API too, where its tables are not those that are known; it makes none twice and writes none again."""
+    monkeypatch.setattr(optuna_mirror.optuna_tables, "known", lambda connection: bulk)
+    before = len(mirrored(ledger, finished).trials)
+    written: list[int] = []
+    monkeypatch.setattr(optuna_mirror.Projection, "_write", lambda self, *given: written.append(len(given[2])) or 0)
+    assert Mirror(ledger, finished).sync() == 0
+    assert written == []
+    monkeypatch.undo()
+    monkeypatch.setattr(optuna_mirror.optuna_tables, "known", lambda connection: bulk)
+    rebuild(ledger.database, finished.name)
+    assert Mirror(ledger, finished).sync() == before
+    assert Mirror(ledger, finished).sync() == 0
+    assert len(mirrored(ledger, finished).trials) == before
 
 
 def test_an_optuna_study_that_somebody_deletes_meanwhile_is_drawn_anew(ledger: Ledger) -> None:

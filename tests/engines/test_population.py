@@ -182,6 +182,7 @@ def test_a_lost_lease_frees_its_slot_and_the_others_train_on(ledger: Ledger, mon
     assert sum(run.state == "done" for run in runs.values()) >= 3
 
 
+@pytest.mark.slow
 def test_a_killed_worker_of_a_population_loses_nothing_that_was_stored(home: Path) -> None:
     launch = program("launch", str(CROWD), "--workers", "1", "--population", "8", home=home, KDSEARCH_LEASE_SECONDS="3")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,9 @@ from s3_server import BUCKET, s3_server
 from support import run_program
 
 import kdsearch as kd
-from kdsearch.engines.ray_cluster import RayOptions
+from kdsearch.engines.ray_cluster import RayOptions, interpreter_environment
 from kdsearch.engines.ray_engine import RayEngine, _Slots
+from kdsearch.engines.ray_slot import WorkerSlot
 from kdsearch.errors import KdsearchError
 
 pytestmark = pytest.mark.timeout(300)
@@ -96,6 +98,7 @@ def rows(url: str) -> list[tuple[object, ...]]:
         return []
 
 
+@pytest.mark.slow
 def test_weights_and_modules_reach_nodes_that_share_no_disk(
     nodes: Nodes, bucket: Any, database: str, tmp_path: Path
 ) -> None:
@@ -125,6 +128,7 @@ def test_weights_and_modules_reach_nodes_that_share_no_disk(
     assert rows(alone) == found, "the table of the local engine, value by value"
 
 
+@pytest.mark.slow
 def test_a_password_is_not_sent_through_ray_and_a_node_without_the_database_is_named(
     nodes: Nodes, database: str, tmp_path: Path
 ) -> None:
@@ -175,12 +179,20 @@ def test_shares_of_a_node_are_counted_as_ray_counts_them() -> None:
     assert RayOptions().fitting({}) == 0
 
 
+def test_an_interpreter_whose_path_a_shell_would_take_apart_is_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/opt/plain/bin/python")
+    assert interpreter_environment() == {}
+    monkeypatch.setattr(sys, "executable", "/home/a user/bin/python")
+    assert interpreter_environment() == {"py_executable": "'/home/a user/bin/python'"}
+
+
 @pytest.mark.parametrize("shares", [(0, 0), (-1, 0), (1, float("nan")), (float("inf"), 0), ("1", 0)])
 def test_a_share_that_is_none_is_refused(shares: tuple[Any, Any]) -> None:
     with pytest.raises(KdsearchError, match="a worker on Ray takes some CPUs or GPUs, as numbers from 0 on; got"):
         kd.RayOptions(cpus_per_worker=shares[0], gpus_per_worker=shares[1])
 
 
+@pytest.mark.slow
 def test_a_node_that_lacks_the_data_says_so_by_its_name(database: str, tmp_path: Path) -> None:
     """Its own folder has none, so that its data are synthetic and the study another one."""
     data = os.environ.get("KDSEARCH_DATA")
@@ -227,6 +239,41 @@ def test_a_launch_ends_where_no_slot_can_work(monkeypatch: pytest.MonkeyPatch) -
     assert alone.none_works() is True
     assert said(alone, "first") is False
     assert said(alone, "first", "no database") is False, "the time begins anew"
+
+
+def test_a_problem_of_a_slot_is_said_once_and_kept_with_the_study(tmp_path: Path) -> None:
+    kept: list[tuple[object, ...]] = []
+    told: list[str] = []
+    ledger = SimpleNamespace(log_event=lambda *event: kept.append(event))
+    coordinator: Any = SimpleNamespace(ledger=ledger, record=SimpleNamespace(id=3))
+    cluster: Any = SimpleNamespace(workers=2)
+    engine = RayEngine(coordinator, cluster, tmp_path / "study.py", say=told.append)
+    engine._slots("first", {"node": "far", "problem": "no database", "done": 0})
+    for _ in range(2):
+        engine._watch()
+    assert kept == [(3, "slot", "node far: no database")]
+    assert told == ["node far: no database"]
+
+
+def test_a_slot_whose_problem_is_gone_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    slot = WorkerSlot.__new__(WorkerSlot)
+    slot._order = SimpleNamespace(variables={})  # type: ignore[assignment]
+    slot._keeper, slot._problem, slot._again = None, "", float("-inf")
+    slot._deaths = SimpleNamespace(read=lambda: None)  # type: ignore[assignment]
+    keeper: Any = SimpleNamespace(start=lambda: None, watch=lambda: None, works=True)
+    monkeypatch.setattr("kdsearch.engines.ray_slot._AGAIN_SECONDS", 0.0)
+
+    def unable() -> Any:
+        raise KdsearchError("no database")
+
+    monkeypatch.setattr(slot, "_begin", unable)
+    assert slot._round() is False
+    assert slot._problem == "no database"
+    monkeypatch.setattr(slot, "_begin", lambda: keeper)
+    assert [slot._round(), slot._round()] == [False, False]
+    assert slot._problem == ""
+    keeper.works = False
+    assert slot._round() is True, "the study is over"
 
 
 def test_a_launch_that_is_ended_before_its_slots_begin_ends(tmp_path: Path) -> None:

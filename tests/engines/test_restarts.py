@@ -123,6 +123,34 @@ def test_a_worker_of_a_study_that_is_over_is_not_replaced(engine: Callable[..., 
     keeper.end(0.0)
 
 
+def test_a_worker_has_a_session_of_its_own_and_ends_when_it_is_asked_to(
+    engine: Callable[..., LocalEngine], tmp_path: Path
+) -> None:
+    """Ctrl-C at the terminal reaches the launcher alone, which then asks."""
+    ready = tmp_path / "ready"
+    made = engine(
+        "import signal, sys, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
+        f"open({str(ready)!r}, 'x').close()\n"
+        "time.sleep(60)\n"
+    )
+    ledger, record = made.coordinator.ledger, made.coordinator.record
+    keeper = SlotKeeper(ledger, record, made.slots[0], made._arguments(), Deaths(ledger, record.id, 1))
+    keeper.ask_to_end()  # nothing to ask yet
+    keeper.start()
+    assert keeper._worker is not None
+    process = keeper._worker.process
+    try:
+        assert os.getsid(process.pid) == process.pid != os.getsid(0)
+        while not ready.exists():
+            assert process.poll() is None
+        keeper.ask_to_end()
+        assert process.wait(30) == 7
+        keeper.ask_to_end()  # it is gone
+    finally:
+        keeper.end(0.0)
+
+
 def test_deaths_far_apart_are_not_counted_together(
     engine: Callable[..., LocalEngine], monkeypatch: pytest.MonkeyPatch
 ) -> None:

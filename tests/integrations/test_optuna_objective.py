@@ -111,6 +111,7 @@ def test_a_teacher_that_diverges_is_replaced(home: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_ray_tune_gets_the_mean_over_seeds(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS", "0")
     import ray

@@ -478,6 +478,22 @@ def test_a_home_of_another_user_is_refused_in_a_sentence(folder: Path) -> None:
     assert "Permission denied" in done.stdout
 
 
+def test_a_statement_starts_a_crashed_server_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody else would: the embedded server is nobody's service."""
+    monkeypatch.delenv("KDSEARCH_STORAGE", raising=False)
+    with tempfile.TemporaryDirectory(prefix="k") as parent:
+        Path(parent).chmod(0o711)
+        monkeypatch.setenv("KDSEARCH_HOME", str(Path(parent) / "home"))
+        database = Database(patience=20.0)
+        try:
+            for _ in range(2):
+                crash(environment.home() / "postgres")
+                assert database.transaction(lambda connection: connection.execute(sa.text("SELECT 7")).scalar()) == 7
+        finally:
+            database.dispose()
+            embedded.stop()
+
+
 def test_a_server_whose_socket_was_removed_is_started_anew(folder: Path) -> None:
     """Cleaners of temporary files do so; nobody reaches that server any more."""
     url = embedded.start(folder)

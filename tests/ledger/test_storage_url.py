@@ -107,6 +107,7 @@ def test_a_file_without_a_url_is_said(tmp_path: Path, content: str | None, words
         environment.storage_url(f"@{file}")
 
 
+@pytest.mark.slow
 def test_the_program_shows_no_password_in_output_or_files(tmp_path: Path) -> None:
     """The URL goes to workers by the environment, which only its owner reads; what they write is his alone too."""
     url = "postgresql+psycopg2://me:hunter@127.0.0.1:1/db"

@@ -35,11 +35,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=200)
     parser.add_argument("--skip", type=int, default=0, help="of the sample, what an earlier run has judged")
+    parser.add_argument("--only", default="", help="numbers of the sample, counted from 1, separated by commas")
     parser.add_argument("--seconds", type=float, default=300.0, help="time limit of one mutant's nearest tests")
     parser.add_argument("--under", default="", help="only modules whose path below kdsearch begins so")
     parser.add_argument("--nearest", action="store_true", help="judge by the nearest tests alone")
     given = parser.parse_args()
     drawn = sample([name for name in modules() if name.startswith(given.under)], given.size, given.seed)[given.skip :]
+    if given.only:
+        drawn = [drawn[int(number) - 1] for number in given.only.split(",")]
     with tempfile.TemporaryDirectory(prefix="kdsearch-mutants-") as folder:
         os.chmod(folder, 0o711)  # as root, Postgres runs by another account
         copy = Path(folder, "copy")

@@ -36,6 +36,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "engines/test_optuna_mirror.py",
     ),
     "engines/layouts.py": ("engines/test_layouts.py",),
+    "engines/teacher.py": ("engines/test_teacher.py",),
     "engines/launch.py": ("engines/test_launch.py", "cli/test_launch.py"),
     "engines/study_file.py": (
         "engines/test_study_file.py",
@@ -93,6 +94,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "search/test_preflight_words.py",
         "search/test_ranking.py",
         "search/test_unread.py",
+        "search/test_confirmation.py",
         "search/test_in_flight.py",
         "search/test_draws.py",
         "search/test_before_draws.py",
@@ -132,7 +134,6 @@ ROOMS: dict[str, tuple[str, ...]] = {
 """Path below ``kdsearch`` to paths below ``tests``; the first that fits a module is taken."""
 
 LONG = (
-    "ledger/test_storage_url.py::test_the_program_shows_no_password_in_output_or_files",
     "search/test_two_budgets.py::test_hours_are_one_clock_and_shared_by_training_time",
     "search/test_planner.py::test_a_teacher_that_cannot_be_trained_ends_the_study_with_a_message",
     "search/test_draws.py::test_no_decision_of_either_search_reads_a_score",
@@ -145,8 +146,6 @@ LONG = (
     "search/test_draws.py::test_the_teacher_of_a_fresh_seed_is_replaced_as_in_the_search",
     "search/test_draws.py::test_after_four_teachers_a_fresh_seed_is_dropped_and_said",
     "search/test_draws.py::test_extended_seeds_take_the_next_partition",
-    "engines/test_kills.py",
-    "engines/test_population.py::test_a_killed_worker_of_a_population_loses_nothing_that_was_stored",
 )
 """Tests of more than five seconds each, which are left out at first: they judge what the others miss."""
 

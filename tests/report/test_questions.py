@@ -285,6 +285,7 @@ def test_looks_are_counted_row_by_row() -> None:
     assert looks_of_row(replace(selection, runs=untimed), ABLATION, seeds) == (8,)
 
 
+@pytest.mark.slow
 def test_rows_that_were_not_looked_at_again_keep_their_interval_and_say_so() -> None:
     found = extended()
     report = build(found)

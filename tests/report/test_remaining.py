@@ -132,6 +132,17 @@ def test_the_pace_follows_workers_that_join() -> None:
     assert pace([*alone, *together]) == pytest.approx(2.5, rel=0.05)
 
 
+def test_runs_that_took_an_unknown_time_are_no_pace() -> None:
+    """Ones that an older program has stored; and one that was taken back took none."""
+    runs = [ended(index, 10.0 * index, 10) for index in range(1, 9)]
+    unknown = [
+        replace(ended(20, 85.0, 0), seconds=None),
+        replace(ended(21, 85.0, 3), finished_at=None),
+        replace(ended(22, 85.0, 0.1), state="cancelled"),
+    ]
+    assert pace([*runs, *unknown]) == pace(runs) == pytest.approx(10, rel=0.05)
+
+
 def test_nothing_is_known_before_a_run_has_ended(results: Make) -> None:
     assert left(results, [training(1)], hours=1.0).seconds is None
     assert left(results, [training(1)], runs=20).runs == 20

@@ -141,6 +141,7 @@ def test_runs_added_to_a_finished_study_leave_its_report_as_it_was(ledger: Ledge
     assert runs_left(replace(results, study=replace(results.study, settings=extended))) > 0
 
 
+@pytest.mark.slow
 def test_each_extension_of_fresh_seeds_is_a_look(ledger: Ledger, database_url: str) -> None:
     study = toy_study()
     study_id, _ = launch(ledger, study)

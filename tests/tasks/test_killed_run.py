@@ -9,6 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
 import torch
 from support import wait_for
 
@@ -33,6 +34,7 @@ def train(workspace: Path) -> tasks.RunResult:
     return task.train(tasks.RunRequest("student", params, seed=3), tasks.RunContext(workspace))
 
 
+@pytest.mark.slow
 def test_killed_and_continued_equals_unbroken(tmp_path: Path) -> None:
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     broken.mkdir()

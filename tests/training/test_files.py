@@ -124,3 +124,11 @@ def test_a_checkpoint_is_due_again_so_long_after_the_last_one(tmp_path: Path, mo
     assert not checkpoint.due(population=4)
     now = saved + 41
     assert checkpoint.due(population=4)
+
+
+def test_what_never_was_an_archive_is_not_said_to_be_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    path.write_bytes(b"these are no weights of anybody")
+    with pytest.warns(UserWarning, match="ignored") as caught:
+        assert load_safely(path) is None
+    assert "cut short" not in str(caught[0].message)

@@ -14,7 +14,7 @@ from kdsearch.errors import RunInterrupted
 from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.training import randomness
 from kdsearch.training.checkpoints import Checkpoint
-from kdsearch.training.loop import _orders, train_one
+from kdsearch.training.loop import _orders, train_all, train_one
 from kdsearch.training.members import Member, Progress, Recipe
 from kdsearch.training.schedules import Plateau
 from kdsearch.training.steppers import Views
@@ -211,6 +211,37 @@ def test_a_finished_run_is_not_trained_on(tmp_path: Path) -> None:
 def test_short_runs_write_no_checkpoint(tmp_path: Path) -> None:
     run(Recorder(), [0.1, 0.2, 0.3], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("stop_at", [None, 4])
+def test_who_gave_a_run_is_told_that_it_has_ended(tmp_path: Path, stop_at: int | None) -> None:
+    """Nothing would be stored of it otherwise; a run whose checkpoint is at its end is told of too."""
+
+    def report(epoch: int, objective: float) -> None:
+        if epoch == stop_at:
+            raise RunInterrupted
+
+    def evaluate(_: Any, slots: list[int], validation: list[Any]) -> list[tuple[float, float]]:
+        return [(0.5, 0.5)]
+
+    def trained() -> tuple[Member, list[list[Member]]]:
+        member = Member(recipe(), Plateau(1.0, 99), Checkpoint(tmp_path, "key", every=0.0), report)
+        waiting, told = [member], list[list[Member]]()
+        train_all(
+            Recorder(),
+            evaluate,
+            lambda free: [waiting.pop()] if waiting else [],
+            lambda ended: told.append(list(ended)),
+        )
+        return member, told
+
+    for _ in range(2):
+        member, told = trained()
+        assert told == [[member]]
+        assert (member.interrupted, member.progress.epoch) == (stop_at is not None, stop_at or 6)
+        stop_at = None
+    member, told = trained()
+    assert told == [[member]], "it had ended before"
 
 
 def test_orders_stand_in_the_slots_of_their_members() -> None:

@@ -40,3 +40,12 @@ def test_without_proc_the_peak_is_that_of_the_process(tmp_path: Path, monkeypatc
     assert peak_memory("cpu") > SIZE
     (tmp_path / "status").write_text("Name:\tpython\n")
     assert peak_memory("cpu") > SIZE
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux's /proc/self/clear_refs")
+def test_a_reset_leaves_no_file_open() -> None:
+    """A worker resets before each run, and may train thousands."""
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(20):
+        reset_peak_memory("cpu")
+    assert len(os.listdir("/proc/self/fd")) < before + 10

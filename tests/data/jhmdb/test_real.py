@@ -114,6 +114,7 @@ def test_official_lists_agree_with_the_archive(real_root: Path) -> None:
         assert np.array_equal(getattr(lists, key), getattr(packed, key))
 
 
+@pytest.mark.slow
 def test_everything_verifies(real_root: Path) -> None:
     findings = verify(real_root)
     assert {finding.file.name for finding in findings} >= set(FILES.values())

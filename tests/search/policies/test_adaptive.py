@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.stats import norm
 import kdsearch as kd
 from kdsearch.search.gp.acquisition import after_run, augmented_improvement, expected_gain
 from kdsearch.search.gp.priors import REPORTING_PRIOR, SEARCH_PRIOR
-from kdsearch.search.policies.adaptive import SEEDS, STRIDE, AdaptivePolicy
+from kdsearch.search.policies.adaptive import CONTENDERS, SEEDS, STRIDE, AdaptivePolicy
 from kdsearch.search.policies.base import Configuration, Further, New, Pick
 from kdsearch.search.policies.fixed import FixedSeeds
 from kdsearch.search.policies.subset import imputed, modelled
@@ -319,6 +320,21 @@ def test_an_exhausted_design_asks_for_nothing() -> None:
     tried = search(policy, lambda params: 0.5, 6)
     assert [len(row.objectives) for row in tried] == [2, 2, 2]
     assert policy.choose(tried, 4) == []
+
+
+def test_contenders_are_those_that_may_be_best_and_those_in_flight() -> None:
+    """By mean plus two standard deviations: what is known well to be average is no contender."""
+    policy = AdaptivePolicy(SPACE, seed=0)
+    count = CONTENDERS + 12
+    sd = np.array([0.1, 0.2, 0.3, *([1.0] * (count - 3))])
+    mean = np.zeros(count)
+    mean[1] = 3.0  # well known to be good
+    model: Any = SimpleNamespace(posterior=SimpleNamespace(mean=mean, sd=sd))
+    tried = [Configuration({}, {0: 0.5}, frozenset({1} if i in (2, count - 1) else ())) for i in range(count)]
+    rows = policy._contenders(model, tried, list(range(count)), frozenset({5})).tolist()
+    assert rows[0] == 1
+    assert sorted(rows[:CONTENDERS]) == [1, 3, 4, *range(6, CONTENDERS + 3)]
+    assert rows[CONTENDERS:] == [2, count - 1]
 
 
 def test_equal_values_everywhere_break_nothing() -> None:

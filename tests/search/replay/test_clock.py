@@ -88,6 +88,13 @@ def test_the_budget_is_kept_whoever_asks_for_more() -> None:
     assert trace.tried == 11
 
 
+@pytest.mark.parametrize("budget", range(1, 12))
+def test_every_budget_is_kept(budget: int) -> None:
+    world = SyntheticWorld("smooth", 1.0, 0.3, seed=1)
+    for workers in (1, 2, 3, 5):
+        assert simulate(Blind(world.space, 0), world, budget, workers=workers, ahead=2).ended == budget
+
+
 def test_more_workers_take_less_time_for_the_same_runs() -> None:
     world = SyntheticWorld("smooth", 1.0, 0.0, seed=1)
     alone = simulate(Blind(world.space, 0), world, 80)

@@ -364,6 +364,9 @@ def test_the_teachers_stages_from_the_best_epoch_are_a_quirk(tmp_path: Path) -> 
         StudyFileError, match="is of a teacher whose schedule is 'steps', with milestones, got 'constant'"
     ):
         classification(quirks="stages_from_best")
+    smooth = {"network": "studentnet", "schedule": "cosine"}
+    with pytest.raises(StudyFileError, match="with milestones, got 'cosine'"):  # the milestones are its students'
+        classification(teacher=smooth, schedule_name="steps", milestones=(2, 4), quirks="stages_from_best")
 
 
 @pytest.mark.parametrize("name", ["classification", "transfer"])

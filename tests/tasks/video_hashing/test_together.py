@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from kdsearch.tasks import runner
 from kdsearch.tasks.base import Job, Layout, RunContext, RunRequest, RunResult, TrainsTogether
 from kdsearch.tasks.video_hashing.task import VideoHashing
 from tests.tasks.video_hashing.data import drawn
@@ -73,6 +74,25 @@ def test_jobs_give_the_results_of_the_runs_alone(tmp_path: Path, teacher: Path, 
     assert kept.weights is not None
     state = torch.load(kept.weights, weights_only=True)["state"]
     assert all(value.isfinite().all() for value in state.values())
+
+
+def test_a_job_whose_result_cannot_be_made_fails_alone(
+    tmp_path: Path, teacher: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For want of disk for its weights, say: the others of its boundary are stored."""
+    task = drawn(tmp_path, epochs=2, reductions=2)
+    jobs = Listed([job(tmp_path / f"t{seed}", row, seed, teacher) for seed, row in enumerate(NUMBERS)])
+    make = runner.make_result
+
+    def made(task: Any, request: RunRequest, *rest: Any) -> RunResult:
+        if request.seed == 1:
+            raise OSError("no space left")
+        return make(task, request, *rest)
+
+    monkeypatch.setattr(runner, "make_result", made)
+    task.population(Layout(4, "looped"), "cpu").train(jobs)
+    assert {seed: str(error) for seed, error in jobs.errors.items()} == {1: "no space left"}
+    assert sorted(jobs.results) == [0, 2, 3]
 
 
 def test_a_job_without_its_teacher_fails_alone(tmp_path: Path) -> None:
