@@ -104,9 +104,16 @@ def test_what_a_killed_worker_left_is_gone_before_the_first_run(monkeypatch: pyt
     (left / "checkpoint.pt").write_text("large")
     monkeypatch.setenv("NOISY_CONFIRM", "3")
     there: list[bool] = []
-    assert Launch.open(NOISY, engine="debug").run(lambda progress: there.append(left.exists())).finished
+    later = left.parent / str(results.runs[1].id)
+
+    def observe(progress: object) -> None:
+        there.append(left.exists())
+        later.mkdir(parents=True, exist_ok=True)
+
+    assert Launch.open(NOISY, engine="debug").run(observe).finished
     assert there
     assert not any(there)
+    assert not later.exists(), "and what is left meanwhile is gone at the end"
 
 
 def test_its_defaults_are_those_of_the_command() -> None:

@@ -8,7 +8,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ledger/embedded.py": ("ledger/test_embedded.py",),
     "ledger/server_account.py": ("ledger/test_embedded.py",),
     "ledger/socket_folder.py": ("ledger/test_socket_folder.py", "ledger/test_embedded.py"),
-    "ledger/database.py": ("ledger/test_database.py", "ledger/test_storage_url.py"),
+    "ledger/database.py": ("ledger/test_database.py", "ledger/test_storage_url.py", "ledger/test_embedded.py"),
     "ledger/storage_url.py": ("ledger/test_storage_url.py", "ledger/test_database.py"),
     "ledger/records.py": ("ledger/test_studies.py", "ledger/test_decisions.py", "report/test_choice.py"),
     "ledger/overview.py": ("report/test_counted.py", "engines/test_optuna_mirror.py"),

@@ -89,10 +89,17 @@ def test_the_budget_is_kept_whoever_asks_for_more() -> None:
 
 
 @pytest.mark.parametrize("budget", range(1, 12))
-def test_every_budget_is_kept(budget: int) -> None:
+@pytest.mark.parametrize("first", [1, 3])
+def test_every_budget_is_kept(budget: int, first: int) -> None:
+    """Also by a policy that hesitates and then asks for all that it may."""
+
+    class Hesitant(Blind):
+        def choose(self, tried: Sequence[Configuration], wanted: int) -> list[Pick]:
+            return super().choose(tried, wanted)[: wanted if tried else first]
+
     world = SyntheticWorld("smooth", 1.0, 0.3, seed=1)
-    for workers in (1, 2, 3, 5):
-        assert simulate(Blind(world.space, 0), world, budget, workers=workers, ahead=2).ended == budget
+    for workers in (1, 2, 3, 8):
+        assert simulate(Hesitant(world.space, 0), world, budget, workers=workers, ahead=2).ended == budget
 
 
 def test_more_workers_take_less_time_for_the_same_runs() -> None:
