@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from support import ToyTask, declaration, runs, toy_study
+from support import ToyTask, declaration, runs, toy_study, wait_for
 
 import kdsearch as kd
 from kdsearch import environment
@@ -142,8 +142,7 @@ def test_a_worker_has_a_session_of_its_own_and_ends_when_it_is_asked_to(
     process = keeper._worker.process
     try:
         assert os.getsid(process.pid) == process.pid != os.getsid(0)
-        while not ready.exists():
-            assert process.poll() is None
+        wait_for(lambda: ready.exists() or process.poll() is not None, what="the worker")
         keeper.ask_to_end()
         assert process.wait(30) == 7
         keeper.ask_to_end()  # it is gone
