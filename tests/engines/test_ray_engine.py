@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -244,36 +244,41 @@ def test_a_launch_ends_where_no_slot_can_work(monkeypatch: pytest.MonkeyPatch) -
 def test_a_problem_of_a_slot_is_said_once_and_kept_with_the_study(tmp_path: Path) -> None:
     kept: list[tuple[object, ...]] = []
     told: list[str] = []
+
+    def serve(observe: object, begin: object, watch: Callable[[], None]) -> None:
+        engine._slots("first", {"node": "far", "problem": "no database", "done": 0})  # as Tune reports it
+        watch()
+        watch()
+
     ledger = SimpleNamespace(log_event=lambda *event: kept.append(event))
-    coordinator: Any = SimpleNamespace(ledger=ledger, record=SimpleNamespace(id=3))
-    cluster: Any = SimpleNamespace(workers=2)
-    engine = RayEngine(coordinator, cluster, tmp_path / "study.py", say=told.append)
-    engine._slots("first", {"node": "far", "problem": "no database", "done": 0})
-    for _ in range(2):
-        engine._watch()
+    record, cluster = SimpleNamespace(id=3), SimpleNamespace(workers=2)
+    coordinator: Any = SimpleNamespace(ledger=ledger, record=record, serve=serve, finish=lambda: None)
+    engine = RayEngine(coordinator, cluster, tmp_path / "study.py", say=told.append)  # type: ignore[arg-type]
+    engine.run()
     assert kept == [(3, "slot", "node far: no database")]
     assert told == ["node far: no database"]
 
 
 def test_a_slot_whose_problem_is_gone_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    slot = WorkerSlot.__new__(WorkerSlot)
+    slot = WorkerSlot.__new__(WorkerSlot)  # without Ray, which makes it in an actor
+    slot._node = "far"
     slot._order = SimpleNamespace(variables={})  # type: ignore[assignment]
     slot._keeper, slot._problem, slot._again = None, "", float("-inf")
     slot._deaths = SimpleNamespace(read=lambda: None)  # type: ignore[assignment]
     keeper: Any = SimpleNamespace(start=lambda: None, watch=lambda: None, works=True)
-    monkeypatch.setattr("kdsearch.engines.ray_slot._AGAIN_SECONDS", 0.0)
+    for seconds in ("_AGAIN_SECONDS", "STEP_SECONDS"):
+        monkeypatch.setattr(f"kdsearch.engines.ray_slot.{seconds}", 0.0)
 
     def unable() -> Any:
         raise KdsearchError("no database")
 
     monkeypatch.setattr(slot, "_begin", unable)
-    assert slot._round() is False
-    assert slot._problem == "no database"
+    assert slot.step() == {"node": "far", "problem": "no database", "done": False}
     monkeypatch.setattr(slot, "_begin", lambda: keeper)
-    assert [slot._round(), slot._round()] == [False, False]
-    assert slot._problem == ""
+    slot.step()  # it begins
+    assert slot.step() == {"node": "far", "problem": "", "done": False}
     keeper.works = False
-    assert slot._round() is True, "the study is over"
+    assert slot.step()["done"] is True, "the study is over"
 
 
 def test_a_launch_that_is_ended_before_its_slots_begin_ends(tmp_path: Path) -> None:
