@@ -59,16 +59,17 @@ def shown(value: Any) -> str:
 
 def split(pair: str, names: Mapping[str, Any]) -> tuple[str, str]:
     """Name and text of ``NAME=VALUE``; the longest known name that fits, for a name may hold ``=`` too."""
-    fitting = [name for name in names if pair.startswith(f"{name}=")]
-    name = max(fitting, key=len) if fitting else pair.partition("=")[0]
-    text = pair[len(name) + 1 :]
-    if not text or len(name) == len(pair):
+    fitting = {written: name for name in names for written in (name, _escaped(name)) if pair.startswith(f"{written}=")}
+    written = max(fitting, key=len) if fitting else pair.partition("=")[0]
+    name, text = fitting.get(written, written), pair[len(written) + 1 :]
+    if not text or len(written) == len(pair):
         raise KdsearchError(f"expected --set NAME=VALUE, got {pair!r}; an empty word is NAME='\"\"'")
     return name, text
 
 
 def _choice(text: str, dimension: Categorical) -> Any:
     named = [choice for choice in dimension.choices if _plain(choice) == text]
+    named = named or [choice for choice in dimension.choices if _escaped(_plain(choice)) == text]
     others = [choice for choice in named if not isinstance(choice, str)]
     if named:
         return (others or named)[0]
@@ -79,6 +80,11 @@ def _choice(text: str, dimension: Categorical) -> Any:
         if choice == value and isinstance(choice, bool) == isinstance(value, bool):
             return choice
     raise KdsearchError(f"{value!r} cannot be used: expected {describe(dimension)}")
+
+
+def _escaped(text: str) -> str:
+    """As a terminal shows it that has ASCII alone: what is printed there can be pasted."""
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _quoted(text: str) -> str | None:

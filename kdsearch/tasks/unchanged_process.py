@@ -40,6 +40,7 @@ def unchanged_process() -> Iterator[None]:
 
     With numpy's errors raised the planner's own arithmetic would end a study, and with Ctrl-C ignored nothing would.
     Of the environment, variables that kdsearch reads come back where they are gone; others stay as the code has them.
+    So do places of modules: kdsearch imports some of its own later, while what the code has added is for its helpers.
     """
     try:
         folder = os.getcwd()
@@ -49,12 +50,15 @@ def unchanged_process() -> Iterator[None]:
     handlers = {number: signal.getsignal(number) for number in _SIGNALS} if main else {}
     variables = {name: value for name, value in os.environ.items() if name.startswith(_READ_HERE)}
     errors, streams = np.geterr(), (sys.stdout, sys.stderr)
+    places, finders = list(sys.path), list(sys.meta_path)
     sys.stdout, sys.stderr = _lent(sys.stdout), _lent(sys.stderr)
     try:
         yield
     finally:
         np.seterr(**errors)
         sys.stdout, sys.stderr = streams
+        sys.path.extend(place for place in places if place not in sys.path)
+        sys.meta_path.extend(finder for finder in finders if finder not in sys.meta_path)
         for name, value in variables.items():
             os.environ.setdefault(name, value)
         for number, handler in handlers.items():

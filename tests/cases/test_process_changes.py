@@ -59,6 +59,16 @@ def test_a_file_that_changes_the_process_changes_it_for_itself_alone(
     assert environment.home() == tmp_path / "mine"
 
 
+@pytest.mark.parametrize("line", ["sys.path[:] = []", "sys.path = []", "sys.path.clear()", "sys.meta_path.clear()"])
+def test_a_file_that_takes_away_the_places_of_modules_takes_them_from_itself_alone(tmp_path: Path, line: str) -> None:
+    """kdsearch imports some of its own modules, and packages, once it has read the file."""
+    (tmp_path / "own.py").write_text(f"import sys\n{STUDY}\n{line}\nsys.path.insert(0, '/mine')\n")
+    code = "import sys, kdsearch; kdsearch.load(sys.argv[1]); import psutil, wave; print(sys.path[0])"
+    command = [sys.executable, "-c", code, str(tmp_path / "own.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.returncode) == ("/mine\n", 0), done.stderr
+
+
 def test_a_file_that_wraps_or_closes_the_streams_leaves_them_open(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

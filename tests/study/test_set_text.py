@@ -113,3 +113,18 @@ def test_settings_say_which_parameter_is_wrong() -> None:
         parse_settings(["depth=19"], study)
     with pytest.raises(KdsearchError, match=r"unknown parameter 'dpth'; did you mean 'depth'"):
         parse_settings(["dpth=19"], study)
+
+
+@pytest.mark.parametrize("name", ["ключ", "naïve", "a=ж", "\\u0436"])
+def test_what_a_terminal_of_ascii_prints_can_be_pasted(name: str) -> None:
+    """It shows other characters by their numbers."""
+    printed = f"{name}=0.5".encode("ascii", "backslashreplace").decode()
+    assert split(printed, {name: 0.1, "ab": 0.2}) == split(f"{name}=0.5", {name: 0.1, "ab": 0.2}) == (name, "0.5")
+    dimension = kd.categorical("ж", name, "\\u0436" if name != "\\u0436" else "z", 3)
+    for choice in ("ж", name):
+        text = write(choice, dimension)
+        assert read(text, dimension) == choice
+    assert (
+        read(write("ж", kd.categorical("ж", 3)).encode("ascii", "backslashreplace").decode(), kd.categorical("ж", 3))
+        == "ж"
+    )
