@@ -18,6 +18,7 @@ from kdsearch.cli import (
     doctor,
     examples,
     export,
+    init,
     launch,
     logs,
     more_runs,
@@ -70,6 +71,7 @@ def _options(
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "launch": launch.launch,
+    "init": init.init,
     "worker": workers.worker,
     "report": report.report,
     "compare": report.compare,

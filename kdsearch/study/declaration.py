@@ -13,10 +13,19 @@ from kdsearch.space import Categorical, describe, typed, unconditional, wrong_ki
 from kdsearch.study import files as given_file
 from kdsearch.study.checks import check, check_held, check_streams
 from kdsearch.study.fields import StudyFields
-from kdsearch.study.functions import DeclaredTask, check_defaults, function_task, with_folds, wrong_chance, wrong_task
+from kdsearch.study.functions import (
+    DeclaredTask,
+    check_defaults,
+    command_task,
+    function_task,
+    with_folds,
+    wrong_chance,
+    wrong_task,
+)
 from kdsearch.study.kinds import AsTheTaskHasThem, settle
 from kdsearch.study.problems import Problems
 from kdsearch.tasks.base import VARY, Scalar, Task
+from kdsearch.tasks.command.task import Command
 from kdsearch.tasks.function import FunctionTask
 from kdsearch.values import plain, plain_values, shown
 
@@ -73,7 +82,11 @@ class Study(StudyFields):
         """The function as a task; folds, streams and defaults as the task has them."""
         given = {} if isinstance(self.defaults, AsTheTaskHasThem) else dict(self.defaults)
         # Not isinstance: on a protocol it would read every property, and some read data.
-        if hasattr(type(self.task), "train"):
+        if isinstance(self.task, Command):
+            _said_by_task(where, chance, None)
+            command = command_task(self.task, self.space, self.baselines, given, where)
+            object.__setattr__(self, "task", command.beside(self.folder))
+        elif hasattr(type(self.task), "train"):
             _said_by_task(where, chance, given)
         else:
             made = function_task(self.task, self.space, self.baselines, given, chance, where)  # type: ignore[arg-type]
@@ -166,7 +179,7 @@ class Study(StudyFields):
         return self._replaced(task=task, preset=name, **changes)
 
 
-def _said_by_task(where: str, chance: float | None, defaults: Mapping[str, Scalar]) -> None:
+def _said_by_task(where: str, chance: float | None, defaults: Mapping[str, Scalar] | None) -> None:
     """Refuse what belongs to a bare function beside a task."""
     for name, value, place in (("chance", chance, ""), ("defaults", defaults or None, " (parameters)")):
         if value is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -12,6 +12,7 @@ from kdsearch.errors import StudyFileError
 from kdsearch.space import Dimension, active, midpoint, wrong_kind
 from kdsearch.tasks.base import Scalar, Task
 from kdsearch.tasks.bound_values import attributes
+from kdsearch.tasks.command.task import Command
 from kdsearch.tasks.function import FunctionTask, wrong_function
 from kdsearch.values import LARGEST, is_number, shown
 
@@ -81,9 +82,7 @@ def function_task(
     check_defaults(space, defaults, where)
     named = dict.fromkeys([*space, *defaults, *(name for values in baselines.values() for name in values)])
     missing = [name for name in named if name not in defaults]
-    for label, values in baselines.items():
-        check_all_set(space, missing, {**defaults, **values}, f"{where}, baseline {label!r}")
-    middles = {name: midpoint(space[name]) if name in space else 0.0 for name in missing}
+    middles = _middles(missing, space, baselines, defaults, where)
     return FunctionTask(
         function,
         parameters={name: defaults[name] if name in defaults else middles[name] for name in named},
@@ -91,6 +90,40 @@ def function_task(
         chance_assumed=chance is None,
         must_set=tuple(missing),
     )
+
+
+def command_task(
+    command: Command,
+    space: Mapping[str, Dimension],
+    baselines: Mapping[str, Mapping[str, Scalar]],
+    defaults: Mapping[str, Scalar],
+    where: str,
+) -> Command:
+    """A command with the study's defaults, and a middle number for each parameter that is searched and has none."""
+    check_defaults(space, defaults, where)
+    given = {**command.parameters, **defaults}
+    missing = [name for name in command.named if name not in given]
+    unset = [name for name in missing if name not in space]
+    if unset:
+        raise StudyFileError(
+            f"{where}: the command has the placeholder {{{unset[0]}}}, and nothing sets it: search it in space, or "
+            f"give kd.Study(..., defaults={{{unset[0]!r}: VALUE}})"
+        )
+    middles = _middles(missing, space, baselines, given, where)
+    return command.with_defaults({**defaults, **middles}, [*command.must_set, *missing])
+
+
+def _middles(
+    names: Sequence[str],
+    space: Mapping[str, Dimension],
+    baselines: Mapping[str, Mapping[str, Scalar]],
+    defaults: Mapping[str, Scalar],
+    where: str,
+) -> dict[str, Scalar]:
+    """A middle number for names without a default, which hold a place; each baseline must set those that matter."""
+    for label, values in baselines.items():
+        check_all_set(space, names, {**defaults, **values}, f"{where}, baseline {label!r}")
+    return {name: midpoint(space[name]) if name in space else 0.0 for name in names}
 
 
 def check_defaults(space: Mapping[str, Dimension], defaults: Mapping[str, Scalar], where: str) -> None:
@@ -113,7 +146,7 @@ def check_all_set(
         if near:
             raise StudyFileError(f"{where}: unknown parameter {unknown!r}; did you mean {near[0]!r}?")
     raise StudyFileError(
-        f"{where}: a bare function has no defaults but those of the study, and nothing is set for "
+        f"{where}: there are no defaults but those of the study, and nothing is set for "
         f"{', '.join(missing)}; set them, or give kd.Study(..., defaults={{{missing[0]!r}: VALUE}})"
     )
 

@@ -1,0 +1,60 @@
+"""``kdsearch init``: a study file for a training script, to edit."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from shlex import quote
+from typing import Annotated
+
+import typer
+
+from kdsearch.cli.output import say
+from kdsearch.errors import KdsearchError
+
+
+def init(
+    command: Annotated[str, typer.Argument(metavar="COMMAND", help='How it is started, such as "python train.py".')],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; no file is overwritten.")
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option("--objective", help="Pattern of the line that holds the metric, the number in (...).")
+    ] = None,
+    search: Annotated[
+        list[str] | None, typer.Option("--search", help="An option to search; repeat it. Otherwise they are guessed.")
+    ] = None,
+) -> None:
+    """Write a study file that searches the options of a training script.
+
+    The script is started once to ask its argparse parser for its options, or with --help; it does not train. Options
+    that the command gives stay as they are, or become the baseline where they are searched.
+    """
+    from kdsearch.study.for_script import study_text
+    from kdsearch.tasks.command.options import options_of
+
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise KdsearchError(f"{command!r} cannot be split into arguments: {error}") from error
+    if not words:
+        raise KdsearchError("expected a command, such as kdsearch init 'python train.py'")
+    options = options_of(words, Path())
+    target = output or Path(f"{_stem(words)}_study.py")
+    folder = os.path.relpath(Path(), target.parent)
+    text = study_text(words, options, name=_stem(words), folder=folder, objective=objective, search=search or [])
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise KdsearchError(f"{target} exists and is not overwritten; name another file by --output") from None
+    say(f"{target}: edit what is marked, then kdsearch launch {quote(str(target))}")
+
+
+def _stem(words: list[str]) -> str:
+    """A name after the script: of ``python train.py`` and of ``python -m train`` it is ``train``."""
+    named = next((word for word in words if word.endswith(".py")), None)
+    if named is None and "-m" in words[:-1]:
+        named = words[words.index("-m") + 1].rpartition(".")[2]
+    return Path(named or words[0]).stem

@@ -1,0 +1,140 @@
+"""One command of a task at work: run in its place, its metric followed, its end judged."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from kdsearch.errors import KdsearchError
+from kdsearch.tasks.command.process import CommandProcess, said_of
+from kdsearch.tasks.command.readings import Follower, Points, Reading
+from kdsearch.tasks.command.template import Template, fill_text
+from kdsearch.values import measured
+
+OUTPUT = "command-output.txt"
+"""The file in a run's workspace that takes what its command prints."""
+
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_LARGEST_EPOCH = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a command's readings gave: the chosen epoch, its values, and the curves; both lists have one length."""
+
+    epoch: int
+    objective: float
+    score: float | None
+    curve: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command with where its metrics are read from and which of their values counts; ``timeout`` in seconds."""
+
+    template: Template
+    objective: Reading
+    score: Reading | None = None
+    choose: Literal["last", "best"] = "last"
+    timeout: float | None = None
+    terminal: bool = False
+
+    def run(
+        self,
+        folder: Path,
+        workspace: Path,
+        values: Mapping[str, Any],
+        variables: Mapping[str, str],
+        report: Callable[[int, float], None],
+    ) -> Measured:
+        """Run it in ``folder`` to its end; ``report`` gets each epoch's objective as soon as a later one is there.
+
+        Raises ``KdsearchError`` with the command's last lines where it fails, takes too long, or gives no number.
+        """
+        output = workspace / OUTPUT
+        arguments = self.template.fill(values)
+        curves = _Curves(self, self._follow(self.objective, folder, output, values), report)
+        if self.score is not None:
+            curves.scores = self._follow(self.score, folder, output, values)
+        begin, pause = time.monotonic(), _SHORTEST_PAUSE
+        with CommandProcess(arguments, folder, variables, output, terminal=self.terminal) as process:
+            while not process.ended(pause):
+                pause = min(_LONGEST_PAUSE, max(2 * pause, 10 * curves.read()))
+                if self.timeout is not None and time.monotonic() - begin > self.timeout:
+                    raise KdsearchError(f"the command took longer than timeout={self.timeout:g} s. {_last(process)}")
+            code = process.code
+        if code != 0:
+            raise KdsearchError(f"the command ended by {said_of(code or 0)}. {_last(process)}")
+        try:
+            return curves.result()
+        except KdsearchError as error:
+            raise KdsearchError(f"{error}. {_last(process)}") from None
+
+    def _follow(self, reading: Reading, folder: Path, output: Path, values: Mapping[str, Any]) -> Follower:
+        return reading.follow(folder / fill_text(reading.file, values) if reading.file else output)
+
+
+@dataclass
+class _Curves:
+    """What is read of one run so far."""
+
+    program: Program
+    objectives: Follower
+    report: Callable[[int, float], None]
+    scores: Follower | None = None
+    reported: int | None = None
+
+    def read(self) -> float:
+        """Report what is new; returns the seconds that reading took."""
+        begin = time.monotonic()
+        points = self.objectives.read(ended=False)
+        self._report(sorted(points)[:-1], points)  # the value of an epoch that goes on may be replaced
+        return time.monotonic() - begin
+
+    def _report(self, epochs: list[int], points: Points) -> None:
+        for epoch in epochs:
+            if self.reported is None or epoch > self.reported:
+                self.reported = epoch
+                self.report(epoch, points[epoch])
+
+    def result(self) -> Measured:
+        """What the whole run gave."""
+        points = {epoch: measured(value) for epoch, value in sorted(self.objectives.read(ended=True).items())}
+        if not points:
+            raise KdsearchError(f"the command ended well and gave no objective: expected {self.program.objective}")
+        if any(abs(epoch) > _LARGEST_EPOCH for epoch in points):
+            raise KdsearchError(f"expected epochs or steps up to {_LARGEST_EPOCH}, came {max(points, key=abs)}")
+        self._report(list(points), points)
+        chosen = _chosen(points, self.program.choose)
+        score, curve = None, {"epoch": [float(epoch) for epoch in points], "objective": list(points.values())}
+        if self.scores is not None:
+            scores = {epoch: measured(value) for epoch, value in self.scores.read(ended=True).items()}
+            score = self._score(scores, chosen)
+            if scores.keys() >= points.keys():
+                curve["score"] = [scores[epoch] for epoch in points]
+        return Measured(chosen, points[chosen], score, curve)
+
+    def _score(self, scores: Points, chosen: int) -> float:
+        """The score of the chosen epoch, or the one that there is."""
+        if not scores:
+            raise KdsearchError(f"the command ended well and gave no score: expected {self.program.score}")
+        if chosen not in scores and len(scores) > 1:
+            near = ", ".join(map(str, sorted(scores)[:5]))
+            raise KdsearchError(f"expected a score of epoch {chosen}, whose objective counts; it gave those of {near}")
+        return scores.get(chosen, next(iter(scores.values())))
+
+
+def _chosen(points: Points, choose: str) -> int:
+    finite = [epoch for epoch, value in points.items() if math.isfinite(value)]
+    if choose == "last" or not finite:
+        return max(points)
+    return max(finite, key=lambda epoch: (points[epoch], -epoch))
+
+
+def _last(process: CommandProcess) -> str:
+    tail = process.tail()
+    return f"Its last lines:\n{tail}" if tail else "It printed nothing."

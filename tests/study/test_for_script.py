@@ -1,0 +1,104 @@
+"""A study file for a script: its options asked of the script, its values kept, and the file ready to launch."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+import kdsearch as kd
+from kdsearch.errors import KdsearchError
+from kdsearch.study.for_script import dimension, study_text
+from kdsearch.tasks import RunContext, RunRequest
+from kdsearch.tasks.command.options import Option, options_of
+
+TRAINER = Path(__file__).parents[1] / "fixtures" / "toy_trainer.py"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A user's folder with a script."""
+    shutil.copy(TRAINER, tmp_path / "train.py")
+    return tmp_path
+
+
+@pytest.mark.parametrize("words", [[sys.executable, "train.py", "--alpha=1"], [sys.executable, "-m", "train"]])
+def test_an_argparse_script_tells_its_options_and_does_not_train(folder: Path, words: list[str]) -> None:
+    found = {option.name: option for option in options_of(words, folder)}
+    assert found["alpha"] == Option("--alpha", "float", 0.5, (), "weight of the soft targets, from 0 to 1")
+    assert found["kd_mode"] == Option("--kd-mode", "str", "kl", ("kl", "mse"), "")
+    assert (found["epochs"].kind, found["nesterov"].kind) == ("int", "flag")
+    assert not (folder / "logs").exists()
+
+
+def test_a_script_of_a_terminal_is_asked_in_one(folder: Path) -> None:
+    (folder / "bar.py").write_text(
+        "import os\n_, width = os.popen('stty size', 'r').read().split()\n"
+        "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('-a', '--alpha', type=float)\n"
+        "parser.parse_known_args()\n"
+    )
+    assert options_of([sys.executable, "bar.py"], folder) == [Option("--alpha", "float")]
+
+
+def test_of_another_program_the_help_text_is_read(folder: Path) -> None:
+    script = folder / "train.sh"
+    script.write_text(
+        '#!/bin/sh\n[ "$1" = --help ] && cat <<END\nUsage: train\n  -a, --alpha=FLOAT  weight (default: 0.5)\n'
+        "  --mode {kl,mse}  loss\n  --epochs N  how many [default: 3]\n  --fast  no checks\n  --help  this\nEND\n"
+    )
+    script.chmod(0o755)
+    found = {option.name: option for option in options_of(["./train.sh"], folder)}
+    assert found["alpha"] == Option("--alpha", "float", 0.5, (), "weight (default: 0.5)")
+    assert found["mode"].choices == ("kl", "mse")
+    assert (found["epochs"].default, found["fast"].kind, "help" in found) == (3, "flag", False)
+
+
+@pytest.mark.parametrize("words", [[sys.executable, "none.py"], [sys.executable, "-c", "1"], ["./none"]])
+def test_what_tells_nothing_is_said(folder: Path, words: list[str]) -> None:
+    with pytest.raises(KdsearchError, match=r"tells no options|could not be started"):
+        options_of(words, folder)
+
+
+def test_the_file_can_be_launched_as_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = [sys.executable, "train.py", "--epochs", "2", "--alpha", "0.3", "--nesterov", "--log-dir={x}"]
+    options = options_of(words, folder)
+    text = study_text(words, options, name="train", folder=".", objective=r"val accuracy: ([\d.]+)")
+    (folder / "study.py").write_text(text)
+    monkeypatch.chdir(folder.parent)
+    study = kd.load(folder / "study.py")
+    assert list(study.space) == ["temperature", "alpha", "kd_mode", "lr"]
+    assert dict(study.baselines["default"]) == {"temperature": 4.0, "alpha": 0.3, "kd_mode": "kl", "lr": 0.1}
+    workspace = folder / "workspace"
+    workspace.mkdir()
+    result = study.task.train(RunRequest("student", dict(study.baselines["default"]), 3), RunContext(workspace))
+    assert (result.state, result.epochs) == ("done", 2)
+    assert (folder / "{x}").is_dir()
+    assert "--sleep (default 0.0)" in text
+    assert "--epochs" not in text.partition("# Options")[2]
+
+
+def test_names_that_are_given_are_searched_and_unknown_ones_refused(folder: Path) -> None:
+    options = [Option("--depth", "int", 8), Option("--width", "int", None)]
+    words = ["train", "--depth=16"]
+    assert '"depth": kd.integer(4, 64, log=True),' in study_text(words, options, name="t", folder=".", search=["depth"])
+    with pytest.raises(KdsearchError, match="no option 'dept'; did you mean 'depth'"):
+        study_text(words, options, name="t", folder=".", search=["--dept"])
+    with pytest.raises(KdsearchError, match="name some by --search, out of: depth, width"):
+        study_text(words, options, name="t", folder=".")
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        (Option("--kd_T", "float", 4.0), "kd.log(1.0, 20.0)"),
+        (Option("--alpha", "float", None), "kd.uniform(0.0, 1.0)"),
+        (Option("--beta", "float", 500.0), "kd.log(50, 5000)"),
+        (Option("--lr", "float", 0.05), "kd.log(0.005, 0.5)"),
+        (Option("--patience", "int", 10), "kd.integer(2, 40, log=True)"),
+        (Option("--distill", "str", "kd", ("kd", "hint")), 'kd.categorical("kd", "hint")'),
+    ],
+)
+def test_ranges_lie_around_the_default(option: Option, expected: str) -> None:
+    assert dimension(option) == expected
