@@ -25,15 +25,25 @@ def logs(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file, with texts of any length whole.")
     ] = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print what its program prints until the run has ended.")
+    ] = False,
     storage: Storage = None,
 ) -> None:
-    """Show one run: configuration, state, attempts, curve, traceback.
+    """Show one run: configuration, state, attempts, curve, traceback, and the last lines that its program printed.
 
-    Of a text that is very long the first and the last part are shown. A file has it whole.
+    Of a text that is very long the first and the last part are shown. A file has it whole. With --follow the exit code
+    is 1 where the run ends without a result.
     """
+    from kdsearch.cli import run_output
+
     ledger = connect(storage)
+    if follow:
+        has_result = run_output.follow(ledger, run)
     results, record = ledger.run(run)
     lines = run_lines(results, record)
+    if not follow:
+        lines += run_output.output_lines(results, record)
     if output is None:
         more = f"kdsearch logs {run} -o FILE writes it whole"
         for line in lines:
@@ -41,6 +51,8 @@ def logs(
     else:
         output.write_text(literal("\n".join(lines)) + "\n", encoding="utf-8", errors="backslashreplace")
         say(f"{output}: run {run}")
+    if follow and not has_result:
+        raise typer.Exit(1)
 
 
 def run_lines(results: StudyResults, run: RunRecord) -> list[str]:

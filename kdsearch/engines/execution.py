@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kdsearch import environment
-from kdsearch.engines import artifacts
+from kdsearch.engines import artifacts, outputs
 from kdsearch.engines.teacher import given_weights
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.leases import Lease, Outcome
@@ -61,6 +61,7 @@ def job_of(
     code_hash: str,
     device: str,
     report: Callable[[int, float], None],
+    interrupted: Callable[[], bool] = lambda: False,
 ) -> Job:
     """A leased run as a task sees it; raises ``MissingArtifact`` where its teacher's weights are gone.
 
@@ -81,6 +82,8 @@ def job_of(
         keep_queries=lease.pool == "confirm",
         code_hash=code_hash,
         report=report,
+        interrupted=interrupted,
+        output=outputs.file_of(record, lease.run_id, lease.attempt),
     )
     return Job(request, context)
 

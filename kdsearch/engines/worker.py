@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
 
+from kdsearch.engines import outputs
 from kdsearch.engines.execution import clear_workspace, job_of, outcome_of, workspace
 from kdsearch.engines.failures import NothingWorks, WornOut, needs_new_process, raise_if_infrastructure
 from kdsearch.engines.heartbeat import Heartbeat
@@ -169,15 +170,19 @@ class Worker:
         if shared is not None and lease.attempt > 1:
             shared.bring()
 
+        def interrupted() -> bool:
+            return self.should_stop() or not self.heartbeat.holds(lease)
+
         def report(epoch: int, objective: float) -> None:
-            stops = self.should_stop() or not self.heartbeat.holds(lease)
+            stops = interrupted()
             if shared is not None:
                 shared.send(now=stops)
             if stops:
                 raise RunInterrupted
 
         study, code_hash = self.loaded.study, self.loaded.code_hash
-        return job_of(study, self.record, lease, code_hash=code_hash, device=self.device, report=report)
+        told = {"code_hash": code_hash, "device": self.device}
+        return job_of(study, self.record, lease, **told, report=report, interrupted=interrupted)
 
     def store(self, results: Sequence[tuple[Lease, RunResult]]) -> None:
         """Store the results of runs that ended together, in one transaction."""
@@ -230,8 +235,9 @@ class Worker:
         )
 
     def _clear(self, lease: Lease) -> None:
-        """Remove the files of a run that has ended."""
+        """Remove the files of a run that has ended, but for what its program printed."""
         clear_workspace(self.record, lease.run_id)
+        outputs.share(self.record, lease.run_id, lease.attempt)
         shared = self._checkpoints.pop(lease.run_id, None)
         if shared is not None and (shared.sent or lease.attempt > 1):
             shared.remove()

@@ -40,7 +40,8 @@ class RunContext:
     ``code_hash`` left it. ``device``: a torch device string. ``keep_weights``: write the final weights and name them
     in the result. ``keep_queries``: give what each test query reached, where the metric is a mean over queries.
     ``report(epoch, objective)`` is called after each evaluation and raises ``RunInterrupted`` to end the
-    run early.
+    run early. ``interrupted`` tells a task that waits for something whether it shall raise that itself. ``output``: the
+    file that takes what a program of the run prints, and outlives the run; ``None`` where nobody reads it.
     """
 
     workspace: Path
@@ -49,6 +50,8 @@ class RunContext:
     code_hash: str = ""
     report: Callable[[int, float], None] = lambda epoch, objective: None
     keep_queries: bool = False
+    interrupted: Callable[[], bool] = lambda: False
+    output: Path | None = None
 
 
 @dataclass

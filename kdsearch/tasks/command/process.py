@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from kdsearch.data.files import write_bytes
 from kdsearch.errors import KdsearchError
 from kdsearch.tasks.command import supervisor
 
@@ -157,3 +158,12 @@ def said_of(code: int) -> str:
     except ValueError:
         name = f"signal {-code}"
     return f"{name}, which the system sends where memory runs out" if name == "SIGKILL" else name
+
+
+def as_on_screen(output: Path) -> None:
+    """Leave of each line of a file of output the last state: progress bars write theirs over and over again."""
+    with contextlib.suppress(OSError):
+        content = output.read_bytes()
+        if b"\r" in content:
+            lines = (line.rstrip(b"\r").rpartition(b"\r")[2] for line in content.split(b"\n"))
+            write_bytes(output, b"\n".join(lines))

@@ -9,14 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from kdsearch.errors import KdsearchError
+from kdsearch.errors import KdsearchError, RunInterrupted
 from kdsearch.tasks.command.process import CommandProcess, said_of
 from kdsearch.tasks.command.readings import Follower, Points, Reading
 from kdsearch.tasks.command.template import Template, fill_text
 from kdsearch.values import measured
-
-OUTPUT = "command-output.txt"
-"""The file in a run's workspace that takes what its command prints."""
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _LARGEST_EPOCH = 2**31 - 1
@@ -46,16 +43,17 @@ class Program:
     def run(
         self,
         folder: Path,
-        workspace: Path,
+        output: Path,
         values: Mapping[str, Any],
         variables: Mapping[str, str],
         report: Callable[[int, float], None],
+        interrupted: Callable[[], bool],
     ) -> Measured:
         """Run it in ``folder`` to its end; ``report`` gets each epoch's objective as soon as a later one is there.
 
-        Raises ``KdsearchError`` with the command's last lines where it fails, takes too long, or gives no number.
+        ``output``: an empty file. Raises ``RunInterrupted`` where ``interrupted`` says so, and ``KdsearchError`` with
+        the command's last lines where it fails, takes too long, or gives no number.
         """
-        output = workspace / OUTPUT
         arguments = self.template.fill(values)
         curves = _Curves(self, self._follow(self.objective, folder, output, values), report)
         if self.score is not None:
@@ -63,6 +61,8 @@ class Program:
         begin, pause = time.monotonic(), _SHORTEST_PAUSE
         with CommandProcess(arguments, folder, variables, output, terminal=self.terminal) as process:
             while not process.ended(pause):
+                if interrupted():
+                    raise RunInterrupted
                 pause = min(_LONGEST_PAUSE, max(2 * pause, 10 * curves.read()))
                 if self.timeout is not None and time.monotonic() - begin > self.timeout:
                     raise KdsearchError(f"the command took longer than timeout={self.timeout:g} s. {_last(process)}")

@@ -14,9 +14,13 @@ from typing import Any
 from kdsearch.errors import KdsearchError
 from kdsearch.tasks.base import RunContext, RunRequest, RunResult
 from kdsearch.tasks.command.fields import CommandFields
+from kdsearch.tasks.command.process import as_on_screen
 from kdsearch.tasks.command.program import Program
 from kdsearch.tasks.command.template import fill_text, names_in
 from kdsearch.tasks.command.working_copy import make_copy
+
+OUTPUT = "command-output.txt"
+"""The file in a run's workspace that takes what its command prints, where the context names no other."""
 
 _COPY = "copy"
 """The folder in a run's workspace that holds its copy of the user's folder."""
@@ -28,9 +32,14 @@ def train(command: CommandFields, request: RunRequest, context: RunContext) -> R
     workspace = context.workspace.resolve()
     folder = _folder(command, request, workspace)
     values = _values(request, workspace, context.device)
-    measured = _program(command, request).run(
-        folder, workspace, values, _variables(command, values, context.device), context.report
-    )
+    output = _output_file(context)
+    variables = _variables(command, values, context.device)
+    try:
+        measured = _program(command, request).run(
+            folder, output, values, variables, context.report, context.interrupted
+        )
+    finally:
+        as_on_screen(output)
     finite = math.isfinite(measured.objective) and (measured.score is None or math.isfinite(measured.score))
     return RunResult(
         state="done" if finite else "diverged",
@@ -43,6 +52,15 @@ def train(command: CommandFields, request: RunRequest, context: RunContext) -> R
         device=context.device,
         weights=_output(command, folder, values) if request.role == "teacher" and finite else None,
     )
+
+
+def _output_file(context: RunContext) -> Path:
+    """Where what the command prints goes: a new file that no other user of the machine reads."""
+    output = context.output or context.workspace / OUTPUT
+    output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    output.unlink(missing_ok=True)
+    output.touch(mode=0o600)
+    return output.resolve()
 
 
 def _program(command: CommandFields, request: RunRequest) -> Program:
