@@ -21,7 +21,7 @@ def figure(results):
     samples = [by_configuration[row.id] for row in tried]
     for summary, configuration, values in zip(summarize_all(samples), tried, samples, strict=True):
         rows.append((summary, configuration.name, values))
-    rows.sort(key=lambda row: -row[0].mean)
+    rows.sort(key=lambda row: -results.study.sign * row[0].mean)
     rows = rows[:SHOWN]
     # Plotly reads tags in texts.
     names = [f"{escape(name)} (n={summary.n})" for summary, name, _ in rows]

@@ -28,6 +28,7 @@ from kdsearch.ledger.records import ENDED, ConfigurationRecord, RunRecord, Study
 from kdsearch.search.ranking import standings
 from kdsearch.space import Categorical, Dimension, Integer, Range, active, dimension_from, unconditional
 from kdsearch.statistics.summaries import summarize_all
+from kdsearch.tasks.base import Direction
 
 _PATIENCE_SECONDS = 10.0
 
@@ -69,7 +70,7 @@ class Mirror:
         if self._projection is None:
             with ledger.database.engine.begin() as connection:  # Optuna's tables are made by one at a time
                 connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext('kdsearch: optuna tables'))"))
-                self._projection = Projection(ledger.database, self._study.name, self._study.settings.space_json)
+                self._projection = Projection(ledger.database, self._study)
         study = ledger.study_by_id(self._study.id)
         if study.winner_id is None:  # nothing is told yet, and the objectives are all there is to show
             found = ledger.objectives(study.id)
@@ -124,13 +125,15 @@ BATCH = 400
 
 
 class Projection:
-    """Keeps one Optuna study equal to one ledger study; ``space`` as the study's settings store it."""
+    """Keeps one Optuna study equal to one ledger study."""
 
-    def __init__(self, database: Database, name: str, space: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, database: Database, study: StudyRecord) -> None:
         self._database = database
         self._storage = optuna_storage(database)
-        self._name = name
-        self._space = {name: dimension_from(identity) for name, identity in space.items()}
+        self._name = study.name
+        self._sign = study.sign
+        self._direction: Direction = "minimize" if study.minimizes else "maximize"
+        self._space = {name: dimension_from(identity) for name, identity in study.settings.space_json.items()}
         self._distributions = distributions(self._space)
         self._trials: dict[int, int] = {}
         self._reported: dict[int, int] = {}
@@ -169,7 +172,7 @@ class Projection:
             self._load()  # another launcher may have made them
         due = [row for row in rows if row.id not in self._told and self._due(results, row, estimates.get(row.id))]
         if len(due) > BATCH:
-            due = best_first(due, estimates)
+            due = best_first(due, estimates, self._sign)
         told = 0
         for start in range(0, len(due[:most]), BATCH):
             told += self._write(connection, results, due[:most][start : start + BATCH], estimates)
@@ -249,7 +252,9 @@ class Projection:
         verbosity = optuna.logging.get_verbosity()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         try:
-            optuna.create_study(study_name=self._name, storage=self._storage, direction="maximize", load_if_exists=True)
+            optuna.create_study(
+                study_name=self._name, storage=self._storage, direction=self._direction, load_if_exists=True
+            )
         finally:
             optuna.logging.set_verbosity(verbosity)
         self._study = self._storage.get_study_id_from_name(self._name)
@@ -286,14 +291,14 @@ class Projection:
 
 
 def best_first(
-    rows: Sequence[ConfigurationRecord], estimates: Mapping[int, Mapping[str, float]]
+    rows: Sequence[ConfigurationRecord], estimates: Mapping[int, Mapping[str, float]], sign: float
 ) -> list[ConfigurationRecord]:
-    """The configurations with the ``BATCH`` highest means of two seeds or more first, then the others in their order.
+    """The configurations with the ``BATCH`` best means of two seeds or more first, then the others in their order.
 
     Of very many, those that somebody looks for are there at once.
     """
     ranked = [row for row in rows if estimates.get(row.id, {"n": 0})["n"] > 1]
-    ranked.sort(key=lambda row: -estimates[row.id]["mean"])
+    ranked.sort(key=lambda row: -sign * estimates[row.id]["mean"])
     first = {row.id for row in ranked[:BATCH]}
     return [*(row for row in rows if row.id in first), *(row for row in rows if row.id not in first)]
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def objective(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[[Trial], float]:
-    """A function for ``optuna.Study.optimize`` (direction maximize).
+    """A function for ``optuna.Study.optimize``, of an Optuna study with the direction of ``study``.
 
     Each trial trains its configuration with the study's first ``seeds`` search seeds and returns the mean. After each
     seed it reports the mean so far to pruners, with the number of seeds as the step. ``n``, ``sd``, ``low``, ``high``
@@ -36,6 +36,7 @@ def objective(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
     def train(trial: Trial) -> float:
         import optuna
 
+        _check_direction(study, trial)
         params = _suggest(study, trial)
 
         def report(objectives: list[float]) -> None:
@@ -48,6 +49,16 @@ def objective(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
         return _describe(trial, objectives).mean
 
     return train
+
+
+def _check_direction(study: Study, trial: Trial) -> None:
+    """Raise ``ValueError`` where Optuna goes the other way; a trial outside of a study goes none."""
+    own = getattr(trial, "study", None)
+    if own is not None and own.direction.name.lower() != study.direction:
+        raise ValueError(
+            f"study {study.name!r} says direction={study.direction!r}: make Optuna's with "
+            f"optuna.create_study(direction={study.direction!r}), which has {own.direction.name.lower()!r}"
+        )
 
 
 def checked(study: Any, seeds: Any) -> int:

@@ -25,7 +25,8 @@ def trainable(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
 
     A trial trains its configuration with the study's first ``seeds`` search seeds and reports once, after the last one:
     ``objective`` (the mean), ``sd``, ``low``, ``high``, ``n``. So no scheduler of Ray sees the value of a single seed.
-    This function trains the teachers, before the trials start. Test scores are not read.
+    This function trains the teachers, before the trials start. Test scores are not read. The ``mode`` of Ray's
+    ``TuneConfig`` is ``max``, or ``min`` where the study has ``direction="minimize"``.
     """
     seeds = checked(study, seeds)
 

@@ -162,6 +162,16 @@ class StudyRecord:
         return self.phase == "finished" or self.stop_requested
 
     @property
+    def minimizes(self) -> bool:
+        """Whether lower values of its metric are better."""
+        return self.identity.get("direction") == "minimize"
+
+    @property
+    def sign(self) -> float:
+        """1, or -1 where it minimizes: values times this are better the higher they are."""
+        return -1.0 if self.minimizes else 1.0
+
+    @property
     def draws(self) -> Draws:
         """How its runs draw folds and teachers."""
         teachers = self.settings.teachers

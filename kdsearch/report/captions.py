@@ -116,17 +116,22 @@ def test_measure(selection: Selection) -> str:
     """Say what the results on confirm seeds are."""
     study = selection.study
     if not selection.has_scores:
-        return f"this task has no test part: {objective_name(selection)} on fresh seeds"
+        return f"this task has no test part: {objective_name(selection)} on fresh seeds{better(selection)}"
     epoch = "at the best epoch on test (optimistic)" if epoch_on_test(study) else "at the epoch chosen on validation"
     if selection.is_function:
         epoch = "as the function returns it"
-    return f"test {study.metric} {epoch}, fresh confirm seeds"
+    return f"test {study.metric} {epoch}, fresh confirm seeds{better(selection)}"
 
 
 def metric_name(selection: Selection) -> str:
     """``test mAP``, or the metric's own name where the task has no test part, said so that it is not taken for one."""
     metric = selection.study.metric
     return f"test {metric}" if selection.has_scores else f"{metric} (no test part)"
+
+
+def better(selection: Selection) -> str:
+    """Say which values are better where these are not the higher ones."""
+    return ", lower is better" if selection.minimizes else ""
 
 
 def objective_name(selection: Selection) -> str:

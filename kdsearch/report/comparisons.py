@@ -155,6 +155,11 @@ class Comparisons:
         return confidence_at(self.looks)
 
 
+def wins(first: str, selection: Selection) -> str:
+    """``P(winner > row)``: how often the winner is the better one; ``<`` where lower is better."""
+    return f"P({first} {'<' if selection.minimizes else '>'} row)"
+
+
 def compare(selection: Selection) -> Comparisons:
     """Compare the winner with each row that shares confirm seeds with it, at the row's own looks.
 
@@ -173,15 +178,18 @@ def compare(selection: Selection) -> Comparisons:
         looks = most if selection.study.version == 1 else looks_of_row(selection, row.id, seeds[row.id])
         values = units.pairs({seed: winner[seed] for seed in seeds[row.id]}, selection.results(row.id))
         pairs[row.id] = Pair(*values, len(seeds[row.id]), looks, units, ROLES.get(row.part, "family"))
-    found = compare_pairs(pairs, selection.min_effect)
+    found = compare_pairs(pairs, selection.min_effect, minimize=selection.minimizes)
     if not selection.finished:
         found = {id_: row if row.verdict == "context" else replace(row, verdict=OPEN) for id_, row in found.items()}
     longest = max((pair.looks for pair in pairs.values()), key=lambda own: (own[-1:], own), default=())
     return Comparisons(found, longest, units)
 
 
-def compare_pairs(pairs: Mapping[Key, Pair], effect: float) -> dict[Key, Comparison]:
-    """Compare pairs, with verdicts of what is worth acting upon from ``effect`` on."""
+def compare_pairs(pairs: Mapping[Key, Pair], effect: float, *, minimize: bool) -> dict[Key, Comparison]:
+    """Compare pairs, with verdicts of what is worth acting upon from ``effect`` on; with ``minimize`` lower is better.
+
+    The probability is that of the first one being better.
+    """
     differences = {key: paired_difference(pair.first, pair.second) for key, pair in pairs.items()}
     testable = {
         key: pair
@@ -190,11 +198,14 @@ def compare_pairs(pairs: Mapping[Key, Pair], effect: float) -> dict[Key, Compari
     }
     family = [key for key, pair in testable.items() if pair.role == "family"]
     verdicts, adjusted = family_verdicts(
-        [differences[key] for key in family], effect, looks=[pairs[key].looks for key in family]
+        [differences[key] for key in family],
+        effect,
+        looks=[pairs[key].looks for key in family],
+        minimize=minimize,
     )
     words: dict[Key, str] = {key: "context" if pair.role == "context" else NONE for key, pair in pairs.items()}
     words |= {
-        key: verdict(differences[key], effect, looks=pair.looks)
+        key: verdict(differences[key], effect, looks=pair.looks, minimize=minimize)
         for key, pair in testable.items()
         if pair.role == "primary"
     }
@@ -204,13 +215,18 @@ def compare_pairs(pairs: Mapping[Key, Pair], effect: float) -> dict[Key, Compari
         key: Comparison(
             pair,
             at_look(differences[key], pair.looks),
-            paired_probability(pair.first, pair.second, confidence_at(pair.looks)),
+            paired_probability(*_lower_last(pair, minimize), confidence_at(pair.looks)),
             words[key],
             holm.get(key),
             len(family) if key in holm else 1,
         )
         for key, pair in pairs.items()
     }
+
+
+def _lower_last(pair: Pair, minimize: bool) -> tuple[Sequence[float], Sequence[float]]:
+    """Both sides in the order in which the first beats the second where it is the better one."""
+    return (pair.second, pair.first) if minimize else (pair.first, pair.second)
 
 
 def earlier_looks(selection: Selection) -> tuple[int, ...]:
@@ -343,10 +359,10 @@ def looks_sentence(selection: Selection, looks: tuple[int, ...]) -> str:
     if not selection.finished:
         return (
             f"Confirm runs are still going{before}, so this is no look yet: intervals of winner - row and of "
-            f"P(winner > row) are {share}, and will change."
+            f"{wins('winner', selection)} are {share}, and will change."
         )
     return (
-        f"Look {len(looks)} at fresh seeds{before}: intervals of winner - row and of P(winner > row) are {share} and "
-        "this table's p values are adjusted, so that all looks together, also later ones after kdsearch extend, err "
-        f"in at most {100 * ALPHA:g} % where differences are about normal, as the t test assumes."
+        f"Look {len(looks)} at fresh seeds{before}: intervals of winner - row and of {wins('winner', selection)} are "
+        f"{share} and this table's p values are adjusted, so that all looks together, also later ones after kdsearch "
+        f"extend, err in at most {100 * ALPHA:g} % where differences are about normal, as the t test assumes."
     )

@@ -153,5 +153,9 @@ class CountedSelection(Selection):
     def standings(self) -> list[Standing]:
         records = [row for row in self.configurations.values() if row.kind == "searched"]
         nothing = Sample()
-        tried = [Configuration(row.params, self.samples.get(row.id, nothing).objectives) for row in records]
-        return ranked(records, tried, policy_of(self.study))
+        own, sign = [self.samples.get(row.id, nothing).objectives for row in records], self.study.sign
+        tried = [
+            Configuration(row.params, {seed: sign * value for seed, value in values.items()})
+            for row, values in zip(records, own, strict=True)
+        ]
+        return ranked(self.study, records, tried, policy_of(self.study))

@@ -299,7 +299,7 @@ def itself_sentences(selection: Selection, comparisons: Comparisons, other: int)
 
 
 def baselines_above(selection: Selection, rows: Sequence[Compared]) -> list[str]:
-    """Name the baselines that do without distillation and have a higher mean than the best that was found without."""
+    """Name the baselines that do without distillation and have a better mean than the best that was found without."""
     best = best_without_id(selection)
     if best is None or all(row.id != best for row in rows):
         return []
@@ -310,11 +310,12 @@ def baselines_above(selection: Selection, rows: Sequence[Compared]) -> list[str]
         if row.part != "baseline" or not seeds or uses_teacher(selection, row.id):
             continue
         here, there = (sum(values[seed] for seed in seeds) / len(seeds) for values in (own, found))
-        if here > there:
+        if selection.best((here, there)) == here != there:
+            side = "below" if selection.minimizes else "above"
             common = plural(len(seeds), "common fresh seed")
             said.append(
                 f"{row.label} does without distillation too, and its mean over {common} is "
-                f"{fixed(here, selection.digits)}, above {fixed(there, selection.digits)} of the "
+                f"{fixed(here, selection.digits)}, {side} {fixed(there, selection.digits)} of the "
                 f"{label_of(selection, best)}: the search without distillation may have missed what is better (means "
                 "alone, no verdict)."
             )

@@ -60,6 +60,15 @@ class Selection:
         return self.configurations.get(self.study.winner_id or -1)
 
     @property
+    def minimizes(self) -> bool:
+        """Whether lower values of the metric are better."""
+        return self.study.minimizes
+
+    def best(self, values: Iterable[float]) -> float:
+        """Return the highest value, or the lowest where lower is better."""
+        return min(values) if self.minimizes else max(values)
+
+    @property
     def is_function(self) -> bool:
         """Whether the study trains a user's own function."""
         return task_of(self.study).get("task") == "function"

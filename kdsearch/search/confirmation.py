@@ -36,8 +36,9 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
     best = without[0] if without else None
     made, ablation = _ablation(study, state, winner, best)
     same = best is not None and _alike(study, best.configuration.params, winner.configuration.params)
+    rule = f"{'lowest' if state.study.minimizes else 'highest'} posterior mean of the objective over search seeds"
     observations: dict[str, Any] = {
-        "rule": f"highest posterior mean of the objective over search seeds{_among(winner)}",
+        "rule": f"{rule}{_among(winner)}",
         "estimate": winner.estimate,
         "estimate_sd": winner.sd,
         "search_seeds": winner.n,
@@ -47,7 +48,7 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
     if best is not None:
         observations["without"] = {
             "name": best.configuration.name,
-            "rule": f"highest posterior mean of the objective over search seeds{_among(best)}",
+            "rule": f"{rule}{_among(best)}",
             "estimate": best.estimate,
             "estimate_sd": best.sd,
             "search_seeds": best.n,

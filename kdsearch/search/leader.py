@@ -48,7 +48,7 @@ def leader_of(
 
 def leader_now(state: SearchState) -> LeaderRecord | None:
     """What leads by the objectives that a planner sees."""
-    records, tried = observed(state.configurations, state.runs)
+    records, tried = observed(state.configurations, state.runs, sign=state.study.sign)
     done: dict[int, list[float]] = defaultdict(list)  # of both searches, as a report takes its decimals
     for run in state.runs:
         if run.pool == "search" and run.state == "done" and run.objective is not None:
@@ -56,4 +56,4 @@ def leader_now(state: SearchState) -> LeaderRecord | None:
     groups = list(done.values())
     digits = decimals(spreads(groups).tolist() if groups else [], list(chain.from_iterable(groups)))
     sizes = [len(row.objectives) for row in tried if row.objectives]
-    return leader_of(state.study, ranked(records, tried, policy_of(state.study)), sizes, digits)
+    return leader_of(state.study, ranked(state.study, records, tried, policy_of(state.study)), sizes, digits)

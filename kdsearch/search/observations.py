@@ -15,11 +15,13 @@ def observed(
     configurations: Mapping[int, ConfigurationRecord],
     runs: Iterable[SearchRun],
     kind: Literal["searched", "without"] = "searched",
+    *,
+    sign: float,
 ) -> tuple[list[ConfigurationRecord], list[Configuration]]:
     """Configurations of one search, of ``kind``, in the order in which they were proposed, each with its search runs.
 
     A diverged run counts with its objective, the chance level; a failed one has spent its seed. One that was taken
-    back is no evidence of anything, and its seed is free.
+    back is no evidence of anything, and its seed is free. ``sign``: the study's, for policies maximize.
     """
     searched = [row for row in configurations.values() if row.kind == kind]
     objectives: dict[int, dict[int, float]] = {row.id: {} for row in searched}
@@ -31,7 +33,7 @@ def observed(
         if run.pool != "search" or id_ not in objectives:
             continue
         if run.state in ENDED and run.objective is not None:
-            objectives[id_][run.seed] = run.objective
+            objectives[id_][run.seed] = sign * run.objective
         elif run.state in ("queued", "leased"):
             pending[id_].add(run.seed)
         elif run.state == "failed":

@@ -109,7 +109,9 @@ class StudyPlanner:
         By fresh policies: the choice must follow from the ledger alone, not from what this process has cached.
         """
         rankings = {
-            part.kind: ranked(part.records, part.tried, policy_of(state.study, without=part.kind == "without"))
+            part.kind: ranked(
+                state.study, part.records, part.tried, policy_of(state.study, without=part.kind == "without")
+            )
             for part in parts
         }
         titles = {part.kind: TITLES[part.kind] for part in parts}

@@ -81,7 +81,7 @@ def _best_of_candidates(
             f"none of the {len(teachers)} teacher runs ended well, so there is nothing to distil. "
             f"See why with: kdsearch logs {teachers[0].id}; then launch with --retry-failed."
         )
-    best = max(done, key=lambda run: (run.objective or 0.0, -run.id))
+    best = max(done, key=lambda run: (state.study.sign * (run.objective or 0.0), -run.id))
     return [finding(study, teachers, students), ChooseTeacher(best.id)]
 
 
@@ -97,7 +97,7 @@ def finding(study: Study, teachers: Sequence[SearchRun], students: Sequence[Sear
     how = f", paired on {paired} folds" if paired else ""
     spread = summarize(student).sd
     digits = decimals([spread], [*teacher, *student])
-    warning = gap.mean < max(spread, study.min_effect)
+    warning = (-gap.mean if study.direction == "minimize" else gap.mean) < max(spread, study.min_effect)
     data: dict[str, Any] = {"teacher": teacher, "student": student, "warning": warning}
     if math.isnan(gap.low):
         few = "there is one teacher" if len(teacher) == 1 else "equal differences of so few runs give none"

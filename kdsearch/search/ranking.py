@@ -89,19 +89,21 @@ def standings(
 
     One seed is not a result: whatever it promises, it leads nobody.
     """
-    records, tried = observed(configurations, runs)
-    return ranked(records, tried, policy or policy_of(study))
+    records, tried = observed(configurations, runs, sign=study.sign)
+    return ranked(study, records, tried, policy or policy_of(study))
 
 
-def ranked(records: list[ConfigurationRecord], tried: list[Configuration], policy: Search) -> list[Standing]:
-    """The standings that this policy gives: configurations with one seed come last."""
+def ranked(
+    study: StudyRecord, records: list[ConfigurationRecord], tried: list[Configuration], policy: Search
+) -> list[Standing]:
+    """The standings that this policy gives, in units of the metric: configurations with one seed come last."""
     one_thread()
     summaries = policy.summaries(tried)
     return [
         Standing(
             records[summary.position],
-            tuple(tried[summary.position].objectives.values()),
-            summary.estimate,
+            tuple(study.sign * value for value in tried[summary.position].objectives.values()),
+            study.sign * summary.estimate,
             summary.sd,
             summary.better,
             policy.prunes,

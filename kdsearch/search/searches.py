@@ -157,7 +157,7 @@ def searches(state: SearchState) -> list[Part]:
             kind,
             own.budget,
             own.runs,
-            *observed(state.configurations, own.runs, kind),
+            *observed(state.configurations, own.runs, kind, sign=state.study.sign),
             beside=own.beside if len(found) > 1 else None,
             time_over=over,
         )

@@ -23,8 +23,11 @@ def verdict(
     p: float | None = None,
     equivalence: float | None = None,
     looks: Sequence[int] = (),
+    minimize: bool = False,
 ) -> Verdict:
-    """Return the verdict of a difference (first minus second, higher is better) from the first one's point of view.
+    """Return the verdict of a difference, first minus second, from the first one's point of view.
+
+    Higher is better, or with ``minimize`` lower.
 
     ``equivalent``: two one-sided tests reject a difference as large as ``min_effect`` (Schuirmann 1987), that is, the
     ``1 - 2 alpha`` interval lies inside ``-+min_effect``. Else ``better`` or ``worse``: the two-sided test rejects 0,
@@ -43,7 +46,7 @@ def verdict(
     if inside < alpha:
         return "equivalent"
     if two_sided < alpha:
-        return "better" if difference.mean > 0 else "worse"
+        return "better" if (difference.mean > 0) != minimize else "worse"
     return "undecided"
 
 
@@ -85,6 +88,7 @@ def family_verdicts(
     alpha: float = 0.05,
     *,
     looks: Sequence[Sequence[int]] = (),
+    minimize: bool = False,
 ) -> tuple[list[Verdict], list[float]]:
     """Compare several differences together; return their verdicts and Holm-adjusted two-sided p values.
 
@@ -97,7 +101,7 @@ def family_verdicts(
     adjusted = holm([_looked(difference.p, own) for difference, own in pairs])
     inside = holm([_looked(equivalence_p(difference, min_effect), own, 1) for difference, own in pairs])
     verdicts = [
-        verdict(difference, min_effect, alpha, p=p, equivalence=equivalence)
+        verdict(difference, min_effect, alpha, p=p, equivalence=equivalence, minimize=minimize)
         for difference, p, equivalence in zip(differences, adjusted, inside, strict=True)
     ]
     return verdicts, adjusted

@@ -18,6 +18,7 @@ from kdsearch.study.functions import (
     check_defaults,
     command_task,
     function_task,
+    with_direction,
     with_folds,
     wrong_chance,
     wrong_task,
@@ -49,8 +50,9 @@ class Study(StudyFields):
     ``without``: of a function, the values that make a run one without distillation, such as ``{"alpha": 0}``; they may
     lie outside the space. Of kdsearch's tasks it is every teacher weight 0. ``defaults``: of a bare function, values of
     parameters that are not searched, and of others where nothing is set. ``folds``: how many parts of its data validate
-    in turn, for a function that takes a ``fold`` (``kdsearch.Fold``); of a task its data say it. Where ``defaults`` and
-    ``folds`` are not given, a study has those of its task.
+    in turn, for a function that takes a ``fold`` (``kdsearch.Fold``); of a task its data say it. ``direction``:
+    ``minimize`` where lower values are better, of a function or a command. Where ``defaults``, ``folds`` and
+    ``direction`` are not given, a study has those of its task.
     """
 
     task: DeclaredTask = DeclaredTask()  # noqa: RUF009 - a descriptor; again, for mypy forgets it in a subclass
@@ -89,8 +91,11 @@ class Study(StudyFields):
         elif hasattr(type(self.task), "train"):
             _said_by_task(where, chance, given)
         else:
+            if self.direction == "minimize" and chance is None:
+                raise StudyFileError(_NO_CHANCE.format(where=where))
             made = function_task(self.task, self.space, self.baselines, given, chance, where)  # type: ignore[arg-type]
             object.__setattr__(self, "task", made)
+        object.__setattr__(self, "task", with_direction(self.task, self.direction, where))
         object.__setattr__(self, "task", with_folds(self.task, self.folds, where))
         if isinstance(self.vary, str):  # one name is what people write
             object.__setattr__(self, "vary", (self.vary,))
@@ -99,7 +104,8 @@ class Study(StudyFields):
         self._take_over()
 
     def _take_over(self) -> None:
-        """Folds and defaults as the task has them."""
+        """Folds, defaults and direction as the task has them."""
+        object.__setattr__(self, "direction", getattr(self.task, "direction", "maximize"))
         object.__setattr__(self, "folds", int(getattr(self.task, "folds", 0)))
         defaults = AsTheTaskHasThem(plain_values(self.task.parameters))
         if VARY in defaults:
@@ -177,6 +183,12 @@ class Study(StudyFields):
         if isinstance(task, FunctionTask):
             task = _of_function(self, task, changes)
         return self._replaced(task=task, preset=name, **changes)
+
+
+_NO_CHANCE = (
+    "{where}: with direction='minimize' expected chance=NUMBER, the value that a run which diverges counts as, got "
+    "none; give what a model that has learnt nothing reaches, a number above all good runs, such as the first loss"
+)
 
 
 def _said_by_task(where: str, chance: float | None, defaults: Mapping[str, Scalar] | None) -> None:

@@ -12,7 +12,7 @@ from kdsearch.data.files import digest
 from kdsearch.space import Dimension, complete_params, possible_values, typed
 from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, Published
 from kdsearch.study.functions import DeclaredTask, check_all_set
-from kdsearch.tasks.base import VARY, Scalar
+from kdsearch.tasks.base import VARY, Direction, Scalar
 from kdsearch.values import Declared
 
 WITHOUT_VALUES = "without_values"
@@ -50,6 +50,7 @@ class StudyFields(Declared):
     without: Mapping[str, Scalar] | None = field(default=None, kw_only=True)
     defaults: Mapping[str, Scalar] = field(default_factory=dict, kw_only=True)
     folds: int = field(default=0, kw_only=True)
+    direction: Direction | None = field(default=None, kw_only=True)
     run_timeout: float | None = field(default=None, kw_only=True)
 
     @property
@@ -149,6 +150,7 @@ class StudyFields(Declared):
             # What is compared first of all is said before fresh seeds are seen; older studies do not name it.
             **({} if self.question == "itself" else {"question": self.question}),
             **({} if self.without is None else {"without": self.off}),
+            **({} if self.direction == "maximize" else {"direction": self.direction}),
         }
 
     @property

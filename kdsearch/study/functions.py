@@ -10,7 +10,7 @@ from typing import Any
 
 from kdsearch.errors import StudyFileError
 from kdsearch.space import Dimension, active, midpoint, wrong_kind
-from kdsearch.tasks.base import Scalar, Task
+from kdsearch.tasks.base import Direction, Scalar, Task
 from kdsearch.tasks.bound_values import attributes
 from kdsearch.tasks.command.task import Command
 from kdsearch.tasks.function import FunctionTask, wrong_function
@@ -148,6 +148,22 @@ def check_all_set(
     raise StudyFileError(
         f"{where}: there are no defaults but those of the study, and nothing is set for "
         f"{', '.join(missing)}; set them, or give kd.Study(..., defaults={{{missing[0]!r}: VALUE}})"
+    )
+
+
+def with_direction(task: Task, direction: Direction | None, where: str) -> Task:
+    """The task with the direction that the study file gives; ``None``: as the task itself has it.
+
+    Raises ``StudyFileError`` for a task whose metric has a direction of its own.
+    """
+    own = getattr(task, "direction", "maximize")
+    if direction in (None, own):
+        return task
+    if isinstance(task, FunctionTask | Command):
+        return task.with_options(direction=direction)
+    raise StudyFileError(
+        f"{where}: direction={direction!r} is for a function or a command; {task.metric} of this task is "
+        f"{'maximized' if own == 'maximize' else 'minimized'}"
     )
 
 

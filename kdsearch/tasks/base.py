@@ -14,6 +14,10 @@ VARY = "vary"
 """The parameter, of tasks that have it, that names the random streams which follow a run's seed, joined by ``+``."""
 
 Role = Literal["student", "teacher"]
+Direction = Literal["maximize", "minimize"]
+"""Which values of a metric are better: the higher ones, or the lower ones as of a loss."""
+
+DIRECTIONS = ("maximize", "minimize")
 
 
 @dataclass(frozen=True)
@@ -162,7 +166,7 @@ class Task(Protocol):
 
     @property
     def metric(self) -> str:
-        """Name of the metric, such as ``mAP``. Higher is better."""
+        """Name of the metric, such as ``mAP``. Higher is better, unless the task has ``direction`` minimize."""
 
     @property
     def chance(self) -> float:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from kdsearch.data.files import combined
 from kdsearch.errors import StudyFileError
-from kdsearch.tasks.base import RunContext, RunRequest, RunResult, Scalar, Task
+from kdsearch.tasks.base import DIRECTIONS, Direction, RunContext, RunRequest, RunResult, Scalar, Task
 from kdsearch.tasks.bound_values import Bound, bound_values, name_of, source_files
 from kdsearch.tasks.fold import Fold
 from kdsearch.tasks.unchanged_process import users_code
@@ -40,13 +40,15 @@ _LARGEST_EPOCH = 2**31 - 1
 
 @dataclass(frozen=True)
 class FunctionTask(Declared):
-    """Wraps a callable that trains once and returns its objective, or objective and score, higher being better.
+    """Wraps a callable that trains once and returns its objective, or objective and score.
+
+    Higher is better, or with ``direction="minimize"`` lower, as of a loss.
 
     The callable gets ``params`` (dict), ``seed`` (int) and ``report(epoch, objective)``, which it may call after each
     evaluation. A value that is not finite, or beyond 1e50 either way, makes the run ``diverged``, with ``chance`` as
     its objective; one that is nearer to 0 than 1e-50 counts as 0. Where it returns no score, reports compare objectives
     on fresh seeds. Numbers are Python's, numpy's or torch's.
-    ``chance``: required; what a model that has learnt nothing reaches, and no more than any run that went well.
+    ``chance``: required; what a model that has learnt nothing reaches, and no better than any run that went well.
     ``chance_assumed``: the study does not give it, so that a value below it ends the study: diverging would be better.
     ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a placeholder.
     ``folds``: how many parts of its data validate in turn; the callable then gets ``fold`` too, a
@@ -65,6 +67,7 @@ class FunctionTask(Declared):
     must_set: tuple[str, ...] = ()
     chance_assumed: bool = False
     folds: int = 0
+    direction: Direction = field(default="maximize", kw_only=True)
     teacher_parameters: tuple[str, ...] = field(default=(), init=False)
     has_teacher: bool = field(default=False, init=False)
 
@@ -79,6 +82,8 @@ class FunctionTask(Declared):
                 f"got {'none' if nothing else shown(self.chance)}; give what a model that has learnt nothing "
                 "reaches, such as chance=0.0 for an accuracy, and a number below all good runs for a negative metric"
             )
+        if self.direction not in DIRECTIONS:
+            raise StudyFileError(f"{where}: direction is 'maximize' or 'minimize', got {shown(self.direction)}")
         if not is_whole(self.folds, 0):
             raise StudyFileError(f"{where}: folds is a whole number, 1 or more, got {shown(self.folds)}")
         if wrong := wrong_function(self.function):
@@ -114,6 +119,7 @@ class FunctionTask(Declared):
             "metric": self.metric,
             "chance": self.chance,
             **({"folds": self.folds} if self.folds else {}),
+            **({"direction": self.direction} if self.direction != "maximize" else {}),
         }
 
     def fingerprint(self) -> str:

@@ -104,4 +104,5 @@ def test_the_best_of_very_many_come_first(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(optuna_mirror, "BATCH", 2)
     rows = [ConfigurationRecord(id_, "searched", f"c{id_}", {}) for id_ in range(5)]
     estimates = {id_: {"n": n, "mean": mean} for id_, n, mean in ((0, 2, 0.1), (1, 1, 0.9), (2, 3, 0.5), (3, 2, 0.4))}
-    assert [row.id for row in best_first(rows, estimates)] == [2, 3, 0, 1, 4]
+    assert [row.id for row in best_first(rows, estimates, 1.0)] == [2, 3, 0, 1, 4]
+    assert [row.id for row in best_first(rows, estimates, -1.0)] == [0, 3, 1, 2, 4]

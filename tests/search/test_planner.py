@@ -62,7 +62,7 @@ def test_a_study_ends_with_everything_compared_on_the_same_fresh_seeds(ledger: L
 
 def test_winner_is_the_highest_posterior_mean_of_search_seeds(ledger: Ledger) -> None:
     results = finish(ledger, toy_study())
-    searched, tried = observed(results.configurations, results.runs)
+    searched, tried = observed(results.configurations, results.runs, sign=1.0)
     summaries = AdaptivePolicy(toy_study().space, toy_study().seed).summaries(tried)
     order = [searched[row.position].id for row in summaries if len(tried[row.position].objectives) > 1]
     assert results.study.winner_id == order[0]
@@ -240,7 +240,7 @@ def test_what_was_taken_back_is_no_evidence_and_is_ordered_again_when_there_is_t
     coordinator.advance()
     state = ledger.search_state(record.id)
     assert sum(run.state == "cancelled" for run in state.runs) == 5
-    _, tried = observed(state.configurations, state.runs)
+    _, tried = observed(state.configurations, state.runs, sign=1.0)
     assert {row.failed for row in tried} == {frozenset()}
     assert broken_in(tried) == frozenset(), "nothing is known of them, least of all that they fail"
     ledger.change_settings(record.id, {"budget": {"runs": None, "hours": None, "gpu_hours": 1.0}}, "more hours")

@@ -17,6 +17,7 @@ from kdsearch.report.comparisons import (
     compare_pairs,
     confidence_at,
     earlier_looks,
+    wins,
 )
 from kdsearch.report.configurations import BEST, best_without_id, void_ablation
 from kdsearch.report.notes import count_search_runs
@@ -80,7 +81,7 @@ def _compare(found: Sequence[Side], looks: tuple[int, ...]) -> dict[str, Compari
             pairs[side.selection.study.name] = Pair(
                 *_values(first, side, seeds), len(seeds), looks, _units(first, side)
             )
-    return compare_pairs(pairs, first.selection.min_effect)
+    return compare_pairs(pairs, first.selection.min_effect, minimize=first.selection.minimizes)
 
 
 def _values(first: Side, other: Side, seeds: list[int]) -> tuple[list[float], list[float]]:
@@ -104,7 +105,7 @@ def _units(first: Side, other: Side) -> Units:
 def _table(found: Sequence[Side], comparisons: dict[str, Comparison], looks: tuple[int, ...]) -> Table:
     first, confidence = found[0].selection, confidence_at(looks)
     columns = (
-        *columns_of(result_heading(first), "first", confidence),
+        *columns_of(result_heading(first), "first", confidence, wins("first", first)),
         Column("search_runs", "search runs", "count", optional=True),
         Column("seconds", "s a run", "number", machine=True),
         Column("hours", "hours", "number", machine=True),

@@ -16,6 +16,7 @@ from kdsearch.report.comparisons import (
     confidence_at,
     looks_sentence,
     nothing_to_compare,
+    wins,
 )
 from kdsearch.report.configurations import Compared, compared
 from kdsearch.report.finding import baselines_above
@@ -33,7 +34,9 @@ def section(selection: Selection) -> Table | None:
         return None
     rows, comparisons = compared(selection), compare(selection)
     units, confidence = comparisons.units, comparisons.confidence
-    columns = columns_of(result_heading(selection), "winner", confidence, by_teacher=units.shared > 0)
+    columns = columns_of(
+        result_heading(selection), "winner", confidence, wins("winner", selection), by_teacher=units.shared > 0
+    )
     return Table(
         key="comparison",
         title="Comparison on confirm seeds",
@@ -52,8 +55,10 @@ def section(selection: Selection) -> Table | None:
     )
 
 
-def columns_of(heading: str, first: str, confidence: float, *, by_teacher: bool = False) -> tuple[Column, ...]:
-    """Return the columns of a table that compares ``first`` with each row."""
+def columns_of(
+    heading: str, first: str, confidence: float, probability: str, *, by_teacher: bool = False
+) -> tuple[Column, ...]:
+    """Return the columns of a table that compares ``first`` with each row; ``probability``: as ``wins`` writes it."""
     return (
         Column("n", "n", "count"),
         Column("score", heading, "estimate"),
@@ -67,7 +72,7 @@ def columns_of(heading: str, first: str, confidence: float, *, by_teacher: bool 
         Column("ties", "ties", "count", machine=True),
         Column("t_p", "t p", "p", machine=True),
         Column("holm_p", "Holm p", "p", optional=True),
-        Column("probability", f"P({first} > row)", "probability", optional=True, confidence=confidence),
+        Column("probability", probability, "probability", optional=True, confidence=confidence),
         Column("flip_p", "flip p", "p", optional=True),
         Column("verdict", "verdict", "text"),
     )
@@ -91,7 +96,7 @@ def cells(
         "difference": replace(Estimate.between(difference), confidence=own),
         "pairs": difference.n,
         "correlation": difference.correlation,
-        "wins": sum(ours > theirs for ours, theirs in pairs),
+        "wins": sum(ours < theirs if selection.minimizes else ours > theirs for ours, theirs in pairs),
         "ties": sum(ours == theirs for ours, theirs in pairs),
         "probability": Estimate(probability.value, probability.low, probability.high, n=probability.n, confidence=own),
         "verdict": comparison.verdict,
@@ -108,7 +113,7 @@ def cells_of(columns: Sequence[Column], known: dict[str, Cell]) -> tuple[Cell, .
 
 def _notes(selection: Selection, rows: list[Compared], comparisons: Comparisons) -> list[str]:
     notes = [
-        *(() if nothing_to_compare(selection) else (_differences(comparisons, selection.min_effect),)),
+        *(() if nothing_to_compare(selection) else (_differences(selection, comparisons),)),
         looks_sentence(selection, comparisons.looks),
         *_own_looks(rows, comparisons),
         *_own_seeds(selection, rows),
@@ -129,20 +134,21 @@ def _notes(selection: Selection, rows: list[Compared], comparisons: Comparisons)
     return [*notes, comparisons.units.mean_note]
 
 
-def _differences(comparisons: Comparisons, effect: float) -> str:
+def _differences(selection: Selection, comparisons: Comparisons) -> str:
+    often = wins("winner", selection)
     words = (
         "Verdicts are the winner's: better or worse where the t test rejects 0, equivalent where two one-sided tests "
-        f"put the difference within {effect:g}."
+        f"put the difference within {selection.min_effect:g}."
     )
     if not comparisons.units.shared:
         return (
-            "winner - row: paired over common seeds, t interval. P(winner > row): how often the winner's run is the "
+            f"winner - row: paired over common seeds, t interval. {often}: how often the winner's run is the "
             f"better one on a common seed, a tie counting half; exact interval. {words}"
         )
     return (
         f"Seeds share {plural(comparisons.units.shared, 'teacher')}, so the teacher is the unit: winner - row is the "
         "mean of the teachers' mean differences over common seeds, its t interval and the sign flips count teachers, "
-        "and P(winner > row) says how often the winner's mean is the better one with a teacher, a tie counting half; "
+        f"and {often} says how often the winner's mean is the better one with a teacher, a tie counting half; "
         f"exact interval. {words} Below {FEWEST_TEACHERS} teachers there is no verdict: they say too little of others."
     )
 

@@ -147,7 +147,10 @@ def _cell(found: Correlation) -> Estimate | None:
 
 
 def _curves(selection: Selection) -> dict[int, list[Curve]]:
-    """Curves of the search's runs that ended well, by configuration, in the order of seeds."""
+    """Curves of the search's runs that ended well, by configuration, in the order of seeds.
+
+    Values have the study's sign: in them higher is better.
+    """
     runs = [run for run in selection.of_search() if run.state == "done" and _points(run)]
     longest = max((_last(run) for run in runs), default=0.0)
     declared, factors = _declared(selection, runs), random_factors(selection)
@@ -155,11 +158,12 @@ def _curves(selection: Selection) -> dict[int, list[Curve]]:
     found: dict[int, list[Curve]] = {}
     for run in runs:
         epochs, values = zip(*_points(run), strict=True)
-        best = tuple(np.maximum.accumulate(values).tolist())
+        sign = selection.study.sign
+        best = tuple(np.maximum.accumulate(sign * np.array(values)).tolist())
         full = max(declared.get(run.configuration_id, longest), epochs[-1])
         group = groups.setdefault(_draw(factors, run), len(groups))
         if full > 0 and run.objective is not None:
-            found.setdefault(run.configuration_id, []).append(Curve(epochs, best, run.objective, full, group))
+            found.setdefault(run.configuration_id, []).append(Curve(epochs, best, sign * run.objective, full, group))
     return found
 
 

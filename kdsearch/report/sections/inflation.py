@@ -61,9 +61,10 @@ def _notes(selection: Selection) -> list[str]:
     within = " Validation minus test: within each confirm run." if selection.has_scores else ""
     shared = "folds and teachers" if any(run.needs for run in selection.runs) else "folds"
     how = f"without an interval, for search runs share {shared}" if _shares(selection) else "Welch 95 % interval"
+    side = "below" if selection.minimizes else "above"
     lucky = "lucky in what it chose" + (", or in its folds" if _shares(selection) else "")
     notes = [
-        f"Inflation: search mean minus fresh mean of one configuration ({how}); above 0, the search was {lucky}. n "
+        f"Inflation: search mean minus fresh mean of one configuration ({how}); {side} 0, the search was {lucky}. n "
         f"counts search and fresh seeds.{within}",
     ]
     samples = selection.searched()
@@ -72,8 +73,8 @@ def _notes(selection: Selection) -> list[str]:
     if not samples or not fresh:
         return notes
     centre = summarize(fresh).mean
-    best = max(samples, key=lambda id_: summarize(samples[id_]).mean)
-    single = max(max(values) for values in samples.values())
+    best = max(samples, key=lambda id_: selection.study.sign * summarize(samples[id_]).mean)
+    single = selection.best(value for values in samples.values() for value in values)
     count = sum(len(values) for values in samples.values())
     raw, digits = summarize(samples[best]).mean, selection.digits
     notes.append(

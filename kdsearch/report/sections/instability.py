@@ -79,12 +79,16 @@ def _row(selection: Selection, units: Units, row: Compared) -> Row:
         Estimate(summary.sd, *bounds, n=summary.n),
         None if single else summary.maximum - summary.minimum,
         summary.mean,
-        summary.maximum,
+        _best(selection, summary),
     )
     if shows_best_epoch(selection):
         picked = _picked(selection, row)
-        cells += (picked.mean, picked.maximum)
+        cells += (picked.mean, _best(selection, picked))
     return Row(row.label, cells, selection.diverged_note(row.id), context=row.part == "context")
+
+
+def _best(selection: Selection, summary: Summary) -> float:
+    return summary.minimum if selection.minimizes else summary.maximum
 
 
 def _notes(selection: Selection, winner: Compared) -> list[str]:
@@ -92,16 +96,17 @@ def _notes(selection: Selection, winner: Compared) -> list[str]:
     notes = [_optimistic(selection)]
     if summary.n < 2:
         return notes
-    luck = fixed(summary.sd * expected_best(summary.n), digits, signed=True)
+    luck = fixed(selection.study.sign * summary.sd * expected_best(summary.n), digits, signed=True)
+    best = _best(selection, summary)
     text = (
-        f"Winner: reporting its best run would have claimed {_claim(summary.maximum, summary.mean, digits)} against "
+        f"Winner: reporting its best run would have claimed {_claim(best, summary.mean, digits)} against "
         f"the mean of {summary.n} seeds; luck alone (sd x {expected_best(summary.n):.2f}) gives {luck}."
     )
     if shows_best_epoch(selection):
         picked = _picked(selection, winner)
         text += (
             f" Picking the epoch on test would have claimed {_claim(picked.mean, summary.mean, digits)}, both together "
-            f"{_claim(picked.maximum, summary.mean, digits)}."
+            f"{_claim(_best(selection, picked), summary.mean, digits)}."
         )
     notes.append(text)
     search = [run for run in selection.runs if run.pool == "search"]
@@ -109,13 +114,13 @@ def _notes(selection: Selection, winner: Compared) -> list[str]:
     if len(scores) > 1:
         together = ""
         if shows_best_epoch(selection):
-            best = max(present([best_epoch(selection, run) for run in search]))
-            together = f", with the best epoch {_claim(best, summary.mean, digits)}"
-        luck = fixed(summary.sd * expected_best(len(scores)), digits, signed=True)
+            picked_best = selection.best(present([best_epoch(selection, run) for run in search]))
+            together = f", with the best epoch {_claim(picked_best, summary.mean, digits)}"
+        luck = fixed(selection.study.sign * summary.sd * expected_best(len(scores)), digits, signed=True)
+        single = _claim(selection.best(scores), summary.mean, digits)
         notes.append(
-            f"Over all {plural(len(scores), 'search run')}: the best single run would have claimed "
-            f"{_claim(max(scores), summary.mean, digits)} against the winner's mean{together}; luck alone (winner's sd "
-            f"x {expected_best(len(scores)):.2f}) gives {luck}."
+            f"Over all {plural(len(scores), 'search run')}: the best single run would have claimed {single} against "
+            f"the winner's mean{together}; luck alone (winner's sd x {expected_best(len(scores)):.2f}) gives {luck}."
         )
     return notes
 

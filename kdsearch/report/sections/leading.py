@@ -37,7 +37,7 @@ def section(selection: Selection) -> Table | None:
         ),
         rows=tuple(_row(selection, rank, row) for rank, row in enumerate(shown[:MOST])),
         notes=(
-            *_notes(standings, shown),
+            *_notes(selection, standings, shown),
             *modelled_sentences(len(standings), len(sample_sizes(selection))),
             *_without(selection),
         ),
@@ -64,13 +64,14 @@ def _without(selection: Selection) -> list[str]:
     return [f"Besides, {plural(len(runs), 'run')} of {settings} without distillation: a search by itself."]
 
 
-def _notes(standings: list[Standing], shown: list[Standing]) -> list[str]:
+def _notes(selection: Selection, standings: list[Standing], shown: list[Standing]) -> list[str]:
     notes = []
     if shown:
+        moved, moves = ("raised", "raises") if selection.minimizes else ("lowered", "lowers")
         notes += [
             "estimate: the true objective as one model of all runs has it, neighbours in the space included, with its "
             "95 % interval; a lead from few seeds moves it little, and it decides the order. All rows are "
-            "lowered by as much as a prior that expects nothing special of any configuration lowers the first. "
+            f"{moved} by as much as a prior that expects nothing special of any configuration {moves} the first. "
             f"P(better): chance to be truly better than the leader. out: it is below {OUT:g}; open: it is not.",
             f"Out: {sum(row.out for row in shown)} of {plural(len(shown), 'configuration')} with two runs or more.",
         ]

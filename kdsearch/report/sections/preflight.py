@@ -29,7 +29,8 @@ CANDIDATE_SEEDS = range(FIRST_TEACHER_SEED, FIRST_TEACHER_SEED + 1000)
 class Gap:
     """What the pre-flight found. ``warning``: the gap is below the larger of student sd and ``min_effect``.
 
-    ``paired``: on how many folds teacher and student were compared; 0 where they were not paired.
+    ``paired``: on how many folds teacher and student were compared; 0 where they were not paired. ``sign``: of the
+    study, 1 where higher is better.
     """
 
     gap: float
@@ -39,21 +40,22 @@ class Gap:
     min_effect: float
     warning: bool
     paired: int = 0
+    sign: float = 1.0
 
     @classmethod
-    def stored(cls, data: Mapping[str, Any], effect: float) -> Gap | None:
+    def stored(cls, data: Mapping[str, Any], effect: float, sign: float) -> Gap | None:
         """Read the event ``preflight``, which the planner decided by; ``None`` where too few runs had ended."""
         if "gap" not in data or "warning" not in data:
             return None
         sd = summarize([float(value) for value in data.get("student", ())]).sd
         gap, low, high = float(data["gap"]), float(data["low"]), float(data["high"])
-        return cls(gap, low, high, sd, effect, bool(data["warning"]), int(data.get("folds", 0)))
+        return cls(gap, low, high, sd, effect, bool(data["warning"]), int(data.get("folds", 0)), sign)
 
     @classmethod
-    def of(cls, gap: Difference, student: Sequence[float], effect: float, paired: int = 0) -> Gap:
+    def of(cls, gap: Difference, student: Sequence[float], effect: float, paired: int, sign: float) -> Gap:
         """Compare runs as ``kdsearch.search.preflight`` will when all have ended."""
         sd = summarize(student).sd
-        return cls(gap.mean, gap.low, gap.high, sd, effect, gap.mean < max(sd, effect), paired)
+        return cls(gap.mean, gap.low, gap.high, sd, effect, sign * gap.mean < max(sd, effect), paired, sign)
 
     def numbers(self, digits: int) -> str:
         """Write the gap with its interval."""
@@ -64,11 +66,11 @@ class Gap:
         numbers = self.numbers(digits)
         if self.warning:
             text = f"hardly a gap to distil: teacher minus student alone is {numbers}"
-            if self.gap < max(self.student_sd, self.min_effect):  # not so when min_effect was changed since
+            if self.sign * self.gap < max(self.student_sd, self.min_effect):  # not so when min_effect was changed since
                 sd = fixed(self.student_sd, digits)
                 text += f", smaller than the student's seed sd ({sd}) or min_effect ({self.min_effect:g})"
             return text
-        if self.low > 0:
+        if min(self.sign * self.low, self.sign * self.high) > 0:
             return f"fine: the teacher is better than the student alone, {numbers}"
         return f"a gap is likely but not sure from so few runs, {numbers}"
 
@@ -113,7 +115,7 @@ def gap_alarm(selection: Selection) -> list[str]:
     event = _event(selection)
     if event is None or not event.data.get("warning"):
         return []
-    found = Gap.stored(event.data, selection.min_effect)
+    found = Gap.stored(event.data, selection.min_effect, selection.study.sign)
     numbers = found.numbers(selection.digits) if found else fixed(float(event.data["difference"]), selection.digits)
     return [
         f"The pre-flight found hardly a gap to distil: teacher minus student alone is {numbers} "
@@ -147,11 +149,11 @@ def _verdict(selection: Selection, gap: Difference | None, paired: int, student:
         return ["The study asks for no student alone (preflight_seeds=0)."]
     effect, event = selection.min_effect, _event(selection)
     if event is not None:  # the planner has decided: its finding stands, whichever runs the table above counts
-        finding = Gap.stored(event.data, effect)
+        finding = Gap.stored(event.data, effect, selection.study.sign)
     elif gap is None:
         return []
     else:
-        finding = None if math.isnan(gap.low) else Gap.of(gap, student, effect, paired)
+        finding = None if math.isnan(gap.low) else Gap.of(gap, student, effect, paired, selection.study.sign)
     word = "Verdict so far" if event is None and selection.study.phase == "teacher" else "Verdict"
     if finding is not None:
         how = f"paired on {finding.paired} folds, t 95 % interval" if finding.paired else "Welch 95 % interval"

@@ -87,17 +87,21 @@ def _values(selection: Selection, id_: int) -> Mapping[int, tuple[float, float]]
 def transfer_sentence(selection: Selection, found: Transfer, other: str) -> str:
     """Say in plain words that validation and test disagree on the gain over ``other``; for the first lines."""
     digits = two_digits(found.excess.sd) if found.excess.sd > 0 else selection.digits
-    ahead = [_place(part, words, digits) for part, words in ((found.validation, "validation"), (found.test, "test"))]
-    meaning = _understated(found, digits) if found.excess.mean < 0 else _overstated(selection, found, digits)
+    sign = selection.study.sign
+    ahead = [
+        _place(part, words, digits, sign) for part, words in ((found.validation, "validation"), (found.test, "test"))
+    ]
+    less = sign * found.excess.mean < 0
+    meaning = _understated(found, digits, sign) if less else _overstated(selection, found, digits)
     return (
         f"Against {other} the winner is {ahead[0]}, {ahead[1]} (validation minus test "
         f"{signed(cut_difference(selection.metric_range, found.excess), digits)}): {meaning}."
     )
 
 
-def _understated(found: Transfer, digits: int) -> str:
+def _understated(found: Transfer, digits: int, sign: float) -> str:
     """What it means that test shows more of the winner than validation."""
-    validation, test = (_sign(part, digits) for part in (found.validation, found.test))
+    validation, test = (_sign(part, digits, sign) for part in (found.validation, found.test))
     if validation >= 0:
         return "validation understates the gain"
     if test < 0:
@@ -109,7 +113,7 @@ def _overstated(selection: Selection, found: Transfer, digits: int) -> str:
     """What it means that validation shows more of the winner than test."""
     things = items(selection.study)
     validates = f"validation {things}" if things != "data" else "validation data"
-    validation, test = (_sign(part, digits) for part in (found.validation, found.test))
+    validation, test = (_sign(part, digits, selection.study.sign) for part in (found.validation, found.test))
     if validation > 0:
         if test < 0:
             return f"the choice fits the {validates}, not new ones"
@@ -117,16 +121,16 @@ def _overstated(selection: Selection, found: Transfer, digits: int) -> str:
     return "new data show a larger loss than validation does" if validation else "new data show a loss, validation none"
 
 
-def _sign(gain: Difference, digits: int) -> int:
+def _sign(gain: Difference, digits: int, sign: float) -> int:
     """Whether it is a gain, a loss, or level as written."""
-    shown = round(gain.mean, digits)
+    shown = sign * round(gain.mean, digits)
     return (shown > 0) - (shown < 0)
 
 
-def _place(gain: Difference, where: str, digits: int) -> str:
-    if _sign(gain, digits) == 0:
+def _place(gain: Difference, where: str, digits: int, sign: float) -> str:
+    if _sign(gain, digits, sign) == 0:
         return f"level on {where}"
-    return f"{'ahead' if gain.mean > 0 else 'behind'} on {where} by {fixed(abs(gain.mean), digits)}"
+    return f"{'ahead' if sign * gain.mean > 0 else 'behind'} on {where} by {fixed(abs(gain.mean), digits)}"
 
 
 def section(selection: Selection) -> Table | None:
@@ -172,9 +176,9 @@ def section(selection: Selection) -> Table | None:
 
 
 def _meaning(selection: Selection, found: dict[int, Transfer]) -> str:
-    shown = any(gain.differs for gain in found.values())
+    shown, side = any(gain.differs for gain in found.values()), "below" if selection.minimizes else "above"
     words = (
-        "Validation minus test: above 0, validation promises more of the winner than test holds, as where a choice "
+        f"Validation minus test: {side} 0, validation promises more of the winner than test holds, as where a choice "
         f"fits the {items(selection.study)} that validate."
     )
     return words if shown else f"{words} Here no such difference is shown."

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from kdsearch.errors import StudyFileError, suggestion
-from kdsearch.tasks.command.fields import CommandFields
+from kdsearch.tasks.base import DIRECTIONS
+from kdsearch.tasks.command.fields import CommandFields, as_reading
 from kdsearch.tasks.command.readings import Reading
 from kdsearch.tasks.command.sources import missing_script
 from kdsearch.tasks.command.template import PLACES, names_in
@@ -45,7 +46,7 @@ def _fields(command: CommandFields) -> Iterator[str]:
                 "JsonLines, CsvFile or TensorBoard of kd.tasks"
             )
         elif isinstance(value, str):
-            with_group = _problem_of(lambda value=value: _as_pattern(value))
+            with_group = _problem_of(lambda value=value: as_reading(value))
             if with_group:
                 yield f"{name}: {with_group}"
     if not (is_number(given.chance) and -LARGEST <= given.chance <= LARGEST):
@@ -55,6 +56,8 @@ def _fields(command: CommandFields) -> Iterator[str]:
             f"{'none' if none else shown(given.chance)}; give what a model that has learnt nothing reaches, such as "
             "chance=0.1 for an accuracy in ten classes"
         )
+    if given.direction not in DIRECTIONS:
+        yield f"direction is 'maximize' or 'minimize', got {shown(given.direction)}"
     if given.choose not in ("last", "best"):
         yield f"choose is 'last' or 'best', the epoch that counts, got {shown(given.choose)}"
     for name in ("metric", "label", "description", "data_version"):
@@ -169,12 +172,6 @@ def check_files(command: CommandFields) -> None:
 
 def _program(name: str, place: Path) -> bool:
     return shutil.which(str(place / name) if "/" in name else name) is not None
-
-
-def _as_pattern(text: str) -> None:
-    from kdsearch.tasks.command.fields import as_reading
-
-    as_reading(text)
 
 
 def _problem_of(read: Any) -> str:

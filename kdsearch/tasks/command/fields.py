@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.base import Direction, Scalar
 from kdsearch.tasks.command.readings import Pattern, Reading
 from kdsearch.tasks.command.template import PLACES, Template, names_in
 from kdsearch.values import Declared
@@ -36,6 +36,7 @@ class CommandFields(Declared):
     objective: Reading | str
     score: Reading | str | None = None
     chance: float = field(default=math.nan, kw_only=True)
+    direction: Direction = field(default="maximize", kw_only=True)
     choose: Literal["last", "best"] = field(default="last", kw_only=True)
     parameters: Mapping[str, Scalar] = field(default_factory=dict, kw_only=True)
     cwd: str | Path = field(default=".", kw_only=True)

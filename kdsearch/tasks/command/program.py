@@ -31,12 +31,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Program:
-    """A command with where its metrics are read from and which of their values counts; ``timeout`` in seconds."""
+    """A command with where its metrics are read from and which of their values counts; ``timeout`` in seconds.
+
+    ``minimize``: the best value is the lowest.
+    """
 
     template: Template
     objective: Reading
     score: Reading | None = None
     choose: Literal["last", "best"] = "last"
+    minimize: bool = False
     timeout: float | None = None
     terminal: bool = False
 
@@ -109,7 +113,7 @@ class _Curves:
         if any(abs(epoch) > _LARGEST_EPOCH for epoch in points):
             raise KdsearchError(f"expected epochs or steps up to {_LARGEST_EPOCH}, came {max(points, key=abs)}")
         self._report(list(points), points)
-        chosen = _chosen(points, self.program.choose)
+        chosen = self._chosen(points)
         score, curve = None, {"epoch": [float(epoch) for epoch in points], "objective": list(points.values())}
         if self.scores is not None:
             scores = {epoch: measured(value) for epoch, value in self.scores.read(ended=True).items()}
@@ -117,6 +121,14 @@ class _Curves:
             if scores.keys() >= points.keys():
                 curve["score"] = [scores[epoch] for epoch in points]
         return Measured(chosen, points[chosen], score, curve)
+
+    def _chosen(self, points: Points) -> int:
+        """The epoch that counts: the last one, or the first of the best."""
+        finite = [epoch for epoch, value in points.items() if math.isfinite(value)]
+        if self.program.choose == "last" or not finite:
+            return max(points)
+        sign = -1 if self.program.minimize else 1
+        return max(finite, key=lambda epoch: (sign * points[epoch], -epoch))
 
     def _score(self, scores: Points, chosen: int) -> float:
         """The score of the chosen epoch, or the one that there is."""
@@ -126,13 +138,6 @@ class _Curves:
             near = ", ".join(map(str, sorted(scores)[:5]))
             raise KdsearchError(f"expected a score of epoch {chosen}, whose objective counts; it gave those of {near}")
         return scores.get(chosen, next(iter(scores.values())))
-
-
-def _chosen(points: Points, choose: str) -> int:
-    finite = [epoch for epoch, value in points.items() if math.isfinite(value)]
-    if choose == "last" or not finite:
-        return max(points)
-    return max(finite, key=lambda epoch: (points[epoch], -epoch))
 
 
 def _last(process: CommandProcess) -> str:

@@ -8,6 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,15 +66,23 @@ def _output_file(context: RunContext) -> Path:
 
 def _program(command: CommandFields, request: RunRequest) -> Program:
     templates = command.templates
-    if request.role == "teacher":
-        if command.teacher is None:
-            raise KdsearchError("this command task trains no teacher: give teacher=kd.tasks.TeacherCommand(...)")
-        reading, limit = command.teacher_reading, command.teacher.timeout
-        return Program(templates["teacher"], reading, None, command.choose, limit, command.terminal)
-    alone = request.teacher is None and "without_teacher" in templates
-    template = templates["without_teacher" if alone else "command"]
-    return Program(
-        template, command.objective_reading, command.score_reading, command.choose, command.timeout, command.terminal
+    taught = request.teacher is not None or "without_teacher" not in templates
+    student = Program(
+        templates["command" if taught else "without_teacher"],
+        command.objective_reading,
+        command.score_reading,
+        choose=command.choose,
+        minimize=command.direction == "minimize",
+        timeout=command.timeout,
+        terminal=command.terminal,
+    )
+    if request.role == "student":
+        return student
+    if command.teacher is None:
+        raise KdsearchError("this command task trains no teacher: give teacher=kd.tasks.TeacherCommand(...)")
+    own = templates["teacher"]
+    return replace(
+        student, template=own, objective=command.teacher_reading, score=None, timeout=command.teacher.timeout
     )
 
 

@@ -27,11 +27,12 @@ class Command(CommandFields):
     ``{device}`` and ``{python}`` for what kdsearch gives. An argument that is a placeholder alone is left out where its
     value is empty.
 
-    ``objective``, ``score``: where the validation and the test metric are read from, higher being better: a
-    :class:`Pattern` or its text, :class:`LastLine`, :class:`JsonLines`, :class:`CsvFile`, :class:`TensorBoard`. Of
-    several values the ``last`` one counts, or with ``choose="best"`` that of the best epoch; the score is that of the
-    same epoch, or the one that there is. A value that is not finite makes the run ``diverged``, which counts as
-    ``chance``: what a model that has learnt nothing reaches. An exit code other than 0 is a failure.
+    ``objective``, ``score``: where the validation and the test metric are read from: a :class:`Pattern` or its text,
+    :class:`LastLine`, :class:`JsonLines`, :class:`CsvFile`, :class:`TensorBoard`. Higher is better, or with
+    ``direction="minimize"`` lower. Of several values the ``last`` one counts, or with ``choose="best"`` that of the
+    best epoch; the score is that of the same epoch, or the one that there is. A value that is not finite makes the run
+    ``diverged``, which counts as ``chance``: what a model that has learnt nothing reaches. An exit code other than 0 is
+    a failure.
 
     ``parameters``: defaults of parameters. ``cwd``: where it runs, relative to the study file; without it the study
     file's folder. ``copy``: each run in a copy of that folder, for programs that write beside their source; ``linked``
@@ -81,6 +82,7 @@ class Command(CommandFields):
             "objective": self.objective_reading.identity(),
             "score": None if self.score_reading is None else self.score_reading.identity(),
             "choose": self.choose,
+            **({"direction": self.direction} if self.direction != "maximize" else {}),
             "chance": self.chance,
             "metric": self.metric,
             "defaults": dict(self.parameters),
