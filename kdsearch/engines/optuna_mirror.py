@@ -119,6 +119,7 @@ def summaries(values: Mapping[int, Sequence[float]], believed: Mapping[int, floa
 
 
 CONFIGURATION = "kdsearch:configuration"
+_CONFIGURATIONS = sa.text("SELECT id FROM kdsearch.configuration WHERE study_id = :study")
 
 BATCH = 400
 """Trials that are written in one transaction; of more that are due, the best come first."""
@@ -131,6 +132,7 @@ class Projection:
         self._database = database
         self._storage = optuna_storage(database)
         self._name = study.name
+        self._ledger_study = study.id
         self._sign = study.sign
         self._direction: Direction = "minimize" if study.minimizes else "maximize"
         self._space = {name: dimension_from(identity) for name, identity in study.settings.space_json.items()}
@@ -261,6 +263,11 @@ class Projection:
         with self._database.engine.connect() as connection:
             self._bulk = optuna_tables.known(connection)
             found = optuna_tables.trials_by(connection, self._study, CONFIGURATION) if self._bulk else self._stored()
+            known = connection.execute(_CONFIGURATIONS, {"study": self._ledger_study}).scalars().all()
+        if found.keys() - set(known):  # of a study of this name that is gone: a told trial cannot be taken back
+            optuna.delete_study(study_name=self._name, storage=self._storage)
+            self._load()
+            return
         for configuration, trial in found.items():
             self._trials[configuration] = trial.trial
             self._reported[configuration] = trial.reported

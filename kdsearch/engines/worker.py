@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -34,6 +35,9 @@ WATCHED_GRACE_SECONDS = 15.0
 """How long a run may go on once its worker is told to stop; less where a launcher would kill it."""
 
 _MOST_IN_A_ROW = 5
+_MOST_ALIKE = 3
+"""Of runs that end with the very same error, before any has worked: the study's code is wrong, not a run."""
+
 _MOST_AFTER_WORK = 20
 _MOST_OF_A_SEED = 25
 _SEEDS = 3
@@ -75,6 +79,7 @@ class Worker:
         self._checkpoints: dict[int, SharedCheckpoint] = {}
         self._failed_here: set[int] = set()
         self._failing: list[Lease] = []  # in a row, each for the first time
+        self._errors: list[str] = []  # theirs
         self._worked: set[bool] = set()  # whether students (False) and teachers (True) were trained here
         self._planned = float("-inf")
         self._plans_itself = False
@@ -286,12 +291,16 @@ class Worker:
         # One that fails again where others of its kind work is to blame itself: where settings fail, they always do.
         if lease.failures == 0 or (lease.pool == "teacher") not in self._worked:
             self._failing.append(lease)
+            self._errors.append(_alike(error))
         if state == "failed":
             self._clear(lease)
         if self._nothing_works():
             last = (error.strip().splitlines() or ["no message"])[-1]
+            how = "raised an exception in this worker, the last one"
+            if len(self._failing) < _MOST_IN_A_ROW:
+                how = "ended with the same error in this worker"
             raise (WornOut if self.has_worked else NothingWorks)(
-                f"{len(self._failing)} runs in a row raised an exception in this worker, the last one:\n  {last}\n"
+                f"{len(self._failing)} runs in a row {how}:\n  {last}\n"
                 f"The whole traceback: kdsearch logs {lease.run_id}. Mend the cause and launch again; "
                 "--retry-failed brings back runs that failed for good."
             )
@@ -301,10 +310,17 @@ class Worker:
         seeds, configurations = ({getattr(lease, key) for lease in self._failing} for key in ("seed", "name"))
         seed_alone = len(seeds) < len(configurations) and len(seeds) < _SEEDS
         works = bool(self._failing) and (self._failing[-1].pool == "teacher") in self._worked
-        most = _MOST_AFTER_WORK if works else _MOST_IN_A_ROW
+        alike = not self._worked and len(set(self._errors)) == 1
+        most = _MOST_AFTER_WORK if works else _MOST_ALIKE if alike else _MOST_IN_A_ROW
         return len(self._failing) >= (_MOST_OF_A_SEED if seed_alone else most)
 
     def _works(self, leases: Sequence[Lease]) -> None:
         if leases:
             self._worked |= {lease.pool == "teacher" for lease in leases}
             self._failing.clear()
+            self._errors.clear()
+
+
+def _alike(error: str) -> str:
+    """An error without the addresses of objects, which differ from process to process."""
+    return re.sub(r"0x[0-9a-f]+", "0x", error)

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from kdsearch import environment
 from kdsearch.errors import LedgerError, StudyDeleted
-from kdsearch.ledger import decisions, leases, migrate, queries, recovery, studies
+from kdsearch.ledger import decisions, leases, migrate, queries, recovery, removal, studies
 from kdsearch.ledger import overview as overviews
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.leases import Lease, Outcome
@@ -73,6 +73,8 @@ class Ledger:
         return cls(database)
 
     open_study = _in_transaction(studies.open_study)
+    delete_study = _in_transaction(removal.delete_study)
+    rename_study = _in_transaction(removal.rename_study)
     change_settings = _in_transaction(studies.change_settings)
     request_stop = _in_transaction(studies.request_stop)
     note_other_code = _in_transaction(studies.note_other_code)

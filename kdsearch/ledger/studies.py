@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from kdsearch.draws import VERSION
 from kdsearch.errors import StudyMismatch
-from kdsearch.ledger import queries, schema
+from kdsearch.ledger import queries, removal, schema
 from kdsearch.ledger.records import LeaderRecord, StudyRecord
 from kdsearch.ledger.settings import StudySettings
 
@@ -36,7 +36,8 @@ class Declaration:
 def open_study(connection: Connection, declared: Declaration) -> tuple[StudyRecord, list[str]]:
     """Create the study or find it; returns it and what changed since (budget, confirm seeds, trainer code).
 
-    Raises ``StudyMismatch`` with the differing fields when the ledger holds another study under this name.
+    Another study under this name gives way where none of its runs has ended: it was wrong at first. Raises
+    ``StudyMismatch`` with the differing fields where any has.
     """
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": declared.name})
     table = schema.study
@@ -46,6 +47,8 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     if row["version"] == 1:
         declared = replace(declared, settings=declared.settings.before_draws())
     differences = list(difference(row["identity"], to_json(declared.identity)))
+    if differences and removal.untried(connection, row["id"]):
+        return _anew(connection, row["id"], declared, differences)
     if differences:
         raise StudyMismatch(
             f"the ledger holds another study named {declared.name!r}:\n  "
@@ -77,6 +80,17 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     for change in changes:
         log_event(connection, row["id"], "changed", change)
     return queries.study_by_id(connection, row["id"]), [*changes, *stored.larger_than(declared.settings)]
+
+
+def _anew(
+    connection: Connection, study_id: int, declared: Declaration, differences: list[str]
+) -> tuple[StudyRecord, list[str]]:
+    """A study that was wrong at first: no run of it has ended, so that the corrected one may have its name."""
+    removal.delete_study(connection, study_id)
+    record = _create(connection, declared)
+    change = f"no run of it had ended, so it is begun anew as the file says now: {'; '.join(differences)}"
+    log_event(connection, record.id, "changed", change)
+    return record, [change]
 
 
 def _check_after_choice(name: str, stored: StudySettings, kept: StudySettings) -> None:

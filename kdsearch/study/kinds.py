@@ -42,7 +42,7 @@ def settle(study: Any, problems: Problems) -> bool:
     other field that is not has its default from here on, so that the rest can be checked too.
     """
     _put(study, "name", plain(study.name))
-    sound = _add(problems, _wrong_study_name(study.name))
+    sound = _add(problems, wrong_study_name(study.name))
     sound &= _mappings(study, problems)
     defaults = {item.name: item for item in dataclasses.fields(study)}
     for name, (convert, wrong) in _FIELDS.items():
@@ -66,7 +66,8 @@ def _add(problems: Problems, problem: str) -> bool:
     return not problem
 
 
-def _wrong_study_name(name: Any) -> str:
+def wrong_study_name(name: Any) -> str:
+    """Why this cannot be the name of a study; empty where it can."""
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         return f"a name has letters, digits, '_', '.' and '-' and begins with a letter or digit; got name={shown(name)}"
     if len(name) > LONGEST_NAME:

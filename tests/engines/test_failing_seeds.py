@@ -43,11 +43,11 @@ def test_a_seed_that_always_raises_ends_no_worker(ledger: Ledger) -> None:
     assert len(failed) == 6  # winner, finalist and four baselines
 
 
-@pytest.mark.parametrize(("works", "kind", "tried"), [(0, NothingWorks, 5), (3, WornOut, 20)])
+@pytest.mark.parametrize(("works", "kind", "tried"), [(0, NothingWorks, 3), (3, WornOut, 20)])
 def test_where_nothing_works_the_worker_gives_up_and_no_run_is_to_blame(
     ledger: Ledger, works: int, kind: type[Exception], tried: int
 ) -> None:
-    """After 5 runs in a row that raise; after 20 where runs have worked in it, each at its first attempt."""
+    """After 3 runs in a row that raise the same; after 20 where runs have worked in it, each at its first attempt."""
     trained: list[int] = []
 
     def train(params: dict[str, Any], seed: int, report: Any) -> float:
@@ -61,7 +61,9 @@ def test_where_nothing_works_the_worker_gives_up_and_no_run_is_to_blame(
     new = NewConfiguration("searched", "c0", {"x": 0.5}, "sampler")
     ledger.decide(record.id, lambda state: [new, *(NewRun(("searched", "c0"), "search", seed) for seed in range(60))])
     worker = make_worker(ledger, Loaded(study), record, advance=lambda: 0)  # type: ignore[arg-type]
-    with pytest.raises(kind, match=rf"{tried} runs in a row raised an exception in this worker"):
+    with pytest.raises(
+        kind, match=rf"{tried} runs in a row (ended with the same error|raised an exception) in this worker"
+    ):
         worker.run_until_finished()
     assert len(trained) == works + tried
     runs = ledger.results(record.id).runs

@@ -367,7 +367,8 @@ def test_each_seed_may_have_its_own_teacher(ledger: Ledger) -> None:
 def test_a_teacher_that_cannot_be_trained_ends_the_study_with_a_message(ledger: Ledger) -> None:
     broken = toy_study(task=ToyTask(teacher_fails=True))
     with pytest.raises(
-        KdsearchError, match=r"5 runs in a row raised .*\n  RuntimeError: the teacher cannot be trained"
+        KdsearchError,
+        match=r"3 runs in a row ended with the same error .*\n  RuntimeError: the teacher cannot be trained",
     ):
         finish(ledger, broken)
     for _ in range(3):  # four teachers, three attempts each, and five in a row end a worker
@@ -395,7 +396,9 @@ def test_a_task_that_always_fails_stops_the_study(ledger: Ledger) -> None:
         raise ValueError("no such layer")
 
     study = kd.Study(name="broken", task=broken, space={"x": kd.uniform(0, 1)}, budget=kd.Budget(runs=30))
-    with pytest.raises(KdsearchError, match=r"5 runs in a row raised .*\n  ValueError: no such layer"):
+    with pytest.raises(
+        KdsearchError, match=r"3 runs in a row ended with the same error .*\n  ValueError: no such layer"
+    ):
         finish(ledger, study)
     for _ in range(8):  # whoever launches again and again is stopped by the planner
         with pytest.raises(KdsearchError) as refused:
@@ -442,7 +445,7 @@ def test_a_small_discrete_space_gets_seeds_instead_of_duplicates(ledger: Ledger)
 
 def test_a_student_that_fails_is_found_before_the_budget_is_gone(ledger: Ledger) -> None:
     study = toy_study(task=ToyTask(student_fails=True))
-    with pytest.raises(KdsearchError, match="5 runs in a row raised"):
+    with pytest.raises(KdsearchError, match="3 runs in a row ended with the same error"):
         finish(ledger, study)
     assert sum(run.attempt for run in ledger.results(ledger.study("toy").id).runs if run.pool != "teacher") <= 8
 

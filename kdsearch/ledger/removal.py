@@ -1,0 +1,71 @@
+"""Studies that are deleted, renamed, or declared anew before any of their runs has ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from kdsearch.errors import LedgerError
+from kdsearch.ledger import queries, schema
+from kdsearch.ledger.records import ENDED, StudyRecord
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What a deleted study leaves outside of the ledger: its ``uid``, and weights that no other run names."""
+
+    uid: UUID | None
+    artifacts: tuple[str, ...]
+
+
+def untried(connection: Connection, study_id: int) -> bool:
+    """Whether no run of a study has ended well, and none trains now: nothing would be lost by it."""
+    run = schema.run
+    tried = sa.select(run.c.id).where(run.c.study_id == study_id, run.c.state.in_((*ENDED, "leased"))).limit(1)
+    return connection.execute(tried).scalar() is None
+
+
+def delete_study(connection: Connection, study_id: int) -> Removed:
+    """Delete a study with all that the ledger has of it.
+
+    Raises ``LedgerError`` while workers train its runs.
+    """
+    record = _at_rest(connection, study_id, "deleted")
+    run = schema.run
+    own = sa.select(run.c.artifact).where(run.c.study_id == study_id, run.c.artifact.is_not(None)).distinct()
+    others = sa.select(run.c.artifact).where(run.c.study_id != study_id, run.c.artifact.is_not(None))
+    names = connection.execute(sa.except_(own, others)).scalars().all()
+    connection.execute(schema.study.delete().where(schema.study.c.id == study_id))
+    return Removed(record.uid, tuple(str(name) for name in names))
+
+
+def rename_study(connection: Connection, study_id: int, name: str, title: str) -> None:
+    """Give a study another stored ``name`` and the ``title`` that its file says.
+
+    Raises ``LedgerError`` while workers train its runs, and where a study has the name.
+    """
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": name})
+    record, table = _at_rest(connection, study_id, "renamed"), schema.study
+    if connection.execute(sa.select(table.c.id).where(table.c.name == name)).scalar() is not None:
+        raise LedgerError(f"there is a study {name!r} already; choose another name, or delete that one first")
+    settings = record.settings.changed(title=title).to_json()
+    connection.execute(table.update().where(table.c.id == study_id).values(name=name, settings=settings))
+
+
+def _at_rest(connection: Connection, study_id: int, what: str) -> StudyRecord:
+    """The study, its row held, so that nobody plans meanwhile."""
+    table, run = schema.study, schema.run
+    if connection.execute(sa.select(table.c.id).where(table.c.id == study_id).with_for_update()).scalar() is None:
+        raise queries.deleted(study_id)
+    record = queries.study_by_id(connection, study_id)
+    held = sa.select(run.c.worker).where(run.c.study_id == study_id, run.c.state == "leased").distinct()
+    workers = connection.execute(held).scalars().all()
+    if workers:
+        raise LedgerError(
+            f"{record.name} is not {what}: its runs are trained now, by {', '.join(map(str, workers))}. Stop it first: "
+            f"kdsearch stop {record.name}"
+        )
+    return record
