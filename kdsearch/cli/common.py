@@ -191,7 +191,7 @@ def load_stored(ledger: Ledger, study: str, preset: str | None = None) -> tuple[
             f"expected the file that the study {record.name} was launched from, {source}, but there is none on this "
             f"machine. Give the path of a copy in place of the name, with --preset {stored}"
         )
-    loaded = load(source, preset or stored).as_stored(ledger)
+    loaded = load(source, preset or stored, record.settings.overrides).as_stored(ledger)
     if loaded.study.stored_name != record.name:
         raise StudyFileError(
             f"{source} now makes the study {loaded.study.stored_name}, not {record.name}: "

@@ -40,6 +40,15 @@ def launch(
     ] = None,
     slots_per_gpu: Annotated[int, typer.Option(min=1, help="Worker processes that share a GPU.")] = 1,
     population: Population = None,
+    runs: Annotated[int | None, typer.Option("--runs", min=2, help="Search runs, in place of the file's.")] = None,
+    confirm_seeds: Annotated[
+        int | None, typer.Option("--confirm-seeds", min=2, help="Fresh seeds of each compared configuration.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the study, in place of the file's.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Value of the study, such as task.epochs=40; repeat it."),
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Queue failed runs again.")] = False,
     data: Data = None,
     storage: Storage = None,
@@ -60,6 +69,7 @@ def launch(
         slots_per_gpu=slots_per_gpu,
         population=population,
         ray=_ray_options(address, cpus_per_worker, gpus_per_worker),
+        overrides=_overrides(set_ or [], {"budget.runs": runs, "confirm.seeds": confirm_seeds, "name": name}),
         say=lambda line: console.print(literal(line)),
     )
     print_header(console, opened)
@@ -94,6 +104,17 @@ def _run(console: Console, opened: Launch) -> bool:
     return any(
         run.pool == "confirm" and run.configuration_id == winner and run.state in ENDED for run in ran.results.runs
     )
+
+
+def _overrides(pairs: list[str], options: dict[str, Any]) -> dict[str, Any]:
+    """What ``--set`` and the options of their own say of the study."""
+    from kdsearch.errors import KdsearchError
+    from kdsearch.study.overrides import read
+
+    given, said = read(pairs), {key: value for key, value in options.items() if value is not None}
+    if twice := sorted(given.keys() & said.keys()):
+        raise KdsearchError(f"{twice[0]} is given by --set and by an option of its own")
+    return {**given, **said}
 
 
 def _ray_options(address: str | None, cpus: float | None, gpus: float | None) -> RayOptions | None:

@@ -34,7 +34,8 @@ def worker(
     use_slot(where)
     loaded = load_named(study, preset, storage)
     file, preset = str(loaded.path), loaded.study.preset or "none"
-    arguments = WorkerArguments(study_file=file, preset=preset, device=where, population=population)
+    given = dict(loaded.study.overrides)
+    arguments = WorkerArguments(study_file=file, preset=preset, device=where, population=population, overrides=given)
     work(arguments, say=lambda line: say(line, flush=True))
 
 

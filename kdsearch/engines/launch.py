@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from kdsearch.engines import artifacts
 from kdsearch.engines.coordinator import Coordinator, Progress
@@ -72,19 +72,20 @@ class Launch:
         slots_per_gpu: int = 1,
         population: int | None = None,
         ray: RayOptions | None = None,
+        overrides: Mapping[str, Any] | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> Launch:
         """Read the file and write the study down, or find it in the ledger as it was written.
 
-        ``say`` is told of an older recipe before anything can refuse the study. Raises
-        :class:`~kdsearch.errors.KdsearchError` for a file that cannot be used, another study under the name, or an
-        unknown engine.
+        ``overrides``: as of ``kdsearch.study.overrides``. ``say`` is told of an older recipe before anything can refuse
+        the study. Raises :class:`~kdsearch.errors.KdsearchError` for a file that cannot be used, another study under
+        the name, or an unknown engine.
         """
         if engine not in ENGINES:
             raise KdsearchError(f"expected the engine {', '.join(ENGINES[:-1])} or {ENGINES[-1]}, got {engine!r}")
         if ray is not None and engine != "ray":
             raise KdsearchError(f"a Ray address and shares of nodes are for the engine ray; this one is {engine}")
-        declared = load(study_file, preset)
+        declared = load(study_file, preset, overrides)
         ledger = Ledger.connect()
         loaded = declared.as_stored(ledger)
         if loaded is not declared:
@@ -167,11 +168,13 @@ def launch(
     population: int | None = None,
     retry_failed: bool = False,
     ray: RayOptions | None = None,
+    overrides: Mapping[str, Any] | None = None,
 ) -> StudyResults:
     """Run a study file to its end, as ``kdsearch launch`` does, and return all of its runs.
 
     A study that somebody asked to stop returns too, its ``study.phase`` other than ``finished``. Called again after any
-    interruption it goes on; called twice at once, the second joins. The arguments are the command's options.
+    interruption it goes on; called twice at once, the second joins. The arguments are the command's options;
+    ``overrides`` are those of ``--set``, such as ``{"budget.runs": 60, "task.epochs": 40}``.
     ``kdsearch.report.build`` makes the report of what it returns. Raises :class:`~kdsearch.errors.KdsearchError` for a
     file that cannot be used, and where nothing can be trained.
     """
@@ -183,6 +186,7 @@ def launch(
         slots_per_gpu=slots_per_gpu,
         population=population,
         ray=ray,
+        overrides=overrides,
     )
     if retry_failed:
         opened.retry_failed()

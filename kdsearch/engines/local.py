@@ -60,4 +60,5 @@ class LocalEngine:
             study_file=str(self.study_file),
             preset=self.coordinator.study.preset or "none",
             population=self.population,
+            overrides=dict(self.coordinator.study.overrides),
         )

@@ -109,6 +109,7 @@ class RayEngine:
             version=installed_version(),
             variables=variables,
             withheld=withheld,
+            overrides=dict(self.coordinator.study.overrides),
         )
 
     def _watch(self) -> None:

@@ -32,7 +32,8 @@ class SlotOrder:
 
     ``file``: the study file, below the folder that Ray unpacks on each node. ``gpus``: how many, or which share of one.
     ``variables``: kdsearch's environment variables of the launcher, which a node uses where it has none of its own.
-    ``withheld``: the launcher's database URL has a password and is not among them.
+    ``withheld``: the launcher's database URL has a password and is not among them. ``overrides``: what the launch sets
+    in place of what the file says.
     """
 
     study: str
@@ -45,6 +46,7 @@ class SlotOrder:
     version: str
     variables: dict[str, str] = field(default_factory=dict)
     withheld: bool = False
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     def config(self) -> dict[str, Any]:
         """As a trial's configuration."""
@@ -129,6 +131,7 @@ class WorkerSlot(tune.Trainable):  # type: ignore[misc]
             study_file=str(self._folder / order.file),
             preset=order.preset,
             population=order.population,
+            overrides=order.overrides,
         )
         # Ray has told this process which GPU it gave to the slot. A slot without one may stand on a machine that has.
         slot = Slot("cuda", (), order.gpus) if order.gpus else CPU_SLOT

@@ -6,6 +6,7 @@ import contextlib
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -26,6 +27,7 @@ from kdsearch.ledger.studies import Declaration, difference, to_json
 from kdsearch.search.searches import without_space
 from kdsearch.study.budget import Budget, Confirm
 from kdsearch.study.declaration import Study
+from kdsearch.study.overrides import overridden
 from kdsearch.tasks.bound_values import Bound
 from kdsearch.tasks.function import FunctionTask
 from kdsearch.tasks.unchanged_process import output_as_errors, unchanged_process
@@ -112,8 +114,8 @@ class LoadedStudy:
         )
 
 
-def load(path: Path, preset: str | None = None) -> LoadedStudy:
-    """Import a study file and apply a preset: the named one, or the one that fits the hardware.
+def load(path: Path, preset: str | None = None, overrides: Mapping[str, Any] | None = None) -> LoadedStudy:
+    """Import a study file and apply a preset: the named one, or the one that fits the hardware; then ``overrides``.
 
     Raises ``StudyFileError`` with the last line of the user's own code when the file cannot be imported.
     """
@@ -126,7 +128,7 @@ def load(path: Path, preset: str | None = None) -> LoadedStudy:
         raise StudyFileError(f"{path} must make exactly one kdsearch.Study at its top level, it makes {len(studies)}")
     study = studies[0]
     name = preset or _fitting_preset(study)
-    study = study.with_preset(None if name == "none" else name)
+    study = overridden(study.with_preset(None if name == "none" else name), overrides or {})
     _check_question(study)
     loaded = LoadedStudy(whole, study)
     with contextlib.suppress(Exception):  # a launch says what is wrong, a report needs no hash

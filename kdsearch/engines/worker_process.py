@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from kdsearch import environment
 from kdsearch.engines.coordinator import Coordinator
@@ -41,8 +42,8 @@ class WorkerArguments:
 
     ``preset``: empty for the one that fits the hardware. ``population``: how many runs train at once; ``None``: as many
     as are measured to be fastest. ``words``: descriptor of the pipe that takes its last words. ``share``: of the GPU's
-    memory. ``path``: where it finds modules. The database comes from the environment: a command line would show its
-    password to every user of the machine.
+    memory. ``path``: where it finds modules. ``overrides``: what the launch sets in place of what the file says. The
+    database comes from the environment: a command line would show its password to every user of the machine.
     """
 
     study_file: str
@@ -53,6 +54,7 @@ class WorkerArguments:
     words: int | None = None
     share: float = 1.0
     path: list[str] = field(default_factory=lambda: search_path())
+    overrides: dict[str, Any] = field(default_factory=dict)
 
     def command(self) -> list[str]:
         """The command line of such a worker.
@@ -77,7 +79,7 @@ def work(arguments: WorkerArguments, say: Callable[[str], None] = lambda line: N
     """Train runs until the study is finished, the worker is told to stop, or its parent is gone."""
     stop = _stop_flag(arguments.parent)
     ledger = Ledger.connect(wait=arguments.parent is not None)  # the launcher has just been there
-    loaded = load(Path(arguments.study_file), arguments.preset or None).as_stored(ledger)
+    loaded = load(Path(arguments.study_file), arguments.preset or None, arguments.overrides).as_stored(ledger)
     record = ledger.study(loaded.study.stored_name)
     _same_study(loaded, ledger, record.name)
     coordinator = Coordinator(ledger, loaded.study, record, capacity=QUEUED, after=LAUNCHER_SECONDS)

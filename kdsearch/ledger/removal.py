@@ -51,7 +51,8 @@ def rename_study(connection: Connection, study_id: int, name: str, title: str) -
     record, table = _at_rest(connection, study_id, "renamed"), schema.study
     if connection.execute(sa.select(table.c.id).where(table.c.name == name)).scalar() is not None:
         raise LedgerError(f"there is a study {name!r} already; choose another name, or delete that one first")
-    settings = record.settings.changed(title=title).to_json()
+    # Commands that are given its name read its file as one that says so.
+    settings = record.settings.changed(title=title, overrides={**record.settings.overrides, "name": title}).to_json()
     connection.execute(table.update().where(table.c.id == study_id).values(name=name, settings=settings))
 
 

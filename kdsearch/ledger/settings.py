@@ -54,7 +54,8 @@ class StudySettings:
     ``teachers``: where they come from, or how many the fresh seeds share. ``query_groups``: source of each test query,
     ``None`` where each is its own. ``without_values``: what the file names as without distillation;
     ``teacher_parameters``: the weights that are 0 there. ``dimensions``: names in the study file's order;
-    ``space_json``: name to ``Dimension.identity()``, in the order of JSON in Postgres.
+    ``overrides``: what a launch set in place of what the file says. ``space_json``: name to ``Dimension.identity()``,
+    in the order of JSON in Postgres.
     """
 
     stored: Mapping[str, Any] = field(repr=False)
@@ -79,6 +80,7 @@ class StudySettings:
     space_json: Mapping[str, Any]
     dimensions: tuple[str, ...]
     run_timeout: float | None
+    overrides: Mapping[str, Any]
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], study: str = "a study") -> StudySettings:
@@ -110,6 +112,7 @@ class StudySettings:
             space_json=read.mapping("space"),
             dimensions=read.names("dimensions"),
             run_timeout=read.number("run_timeout"),
+            overrides=read.mapping("overrides"),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
         return _anew(connection, row["id"], declared, differences)
     if differences:
         raise StudyMismatch(
-            f"the ledger holds another study named {declared.name!r}:\n  "
+            f"the ledger holds another study named {declared.name!r}{_launched_with(row['settings'])}:\n  "
             + "\n  ".join(differences)
             + "\nGive the changed study another name in its file, or undo the change to go on with the stored one."
         )
@@ -80,6 +80,13 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     for change in changes:
         log_event(connection, row["id"], "changed", change)
     return queries.study_by_id(connection, row["id"]), [*changes, *stored.larger_than(declared.settings)]
+
+
+def _launched_with(settings: Mapping[str, Any]) -> str:
+    """What the stored study was launched with beside its file, of what makes it another study."""
+    overrides, free = settings.get("overrides") or {}, ("name", "budget", "confirm")
+    given = " ".join(f"--set {key}={value}" for key, value in overrides.items() if key.partition(".")[0] not in free)
+    return f", launched with {given}" if given else ""
 
 
 def _anew(

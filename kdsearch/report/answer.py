@@ -78,7 +78,9 @@ def train_command(selection: Selection) -> str | None:
     study, winner = selection.study, selection.winner
     if winner is None or not study.source_file:
         return None
-    words = ["kdsearch", "train", _path(study.source_file), *_preset(study), "--seed", "0"]
+    # By its name it is trained as the launch changed it.
+    named = [study.name] if study.settings.overrides else [_path(study.source_file), *_preset(study)]
+    words = ["kdsearch", "train", *named, "--seed", "0"]
     for name, value in settings_of(selection, winner.params).items():
         words += ["--set", f"{name}={write(value, study.settings.space.get(name))}"]
     return shlex.join(words)

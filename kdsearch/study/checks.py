@@ -50,7 +50,7 @@ def _named(study: StudyFields, where: str) -> Iterator[tuple[Iterable[str], str]
 
 def preset_fields(study: StudyFields) -> list[str]:
     """The fields of a study that a preset may replace."""
-    kept = ("name", "presets", "preset", "folder")
+    kept = ("name", "presets", "preset", "folder", "overrides")
     return [item.name for item in dataclasses.fields(study) if item.name not in kept]
 
 

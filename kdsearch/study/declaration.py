@@ -176,13 +176,19 @@ class Study(StudyFields):
             raise StudyFileError(
                 f"study {self.name!r} has no preset {name!r}; it has: {', '.join(self.presets) or 'none'}"
             )
-        changes = dict(self.presets[name])
+        return self.with_changes({**self.presets[name], "preset": name})
+
+    def with_changes(self, given: Mapping[str, Any]) -> Study:
+        """The study with some fields replaced; ``task``: options of the task, ``defaults``: some of them."""
+        changes = dict(given)
         if "defaults" in changes:
             changes["defaults"] = typed(changes.get("space") or self.space, changes["defaults"])
         task = self.task.with_options(**changes.pop("task", {}))
         if isinstance(task, FunctionTask):
             task = _of_function(self, task, changes)
-        return self._replaced(task=task, preset=name, **changes)
+        elif isinstance(task, Command):
+            task = task.with_defaults(changes.pop("defaults", {}))
+        return self._replaced(task=task, **changes)
 
 
 _NO_CHANCE = (

@@ -52,6 +52,8 @@ class StudyFields(Declared):
     folds: int = field(default=0, kw_only=True)
     direction: Direction | None = field(default=None, kw_only=True)
     run_timeout: float | None = field(default=None, kw_only=True)
+    overrides: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
+    """What a launch has set in place of what the file says; see ``kdsearch.study.overrides``."""
 
     @property
     def stored_name(self) -> str:
@@ -179,6 +181,7 @@ class StudyFields(Declared):
             "question": self.question,
             "query_groups": getattr(self.task, "query_groups", lambda: None)(),
             **({} if self.run_timeout is None else {"run_timeout": float(self.run_timeout)}),
+            **({"overrides": dict(self.overrides)} if self.overrides else {}),
             **self.searched,
         }
 
