@@ -49,6 +49,10 @@ def launch(
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Value of the study, such as task.epochs=40; repeat it."),
     ] = None,
+    begin_with: Annotated[
+        str | None,
+        typer.Option("--begin-with", metavar="STUDY", help="Try the best configurations of this study first."),
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Queue failed runs again.")] = False,
     data: Data = None,
     storage: Storage = None,
@@ -69,6 +73,7 @@ def launch(
         slots_per_gpu=slots_per_gpu,
         population=population,
         ray=_ray_options(address, cpus_per_worker, gpus_per_worker),
+        begin_with=begin_with,
         overrides=_overrides(set_ or [], {"budget.runs": runs, "confirm.seeds": confirm_seeds, "name": name}),
         say=lambda line: console.print(literal(line)),
     )

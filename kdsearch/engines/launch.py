@@ -21,7 +21,8 @@ from kdsearch.errors import KdsearchError
 from kdsearch.interrupts import safe_interrupts
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord, StudyResults
-from kdsearch.tasks.base import RunRequest, TrainsTogether
+from kdsearch.search.begin import best_of
+from kdsearch.tasks.base import RunRequest, Scalar, TrainsTogether
 
 EngineName = Literal["local", "debug", "ray"]
 ENGINES: tuple[EngineName, ...] = ("local", "debug", "ray")
@@ -73,13 +74,14 @@ class Launch:
         population: int | None = None,
         ray: RayOptions | None = None,
         overrides: Mapping[str, Any] | None = None,
+        begin_with: str | None = None,
         say: Callable[[str], None] = lambda line: None,
     ) -> Launch:
         """Read the file and write the study down, or find it in the ledger as it was written.
 
-        ``overrides``: as of ``kdsearch.study.overrides``. ``say`` is told of an older recipe before anything can refuse
-        the study. Raises :class:`~kdsearch.errors.KdsearchError` for a file that cannot be used, another study under
-        the name, or an unknown engine.
+        ``overrides``: as of ``kdsearch.study.overrides``. ``begin_with``: name of another study. ``say`` is told of an
+        older recipe before anything can refuse the study. Raises :class:`~kdsearch.errors.KdsearchError` for a file
+        that cannot be used, another study under the name, or an unknown engine.
         """
         if engine not in ENGINES:
             raise KdsearchError(f"expected the engine {', '.join(ENGINES[:-1])} or {ENGINES[-1]}, got {engine!r}")
@@ -87,6 +89,9 @@ class Launch:
             raise KdsearchError(f"a Ray address and shares of nodes are for the engine ray; this one is {engine}")
         declared = load(study_file, preset, overrides)
         ledger = Ledger.connect()
+        if begin_with is not None:
+            first = _first_of(ledger, begin_with, declared)
+            declared = load(study_file, preset, {**(overrides or {}), "begin_with": first})
         loaded = declared.as_stored(ledger)
         if loaded is not declared:
             say(
@@ -169,12 +174,14 @@ def launch(
     retry_failed: bool = False,
     ray: RayOptions | None = None,
     overrides: Mapping[str, Any] | None = None,
+    begin_with: str | None = None,
 ) -> StudyResults:
     """Run a study file to its end, as ``kdsearch launch`` does, and return all of its runs.
 
     A study that somebody asked to stop returns too, its ``study.phase`` other than ``finished``. Called again after any
     interruption it goes on; called twice at once, the second joins. The arguments are the command's options;
-    ``overrides`` are those of ``--set``, such as ``{"budget.runs": 60, "task.epochs": 40}``.
+    ``overrides`` are those of ``--set``, such as ``{"budget.runs": 60, "task.epochs": 40}``. ``begin_with``: name of
+    a study in the ledger, whose best configurations are tried first, with seeds of their own here.
     ``kdsearch.report.build`` makes the report of what it returns. Raises :class:`~kdsearch.errors.KdsearchError` for a
     file that cannot be used, and where nothing can be trained.
     """
@@ -187,10 +194,29 @@ def launch(
         population=population,
         ray=ray,
         overrides=overrides,
+        begin_with=begin_with,
     )
     if retry_failed:
         opened.retry_failed()
     return opened.run().results
+
+
+def _first_of(ledger: Ledger, name: str, declared: LoadedStudy) -> list[dict[str, Scalar]]:
+    """The best configurations of the study ``name``; of a study that is there already those that it began with.
+
+    Raises ``KdsearchError`` where the other study has none that fits.
+    """
+    stored = {row.name: row for row in ledger.studies()}.get(declared.study.stored_name)
+    if stored is not None and "begin_with" in stored.settings.overrides:
+        return [dict(params) for params in stored.settings.overrides["begin_with"]]
+    other = ledger.study(name)
+    found = best_of(ledger.results(other.id), declared.study.space)
+    if not found:
+        raise KdsearchError(
+            f"the study {other.name} has no configuration of two runs or more whose numbers lie in this space "
+            f"({', '.join(declared.study.space)}): there is nothing to begin with"
+        )
+    return found
 
 
 def _cpu_seconds() -> float:

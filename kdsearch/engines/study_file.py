@@ -111,6 +111,7 @@ class LoadedStudy:
             baselines={name: study.explicit(values) for name, values in study.baselines.items()},
             source_file=str(self.path),
             source_text=self.path.read_text(errors="replace"),
+            begin_with=study.first_configurations,
         )
 
 

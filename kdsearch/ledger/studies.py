@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ class Declaration:
     baselines: Mapping[str, Mapping[str, Any]]
     source_file: str = ""
     source_text: str = ""
+    begin_with: Sequence[Mapping[str, Any]] = ()
 
 
 def open_study(connection: Connection, declared: Declaration) -> tuple[StudyRecord, list[str]]:
@@ -219,7 +220,15 @@ def _create(connection: Connection, declared: Declaration) -> StudyRecord:
     ]
     if rows:
         connection.execute(schema.configuration.insert(), rows)
-    log_event(connection, study_id, "created", f"study created with {len(rows)} baselines")
+    # Of the search, without a run as yet: the planner orders one for each before it proposes anything itself.
+    first = [
+        {"study_id": study_id, "kind": "searched", "name": f"b{place}", "params": to_json(params), "origin": "begin"}
+        for place, params in enumerate(declared.begin_with)
+    ]
+    if first:
+        connection.execute(schema.configuration.insert(), first)
+    said = f", {len(first)} configurations to begin with" if first else ""
+    log_event(connection, study_id, "created", f"study created with {len(rows)} baselines{said}")
     return queries.study_by_id(connection, study_id)
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from kdsearch.errors import StudyFileError
-from kdsearch.space import check_conditions, wrong_kind
+from kdsearch.space import check_conditions, describe, wrong_kind
 from kdsearch.study import files as given_file
 from kdsearch.study.fields import StudyFields
 from kdsearch.study.problems import Problems
 from kdsearch.tasks.base import VARY, Task
 from kdsearch.tasks.function import FunctionTask
+from kdsearch.values import plain, shown
 
 
 def check(study: StudyFields, problems: Problems) -> None:
@@ -29,6 +30,9 @@ def check(study: StudyFields, problems: Problems) -> None:
     for values, said in _named(study, where):
         with problems.collect():
             known(values, task.parameters, said)
+    for index, params in enumerate(study.begin_with):
+        with problems.collect():
+            _check_first(study, params, f"{where}, begin_with, number {index + 1}")
     for part in (_check_baselines, _check_reserved, _check_without, _check_fold_stream, _check_vary, _check_teachers):
         with problems.collect():
             part(study, where)
@@ -39,6 +43,16 @@ def check(study: StudyFields, problems: Problems) -> None:
             known(preset, preset_fields(study), f"{where}, preset {name!r}")
         with problems.collect():
             _check_options(study, preset.get("task", {}), f"{where}, preset {name!r}")
+
+
+def _check_first(study: StudyFields, params: Any, where: str) -> None:
+    """Refuse a configuration to begin with that the search could not have proposed."""
+    if not isinstance(params, Mapping) or not params:
+        raise StudyFileError(f"{where}: expected names with values, such as {{'alpha': 0.5}}, got {shown(params)}")
+    known(params, study.space, where)
+    for name, value in params.items():
+        if not study.space[name].contains(plain(value)):
+            raise StudyFileError(f"{where}: {name}={shown(value)} lies outside {describe(study.space[name])}")
 
 
 def _named(study: StudyFields, where: str) -> Iterator[tuple[Iterable[str], str]]:

@@ -52,6 +52,7 @@ class StudyFields(Declared):
     folds: int = field(default=0, kw_only=True)
     direction: Direction | None = field(default=None, kw_only=True)
     run_timeout: float | None = field(default=None, kw_only=True)
+    begin_with: Sequence[Mapping[str, Scalar]] = field(default=(), kw_only=True)
     overrides: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
     """What a launch has set in place of what the file says; see ``kdsearch.study.overrides``."""
 
@@ -153,7 +154,14 @@ class StudyFields(Declared):
             **({} if self.question == "itself" else {"question": self.question}),
             **({} if self.without is None else {"without": self.off}),
             **({} if self.direction == "maximize" else {"direction": self.direction}),
+            **({"begin_with": self.first_configurations} if self.begin_with else {}),
         }
+
+    @property
+    def first_configurations(self) -> list[dict[str, Scalar]]:
+        """What the search tries before it proposes anything itself, each once."""
+        complete = [self.complete(typed(self.space, params)) for params in self.begin_with]
+        return [params for place, params in enumerate(complete) if params not in complete[:place]]
 
     @property
     def share_without(self) -> float:

@@ -15,7 +15,7 @@ from kdsearch.values import shown
 PARTS = {"budget": Budget, "confirm": Confirm}
 """Fields whose own fields can be set: ``budget.runs``, ``confirm.seeds``."""
 
-FIELDS = ("name", "min_effect", "seed", "preflight_seeds", "run_timeout", "question", "direction")
+FIELDS = ("name", "min_effect", "seed", "preflight_seeds", "run_timeout", "question", "direction", "begin_with")
 """Fields that can be set by themselves."""
 
 
