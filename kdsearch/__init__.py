@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from kdsearch.integrations.optuna_objective import objective
     from kdsearch.integrations.ray_trainable import ray_space, trainable
     from kdsearch.space import categorical, integer, log, uniform, when
-    from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, Published
+    from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, OptunaSearch, Published
     from kdsearch.study.declaration import Study
     from kdsearch.tasks.fold import Fold
 
@@ -30,6 +30,7 @@ __all__ = [
     "Fixed",
     "Fold",
     "KdsearchError",
+    "OptunaSearch",
     "Published",
     "RayOptions",
     "Study",
@@ -48,7 +49,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    **dict.fromkeys(("Adaptive", "Budget", "Confirm", "Fixed", "Published"), "kdsearch.study.budget"),
+    **dict.fromkeys(("Adaptive", "Budget", "Confirm", "Fixed", "OptunaSearch", "Published"), "kdsearch.study.budget"),
     **dict.fromkeys(("categorical", "integer", "log", "uniform", "when"), "kdsearch.space"),
     **dict.fromkeys(("ray_space", "trainable"), "kdsearch.integrations.ray_trainable"),
     "Fold": "kdsearch.tasks.fold",

@@ -8,7 +8,7 @@ import optuna
 import pytest
 
 import kdsearch as kd
-from kdsearch.engines.optuna_mirror import distributions
+from kdsearch.search.optuna_space import distributions
 from kdsearch.errors import StudyFileError
 from kdsearch.space import Categorical, Dimension, active, complete_params, dimension_from
 from kdsearch.tasks.base import Scalar

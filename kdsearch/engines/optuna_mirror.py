@@ -14,7 +14,6 @@ from typing import Any
 
 import optuna
 import sqlalchemy as sa
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.storages import RDBStorage
 from optuna.trial import TrialState
@@ -25,8 +24,9 @@ from kdsearch.engines.optuna_tables import Change, Stored
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ENDED, ConfigurationRecord, RunRecord, StudyRecord, StudyResults, runs_before_choice
+from kdsearch.search.optuna_space import distributions
 from kdsearch.search.ranking import standings
-from kdsearch.space import Categorical, Dimension, Integer, Range, active, dimension_from, unconditional
+from kdsearch.space import active, dimension_from
 from kdsearch.statistics.summaries import summarize_all
 from kdsearch.tasks.base import Direction
 
@@ -354,16 +354,3 @@ def optuna_storage(database: Database, kind: type[RDBStorage] = RDBStorage) -> R
         database.rendered_url(hide_password=False),
         engine_kwargs={"pool_size": 1, "max_overflow": 1, "pool_pre_ping": True, "creator": connect},
     )
-
-
-def distributions(space: Mapping[str, Dimension]) -> dict[str, BaseDistribution]:
-    """Each dimension as the Optuna distribution of the same values; conditions are for the caller to keep."""
-    return {name: _translate(unconditional(dimension)) for name, dimension in space.items()}
-
-
-def _translate(dimension: Range) -> BaseDistribution:
-    if isinstance(dimension, Categorical):
-        return CategoricalDistribution(dimension.choices)
-    if isinstance(dimension, Integer):
-        return IntDistribution(dimension.low, dimension.high, log=dimension.log)
-    return FloatDistribution(dimension.low, dimension.high, log=dimension.log)

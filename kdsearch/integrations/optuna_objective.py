@@ -6,13 +6,13 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from kdsearch import environment
 from kdsearch.draws import FIRST_PREFLIGHT_SEED
 from kdsearch.engines.code_hash import code_hash
 from kdsearch.engines.teacher import draw_of
-from kdsearch.space import Categorical, Integer, active, unconditional
+from kdsearch.search.optuna_space import suggest
 from kdsearch.statistics.summaries import Summary, summarize
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import RunContext, RunRequest, Scalar
@@ -37,7 +37,7 @@ def objective(study: Study, *, seeds: int = 3, device: str = "cpu") -> Callable[
         import optuna
 
         _check_direction(study, trial)
-        params = _suggest(study, trial)
+        params = suggest(study.space, trial)
 
         def report(objectives: list[float]) -> None:
             trial.report(sum(objectives) / len(objectives), step=len(objectives))
@@ -96,21 +96,6 @@ def evaluate(
         objectives.append(result.objective)
         report(objectives)
     return objectives
-
-
-def _suggest(study: Study, trial: Trial) -> dict[str, Scalar]:
-    params: dict[str, Scalar] = {}
-    for name, conditional in study.space.items():
-        if name not in active(study.space, params):
-            continue  # its condition names an earlier dimension
-        dimension = unconditional(conditional)
-        if isinstance(dimension, Categorical):
-            params[name] = cast("Scalar", trial.suggest_categorical(name, dimension.choices))  # None may be a choice
-        elif isinstance(dimension, Integer):
-            params[name] = trial.suggest_int(name, dimension.low, dimension.high, log=dimension.log)
-        else:
-            params[name] = trial.suggest_float(name, dimension.low, dimension.high, log=dimension.log)
-    return params
 
 
 def _describe(trial: Trial, objectives: list[float]) -> Summary:

@@ -186,7 +186,7 @@ def _fresh_seeds(read: _Reader) -> FreshSeeds:
 
 
 def _search(read: _Reader) -> Adaptive | Fixed:
-    if read.text("policy") == "fixed":
+    if read.text("policy") in ("fixed", "optuna"):  # who proposes is in the study file, what is proposed in the ledger
         return Fixed(read.count("seeds") or 0)  # which refuses less than two
     return Adaptive(stop_early=read.flag("stop_early"))
 

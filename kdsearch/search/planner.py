@@ -60,7 +60,8 @@ class StudyPlanner:
     def policy(self, state: SearchState, kind: SearchKind) -> Search:
         """A search's policy, kept between decisions for what it has computed."""
         if kind not in self._policies:
-            self._policies[kind] = policy_of(state.study, without=kind == "without")
+            sampler = getattr(self.study.search, "sampler", None)
+            self._policies[kind] = policy_of(state.study, without=kind == "without", sampler=sampler)
         return self._policies[kind]
 
     def _search(self, state: SearchState) -> Sequence[Order]:

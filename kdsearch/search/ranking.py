@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kdsearch.ledger.records import ConfigurationRecord, SearchRun, StudyRecord
 from kdsearch.search.gp.threads import one_thread
@@ -12,6 +13,7 @@ from kdsearch.search.policies.adaptive import AdaptivePolicy
 from kdsearch.search.policies.base import Configuration, Search
 from kdsearch.search.policies.fixed import FixedSeeds
 from kdsearch.search.searches import shares_of, without_space
+from kdsearch.space import Dimension
 from kdsearch.study.budget import Fixed
 
 OUT = 0.002
@@ -52,9 +54,10 @@ class Standing:
         return self.prunes and self.n >= OUT_SEEDS and self.better < OUT
 
 
-def policy_of(study: StudyRecord, *, without: bool = False) -> Search:
+def policy_of(study: StudyRecord, *, without: bool = False, sampler: Any = None) -> Search:
     """The policy that a stored study is searched with; ``without``: that of its configurations without a teacher.
 
+    ``sampler``: of Optuna, which no ledger holds: it proposes the configurations, and ranks none.
     Raises ``ValueError`` where the study has no such search.
     """
     budgets = shares_of(study.settings)
@@ -64,11 +67,17 @@ def policy_of(study: StudyRecord, *, without: bool = False) -> Search:
     search = study.settings.search
     seed = int(study.identity["seed"]) + int(without)
     if isinstance(search, Fixed):
-        return FixedSeeds(space, seed, search.seeds)
+        return FixedSeeds(space, seed, search.seeds) if sampler is None else _sampled(space, seed, search, sampler)
     # A teacher a seed is trained for every seed that occurs: then configurations share them.
     common = study.settings.teachers == "per-seed"
     runs = budgets["without" if without else "searched"].runs
     return AdaptivePolicy(space, seed, runs, common_seeds=common, folds=_cycle(study, without))
+
+
+def _sampled(space: Mapping[str, Dimension], seed: int, search: Fixed, sampler: Any) -> Search:
+    from kdsearch.search.policies.optuna_sampler import OptunaSampler
+
+    return OptunaSampler(space, seed, search.seeds, sampler)
 
 
 def _cycle(study: StudyRecord, without: bool) -> int:

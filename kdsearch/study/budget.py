@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from kdsearch.study.problems import Problems
+from kdsearch.tasks.bound_values import bound_values, name_of
 from kdsearch.values import LARGEST, Declared, is_number, is_whole, plain, shown, whole, wrong_text
 
 MOST_RUNS = 10_000_000
@@ -122,6 +124,42 @@ class Fixed(_Checked):
     def identity(self) -> dict[str, Any]:
         """JSON values for the ledger."""
         return {"policy": "fixed", "seeds": self.seeds}
+
+
+@dataclass(frozen=True)
+class OptunaSearch(_Checked):
+    """A sampler of Optuna proposes settings, and is told the mean of each over ``seeds`` seeds.
+
+    ``sampler``: a function of a seed that gives a sampler, such as ``optuna.samplers.TPESampler`` itself or
+    ``functools.partial(TPESampler, multivariate=True)``; then the search goes on after an interruption as it would have
+    without one. A sampler that is made already does as well, but begins anew with each launch.
+    """
+
+    WHOLE = ("seeds",)
+
+    sampler: Any
+    seeds: int = 2
+
+    @override
+    def _problems(self) -> Iterator[str]:
+        if not callable(self.sampler) and not hasattr(self.sampler, "sample_relative"):
+            yield f"sampler={shown(self.sampler)}: expected a sampler of Optuna, such as optuna.samplers.TPESampler"
+        if is_whole(self.seeds, most=1):
+            yield f"OptunaSearch needs 2 seeds or more, since one seed is not a result; got {self.seeds}"
+        else:
+            yield from self._whole("seeds", 2, MOST_SEEDS)
+
+    def identity(self) -> dict[str, Any]:
+        """JSON values for the ledger."""
+        return {"policy": "optuna", "sampler": self._described, "seeds": self.seeds}
+
+    @property
+    def _described(self) -> str:
+        if inspect.isclass(self.sampler):
+            return self.sampler.__name__
+        if not callable(self.sampler):
+            return f"{type(self.sampler).__name__}, made by the study file"
+        return f"{name_of(getattr(self.sampler, 'func', self.sampler))} {bound_values(self.sampler).text}".strip()
 
 
 @dataclass(frozen=True)

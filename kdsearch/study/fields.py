@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from kdsearch.data.files import digest
 from kdsearch.space import Dimension, complete_params, possible_values, typed
-from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, Published
+from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, OptunaSearch, Published
 from kdsearch.study.functions import DeclaredTask, check_all_set
 from kdsearch.tasks.base import VARY, Direction, Scalar
 from kdsearch.values import Declared
@@ -39,7 +39,7 @@ class StudyFields(Declared):
     preset: str | None = None
     teachers: Literal["several", "one", "per-seed"] | int | None = None
     preflight_seeds: int = 3
-    search: Adaptive | Fixed = field(default_factory=Adaptive)
+    search: Adaptive | Fixed | OptunaSearch = field(default_factory=Adaptive)
     seed: int = 0
     teacher: str | Path | None = None
     teacher_saw: Literal["train", "nothing"] | Sequence[str] | None = None

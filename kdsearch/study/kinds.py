@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from kdsearch.space import Dimension, typed, wrong_kind
-from kdsearch.study.budget import MOST_RUNS, MOST_SEEDS, Adaptive, Budget, Confirm, Fixed, Published
+from kdsearch.study.budget import MOST_RUNS, MOST_SEEDS, Adaptive, Budget, Confirm, Fixed, OptunaSearch, Published
 from kdsearch.study.problems import Problems
 from kdsearch.tasks.base import Scalar
 from kdsearch.values import (
@@ -235,11 +235,15 @@ def _fine(value: Any) -> str:
     return ""
 
 
+_SEARCHES = "kd.Adaptive(), kd.Fixed(seeds=5) or kd.OptunaSearch(TPESampler)"
 _FIELDS: dict[str, tuple[Callable[[Any], Any], Wrong]] = {
     "published": (_none, _wrong_published),
     "budget": (_same, _wrong_budget),
     "confirm": (_same, _is_a((Confirm,), "confirm", "kd.Confirm(seeds=10)")),
-    "search": (_same, _is_a((Adaptive, Fixed), "search", "kd.Adaptive() or kd.Fixed(seeds=5)")),
+    "search": (
+        _same,
+        _is_a((Adaptive, Fixed, OptunaSearch), "search", "kd.Adaptive(), kd.Fixed(seeds=5) or kd.OptunaSearch(...)"),
+    ),
     "min_effect": (plain, _wrong_effect),
     "preflight_seeds": (whole, _count("preflight_seeds", 0, MOST_SEEDS)),
     "seed": (whole, _count("seed", 0, LARGEST_INTEGER)),

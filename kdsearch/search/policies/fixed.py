@@ -14,6 +14,7 @@ from kdsearch.search.policies.base import Configuration, Further, Leader, New, P
 from kdsearch.search.policies.subset import ordered
 from kdsearch.space import Dimension
 from kdsearch.statistics.shrinkage import shrink
+from kdsearch.tasks.base import Scalar
 
 
 class FixedSeeds(Search):
@@ -33,11 +34,14 @@ class FixedSeeds(Search):
         missing = [i for i, count in enumerate(counts) for _ in range(self.seeds - count)]
         picks: list[Pick] = [Further(i) for i in missing[:wanted]]
         first = len(tried)
-        known = [row.params for row in tried]
-        new = sobol(self.encoding, self.seed, known, -(-(wanted - len(picks)) // self.seeds))
+        new = self.propose(tried, -(-(wanted - len(picks)) // self.seeds)) if len(picks) < wanted else []
         for position, params in enumerate(new):
             picks += [New(params), *[Further(first + position)] * (self.seeds - 1)]
         return picks[:wanted]
+
+    def propose(self, tried: Sequence[Configuration], wanted: int) -> list[Mapping[str, Scalar]]:
+        """So many new configurations; fewer where the space holds no more."""
+        return list(sobol(self.encoding, self.seed, [row.params for row in tried], wanted))
 
     @override
     def summaries(self, tried: Sequence[Configuration]) -> list[PosteriorSummary]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kdsearch.engines.optuna_mirror import distributions
+from kdsearch.search.optuna_space import distributions
 from kdsearch.search.policies.base import Configuration, Pick
 from kdsearch.space import Range
 from kdsearch.tasks.base import Scalar
