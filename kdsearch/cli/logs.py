@@ -43,7 +43,7 @@ def logs(
     results, record = ledger.run(run)
     lines = run_lines(results, record)
     if not follow:
-        lines += run_output.output_lines(results, record)
+        lines += run_output.output_lines(results, record, run_output.LAST_LINES if output is None else None)
     if output is None:
         more = f"kdsearch logs {run} -o FILE writes it whole"
         for line in lines:

@@ -28,8 +28,8 @@ def runs_programs(results: StudyResults) -> bool:
     return isinstance(task, dict) and task.get("task") == "command"
 
 
-def output_lines(results: StudyResults, run: RunRecord) -> list[str]:
-    """The last lines that a run's program printed, indented; a sentence where they are elsewhere."""
+def output_lines(results: StudyResults, run: RunRecord, most: int | None = LAST_LINES) -> list[str]:
+    """The last lines that a run's program printed, indented, or all; a sentence where they are elsewhere."""
     from kdsearch.engines import outputs
 
     if not runs_programs(results) or run.state == "queued":
@@ -39,8 +39,8 @@ def output_lines(results: StudyResults, run: RunRecord) -> list[str]:
         return [_elsewhere(run)]
     lines = literal(file.read_text("utf-8", "replace")).splitlines()
     said = f"its program printed {len(lines)} lines, {file}"
-    shown = lines if len(lines) <= LAST_LINES else lines[-LAST_LINES:]
-    return [f"{said}{'' if shown is lines else f'; the last {LAST_LINES}'}:", *(f"    {line}" for line in shown)]
+    shown = lines if most is None or len(lines) <= most else lines[-most:]
+    return [f"{said}{'' if shown is lines else f'; the last {most}'}:", *(f"    {line}" for line in shown)]
 
 
 def follow(ledger: Ledger, run_id: int) -> bool:
@@ -83,14 +83,22 @@ class _NewLines:
 
     path: Path
     lines: int = 0
+    _at: int = 0
 
     def read(self, *, ended: bool) -> Iterator[str]:
-        """Whole lines; at the end also one that has no line end."""
+        """Whole lines; at the end also one that has no line end, of a file that may have been tidied since."""
+        skip = self.lines if ended else 0
         try:
-            found = self.path.read_bytes().decode("utf-8", "replace").split("\n")
+            with self.path.open("rb") as file:
+                file.seek(0 if ended else self._at)
+                content = file.read()
         except OSError:
             return
-        last = len(found) - (not ended or not found[-1])
-        for line in found[self.lines : last]:
+        whole = len(content) if ended else content.rfind(b"\n") + 1
+        found = content[:whole].decode("utf-8", "replace").split("\n")
+        if not found[-1]:
+            found.pop()
+        for line in found[skip:]:
             yield line.rstrip("\r").rpartition("\r")[2]
-        self.lines = max(self.lines, last)
+        self._at += 0 if ended else whole
+        self.lines += len(found[skip:])

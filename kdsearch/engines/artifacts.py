@@ -46,6 +46,12 @@ def fetch(name: str) -> Path:
     return path
 
 
+def has(name: str) -> bool:
+    """Whether the file of a stored name is here, or in the store that all machines share."""
+    shared = shared_store()
+    return (folder() / name).exists() or (shared is not None and shared.has(f"artifacts/{name}"))
+
+
 def _fetched(name: str, path: Path) -> bool:
     shared = shared_store()
     return shared is not None and shared.get(f"artifacts/{name}", path)

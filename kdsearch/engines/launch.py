@@ -209,7 +209,12 @@ def _first_of(ledger: Ledger, name: str, declared: LoadedStudy) -> list[dict[str
     stored = {row.name: row for row in ledger.studies()}.get(declared.study.stored_name)
     if stored is not None and "begin_with" in stored.settings.overrides:
         return [dict(params) for params in stored.settings.overrides["begin_with"]]
-    other = ledger.study(name)
+    other, own = ledger.study(name), declared.study
+    if (other.metric, other.minimizes) != (own.task.metric, own.direction == "minimize"):
+        raise KdsearchError(
+            f"the study {other.name} {'minimizes' if other.minimizes else 'maximizes'} {other.metric}, and this one "
+            f"{own.direction}s {own.task.metric}: what is best there need not be good here"
+        )
     found = best_of(ledger.results(other.id), declared.study.space)
     if not found:
         raise KdsearchError(

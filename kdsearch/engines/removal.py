@@ -22,19 +22,27 @@ def delete(ledger: Ledger, study: StudyRecord) -> int:
     Raises ``LedgerError`` while workers train its runs; nothing is deleted then.
     """
     removed = ledger.delete_study(study.id)
-    forget_projection(ledger.database, study.name)
+    given = {_given(row) for row in ledger.studies()}
+    weights = [name for name in removed.artifacts if name.partition(".")[0] not in given]
     for folder in FOLDERS:
         shutil.rmtree(environment.home() / folder / str(removed.uid), ignore_errors=True)
-    for name in removed.artifacts:
+    for name in weights:
         (artifacts.folder() / name).unlink(missing_ok=True)
     store = shared_store()
     if store is not None:
         with contextlib.suppress(StoreUnreachable):  # what is left there harms nobody
             for folder in FOLDERS:
                 store.remove(f"{folder}/{removed.uid}")
-            for name in removed.artifacts:
+            for name in weights:
                 store.remove(f"artifacts/{name}")
-    return len(removed.artifacts)
+    forget_projection(ledger.database, study.name)
+    return len(weights)
+
+
+def _given(study: StudyRecord) -> str:
+    """The content of the teacher's file that a study was given, which names our copy of it; empty where it has none."""
+    teachers = study.identity.get("teachers")
+    return str(teachers.get("file", "")) if isinstance(teachers, dict) else ""
 
 
 def rename(ledger: Ledger, study: StudyRecord, title: str) -> str:

@@ -74,7 +74,8 @@ def trained_teacher(study: Study, draw: Draw = Draw(), device: str = "cpu") -> P
 def _chosen(file: Path) -> str | None:
     """Name of the weights that a file names; ``None`` where there is none, or one that cannot be read."""
     try:
-        return str(json.loads(file.read_text())["artifact"])
+        name = str(json.loads(file.read_text())["artifact"])
+        return name if artifacts.has(name) else None  # it may have gone with a study that had the same teacher
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -288,6 +288,7 @@ class Worker:
         state = self.ledger.fail(self.study_id, lease, error)
         self.heartbeat.drop([lease])
         self._failed_here.add(lease.run_id)
+        outputs.share(self.record, lease.run_id, lease.attempt)
         # One that fails again where others of its kind work is to blame itself: where settings fail, they always do.
         if lease.failures == 0 or (lease.pool == "teacher") not in self._worked:
             self._failing.append(lease)
@@ -297,7 +298,7 @@ class Worker:
         if self._nothing_works():
             last = (error.strip().splitlines() or ["no message"])[-1]
             how = "raised an exception in this worker, the last one"
-            if len(self._failing) < _MOST_IN_A_ROW:
+            if len(set(self._errors)) == 1:
                 how = "ended with the same error in this worker"
             raise (WornOut if self.has_worked else NothingWorks)(
                 f"{len(self._failing)} runs in a row {how}:\n  {last}\n"
@@ -310,7 +311,8 @@ class Worker:
         seeds, configurations = ({getattr(lease, key) for lease in self._failing} for key in ("seed", "name"))
         seed_alone = len(seeds) < len(configurations) and len(seeds) < _SEEDS
         works = bool(self._failing) and (self._failing[-1].pool == "teacher") in self._worked
-        alike = not self._worked and len(set(self._errors)) == 1
+        last = self._errors[-_MOST_ALIKE:]
+        alike = not self._worked and len(last) == _MOST_ALIKE and len(set(last)) == 1
         most = _MOST_AFTER_WORK if works else _MOST_ALIKE if alike else _MOST_IN_A_ROW
         return len(self._failing) >= (_MOST_OF_A_SEED if seed_alone else most)
 
@@ -322,5 +324,6 @@ class Worker:
 
 
 def _alike(error: str) -> str:
-    """An error without the addresses of objects, which differ from process to process."""
-    return re.sub(r"0x[0-9a-f]+", "0x", error)
+    """What an error is, whichever run it ended: its first and its last line, without addresses and numbers."""
+    lines = error.strip().splitlines() or [""]
+    return re.sub(r"0x[0-9a-f]+|\d+(\.\d+)?(e[-+]?\d+)?", "#", f"{lines[0]}\n{lines[-1]}")

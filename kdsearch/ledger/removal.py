@@ -22,10 +22,30 @@ class Removed:
 
 
 def untried(connection: Connection, study_id: int) -> bool:
-    """Whether no run of a study has ended well, and none trains now: nothing would be lost by it."""
+    """Whether no run of a study has ended well, none trains now, and nobody has added anything to it."""
+    if _holders(connection, study_id):
+        return False
+    run, row = schema.run, schema.configuration
+    tried = sa.select(run.c.id).where(run.c.study_id == study_id, run.c.state.in_(ENDED)).limit(1)
+    added = sa.select(row.c.id).where(row.c.study_id == study_id, row.c.origin == "user").limit(1)
+    return connection.execute(tried).scalar() is None and connection.execute(added).scalar() is None
+
+
+def _holders(connection: Connection, study_id: int) -> list[str]:
+    """The workers that train runs of a study; none of its other runs can be claimed until the transaction ends."""
     run = schema.run
-    tried = sa.select(run.c.id).where(run.c.study_id == study_id, run.c.state.in_((*ENDED, "leased"))).limit(1)
-    return connection.execute(tried).scalar() is None
+    open_runs = (
+        sa.select(run.c.state, run.c.worker)
+        .where(run.c.study_id == study_id, run.c.state.in_(("queued", "leased")))
+        .order_by(run.c.id)
+        .with_for_update()
+    )
+    return sorted({str(row.worker) for row in connection.execute(open_runs) if row.state == "leased"})
+
+
+def clear(connection: Connection, study_id: int) -> None:
+    """Delete the configurations of a study with all their runs; its events stay."""
+    connection.execute(schema.configuration.delete().where(schema.configuration.c.study_id == study_id))
 
 
 def delete_study(connection: Connection, study_id: int) -> Removed:
@@ -58,15 +78,13 @@ def rename_study(connection: Connection, study_id: int, name: str, title: str) -
 
 def _at_rest(connection: Connection, study_id: int, what: str) -> StudyRecord:
     """The study, its row held, so that nobody plans meanwhile."""
-    table, run = schema.study, schema.run
+    table = schema.study
     if connection.execute(sa.select(table.c.id).where(table.c.id == study_id).with_for_update()).scalar() is None:
         raise queries.deleted(study_id)
     record = queries.study_by_id(connection, study_id)
-    held = sa.select(run.c.worker).where(run.c.study_id == study_id, run.c.state == "leased").distinct()
-    workers = connection.execute(held).scalars().all()
-    if workers:
+    if workers := _holders(connection, study_id):
         raise LedgerError(
-            f"{record.name} is not {what}: its runs are trained now, by {', '.join(map(str, workers))}. Stop it first: "
+            f"{record.name} is not {what}: its runs are trained now, by {', '.join(workers)}. Stop it first: "
             f"kdsearch stop {record.name}"
         )
     return record

@@ -48,7 +48,8 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     if row["version"] == 1:
         declared = replace(declared, settings=declared.settings.before_draws())
     differences = list(difference(row["identity"], to_json(declared.identity)))
-    if differences and removal.untried(connection, row["id"]):
+    same_flags = _flags(row["settings"]) == _flags(declared.settings.stored)
+    if differences and same_flags and row["version"] > 1 and removal.untried(connection, row["id"]):
         return _anew(connection, row["id"], declared, differences)
     if differences:
         raise StudyMismatch(
@@ -85,20 +86,29 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
 
 def _launched_with(settings: Mapping[str, Any]) -> str:
     """What the stored study was launched with beside its file, of what makes it another study."""
-    overrides, free = settings.get("overrides") or {}, ("name", "budget", "confirm")
-    given = " ".join(f"--set {key}={value}" for key, value in overrides.items() if key.partition(".")[0] not in free)
-    return f", launched with {given}" if given else ""
+    flags = _flags(settings)
+    given = ["--begin-with STUDY" if key == "begin_with" else f"--set {key}={value}" for key, value in flags.items()]
+    return f", launched with {' '.join(given)}" if given else ""
+
+
+def _flags(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What a launch set in place of what the file says, of what makes it another study."""
+    free = ("name", "budget", "confirm")
+    overrides = settings.get("overrides") or {}
+    return {key: value for key, value in overrides.items() if key.partition(".")[0] not in free}
 
 
 def _anew(
     connection: Connection, study_id: int, declared: Declaration, differences: list[str]
 ) -> tuple[StudyRecord, list[str]]:
     """A study that was wrong at first: no run of it has ended, so that the corrected one may have its name."""
-    removal.delete_study(connection, study_id)
-    record = _create(connection, declared)
+    removal.clear(connection, study_id)
+    values = {**_values(declared), "stop_requested": False, "teacher_run_id": None, "leader": None}
+    connection.execute(schema.study.update().where(schema.study.c.id == study_id).values(values))
     change = f"no run of it had ended, so it is begun anew as the file says now: {'; '.join(differences)}"
-    log_event(connection, record.id, "changed", change)
-    return record, [change]
+    log_event(connection, study_id, "changed", change)
+    _add_configurations(connection, study_id, declared)
+    return queries.study_by_id(connection, study_id), [change]
 
 
 def _check_after_choice(name: str, stored: StudySettings, kept: StudySettings) -> None:
@@ -199,7 +209,15 @@ def difference(stored: Any, declared: Any, path: str = "") -> Iterator[str]:
 
 
 def _create(connection: Connection, declared: Declaration) -> StudyRecord:
-    values = {
+    values = _values(declared)
+    study_id = connection.execute(schema.study.insert().values(values).returning(schema.study.c.id)).scalar_one()
+    _add_configurations(connection, study_id, declared)
+    return queries.study_by_id(connection, study_id)
+
+
+def _values(declared: Declaration) -> dict[str, Any]:
+    """The row of a study that begins."""
+    return {
         "name": declared.name,
         "phase": "teacher",
         "identity": to_json(declared.identity),
@@ -213,7 +231,10 @@ def _create(connection: Connection, declared: Declaration) -> StudyRecord:
         "source_text": declared.source_text,
         "version": VERSION,
     }
-    study_id = connection.execute(schema.study.insert().values(values).returning(schema.study.c.id)).scalar_one()
+
+
+def _add_configurations(connection: Connection, study_id: int, declared: Declaration) -> None:
+    """The baselines, and what the search begins with."""
     rows = [
         {"study_id": study_id, "kind": "baseline", "name": name, "params": to_json(params), "origin": "study file"}
         for name, params in declared.baselines.items()
@@ -229,7 +250,6 @@ def _create(connection: Connection, declared: Declaration) -> StudyRecord:
         connection.execute(schema.configuration.insert(), first)
     said = f", {len(first)} configurations to begin with" if first else ""
     log_event(connection, study_id, "created", f"study created with {len(rows)} baselines{said}")
-    return queries.study_by_id(connection, study_id)
 
 
 def _settings_changes(stored: StudySettings, kept: StudySettings) -> list[str]:

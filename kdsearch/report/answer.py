@@ -67,8 +67,8 @@ def _remarks(selection: Selection, comparisons: Comparisons, found: Finding) -> 
             remarks.append(transfer_sentence(selection, gain, describe_other(selection, found.other)))
     if not off and selection.is_function:
         remarks.append(
-            "The study file does not say what its function is without distillation. To compare the winner with itself "
-            'without it, name that in the study: kd.Study(..., without={"alpha": 0}).'
+            f"The study file does not say what its {selection.own_word} is without distillation. To compare the winner "
+            'with itself without it, name that in the study: kd.Study(..., without={"alpha": 0}).'
         )
     return remarks
 

@@ -119,7 +119,7 @@ def test_measure(selection: Selection) -> str:
         return f"this task has no test part: {objective_name(selection)} on fresh seeds{better(selection)}"
     epoch = "at the best epoch on test (optimistic)" if epoch_on_test(study) else "at the epoch chosen on validation"
     if selection.is_function:
-        epoch = "as the function returns it"
+        epoch = "as the function returns it" if selection.own_word == "function" else "as the command gives it"
     return f"test {study.metric} {epoch}, fresh confirm seeds{better(selection)}"
 
 

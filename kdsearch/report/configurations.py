@@ -91,7 +91,7 @@ def void_ablation(selection: Selection) -> str | None:
         return "no winner has been chosen"
     if not study.settings.off:
         if selection.is_function:
-            return "the study file does not say what its function is without distillation"
+            return f"the study file does not say what its {selection.own_word} is without distillation"
         return "this task has no teacher, so there is no distillation to take away"
     if study.ablation_id == study.winner_id or not uses_teacher(selection, study.winner_id):
         why = "uses no teacher (its teacher weights are 0)"

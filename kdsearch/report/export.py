@@ -53,7 +53,8 @@ def runs_csv(results: StudyResults) -> str:
 
 
 def runs_json(results: StudyResults) -> str:
-    """Return ``{"schema": "kdsearch.runs/1", "study", "data", "metric", "chance", "phase", "space", "runs": [...]}``.
+    """Return ``{"schema": "kdsearch.runs/1", "study", "data", "metric", "chance", "direction", "phase", "space",
+    "runs": [...]}``.
 
     A run is flat as in CSV, with ``curve`` as lists. Numbers that are not finite are null. Test scores are left out
     until the winner is chosen.
@@ -65,6 +66,7 @@ def runs_json(results: StudyResults) -> str:
         "data": data_line(study),
         "metric": study.metric,
         "chance": study.chance,
+        "direction": "minimize" if study.minimizes else "maximize",
         "phase": study.phase,
         "space": study.settings.space_json,
         "runs": [_finite(record) for record in _records(results)],
@@ -81,8 +83,8 @@ def write_table(
     int64 [R]; ``pool`` and ``state`` int8 [R], positions in ``meta["pools"]`` and ``meta["states"]``; ``objective``,
     ``score`` and ``seconds`` float64 [R], nan where there is none; ``epochs`` int32 [R]; ``curve`` float32 [R, E], the
     objective of each evaluation, padded with nan, and ``curve_epoch`` int32 [R, E], padded with -1. ``meta``: JSON as
-    UTF-8 bytes, also with study, data, metric, chance, space and ``provenance``. Test scores are nan until the winner
-    is chosen, unless ``every_score``: for a study that only records and chooses no winner.
+    UTF-8 bytes, also with study, data, metric, chance, direction, space and ``provenance``. Test scores are nan until
+    the winner is chosen, unless ``every_score``: for a study that only records and chooses no winner.
     """
     runs = sorted(results.runs, key=lambda run: run.id)
     kept = [results.configurations[id_] for id_ in dict.fromkeys(run.configuration_id for run in runs)]
@@ -96,6 +98,7 @@ def write_table(
         "data": data_line(study),
         "metric": study.metric,
         "chance": study.chance,
+        "direction": "minimize" if study.minimizes else "maximize",
         "space": study.settings.space_json,
         "pools": pools,
         "states": states,

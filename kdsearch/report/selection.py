@@ -29,6 +29,9 @@ from kdsearch.statistics.summaries import spreads
 
 UNKNOWN = "unknown"
 
+OWN = {"function": "FunctionTask(function", "command": "Command(command"}
+"""Tasks of a user's own trainer, each with how its declaration begins."""
+
 SHARES = ("map", "accuracy", "average precision")
 """Words of the names of metrics that lie between 0 and 1."""
 
@@ -70,8 +73,13 @@ class Selection:
 
     @property
     def is_function(self) -> bool:
-        """Whether the study trains a user's own function."""
-        return task_of(self.study).get("task") == "function"
+        """Whether the study trains a user's own function or program: only what it says of itself is known of it."""
+        return task_of(self.study).get("task") in OWN
+
+    @property
+    def own_word(self) -> str:
+        """What a user's own trainer is: ``function`` or ``command``."""
+        return str(task_of(self.study).get("task"))
 
     @property
     def min_effect(self) -> float:

@@ -168,7 +168,7 @@ class StudyPlanner:
             target, params = targets[place]
             begin = begins[place]
             if begin is None:
-                begin = begins[place] = pick.seed if isinstance(pick, New) else 0
+                begin = begins[place] = pick.seed if isinstance(pick, New) else place  # seeds of its own
             seed = next(seed for seed in count(begin) if seed not in used[place])
             used[place].add(seed)
             stands = teachers.for_run(params, "search", seed)
@@ -195,7 +195,7 @@ class _Asked:
 
 def _late(state: SearchState, search: Sequence[SearchRun]) -> list[CancelRun]:
     """Runs that the planner queued before the hours were over; those that somebody added are trained."""
-    ours = {row.id for row in state.configurations.values() if row.origin == "sampler"}
+    ours = {row.id for row in state.configurations.values() if row.origin in ("sampler", "begin")}
     return [CancelRun(run.id) for run in search if run.state == "queued" and run.configuration_id in ours]
 
 

@@ -126,13 +126,17 @@ class Fixed(_Checked):
         return {"policy": "fixed", "seeds": self.seeds}
 
 
+SAMPLERS = ("TPESampler", "RandomSampler", "GPSampler", "BruteForceSampler")
+"""Samplers of Optuna whose proposals follow from the values of trials alone; others keep more in its own tables."""
+
+
 @dataclass(frozen=True)
 class OptunaSearch(_Checked):
     """A sampler of Optuna proposes settings, and is told the mean of each over ``seeds`` seeds.
 
-    ``sampler``: a function of a seed that gives a sampler, such as ``optuna.samplers.TPESampler`` itself or
-    ``functools.partial(TPESampler, multivariate=True)``; then the search goes on after an interruption as it would have
-    without one. A sampler that is made already does as well, but begins anew with each launch.
+    ``sampler``: a class of sampler, or a function that gives one for ``seed``, such as ``optuna.samplers.TPESampler``
+    or ``functools.partial(TPESampler, multivariate=True)``; then the search goes on after an interruption as it would
+    have without one. A sampler that is made already does as well, but begins anew with each launch.
     """
 
     WHOLE = ("seeds",)
@@ -142,12 +146,28 @@ class OptunaSearch(_Checked):
 
     @override
     def _problems(self) -> Iterator[str]:
-        if not callable(self.sampler) and not hasattr(self.sampler, "sample_relative"):
-            yield f"sampler={shown(self.sampler)}: expected a sampler of Optuna, such as optuna.samplers.TPESampler"
+        yield from self._wrong_sampler()
         if is_whole(self.seeds, most=1):
             yield f"OptunaSearch needs 2 seeds or more, since one seed is not a result; got {self.seeds}"
         else:
             yield from self._whole("seeds", 2, MOST_SEEDS)
+
+    def _wrong_sampler(self) -> Iterator[str]:
+        expected = "expected a sampler of Optuna, such as optuna.samplers.TPESampler"
+        made = self.sampler
+        if callable(made):
+            try:
+                made = made(seed=0)
+            except Exception as error:  # whatever a function of the user's raises
+                yield f"sampler={shown(self.sampler)} called with seed=0: {type(error).__name__}: {error}; {expected}"
+                return
+        if not hasattr(made, "sample_relative"):
+            yield f"sampler={shown(self.sampler)}: {expected}"
+        elif not any(kind.__name__ in SAMPLERS for kind in type(made).__mro__):
+            yield (
+                f"sampler={type(made).__name__}: it keeps what it knows in Optuna's trials, which no ledger of "
+                f"kdsearch holds; use one of {', '.join(SAMPLERS)}, or kd.objective in a study of Optuna's own"
+            )
 
     def identity(self) -> dict[str, Any]:
         """JSON values for the ledger."""

@@ -88,12 +88,15 @@ class Study(StudyFields):
         if isinstance(self.task, Command):
             _said_by_task(where, chance, None)
             command = command_task(self.task, self.space, self.baselines, given, where)
+            if command.needs_teacher and command.teacher is None and self.teacher is None:
+                raise StudyFileError(
+                    f"{where}: the command reads a teacher's file, and there is none: say how one is trained, by "
+                    "kd.tasks.Command(..., teacher=kd.tasks.TeacherCommand(...)), or give kd.Study(..., teacher=FILE)"
+                )
             object.__setattr__(self, "task", command.beside(self.folder))
         elif hasattr(type(self.task), "train"):
             _said_by_task(where, chance, given)
         else:
-            if self.direction == "minimize" and chance is None:
-                raise StudyFileError(_NO_CHANCE.format(where=where))
             made = function_task(self.task, self.space, self.baselines, given, chance, where)  # type: ignore[arg-type]
             object.__setattr__(self, "task", made)
         object.__setattr__(self, "task", with_direction(self.task, self.direction, where))
@@ -165,7 +168,7 @@ class Study(StudyFields):
 
     def _replaced(self, **changes: Any) -> Study:
         if "task" in changes:
-            changes = {"folds": 0, **changes}  # as the new task has them
+            changes = {"folds": 0, "direction": None, **changes}  # as the new task has them
         with given_file.beside(self.folder):
             return dataclasses.replace(self, **changes)
 
@@ -190,12 +193,6 @@ class Study(StudyFields):
         elif isinstance(task, Command):
             task = task.with_defaults(changes.pop("defaults", {}))
         return self._replaced(task=task, **changes)
-
-
-_NO_CHANCE = (
-    "{where}: with direction='minimize' expected chance=NUMBER, the value that a run which diverges counts as, got "
-    "none; give what a model that has learnt nothing reaches, a number above all good runs, such as the first loss"
-)
 
 
 def _said_by_task(where: str, chance: float | None, defaults: Mapping[str, Scalar] | None) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from kdsearch.errors import KdsearchError, suggestion
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.command.options import Option
+from kdsearch.tasks.command.readings import Pattern
 from kdsearch.tasks.command.template import PLACES
+from kdsearch.texts import one_line
 
 _SEARCHED = (
     r"t|temp|temperature|tau|kd_?t(emp\w*)?|\w*_temperature",
@@ -40,6 +43,8 @@ def study_text(
     ``words``: the command line. ``folder``: where it runs, from the study file. Raises ``KdsearchError`` for a name
     that the script has not, and where nothing looks like one.
     """
+    if objective is not None:
+        Pattern(objective)  # which refuses what is none
     script = _Script.of(words, options)
     searched = _searched(options, search)
     lines = [script.line(searched, options), *_fields(folder, objective)]
@@ -63,6 +68,7 @@ def study_text(
             f'    baselines={{"default": {{{", ".join(values)}}}}},',
             "    budget=kd.Budget(runs=120),",
             "    confirm=kd.Confirm(seeds=10),",
+            '    # without={...},  # CHANGE: the values that make a run one without distillation, such as {"alpha": 0}',
             "    min_effect=0.01,  # CHANGE: the smallest difference of the metric that matters to you",
             ")",
             *_unsearched(rest),
@@ -77,21 +83,32 @@ class _Script:
 
     start: list[str]
     given: dict[str, str | None]
+    many: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, words: Sequence[str], options: Sequence[Option]) -> _Script:
-        known = {row.flag: row for row in options}
-        start, given, waiting = list[str](), dict[str, str | None](), ""
+        known = {flag: row for row in options for flag in (row.flag, *row.also)}
+        start, given = list[str](), dict[str, str | None]()
+        waiting: Option | None = None
         for word in words:
             flag, equals, value = word.partition("=")
-            if waiting:
-                given[waiting], waiting = word, ""
+            if waiting is not None and flag not in known:
+                before = given[waiting.flag]
+                given[waiting.flag] = word if before is None else f"{before} {word}"
+                waiting = waiting if waiting.many else None
             elif flag in known:
-                given[flag] = value if equals else None
-                waiting = flag if not equals and known[flag].kind != "flag" else ""
+                row = known[flag]
+                given[row.flag] = value if equals else None
+                waiting = row if not equals and row.kind != "flag" else None
             else:
                 start.append(word)
-        return cls(start, given)
+        missing = [row.flag for row in options if row.required and row.flag not in given and not _seed(row)]
+        if missing:
+            raise KdsearchError(
+                f"the script requires {', '.join(missing)}: give {'it' if len(missing) == 1 else 'them'} in the "
+                f"command, such as {shlex.join([*words, missing[0], 'VALUE'])}"
+            )
+        return cls(start, given, {row.flag for row in options if row.many})
 
     def line(self, searched: Sequence[Option], options: Sequence[Option]) -> str:
         """The command with placeholders, as a field of the task."""
@@ -101,10 +118,15 @@ class _Script:
         names = {row.flag for row in searched} | {row.flag for row in options if _seed(row)}
         for flag, value in self.given.items():
             if flag not in names:
-                parts.append(flag if value is None else f"{flag}={_braces(shlex.quote(value))}")
+                parts.append(flag if value is None else self._written(flag, value))
         text = _quoted(" ".join(parts))
         seeded = any(_seed(row) for row in options)
         return f"{text}," + ("" if seeded else "  # CHANGE: it has no option for a seed, so no run can be repeated")
+
+    def _written(self, flag: str, value: str) -> str:
+        if flag in self.many:
+            return " ".join([flag, *(_braces(shlex.quote(word)) for word in value.split())])
+        return f"{flag}={_braces(shlex.quote(value))}"
 
 
 def _fields(folder: str, objective: str | None) -> list[str]:
@@ -119,7 +141,8 @@ def _fields(folder: str, objective: str | None) -> list[str]:
 
 def _searched(options: Sequence[Option], search: Sequence[str]) -> list[Option]:
     by_name = {row.name: row for row in options}
-    wanted = [name.lstrip("-").replace("-", "_") for name in search]
+    asked = [name.lstrip("-").replace("-", "_") for name in search]
+    wanted = [f"{name}_" if name in PLACES else name for name in asked]
     for name in wanted:
         if name not in by_name:
             raise KdsearchError(f"the script has no option {name!r}; {suggestion(name, by_name)}")
@@ -154,22 +177,24 @@ def dimension(option: Option, given: str | None = None) -> str:
 
 
 def _value(option: Option, given: str | None) -> Scalar:
-    """The value that the command gives, or the script's default, or a middle one."""
+    """The value that the command gives, or the script's default, or a middle one; of choices one of them."""
     text = option.default if given is None else given
+    if option.choices:
+        return next((choice for choice in option.choices if str(choice) == str(text)), option.choices[0])
+    middle: Scalar = {"int": 1, "float": 0.5}.get(option.kind, "")
     try:
-        if option.kind == "int":
-            return int(str(text))
-        if option.kind == "float":
-            return float(str(text))
+        value = int(str(text)) if option.kind == "int" else float(str(text))
     except ValueError:
-        return 1 if option.kind == "int" else 0.5
-    return str(text) if text not in (None, "") or not option.choices else option.choices[0]
+        return middle if option.kind in ("int", "float") else str(text or "")
+    if option.kind not in ("int", "float"):
+        return str(text)
+    return value if math.isfinite(value) else middle
 
 
 def _unsearched(options: Sequence[Option]) -> list[str]:
     if not options:
         return []
-    rows = [f"#   {row.flag}" + ("" if row.default in (None, "") else f" (default {row.default})") for row in options]
+    rows = [f"#   {row.flag}{_default(row)}" for row in options]
     return [
         "",
         "# Options of the script that stay at their defaults; add them to the command to change or search them:",
@@ -187,8 +212,14 @@ def _raw(pattern: str) -> str:
     return _quoted(pattern) if '"' in pattern or pattern.endswith("\\") or "\n" in pattern else f'r"{pattern}"'
 
 
+def _default(option: Option) -> str:
+    if option.default in (None, ""):
+        return ""
+    return f" (default {one_line(str(option.default))})"
+
+
 def _comment(option: Option) -> str:
-    return f"  # {option.help}" if option.help else ""
+    return f"  # {one_line(option.help)}" if option.help else ""
 
 
 def _seed(option: Option) -> bool:

@@ -101,7 +101,8 @@ def command_task(
 ) -> Command:
     """A command with the study's defaults, and a middle number for each parameter that is searched and has none."""
     check_defaults(space, defaults, where)
-    given = {**command.parameters, **defaults}
+    placed = {name: value for name, value in command.parameters.items() if name not in command.must_set}
+    given = {**placed, **defaults}
     missing = [name for name in command.named if name not in given]
     unset = [name for name in missing if name not in space]
     if unset:
@@ -110,7 +111,7 @@ def command_task(
             f"give kd.Study(..., defaults={{{unset[0]!r}: VALUE}})"
         )
     middles = _middles(missing, space, baselines, given, where)
-    return command.with_defaults({**defaults, **middles}, [*command.must_set, *missing])
+    return command.with_defaults({**defaults, **middles}, missing)
 
 
 def _middles(
@@ -154,14 +155,25 @@ def check_all_set(
 def with_direction(task: Task, direction: Direction | None, where: str) -> Task:
     """The task with the direction that the study file gives; ``None``: as the task itself has it.
 
-    Raises ``StudyFileError`` for a task whose metric has a direction of its own.
+    Raises ``StudyFileError`` for a task whose metric has a direction of its own, and for a function that minimizes and
+    does not say what a run that diverges counts as.
     """
     own = getattr(task, "direction", "maximize")
-    if direction in (None, own):
-        return task
-    if isinstance(task, FunctionTask | Command):
-        return task.with_options(direction=direction)
-    raise StudyFileError(
+    if direction not in (None, own):
+        if not isinstance(task, FunctionTask | Command):
+            raise StudyFileError(_own_direction(task, own, direction, where))
+        task = task.with_options(direction=direction)
+    if isinstance(task, FunctionTask) and task.direction == "minimize" and task.chance_assumed:
+        raise StudyFileError(
+            f"{where}: with direction='minimize' expected chance=NUMBER, the value that a run which diverges counts "
+            "as, got none; give what a model that has learnt nothing reaches, a number above all good runs, such as "
+            "the first loss"
+        )
+    return task
+
+
+def _own_direction(task: Task, own: str, direction: str | None, where: str) -> str:
+    return (
         f"{where}: direction={direction!r} is for a function or a command; {task.metric} of this task is "
         f"{'maximized' if own == 'maximize' else 'minimized'}"
     )

@@ -14,7 +14,7 @@ from kdsearch.report.build import changed_margin, failed_runs, other_runs
 from kdsearch.report.captions import describe_recipe, describe_teacher_data
 from kdsearch.report.configurations import uses_teacher
 from kdsearch.report.notes import alarms
-from kdsearch.report.selection import Selection, select
+from kdsearch.report.selection import OWN, Selection, select
 from kdsearch.report.units import Units
 from kdsearch.report.wording import listed
 
@@ -95,7 +95,7 @@ def sentences(found: Sequence[Side]) -> list[str]:
         notes.append(
             f"{listed(unsaid)} {'does' if len(unsaid) == 1 else 'do'} not say what data a run reads: that all studies "
             "here are measured on the same is taken from whoever names them together, for their metric has one name. "
-            'Say it by kd.tasks.FunctionTask(..., data_version="...").'
+            'Say it by kd.tasks.FunctionTask(..., data_version="...") or kd.tasks.Command(..., data_version="...").'
         )
     codes = {code for side in found for code in side.selection.hashes}
     if len(codes) > 1:
@@ -134,11 +134,14 @@ def _check_measured(first: Selection, other: Selection) -> None:
             )
         if not _says_data(selection) and not (first.is_function and other.is_function):
             raise KdsearchError(
-                f"{selection.study.name} does not say what its function is measured on; expected "
-                'kd.tasks.FunctionTask(function, data_version="..."), the same words and label where the data are the '
-                "same"
+                f"{selection.study.name} does not say what its {selection.own_word} is measured on; expected "
+                f'kd.tasks.{OWN[selection.own_word]}, data_version="..."), the same words and label where the data are '
+                "the same"
             )
     one, two = first.study, other.study
+    if one.minimizes != two.minimizes:
+        low, high = (one, two) if one.minimizes else (two, one)
+        raise KdsearchError(f"{low.name} minimizes and {high.name} maximizes: they are not of one metric")
     if first.has_scores != other.has_scores:
         with_test, without = (one, two) if first.has_scores else (two, one)
         raise KdsearchError(

@@ -15,6 +15,7 @@ from kdsearch.space import Dimension, active
 from kdsearch.tasks.base import Scalar
 
 if TYPE_CHECKING:
+    from optuna import Study
     from optuna.samplers import BaseSampler
 
 
@@ -24,11 +25,11 @@ class OptunaSampler(FixedSeeds):
     The Optuna study is made anew from the configurations at each call, so that they alone say what is known: those
     with results as complete trials with their mean so far, the others as running ones. A function of a seed gets one
     that follows from ``seed`` and from how many configurations there are: whoever asks, and whenever, it proposes the
-    same.
+    same. What a sampler keeps in the attributes of trials is not there.
     """
 
     def __init__(
-        self, space: Mapping[str, Dimension], seed: int, seeds: int, sampler: Callable[[int], BaseSampler] | BaseSampler
+        self, space: Mapping[str, Dimension], seed: int, seeds: int, sampler: Callable[..., BaseSampler] | BaseSampler
     ) -> None:
         super().__init__(space, seed, seeds)
         self.space = dict(space)
@@ -36,9 +37,7 @@ class OptunaSampler(FixedSeeds):
 
     @override
     def propose(self, tried: Sequence[Configuration], wanted: int) -> list[Mapping[str, Scalar]]:
-        import optuna
-
-        study = optuna.create_study(direction="maximize", sampler=self._at(len(tried)))
+        study = _quiet_study(self._at(len(tried)))
         known = distributions(self.space)
         for row in tried:
             study.add_trial(_trial(row, {name: known[name] for name in active(self.space, row.params)}))
@@ -49,7 +48,19 @@ class OptunaSampler(FixedSeeds):
 
         if isinstance(self._sampler, optuna.samplers.BaseSampler):
             return self._sampler
-        return self._sampler(int(np.random.SeedSequence([self.seed, count]).generate_state(1)[0]))
+        return self._sampler(seed=int(np.random.SeedSequence([self.seed, count]).generate_state(1)[0]))
+
+
+def _quiet_study(sampler: BaseSampler) -> Study:
+    """An Optuna study in memory; it is made for each decision, and a launch need not say so."""
+    import optuna
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(direction="maximize", sampler=sampler)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
 
 
 def _trial(row: Configuration, known: Mapping[str, Any]) -> Any:

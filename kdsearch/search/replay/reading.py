@@ -14,7 +14,7 @@ from kdsearch import environment
 from kdsearch.errors import KdsearchError
 from kdsearch.search.replay.table import Row, Table, assemble
 from kdsearch.space import Categorical, Dimension, Integer, Uniform, dimension_from, unconditional
-from kdsearch.tasks.base import Scalar
+from kdsearch.tasks.base import Direction, Scalar
 
 Space = Mapping[str, Dimension]
 ENDED = ("done", "diverged")
@@ -22,11 +22,17 @@ LAST_EVALUATIONS = 10
 HPO_RL_BENCH = ("enduro", "pong")
 
 
-def read_table(path: Path, space: Space | None = None, pools: Sequence[str] = ("search",)) -> Table:
+def read_table(
+    path: Path,
+    space: Space | None = None,
+    pools: Sequence[str] = ("search",),
+    direction: Direction | None = None,
+) -> Table:
     """The largest complete table among the ended runs of an exported study; test scores are not read.
 
-    ``path``: ``.npz``, ``.json`` or ``.csv``, as ``kdsearch export runs`` writes them. ``space``: only CSV needs it,
-    the others carry the study's. ``pools``: whose runs to take. Raises ``KdsearchError`` for other files, and for runs
+    ``path``: ``.npz``, ``.json`` or ``.csv``, as ``kdsearch export runs`` writes them. ``space``, ``direction``: only
+    CSV needs them, the others carry the study's; values of a study that minimizes have their signs turned, so that
+    higher is better in the table. ``pools``: whose runs to take. Raises ``KdsearchError`` for other files, and for runs
     in which no two configurations share two seeds.
     """
     readers = {".npz": _archive, ".json": _document, ".csv": _lines}
@@ -34,12 +40,12 @@ def read_table(path: Path, space: Space | None = None, pools: Sequence[str] = ("
         raise KdsearchError(f"expected a .npz, .json or .csv of kdsearch export runs, got {path.name}")
     if not path.is_file():
         raise KdsearchError(f"expected an exported table, found no file {path}; kdsearch export runs writes one")
-    name, stored, records = readers[path.suffix](path)
-    space = space or stored
+    name, stored, way, records = readers[path.suffix](path)
+    space, sign = space or stored, -1.0 if (way or direction) == "minimize" else 1.0
     if not space:
         raise KdsearchError(f"{path.name} does not say what the study's space is; pass space=, or export as .npz")
     rows = [
-        Row(_typed(space, record["params"]), record["seed"], record["objective"], record["seconds"])
+        Row(_typed(space, record["params"]), record["seed"], sign * record["objective"], record["seconds"])
         for record in records
         if record["pool"] in pools and record["state"] in ENDED
     ]
@@ -78,7 +84,11 @@ def hpo_rl_bench(game: str, root: Path | None = None) -> Table:
     return Table(game, space, params, final, seconds).scaled()
 
 
-def _archive(path: Path) -> tuple[str, Space, list[dict[str, Any]]]:
+_Read = tuple[str, Space, str | None, list[dict[str, Any]]]
+"""Name, space and direction of a study, as far as the file says them, and its runs."""
+
+
+def _archive(path: Path) -> _Read:
     with np.load(path) as archive:
         meta = json.loads(bytes(archive["meta"]))
         names = ("configuration", "seed", "pool", "state", "objective", "seconds")
@@ -94,18 +104,19 @@ def _archive(path: Path) -> tuple[str, Space, list[dict[str, Any]]]:
         }
         for position, seed, pool, state, objective, seconds in zip(*columns.values(), strict=True)
     ]
-    return meta["study"], _space(meta["space"]), records
+    return meta["study"], _space(meta["space"]), meta.get("direction"), records
 
 
-def _document(path: Path) -> tuple[str, Space, list[dict[str, Any]]]:
+def _document(path: Path) -> _Read:
     document = json.loads(path.read_text())
-    return document["study"], _space(document.get("space", {})), [_record(run) for run in document["runs"]]
+    space, runs = _space(document.get("space", {})), [_record(run) for run in document["runs"]]
+    return document["study"], space, document.get("direction"), runs
 
 
-def _lines(path: Path) -> tuple[str, Space, list[dict[str, Any]]]:
+def _lines(path: Path) -> _Read:
     with path.open(newline="") as file:
         lines = list(csv.DictReader(file))
-    return lines[0]["study"] if lines else path.stem, {}, [_record(line) for line in lines]
+    return lines[0]["study"] if lines else path.stem, {}, None, [_record(line) for line in lines]
 
 
 def _record(flat: Mapping[str, Any]) -> dict[str, Any]:

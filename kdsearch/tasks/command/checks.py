@@ -10,8 +10,8 @@ from typing import Any
 
 from kdsearch.errors import StudyFileError, suggestion
 from kdsearch.tasks.base import DIRECTIONS
-from kdsearch.tasks.command.fields import CommandFields, as_reading
-from kdsearch.tasks.command.readings import Reading
+from kdsearch.tasks.command.fields import CommandFields, TeacherCommand, as_reading
+from kdsearch.tasks.command.readings import Pattern, Reading
 from kdsearch.tasks.command.sources import missing_script
 from kdsearch.tasks.command.template import PLACES, names_in
 from kdsearch.tasks.command.working_copy import check_copy
@@ -34,6 +34,10 @@ def check(command: CommandFields) -> None:
 
 def _fields(command: CommandFields) -> Iterator[str]:
     given: Any = command
+    if given.teacher is not None and not isinstance(given.teacher, TeacherCommand):
+        yield f"teacher={shown(given.teacher)}: expected kd.tasks.TeacherCommand(COMMAND, output=PATH)"
+        return
+    yield from _kinds(command)
     readings: dict[str, Any] = {"objective": given.objective, "score": given.score}
     if command.teacher is not None:
         readings["the teacher's objective"] = command.teacher.objective
@@ -81,6 +85,20 @@ def _fields(command: CommandFields) -> Iterator[str]:
             yield f"{name}={shown(value)}: expected a list of names"
 
 
+def _kinds(command: CommandFields) -> Iterator[str]:
+    """Paths and switches that are none."""
+    given: Any = command
+    paths = {"cwd": given.cwd, "teacher_at": given.teacher_at}
+    if given.teacher is not None:
+        paths["output"] = given.teacher.output
+    for name, value in paths.items():
+        if not isinstance(value, str | Path) and not (name == "teacher_at" and value is None):
+            yield f"{name}={shown(value)}: expected a path"
+    for name in ("copy", "shell", "terminal", "resumes"):
+        if not isinstance(getattr(given, name), bool):
+            yield f"{name}={shown(getattr(given, name))}: expected True or False"
+
+
 def _parameters(command: CommandFields) -> Iterator[str]:
     named = command.named
     for name in named:
@@ -102,7 +120,7 @@ def _files(command: CommandFields) -> Iterator[str]:
     """Paths that runs beside each other would share."""
     written = {part.file: "is read" for part in command.readings if part.file}
     if command.teacher is not None:
-        written[command.teacher.output] = "is the teacher's output"
+        written[str(command.teacher.output)] = "is the teacher's output"
     for path, what in written.items():
         if "workspace" in names_in(path):
             continue
@@ -113,6 +131,14 @@ def _files(command: CommandFields) -> Iterator[str]:
             )
     if command.linked and not command.copy:
         yield "linked is of copy=True, which is not given"
+    for name in command.linked:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            yield f"linked names {name!r}: expected a path below the folder where the command runs; put a link there"
+    if command.resumes and any(isinstance(part, Pattern) for part in command.readings):
+        yield (
+            "resumes=True with a metric from the output: what earlier attempts printed is not read again; read it from "
+            "a file that the command goes on with, such as JsonLines('{workspace}/log.jsonl', 'accuracy')"
+        )
     if command.teacher_at is not None:
         if not command.copy:
             yield "teacher_at is a place in the copy of a run: give copy=True"
@@ -127,10 +153,15 @@ def _teacher(command: CommandFields) -> Iterator[str]:
         if wrong:
             known = ", ".join(f"{{{name}}}" for name in PLACES if name != "teacher")
             yield f"the teacher's command has {{{wrong[0]}}}; all runs share teachers, which know {known} alone"
+        own = names_in(str(command.teacher.output)) if command.teacher is not None else []
+        if strange := [name for name in [*own, *names_in(command.teacher_reading.file)] if name not in PLACES]:
+            yield f"the teacher's output or its metric's file names {{{strange[0]}}}, a parameter that no teacher has"
         if not command.needs_teacher:
             yield "there is a teacher, and the command reads no {teacher}: write it, or say teacher_at=PATH"
     if "teacher" in [*(templates["without_teacher"].names if "without_teacher" in templates else [])]:
         yield "without_teacher reads {teacher}: it is the command of runs that have none"
+    if any("teacher" in names_in(part.file) for part in command.readings):
+        yield "a metric's file names {teacher}, which runs without distillation do not have"
     if command.needs_teacher and not command.teacher_parameters:
         yield (
             "the command reads a teacher: name its weights, which are all 0 in a run without distillation, by "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,30 +16,48 @@ _HEADER, _CHECK = 12, 4
 
 @dataclass
 class Scalars:
-    """Follows one scalar in all event files of a folder and of those below it; later files go before earlier ones."""
+    """One scalar in all event files of a folder and of those below it; later files go before earlier ones."""
 
     folder: Path
     tag: str
-    points: dict[int, float] = field(default_factory=dict)
-    seen: dict[Path, int] = field(default_factory=dict)
+    _points: dict[int, float] = field(default_factory=dict)
+    _seen: dict[Path, int] = field(default_factory=dict)
 
-    def read(self, *, ended: bool) -> dict[int, float]:
+    def so_far(self) -> dict[int, float]:
         """Step to value, as far as whole records have been written."""
-        files = sorted(self.folder.rglob("*tfevents*"), key=lambda path: (path.stat().st_mtime_ns, path))
-        sizes = {path: path.stat().st_size for path in files}
-        if sizes == self.seen and not ended:
-            return self.points
-        self.seen, tags = sizes, set[str]()
-        self.points = {}
+        try:
+            files = self._files()
+            sizes = {path: path.stat().st_size for path in files}
+            if sizes != self._seen:
+                self._points, self._seen = self._read(files)[0], sizes
+        except OSError:  # one has just been moved
+            pass
+        return self._points
+
+    def whole(self) -> dict[int, float]:
+        """All of it; ``KdsearchError`` where the files have other tags alone, or the tag is in several folders."""
+        points, tags, folders = self._read(self._files())
+        if len(folders) > 1:
+            named = ", ".join(str(path.relative_to(self.folder)) for path in sorted(folders))
+            raise KdsearchError(f"the scalar {self.tag!r} is in several folders, {named}: name one of them")
+        if tags and not points:
+            raise KdsearchError(f"expected a scalar {self.tag!r}, the event files have {', '.join(sorted(tags))}")
+        return points
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.rglob("*tfevents*"), key=lambda path: (path.stat().st_mtime_ns, path))
+
+    def _read(self, files: Sequence[Path]) -> tuple[dict[int, float], set[str], set[Path]]:
+        """The scalar's values, the tags that there are, and the folders that have this one."""
+        points, tags, folders = dict[int, float](), set[str](), set[Path]()
         for path in files:
             for event in _events(path):
                 for value in event.summary.value:
                     tags.add(value.tag)
                     if value.tag == self.tag:
-                        self.points[int(event.step)] = _scalar(value)
-        if ended and tags and not self.points:
-            raise KdsearchError(f"expected a scalar {self.tag!r}, the event files have {', '.join(sorted(tags))}")
-        return self.points
+                        points[int(event.step)] = _scalar(value)
+                        folders.add(path.parent)
+        return points, tags, folders
 
 
 def _events(path: Path) -> Iterator[Any]:
@@ -55,7 +73,10 @@ def _events(path: Path) -> Iterator[Any]:
         if end + _CHECK > len(content):
             return  # it is being written
         event = Event()
-        event.ParseFromString(content[begin:end])
+        try:
+            event.ParseFromString(content[begin:end])
+        except Exception as error:  # of protobuf, by a name of its own
+            raise KdsearchError(f"{path.name} is damaged at byte {at}: {error}") from error
         yield event
         at = end + _CHECK
 

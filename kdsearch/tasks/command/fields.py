@@ -23,7 +23,7 @@ class TeacherCommand(Declared):
     """
 
     command: str | Sequence[str]
-    output: str
+    output: str | Path
     objective: Reading | str | None = None
     timeout: float | None = None
 

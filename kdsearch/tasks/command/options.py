@@ -13,87 +13,135 @@ from pathlib import Path
 from kdsearch.errors import KdsearchError
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.command.process import CommandProcess
+from kdsearch.tasks.command.sources import source_files
+from kdsearch.tasks.command.template import PLACES
 
 _LIMIT_SECONDS = 120.0
 _MARK = "kdsearch-options:"
 
 _ASK = """
-import argparse, json, runpy, sys
-def tell(parser, *given, **named):
-    rows = []
+import argparse, json, os, runpy, sys
+rows = {}
+def note(parser):
     for action in parser._actions:
-        if action.option_strings and action.dest != "help":
+        if action.option_strings and not isinstance(action, argparse._HelpAction):
             kind = "flag" if action.nargs == 0 else getattr(action.type, "__name__", "str")
-            choices = None if action.choices is None else [str(choice) for choice in action.choices]
-            rows.append([action.option_strings, kind, action.default, choices, action.help])
-    print("\\n" + MARK + json.dumps(rows, default=str), flush=True)
-    import os
+            many = action.nargs in ("+", "*", "...", "A...") or (isinstance(action.nargs, int) and action.nargs > 1)
+            choices = None if action.choices is None else list(action.choices)
+            row = [action.option_strings, kind, action.default, choices, action.help, bool(action.required), many]
+            rows[action.dest] = row
+def tell(parser, *given, **named):
+    note(parser)
+    print("\\n" + MARK + json.dumps(list(rows.values()), default=str), flush=True)
     os._exit(0)
-argparse.ArgumentParser.parse_args = argparse.ArgumentParser.parse_known_args = tell
-start, sys.argv = sys.argv[1], sys.argv[2:]
+known = argparse.ArgumentParser.parse_known_args
+def tell_or_go_on(parser, *given, **named):
+    # A first parser that has no help of its own, as for a file of settings, goes before the one that is meant.
+    if parser.add_help:
+        tell(parser)
+    note(parser)
+    return known(parser, [])
+argparse.ArgumentParser.parse_args = tell
+argparse.ArgumentParser.parse_known_args = tell_or_go_on
+start, sys.argv = sys.argv[1], [*sys.argv[2:], "--help"]
 if start == "-m":
     sys.path.insert(0, "")
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 else:
-    import os
     sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[0])))
     runpy.run_path(sys.argv[0], run_name="__main__")
 """
+_READERS = ("argparse", "click", "typer", "fire", "hydra", "absl", "docopt", "optparse", "simple_parsing", "tyro")
+"""Packages that read a command line: a script that imports none of them would train at once."""
+
+_NO_VALUE = ("-u", "-O", "-OO", "-B", "-s", "-S", "-E", "-I", "-P", "-q")
+_WITH_VALUE = ("-W", "-X")
+"""Options of Python itself."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """One option: ``flag`` as it is written, such as ``--alpha``; ``kind`` float, int, str or flag."""
+    """One option: ``flag`` as it is written, such as ``--alpha``; ``kind`` float, int, str or flag.
+
+    ``also``: other ways to write it. ``many``: it takes several values.
+    """
 
     flag: str
     kind: str
     default: Scalar | None = None
-    choices: tuple[str, ...] = ()
+    choices: tuple[Scalar, ...] = ()
     help: str = ""
+    also: tuple[str, ...] = ()
+    required: bool = False
+    many: bool = False
 
     @property
     def name(self) -> str:
-        """The name of a parameter for it."""
-        return self.flag.lstrip("-").replace("-", "_")
+        """The name of a parameter for it, which is none of kdsearch's own."""
+        name = self.flag.lstrip("-").replace("-", "_")
+        return f"{name}_" if name in PLACES else name
 
 
 def options_of(arguments: Sequence[str], folder: Path) -> list[Option]:
     """The options of a command line's program, which is started for that and ends before it trains.
 
-    Raises ``KdsearchError`` with its last lines where it tells nothing.
+    Raises ``KdsearchError`` with its last lines where it tells nothing, and for a Python script that reads no options.
     """
-    program = _program(arguments)
-    asked = _ask(program, folder) if Path(program[0]).name.startswith("python") and len(program) > 1 else None
-    return asked if asked is not None else _read_help(program, folder)
+    python, script = _python_script(arguments)
+    if script is None:
+        return _read_help([arguments[0]], folder)
+    if not _reads_options(script, folder):
+        raise KdsearchError(
+            f"{' '.join(script)} reads no options: it imports none of {', '.join(_READERS)}. Write the study file by "
+            "hand, and pass values on by environment={...}"
+        )
+    asked = _ask(python, script, folder)
+    return asked if asked is not None else _read_help([python, *script], folder)
 
 
-def _program(arguments: Sequence[str]) -> list[str]:
-    """The command line up to its first option of its own: ``python -m trainer``, ``python train.py``, ``./train``."""
-    kept = [arguments[0]]
-    for argument in arguments[1:]:
-        if argument.startswith("-") and argument != "-m":
-            break
-        kept.append(argument)
-        if argument != "-m" and Path(arguments[0]).name.startswith("python"):
-            break
-    return kept
+def _python_script(arguments: Sequence[str]) -> tuple[str, list[str] | None]:
+    """The interpreter, and ``train.py`` or ``-m trainer``; also behind a launcher of processes such as torchrun."""
+    rest = list(arguments[1:])
+    if not Path(arguments[0]).name.startswith("python"):
+        named = next((argument for argument in rest if argument.endswith(".py")), None)
+        return "python", None if named is None else [named]
+    while rest and rest[0] in (*_NO_VALUE, *_WITH_VALUE):
+        rest = rest[2 if rest[0] in _WITH_VALUE else 1 :]
+    if len(rest) > 1 and rest[0] == "-m":
+        return arguments[0], rest[:2]
+    return arguments[0], rest[:1] if rest and not rest[0].startswith("-") else None
 
 
-def _ask(program: Sequence[str], folder: Path) -> list[Option] | None:
+def _reads_options(script: Sequence[str], folder: Path) -> bool:
+    """Whether a script, or a module of its folder that it imports, mentions a package that reads a command line."""
+    files = source_files(script, folder)
+    texts = [file.read_text("utf-8", "replace") for file in files if file.suffix == ".py"]
+    return not texts or any(name in text for text in texts for name in _READERS)
+
+
+def _ask(python: str, script: Sequence[str], folder: Path) -> list[Option] | None:
     """What the script's parser says of itself; ``None`` for a script that has none of argparse."""
-    script = f"MARK = {_MARK!r}\n{_ASK}"
-    start = ["-m", program[2]] if program[1] == "-m" and len(program) > 2 else ["run", program[1]]
-    said = _run([program[0], "-c", script, *start], folder)
+    code = f"MARK = {_MARK!r}\n{_ASK}"
+    start = list(script) if script[0] == "-m" else ["run", script[0]]
+    said = _run([python, "-c", code, *start], folder)
     line = next((line for line in said.splitlines() if line.startswith(_MARK)), None)
     if line is None:
         return None
-    rows = json.loads(line.removeprefix(_MARK))
-    return [_option(*row) for row in rows]
+    return [_option(*row) for row in json.loads(line.removeprefix(_MARK))]
 
 
-def _option(flags: list[str], kind: str, default: Scalar | None, choices: list[str] | None, text: str | None) -> Option:
+def _option(
+    flags: list[str],
+    kind: str,
+    default: Scalar | None,
+    choices: list[Scalar] | None,
+    text: str | None,
+    required: bool,
+    many: bool,
+) -> Option:
     longest = max(flags, key=len)
-    return Option(longest, kind, default, tuple(choices or ()), " ".join((text or "").split()))
+    also = tuple(flag for flag in flags if flag != longest)
+    return Option(longest, kind, default, tuple(choices or ()), " ".join((text or "").split()), also, required, many)
 
 
 def _read_help(program: Sequence[str], folder: Path) -> list[Option]:

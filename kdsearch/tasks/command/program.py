@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -10,12 +11,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kdsearch.errors import KdsearchError, RunInterrupted
+from kdsearch.tasks.command.followers import Follower, Points
 from kdsearch.tasks.command.process import CommandProcess, said_of
-from kdsearch.tasks.command.readings import Follower, Points, Reading
+from kdsearch.tasks.command.readings import Reading
 from kdsearch.tasks.command.template import Template, fill_text
 from kdsearch.values import measured
 
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+_READING_SHARE = 20.0  # a twentieth of the time at most is spent on reading what is there so far
 _LARGEST_EPOCH = 2**31 - 1
 
 
@@ -62,21 +65,28 @@ class Program:
         curves = _Curves(self, self._follow(self.objective, folder, output, values), report)
         if self.score is not None:
             curves.scores = self._follow(self.score, folder, output, values)
-        begin, pause = time.monotonic(), _SHORTEST_PAUSE
         with CommandProcess(arguments, folder, variables, output, terminal=self.terminal) as process:
-            while not process.ended(pause):
-                if interrupted():
-                    raise RunInterrupted
-                pause = min(_LONGEST_PAUSE, max(2 * pause, 10 * curves.read()))
-                if self.timeout is not None and time.monotonic() - begin > self.timeout:
-                    raise KdsearchError(f"the command took longer than timeout={self.timeout:g} s. {_last(process)}")
-            code = process.code
-        if code != 0:
-            raise KdsearchError(f"the command ended by {said_of(code or 0)}. {_last(process)}")
-        try:
-            return curves.result()
-        except KdsearchError as error:
-            raise KdsearchError(f"{error}. {_last(process)}") from None
+            try:
+                self._watch(process, curves, interrupted)
+                if process.code != 0:
+                    raise KdsearchError(f"the command ended by {said_of(process.code or 0)}")
+                return curves.result()
+            except KdsearchError as error:
+                raise KdsearchError(f"{error}. {_last(process)}") from None
+
+    def _watch(self, process: CommandProcess, curves: _Curves, interrupted: Callable[[], bool]) -> None:
+        """Until the command has ended; a curve that is slow to read is read seldom."""
+        begin = time.monotonic()
+        pause, due = _SHORTEST_PAUSE, begin
+        while not process.ended(pause):
+            if interrupted():
+                raise RunInterrupted
+            now = time.monotonic()
+            if self.timeout is not None and now - begin > self.timeout:
+                raise KdsearchError(f"the command took longer than timeout={self.timeout:g} s")
+            if now >= due:
+                due = now + _READING_SHARE * curves.read()
+            pause = min(_LONGEST_PAUSE, 2 * pause)
 
     def _follow(self, reading: Reading, folder: Path, output: Path, values: Mapping[str, Any]) -> Follower:
         return reading.follow(folder / fill_text(reading.file, values) if reading.file else output)
@@ -95,7 +105,7 @@ class _Curves:
     def read(self) -> float:
         """Report what is new; returns the seconds that reading took."""
         begin = time.monotonic()
-        points = self.objectives.read(ended=False)
+        points = self.objectives.so_far()
         self._report(sorted(points)[:-1], points)  # the value of an epoch that goes on may be replaced
         return time.monotonic() - begin
 
@@ -107,16 +117,17 @@ class _Curves:
 
     def result(self) -> Measured:
         """What the whole run gave."""
-        points = {epoch: measured(value) for epoch, value in sorted(self.objectives.read(ended=True).items())}
+        points = {epoch: measured(value) for epoch, value in sorted(self.objectives.whole().items())}
         if not points:
             raise KdsearchError(f"the command ended well and gave no objective: expected {self.program.objective}")
         if any(abs(epoch) > _LARGEST_EPOCH for epoch in points):
             raise KdsearchError(f"expected epochs or steps up to {_LARGEST_EPOCH}, came {max(points, key=abs)}")
-        self._report(list(points), points)
+        with contextlib.suppress(RunInterrupted):  # it has ended: nothing is left to interrupt
+            self._report(list(points), points)
         chosen = self._chosen(points)
         score, curve = None, {"epoch": [float(epoch) for epoch in points], "objective": list(points.values())}
         if self.scores is not None:
-            scores = {epoch: measured(value) for epoch, value in self.scores.read(ended=True).items()}
+            scores = {epoch: measured(value) for epoch, value in self.scores.whole().items()}
             score = self._score(scores, chosen)
             if scores.keys() >= points.keys():
                 curve["score"] = [scores[epoch] for epoch in points]

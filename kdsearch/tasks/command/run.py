@@ -114,7 +114,9 @@ def _remove(path: Path) -> None:
 def _values(request: RunRequest, workspace: Path, device: str) -> dict[str, Any]:
     own = {"seed": request.seed, "workspace": workspace, "device": device, "python": sys.executable}
     teacher = {} if request.teacher is None else {"teacher": request.teacher.resolve()}
-    return {**request.params, **own, **teacher}
+    # All students share a teacher: parameters have no value for it.
+    params = {} if request.role == "teacher" else request.params
+    return {**params, **own, **teacher}
 
 
 def _variables(command: CommandFields, values: Mapping[str, Any], device: str) -> dict[str, str]:
@@ -131,7 +133,7 @@ def _variables(command: CommandFields, values: Mapping[str, Any], device: str) -
 def _output(command: CommandFields, folder: Path, values: Mapping[str, Any]) -> Path:
     """The file that the teacher's command wrote."""
     assert command.teacher is not None
-    path = folder / fill_text(command.teacher.output, values)
+    path = folder / fill_text(str(command.teacher.output), values)
     if not path.is_file() or path.stat().st_size == 0:
         raise KdsearchError(
             f"the teacher's command ended well and left no file at {command.teacher.output}, which output= names"

@@ -21,6 +21,7 @@ from typing import Any
 _ROWS_AND_COLUMNS = (24, 120)
 _PAUSE = 0.02
 _LEFTOVER_SECONDS = 1.0
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
 
 
 def main() -> None:
@@ -28,6 +29,7 @@ def main() -> None:
     told = json.loads(sys.argv[1])
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    _adopt_orphans()
     master, slave = _terminal() if told["terminal"] else (None, None)
     try:
         child = _start(told, slave)
@@ -91,11 +93,52 @@ def _ends_before_input(child: subprocess.Popen[bytes]) -> bool:
 
 
 def _end_rest(group: int) -> None:
-    """End what the command has left behind in its group: it would keep memory of the GPU."""
+    """End what the command has left behind, also in sessions of its own: it would keep memory of the GPU."""
     until = time.monotonic() + _LEFTOVER_SECONDS
-    while _signal(group, signal.SIGTERM) and time.monotonic() < until:
+    while (_signal(group, signal.SIGTERM) or _descendants()) and time.monotonic() < until:
+        for pid in _descendants():
+            _signal_one(pid, signal.SIGTERM)
         time.sleep(_PAUSE)
     _signal(group, signal.SIGKILL)
+    until = time.monotonic() + _LEFTOVER_SECONDS
+    while (left := _descendants()) and time.monotonic() < until:
+        for pid in left:
+            _signal_one(pid, signal.SIGKILL)
+        time.sleep(_PAUSE)
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of what the command's own processes leave behind, where the system is Linux."""
+    with contextlib.suppress(OSError, AttributeError):
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def _descendants() -> list[int]:
+    """Processes below this one that live; those that have ended are taken note of."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    parents: dict[int, int] = {}
+    for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+        if name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{name}/stat") as file:
+                state, parent = file.read().rpartition(")")[2].split()[:2]
+                if state != "Z":
+                    parents[int(name)] = int(parent)
+    found, waiting = list[int](), [os.getpid()]
+    while waiting:
+        own = waiting.pop()
+        children = [pid for pid, parent in parents.items() if parent == own]
+        found += children
+        waiting += children
+    return found
+
+
+def _signal_one(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
 
 
 def _signal(group: int, number: int) -> bool:

@@ -73,7 +73,7 @@ class Command(CommandFields):
         if self.teacher is not None:
             teacher = {
                 "command": _as_json(self.teacher.command),
-                "output": self.teacher.output,
+                "output": str(self.teacher.output),
                 "objective": self.teacher_reading.identity(),
             }
         return {
@@ -92,6 +92,9 @@ class Command(CommandFields):
             "teacher": teacher,
             "teacher_parameters": list(self.teacher_parameters),
             "without_teacher": _as_json(self.without_teacher),
+            "teacher_at": self.teacher_at,
+            "copy": self.copy,
+            "resumes": self.resumes,
         }
 
     def fingerprint(self) -> str:
@@ -117,6 +120,8 @@ class Command(CommandFields):
         """The same task with other fields."""
         if "command" in options or "objective" in options:
             options = {"description": "", **options}
+        if "objective" in options and self.metric == self.objective_reading.metric:
+            options = {"metric": "", **options}  # it was named after what it is read from
         try:
             return replace(self, **options)
         except TypeError as error:

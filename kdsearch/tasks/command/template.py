@@ -134,19 +134,28 @@ def _value(values: Mapping[str, Any], name: str | None, form: str) -> str:
 
 def _check_quotes(text: str) -> None:
     """Refuse a placeholder between quotes: its value comes as one argument in any case."""
-    quote, escaped = "", False
+    if "<<" in text and any(name is not None for _, name, _ in _parts(text)):
+        raise StudyFileError(f"command {shown(text)}: a here-document takes no placeholders; write a script of its own")
+    quote, escaped, comment, last = "", False, False, " "
     for before, name, _ in _parts(text):
         for character in before:
-            if escaped:
+            fresh, last = last.isspace() or last in ";&|(", character
+            if comment:
+                comment = character != "\n"
+            elif escaped:
                 escaped = False
+            elif character == "#" and fresh and not quote:
+                comment = True
             elif character == "\\" and quote != "'":
                 escaped = True
             elif quote:
                 quote = "" if character == quote else quote
             elif character in "'\"":
                 quote = character
-        if name is not None and quote:
+        last = " " if name is None else "x"
+        if name is not None and (quote or escaped):
+            where = "between quotes" if quote else "behind a backslash"
             raise StudyFileError(
-                f"command {shown(text)}: {{{name}}} stands between quotes; write it without them, for kdsearch passes "
-                "each value as one argument"
+                f"command {shown(text)}: {{{name}}} stands {where}; write it by itself, for kdsearch passes each value "
+                "as one argument"
             )

@@ -30,11 +30,24 @@ def make_copy(folder: Path, target: Path, linked: Sequence[str]) -> Path:
         return {name for name in names if not _copied(Path(place, name), kept_out)}
 
     shutil.copytree(folder, target, symlinks=True, ignore=leave_out)
+    _mend_links(folder, target)
     for path in links:
         place = target / path.relative_to(folder)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(path, target_is_directory=path.is_dir())
     return target
+
+
+def _mend_links(folder: Path, target: Path) -> None:
+    """Let relative links that leave the folder lead where they did: they would lead elsewhere from the copy."""
+    for place, folders, files in os.walk(target):
+        for path in (Path(place, name) for name in (*folders, *files)):
+            if not path.is_symlink() or path.readlink().is_absolute():
+                continue
+            meant = (folder / path.relative_to(target)).resolve()
+            if not meant.is_relative_to(folder.resolve()):
+                path.unlink()
+                path.symlink_to(meant, target_is_directory=meant.is_dir())
 
 
 def check_copy(folder: Path, linked: Sequence[str]) -> None:

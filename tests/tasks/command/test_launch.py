@@ -137,7 +137,7 @@ def test_output_is_followed_while_a_run_goes_on_and_kept_after_it(script: Script
     assert "    Epoch 3 [3/3] Acc: " in output
     assert "[1/3]" not in output  # the progress bar has written over it
     code, output = script.run("logs", leased)
-    assert f"objective {shown[-1]}"[:12] in output
+    assert f"objective {float(shown[-1]):.4f}" in output
     assert re.search(rf"its program printed \d+ lines, .*/{leased}-1\.txt:", output)
     assert [line for line in output.splitlines() if line.startswith("    val accuracy")][-1].split()[2] == shown[-1]
     launcher.communicate(timeout=120)
@@ -157,5 +157,3 @@ def test_a_run_that_fails_shows_what_its_command_said_last(script: Script) -> No
     code, output = script.run("logs", failed)
     assert "the command ended by exit code 1. Its last lines:" in output
     assert "    RuntimeError: the loss exploded" in output
-    code, output = script.run("logs", failed, "--follow") if "queued" not in output else (1, "")
-    assert code == 1

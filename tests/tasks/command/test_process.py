@@ -101,6 +101,17 @@ def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
     assert not any(map(lives, pids(tmp_path)))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux")
+@pytest.mark.parametrize("then", ["", "time.sleep(600)"])
+def test_children_in_sessions_of_their_own_end_too(tmp_path: Path, then: str) -> None:
+    """As torchrun starts its workers."""
+    code = _CHILDREN.replace('time.sleep(600)"])', 'time.sleep(600)"], start_new_session=True)')
+    with started(tmp_path, f"{code}{then}", grace=1.0) as process:
+        found = pids(tmp_path)
+        assert process.ended(0.0 if then else 20) == (not then)
+    wait_for(lambda: not any(map(lives, found)))
+
+
 def test_a_command_may_end_by_itself_when_it_is_asked_to(tmp_path: Path) -> None:
     code = (
         "import pathlib, signal, sys, time\n"

@@ -37,30 +37,70 @@ def test_a_file_that_grows_gives_what_the_whole_file_gives(case: str, tmp_path: 
     reading, text, expected = CASES[case]
     whole, grows = tmp_path / "whole", tmp_path / "grows"
     whole.write_text(text)
-    assert reading.follow(whole).read(ended=True) == pytest.approx(expected)
+    assert reading.follow(whole).whole() == pytest.approx(expected)
     follower = reading.follow(grows)
-    assert follower.read(ended=False) == {}  # it is not there yet
+    assert follower.so_far() == {}  # it is not there yet
     with grows.open("w") as file:
         for character in text:
             file.write(character)
             file.flush()
-            follower.read(ended=False)
-    assert follower.read(ended=True) == pytest.approx(expected)
+            follower.so_far()
+    assert follower.whole() == pytest.approx(expected)
 
 
-def test_a_file_that_is_written_anew_is_read_from_its_start(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "later", ['{"acc": 0.5}\n', '{"acc": 0.3}\n{"acc": 0.4}\n{"acc": 0.5}\n', '{"x": 1}\n{"acc": 0.5}\n']
+)
+def test_a_file_that_is_written_anew_gives_what_it_holds_at_the_end(tmp_path: Path, later: str) -> None:
+    """Shorter, longer, or of another beginning: what was read of it before does not matter."""
     file = tmp_path / "log"
     follower = JsonLines("log", "acc").follow(file)
-    file.write_text('{"epoch": 1, "acc": 0.1}\n{"epoch": 2, "acc": 0.2}\n')
-    assert follower.read(ended=False) == {1: 0.1, 2: 0.2}
-    file.write_text('{"epoch": 1, "acc": 0.5}\n')
-    assert follower.read(ended=True)[1] == 0.5
+    file.write_text('{"acc": 0.1}\n{"acc": 0.2}\n')
+    assert follower.so_far() == {1: 0.1, 2: 0.2}
+    file.write_text(later)
+    whole = JsonLines("log", "acc").follow(file).whole()
+    assert follower.so_far() == follower.whole() == whole
+    assert list(whole.values())[-1] == 0.5
+
+
+def test_a_header_may_change_while_a_command_runs(tmp_path: Path) -> None:
+    """Lightning's logger writes the losses first, and its whole file anew once there is a metric."""
+    file = tmp_path / "metrics.csv"
+    follower = CsvFile("metrics.csv", "val_acc").follow(file)
+    file.write_text("epoch,step,train_loss\n0,9,1.5\n")
+    assert follower.so_far() == {}
+    file.write_text("epoch,step,train_loss,val_acc\n0,9,1.5,\n0,10,,0.25\n1,20,,0.5\n")
+    assert follower.so_far() == follower.whole() == {0: 0.25, 1: 0.5}
+
+
+def test_files_that_cannot_be_read_are_said(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(KdsearchError, match="folder cannot be read: Is a directory"):
+        JsonLines("folder", "acc").follow(tmp_path / "folder").whole()
+    (tmp_path / "wide").write_text(f'acc\n"{"x" * 200_000}"\n')
+    with pytest.raises(KdsearchError, match="wide is no CSV file: field larger than field limit"):
+        CsvFile("wide", "acc").follow(tmp_path / "wide").whole()
+    (tmp_path / "runs").mkdir()
+    pytest.importorskip("tensorboardX")
+    (tmp_path / "runs" / "events.out.tfevents.1").write_bytes(b"\x05" + b"\x00" * 11 + b"\xff" * 9)
+    with pytest.raises(KdsearchError, match=r"events.out.tfevents.1 is damaged at byte 0"):
+        TensorBoard("runs", "acc").follow(tmp_path / "runs").whole()
+
+
+def test_one_tag_in_two_folders_is_refused(tmp_path: Path) -> None:
+    tensorboard = pytest.importorskip("tensorboardX")
+    for name in ("train", "val"):
+        with tensorboard.SummaryWriter(str(tmp_path / name)) as writer:
+            writer.add_scalar("acc", 0.5, 1)
+    with pytest.raises(KdsearchError, match="the scalar 'acc' is in several folders, train, val: name one of them"):
+        TensorBoard(".", "acc").follow(tmp_path).whole()
+    assert TensorBoard("val", "acc").follow(tmp_path / "val").whole() == {1: 0.5}
 
 
 def test_a_value_that_is_not_finite_is_one(tmp_path: Path) -> None:
     file = tmp_path / "log"
     file.write_text('{"acc": NaN}\n')
-    (value,) = JsonLines("log", "acc").follow(file).read(ended=True).values()
+    (value,) = JsonLines("log", "acc").follow(file).whole().values()
     assert value != value
 
 
@@ -81,7 +121,7 @@ def test_what_is_no_number_is_said(reading: Reading, text: str, said: str, tmp_p
     file = tmp_path / "log"
     file.write_text(text)
     with pytest.raises(KdsearchError, match=said):
-        reading.follow(file).read(ended=True)
+        reading.follow(file).whole()
 
 
 @pytest.mark.parametrize(
@@ -103,17 +143,17 @@ def test_what_can_read_nothing_is_refused(make: Callable[[], object], said: str)
 def test_scalars_of_tensorboard_agree_with_what_was_written(tmp_path: Path) -> None:
     tensorboard = pytest.importorskip("tensorboardX")
     follower = TensorBoard("runs", "val/acc").follow(tmp_path / "runs")
-    assert follower.read(ended=False) == {}
+    assert follower.so_far() == {}
     with tensorboard.SummaryWriter(str(tmp_path / "runs" / "a")) as writer:
         for epoch in range(4):
             writer.add_scalar("val/acc", 0.25 * epoch, epoch)
             writer.add_scalar("loss", 1.0, epoch)
-    assert follower.read(ended=True) == {epoch: 0.25 * epoch for epoch in range(4)}
+    assert follower.whole() == {epoch: 0.25 * epoch for epoch in range(4)}
     file = next((tmp_path / "runs" / "a").iterdir())
     file.write_bytes(file.read_bytes()[:-5])  # cut in a record
-    assert TensorBoard("runs", "val/acc").follow(tmp_path / "runs").read(ended=False).keys() <= set(range(4))
+    assert TensorBoard("runs", "val/acc").follow(tmp_path / "runs").so_far().keys() <= set(range(4))
     with pytest.raises(KdsearchError, match="expected a scalar 'acc', the event files have loss, val/acc"):
-        TensorBoard("runs", "acc").follow(tmp_path / "runs").read(ended=True)
+        TensorBoard("runs", "acc").follow(tmp_path / "runs").whole()
 
 
 @pytest.mark.parametrize("reading", [reading for reading, _, _ in CASES.values()] + [TensorBoard("a", "b")])
