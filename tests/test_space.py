@@ -8,8 +8,8 @@ import optuna
 import pytest
 
 import kdsearch as kd
-from kdsearch.search.optuna_space import distributions
 from kdsearch.errors import StudyFileError
+from kdsearch.search.optuna_space import distributions
 from kdsearch.space import Categorical, Dimension, active, complete_params, dimension_from
 from kdsearch.tasks.base import Scalar
 

@@ -20,6 +20,7 @@ from kdsearch.engines.optuna_mirror import optuna_storage
 from kdsearch.errors import StudyFileError
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.search.replay.reading import read_table
 from kdsearch.statistics import paired_difference, verdict
 from kdsearch.tasks import Command, FunctionTask
 
@@ -161,6 +162,25 @@ def test_sentences_say_which_side_is_better(home: Path) -> None:
     ) - flat.count("lower is better")
 
 
+def test_tables_for_replay_are_the_same(home: Path, tmp_path: Path) -> None:
+    tables = []
+    for name in ("up", "down"):
+        for ending in ("npz", "json"):
+            file = tmp_path / f"{name}.{ending}"
+            assert (
+                run_program("export", "runs", name, "--table" if ending == "npz" else "-o", str(file), home=home)[0]
+                == 0
+            )
+            tables.append(read_table(file))
+    assert all((table.values == tables[0].values).all() for table in tables)
+
+
+def test_a_loss_and_an_accuracy_are_not_compared(home: Path) -> None:
+    code, output = run_program("compare", "up", "down", home=home)
+    assert code == 1
+    assert "down@function minimizes and up@function maximizes: they are not of one metric" in output
+
+
 def test_the_optuna_study_goes_the_same_way(home: Path) -> None:
     ledger = Ledger.connect(embedded.start(home / "postgres"))
     for name, direction in (("up", "MAXIMIZE"), ("down", "MINIMIZE")):
@@ -193,6 +213,12 @@ def test_the_direction_is_part_of_what_a_study_is_and_needs_a_chance() -> None:
     )
     with pytest.raises(StudyFileError, match=r"with direction='minimize' expected chance=NUMBER"):
         kd.Study("s", loss, space, direction="minimize")
+    preset = {"loss": {"direction": "minimize"}}
+    with pytest.raises(StudyFileError, match=r"with direction='minimize' expected chance=NUMBER"):
+        kd.Study("s", loss, space, presets=preset).with_preset("loss")
+    assert kd.Study("s", loss, space, chance=9.0, presets=preset).with_preset("loss").direction == "minimize"
+    by_task = {"loss": {"task": {"direction": "minimize"}}}
+    assert kd.Study("s", loss, space, chance=9.0, presets=by_task).with_preset("loss").direction == "minimize"
     with pytest.raises(StudyFileError, match=r"direction is 'maximize' or 'minimize', got 'down'"):
         kd.Study("s", loss, space, chance=9.0, direction="down")  # type: ignore[arg-type]
     with pytest.raises(StudyFileError, match=r"direction='minimize' is for a function or a command; accuracy of this"):

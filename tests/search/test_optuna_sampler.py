@@ -41,15 +41,12 @@ def tried(count: int, seeds: int = 2) -> list[Configuration]:
     "sampler", [TPE, optuna.samplers.RandomSampler, optuna.samplers.CmaEsSampler, optuna.samplers.TPESampler(seed=1)]
 )
 def test_it_proposes_inside_the_space_and_gives_each_its_seeds(sampler: Any) -> None:
-    space = {"x": SPACE["x"], "k": SPACE["k"]} if sampler is optuna.samplers.CmaEsSampler else SPACE
-    policy = OptunaSampler(space, 0, 3, sampler)
-    rows = [Configuration({name: row.params[name] for name in space}, row.objectives) for row in tried(6, seeds=3)]
-    picks = policy.choose(rows, 7)
+    picks = OptunaSampler(SPACE, 0, 3, sampler).choose(tried(6, seeds=3), 7)
     assert [type(pick) for pick in picks] == [New, Further, Further, New, Further, Further, New]
     for pick in picks:
         if isinstance(pick, New):
-            assert all(space[name].contains(value) for name, value in pick.params.items())
-            assert ("t" in pick.params) == (space is SPACE and pick.params["mode"] == "a")
+            assert all(SPACE[name].contains(value) for name, value in pick.params.items())
+            assert ("t" in pick.params) == (pick.params["mode"] == "a")
 
 
 def test_what_was_begun_gets_its_seeds_first() -> None:
@@ -124,6 +121,13 @@ def test_it_minimizes_where_the_study_does(ledger: Ledger) -> None:
     ("given", "said"),
     [
         ({"sampler": "tpe"}, r"sampler='tpe': expected a sampler of Optuna"),
+        ({"sampler": print}, r"called with seed=0: TypeError: .* expected a sampler of Optuna"),
+        ({"sampler": lambda: TPE(seed=0)}, r"called with seed=0: TypeError"),
+        (
+            {"sampler": optuna.samplers.NSGAIISampler},
+            r"sampler=NSGAIISampler: it keeps what it knows in Optuna's trials",
+        ),
+        ({"sampler": optuna.samplers.QMCSampler()}, r"sampler=QMCSampler: it keeps"),
         ({"sampler": TPE, "seeds": 1}, r"OptunaSearch needs 2 seeds or more"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import kdsearch as kd
-from kdsearch.errors import KdsearchError
+from kdsearch.errors import KdsearchError, StudyFileError
 from kdsearch.study.for_script import dimension, study_text
 from kdsearch.tasks import RunContext, RunRequest
 from kdsearch.tasks.command.options import Option, options_of
@@ -59,6 +59,66 @@ def test_of_another_program_the_help_text_is_read(folder: Path) -> None:
 def test_what_tells_nothing_is_said(folder: Path, words: list[str]) -> None:
     with pytest.raises(KdsearchError, match=r"tells no options|could not be started"):
         options_of(words, folder)
+
+
+def test_a_script_that_reads_no_options_is_not_started(folder: Path) -> None:
+    (folder / "plain.py").write_text("open('trained', 'w').close()")
+    with pytest.raises(KdsearchError, match=r"plain\.py reads no options: it imports none of argparse"):
+        options_of([sys.executable, "plain.py"], folder)
+    assert not (folder / "trained").exists()
+
+
+def test_a_parser_of_settings_goes_before_the_one_that_is_meant(folder: Path) -> None:
+    """As timm's train script has it."""
+    (folder / "two.py").write_text(
+        "import argparse\nfirst = argparse.ArgumentParser(add_help=False)\nfirst.add_argument('--config')\n"
+        "given, rest = first.parse_known_args()\nsecond = argparse.ArgumentParser()\n"
+        "second.add_argument('--lr', type=float, default=0.1)\nsecond.parse_args(rest)\nopen('trained', 'w').close()\n"
+    )
+    assert {option.name for option in options_of([sys.executable, "two.py"], folder)} == {"config", "lr"}
+    assert not (folder / "trained").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["torchrun", "--nproc_per_node=2", "train.py"], [sys.executable, "-u", "-W", "ignore", "train.py"]]
+)
+def test_launchers_and_options_of_python_are_passed_over(folder: Path, words: list[str]) -> None:
+    assert "alpha" in {option.name for option in options_of(words, folder)}
+
+
+_ODD = """
+import argparse, math
+parser = argparse.ArgumentParser()
+parser.add_argument("-a", "--alpha", type=float, default=0.5)
+parser.add_argument("--lr", "--learning-rate", type=float, default=math.inf)
+parser.add_argument("--milestones", type=int, nargs="+", default=[10])
+parser.add_argument("--layers", type=int, choices=[1, 2], default=1)
+parser.add_argument("--note", default="two\\nlines # here")
+parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+parser.add_argument("--data", required=True)
+options = parser.parse_args()
+print("accuracy", options.alpha, options.milestones, options.layers, options.device)
+"""
+
+
+def test_odd_options_make_a_file_that_can_be_read(folder: Path) -> None:
+    (folder / "odd.py").write_text(_ODD)
+    words = [sys.executable, "odd.py", "-a", "0.3", "--milestones", "30", "60", "--data", "here it is"]
+    options = options_of(words, folder)
+    text = study_text(words, options, name="odd", folder=".", search=["alpha", "lr", "layers", "device"])
+    (folder / "study.py").write_text(text)
+    study = kd.load(folder / "study.py")
+    assert dict(study.baselines["default"]) == {"alpha": 0.3, "learning_rate": 0.5, "layers": 1, "device_": "cpu"}
+    workspace = folder / "workspace"
+    workspace.mkdir()
+    study.task.train(RunRequest("student", {**study.baselines["default"], "layers": 2}, 0), RunContext(workspace))
+    assert "accuracy 0.3 [30, 60] 2 cpu" in (workspace / "command-output.txt").read_text()
+    with pytest.raises(
+        KdsearchError, match=r"the script requires --data: give it in the command, such as .* --data VALUE"
+    ):
+        study_text(words[:2], options, name="odd", folder=".", search=["alpha"])
+    with pytest.raises(StudyFileError, match="one group"):
+        study_text(words, options, name="odd", folder=".", search=["alpha"], objective="accuracy")
 
 
 def test_the_file_can_be_launched_as_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

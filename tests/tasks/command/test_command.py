@@ -151,13 +151,65 @@ def test_values_and_places_reach_the_command(folder: Path) -> None:
 
 def test_each_attempt_begins_anew_unless_the_command_goes_on(folder: Path) -> None:
     (folder / "said.py").write_text(
-        "import pathlib, sys\nfile = pathlib.Path(sys.argv[1]) / 'count'\n"
-        "count = int(file.read_text()) + 1 if file.exists() else 1\nfile.write_text(str(count))\nprint('v', count)"
+        "import json, pathlib, sys\nfile = pathlib.Path(sys.argv[1]) / 'log'\n"
+        "count = len(file.read_text().splitlines()) if file.exists() else 0\n"
+        "with file.open('a') as log:\n    log.write(json.dumps({'v': count + 1}) + '\\n')"
     )
-    line = "{python} said.py {workspace} {T} {alpha} {seed}"
-    for resumes, expected in ((False, [1.0, 1.0]), (True, [2.0, 3.0])):
-        task = command(folder, line, r"v (\d)", resumes=resumes)
-        assert [run(task, folder).objective for _ in range(2)] == expected
+    line, reading = "{python} said.py {workspace} {T} {alpha} {seed}", JsonLines("{workspace}/log", "v")
+    for resumes, expected in ((False, [[1.0], [1.0]]), (True, [[1.0, 2.0], [1.0, 2.0, 3.0]])):
+        task = command(folder, line, reading, resumes=resumes)
+        assert [run(task, folder).curve["objective"] for _ in range(2)] == expected
+
+
+def test_links_of_a_folder_lead_where_they_did_from_its_copy(folder: Path) -> None:
+    (folder.parent / "elsewhere").mkdir()
+    (folder.parent / "elsewhere" / "x").write_text("0.75")
+    (folder / "data").symlink_to("../elsewhere")
+    (folder / "beside").write_text("1")
+    (folder / "near").symlink_to("beside")
+    (folder / "said.py").write_text(
+        "import os\nprint('v', open('data/x').read(), open('near').read(), os.readlink('near'))"
+    )
+    result = run(command(folder, "{python} said.py {T} {alpha} {seed}", r"v (\S+) 1 beside", copy=True), folder)
+    assert result.objective == 0.75
+
+
+def test_a_teacher_knows_no_parameter(folder: Path) -> None:
+    (folder / "pre.py").write_text(
+        "import os, sys\nopen(sys.argv[1], 'w').write(os.environ.get('A', 'none'))\nprint('v=1')"
+    )
+    teacher = TeacherCommand("{python} pre.py {workspace}/t", "{workspace}/t", objective=r"v=(\d)")
+    task = Command(
+        TAUGHT["command"],
+        PATTERN,
+        chance=0.0,
+        cwd=folder,
+        environment={"A": "{alpha}"},
+        teacher=teacher,
+        teacher_parameters="alpha",
+        without_teacher=TAUGHT["without_teacher"],
+    )
+    assert run(task, folder, role="teacher").weights.read_text() == "none"
+
+
+def test_a_run_that_has_ended_well_is_not_lost_to_a_stop(folder: Path) -> None:
+    def report(epoch: int, value: float) -> None:
+        if epoch == 3:
+            raise RunInterrupted
+
+    workspace = folder.parent / "workspace"
+    workspace.mkdir()
+    result = command(folder).train(
+        RunRequest("student", {"T": 4.0, "alpha": 0.6}, 3), RunContext(workspace, report=report)
+    )
+    assert (result.state, result.epochs) == ("done", 3)
+
+
+def test_the_lowest_value_is_the_best_of_a_loss(folder: Path) -> None:
+    (folder / "said.py").write_text("for v in (0.5, 0.1, 0.1, 0.3): print(f'v={v}')")
+    line = "{python} said.py {seed} {T} {alpha}"
+    found = run(command(folder, line, r"v=(\S+)", choose="best", direction="minimize"), folder)
+    assert (found.epoch, found.objective) == (2, 0.1)
 
 
 def test_a_run_in_a_copy_writes_beside_no_other(folder: Path) -> None:
@@ -217,6 +269,12 @@ def test_a_program_may_look_for_its_teacher_in_its_own_folder(folder: Path) -> N
     assert teacher.read_text() == "0.5"
 
 
+TAUGHT: dict[str, Any] = {
+    "command": f"{LINE} --teacher={{teacher}}",
+    "teacher": TEACHER,
+    "teacher_parameters": ("alpha",),
+    "without_teacher": "{python} train.py --alpha=0 --seed={seed} --log-dir={workspace}",
+}
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"chance": None}, r"expected chance=NUMBER, .* got None"),
     ({"chance": math.nan}, r"expected chance=NUMBER, .* got none; give what"),
@@ -244,6 +302,24 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"command": f"{LINE} {{teacher}}"}, r"name its weights, .*\n.*say by without_teacher how such a run is trained"),
     ({"teacher_at": "t"}, r"teacher_at is a place in the copy of a run: give copy=True"),
     ({"teacher": TeacherCommand("train {alpha}", "{workspace}/t")}, r"the teacher's command has \{alpha\}"),
+    ({"teacher": "python pretrain.py"}, r"teacher='python pretrain.py': expected kd.tasks.TeacherCommand"),
+    ({"cwd": None}, r"cwd=None: expected a path"),
+    ({"teacher_at": 3}, r"teacher_at=3: expected a path"),
+    ({"copy": "yes"}, r"copy='yes': expected True or False"),
+    ({"linked": ["/mnt"], "copy": True}, r"linked names '/mnt': expected a path below the folder"),
+    ({"linked": ["../x"], "copy": True}, r"linked names '../x': expected a path below the folder"),
+    ({"resumes": True}, r"resumes=True with a metric from the output: what earlier attempts printed"),
+    (
+        {"command": f"{LINE} {{teacher}}", "teacher_parameters": "alpha", "without_teacher": "{python} -c 1"},
+        r"reads a teacher's file, and there is none: say how one is trained",
+    ),
+    (
+        {**TAUGHT, "teacher": TeacherCommand("{python} train.py {seed}", "{workspace}/{alpha}")},
+        r"the teacher's output or its metric's file names \{alpha\}, a parameter that no teacher has",
+    ),
+    ({**TAUGHT, "objective": JsonLines("{teacher}.jsonl", "a"), "copy": True}, r"a metric's file names \{teacher\}"),
+    ({"shell": True, "command": "cat <<E\n{alpha} {T}\nE"}, r"a here-document takes no placeholders"),
+    ({"direction": "minimise"}, r"direction is 'maximize' or 'minimize', got 'minimise'"),
     ({"tearcher": TEACHER}, r"Command has no argument 'tearcher'; did you mean 'teacher'"),
 ]
 
@@ -269,6 +345,11 @@ def test_a_study_gives_defaults_and_a_middle_to_what_is_searched(folder: Path) -
     preset = {"quick": {"task": {"command": f"{LINE} --epochs=1"}}}
     quick = kd.Study("s", command(folder), SPACE, presets=preset).with_preset("quick")
     assert run(quick.task, folder).epochs == 1
+    fewer = kd.Study("s", command(folder), SPACE, presets={"t": {"space": {"T": SPACE["T"]}}})
+    with pytest.raises(StudyFileError, match=r"placeholder \{alpha\}, and nothing sets it"):
+        fewer.with_preset("t")  # the middle of a range that is no more
+    other = command(folder, objective=LastLine("val_acc")).with_options(objective=LastLine("val_loss"))
+    assert other.metric == "val_loss"
 
 
 def test_what_a_command_is_follows_from_its_words_and_its_source(folder: Path) -> None:
