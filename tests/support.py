@@ -241,6 +241,7 @@ def declaration(study: kd.Study, code_hash: str = "code0") -> Declaration:
         data_hash=task.fingerprint(),
         code_hash=code_hash,
         baselines={name: study.complete(values) for name, values in study.baselines.items()},
+        begin_with=study.first_configurations,
     )
 
 

@@ -312,7 +312,7 @@ class Worker:
         seed_alone = len(seeds) < len(configurations) and len(seeds) < _SEEDS
         works = bool(self._failing) and (self._failing[-1].pool == "teacher") in self._worked
         last = self._errors[-_MOST_ALIKE:]
-        alike = not self._worked and len(last) == _MOST_ALIKE and len(set(last)) == 1
+        alike = len(last) == _MOST_ALIKE and len(set(last)) == 1
         most = _MOST_AFTER_WORK if works else _MOST_ALIKE if alike else _MOST_IN_A_ROW
         return len(self._failing) >= (_MOST_OF_A_SEED if seed_alone else most)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -179,7 +180,13 @@ class OptunaSearch(_Checked):
             return self.sampler.__name__
         if not callable(self.sampler):
             return f"{type(self.sampler).__name__}, made by the study file"
-        return f"{name_of(getattr(self.sampler, 'func', self.sampler))} {bound_values(self.sampler).text}".strip()
+        if isinstance(self.sampler, functools.partial):
+            given = [
+                *map(repr, self.sampler.args),
+                *(f"{key}={value!r}" for key, value in self.sampler.keywords.items()),
+            ]
+            return f"{name_of(self.sampler.func)}({', '.join(given)})"
+        return f"{name_of(self.sampler)} {bound_values(self.sampler).text}".strip()
 
 
 @dataclass(frozen=True)

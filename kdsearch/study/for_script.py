@@ -141,11 +141,13 @@ def _fields(folder: str, objective: str | None) -> list[str]:
 
 def _searched(options: Sequence[Option], search: Sequence[str]) -> list[Option]:
     by_name = {row.name: row for row in options}
+    by_name |= {flag.lstrip("-").replace("-", "_"): row for row in options for flag in row.also}
     asked = [name.lstrip("-").replace("-", "_") for name in search]
     wanted = [f"{name}_" if name in PLACES else name for name in asked]
     for name in wanted:
         if name not in by_name:
-            raise KdsearchError(f"the script has no option {name!r}; {suggestion(name, by_name)}")
+            known = [row.name for row in options]
+            raise KdsearchError(f"the script has no option {name!r}; {suggestion(name, known)}")
     if wanted:
         return [by_name[name] for name in wanted]
     found = [row for row in options if _looks_searched(row)]

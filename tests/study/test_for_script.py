@@ -39,7 +39,7 @@ def test_a_script_of_a_terminal_is_asked_in_one(folder: Path) -> None:
         "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('-a', '--alpha', type=float)\n"
         "parser.parse_known_args()\n"
     )
-    assert options_of([sys.executable, "bar.py"], folder) == [Option("--alpha", "float")]
+    assert options_of([sys.executable, "bar.py"], folder) == [Option("--alpha", "float", also=("-a",))]
 
 
 def test_of_another_program_the_help_text_is_read(folder: Path) -> None:

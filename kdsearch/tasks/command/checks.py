@@ -20,6 +20,11 @@ from kdsearch.values import LARGEST, is_number, plain, shown, wrong_json, wrong_
 
 def check(command: CommandFields) -> None:
     """Raise ``StudyFileError`` that lists everything that is wrong."""
+    teacher: Any = command.teacher
+    if teacher is not None and not isinstance(teacher, TeacherCommand):
+        raise StudyFileError(
+            f"command task: teacher={shown(teacher)}: expected kd.tasks.TeacherCommand(COMMAND, output=PATH)"
+        )
     try:
         _ = command.templates
     except StudyFileError as error:
@@ -34,9 +39,6 @@ def check(command: CommandFields) -> None:
 
 def _fields(command: CommandFields) -> Iterator[str]:
     given: Any = command
-    if given.teacher is not None and not isinstance(given.teacher, TeacherCommand):
-        yield f"teacher={shown(given.teacher)}: expected kd.tasks.TeacherCommand(COMMAND, output=PATH)"
-        return
     yield from _kinds(command)
     readings: dict[str, Any] = {"objective": given.objective, "score": given.score}
     if command.teacher is not None:
