@@ -141,6 +141,7 @@ def _columns(result: RunResult) -> Mapping[str, Any]:
         "epoch": result.epoch,
         "epochs": result.epochs,
         "scores": result.scores,
+        "metrics": {name: float(value) for name, value in result.metrics.items() if math.isfinite(value)},
         "curve_names": names,
         "curves": [[float(value) for value in result.curve[name]] for name in names],
         "seconds": result.seconds,

@@ -58,13 +58,15 @@ class SearchRun:
 class RunRecord(SearchRun):
     """A run as the report sees it: all of it.
 
-    ``scores``: the test metric at ``last``, ``best_on_validation``, ``best_on_test``.
+    ``scores``: the test metric at ``last``, ``best_on_validation``, ``best_on_test``. ``metrics``: further ones that
+    the task measured at the chosen epoch, by name.
     """
 
     score: float | None = None
     epoch: int | None = None
     epochs: int | None = None
     scores: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
     curve: Mapping[str, list[float]] = field(default_factory=dict)
     device: str | None = None
     peak_memory: int | None = None

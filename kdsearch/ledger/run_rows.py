@@ -20,17 +20,18 @@ Rows = list[tuple[Any, ...]]
 Condition = sa.ColumnElement[bool]
 
 _FIELDS = tuple(RunRecord.__dataclass_fields__)
-_PLAIN = tuple(name for name in _FIELDS if name not in ("fold", "scores", "curve"))
+_PLAIN = tuple(name for name in _FIELDS if name not in ("fold", "scores", "metrics", "curve"))
 _WIDTH = len(_PLAIN)
 _FOLD = _FIELDS.index("fold")
 _SCORES = _FIELDS.index("scores") - 1
-assert _FIELDS[_SCORES + 2] == "curve"  # which ``_record`` puts behind the scores
+assert _FIELDS[_SCORES + 2 : _SCORES + 4] == ("metrics", "curve")  # which ``_record`` puts behind the scores
 
 
 def read_runs(connection: Connection, wanted: Condition, *, curves: bool = True) -> tuple[RunRecord, ...]:
     """The runs for which ``wanted`` holds, in the order of their ids; without ``curves`` each has an empty one."""
     columns = [schema.run.c[name] for name in _PLAIN]
-    extra = [schema.run.c.partition, schema.run.c.fold, sa.cast(schema.run.c.scores, sa.Text)]
+    texts = [sa.cast(schema.run.c[name], sa.Text) for name in ("scores", "metrics")]
+    extra = [schema.run.c.partition, schema.run.c.fold, *texts]
     if curves:
         extra += [schema.run.c.curve_names, schema.run.c.curves]
     statement = sa.select(*columns, *extra).where(wanted).order_by(schema.run.c.id)
@@ -39,13 +40,16 @@ def read_runs(connection: Connection, wanted: Condition, *, curves: bool = True)
 
 
 def _record(row: tuple[Any, ...]) -> RunRecord:
-    """The run of a row: plain columns in the order of its fields, then fold, scores and curve, whose places differ."""
-    partition, number, scores, *curve = row[_WIDTH:]
+    """The run of a row: plain columns in the order of its fields, then fold, scores, metrics and curve, whose places
+    differ.
+    """
+    partition, number, scores, metrics, *curve = row[_WIDTH:]
     fields = (
         *row[:_FOLD],
         fold_of(partition, number),
         *row[_FOLD:_SCORES],
         json.loads(scores) if scores != "{}" else {},
+        json.loads(metrics) if metrics != "{}" else {},
         dict(zip(*curve, strict=True)) if curve else {},
         *row[_SCORES:_WIDTH],
     )

@@ -115,6 +115,7 @@ run = sa.Table(
     sa.Column("epoch", sa.Integer),
     sa.Column("epochs", sa.Integer),
     sa.Column("scores", JSONB, nullable=False, server_default="{}"),
+    sa.Column("metrics", JSONB, nullable=False, server_default="{}"),
     sa.Column("curve_names", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("curves", ARRAY(sa.Double, dimensions=2), nullable=False, server_default="{}"),
     sa.Column("seconds", sa.Double),

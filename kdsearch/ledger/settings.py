@@ -53,9 +53,9 @@ class StudySettings:
     ``measured_on``: a hash, ``None`` of a function that does not name it, ``NOT_STORED`` in older studies.
     ``teachers``: where they come from, or how many the fresh seeds share. ``query_groups``: source of each test query,
     ``None`` where each is its own. ``without_values``: what the file names as without distillation;
-    ``teacher_parameters``: the weights that are 0 there. ``dimensions``: names in the study file's order;
-    ``overrides``: what a launch set in place of what the file says. ``space_json``: name to ``Dimension.identity()``,
-    in the order of JSON in Postgres.
+    ``teacher_parameters``: the weights that are 0 there. ``dimensions``: names in the study file's order; ``cost``: a
+    further metric that is better the lower it is. ``overrides``: what a launch set in place of what the file says.
+    ``space_json``: name to ``Dimension.identity()``, in the order of JSON in Postgres.
     """
 
     stored: Mapping[str, Any] = field(repr=False)
@@ -81,6 +81,7 @@ class StudySettings:
     dimensions: tuple[str, ...]
     run_timeout: float | None
     overrides: Mapping[str, Any]
+    cost: str | None
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any], study: str = "a study") -> StudySettings:
@@ -113,6 +114,7 @@ class StudySettings:
             dimensions=read.names("dimensions"),
             run_timeout=read.number("run_timeout"),
             overrides=read.mapping("overrides"),
+            cost=read.text("cost"),
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -150,7 +150,7 @@ class _Flat:
         self.results = results
         self.draws = results.study.version > 1
         # Where runs draw teachers, ``needs`` is ``teacher_run``.
-        left_out = {"scores", "curve", "fold", *(("needs",) if self.draws else ())}
+        left_out = {"scores", "metrics", "curve", "fold", *(("needs",) if self.draws else ())}
         self.fields = tuple(name for name in RunRecord.__dataclass_fields__ if name not in left_out)
         self.values = attrgetter(*self.fields)
         self.study = {"study": self.common(results.study.name), "data": self.common(data_line(results.study))}
@@ -172,6 +172,7 @@ class _Flat:
             flat["note"] = f"test scores {HIDDEN}"
         else:
             flat |= {f"scores.{name}": value for name, value in run.scores.items()}
+            flat |= {f"metric.{name}": value for name, value in run.metrics.items()}
             flat["note"] = ""
         flat["curve"] = curve
         return flat

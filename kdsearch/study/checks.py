@@ -15,6 +15,7 @@ from kdsearch.study import files as given_file
 from kdsearch.study.fields import StudyFields
 from kdsearch.study.problems import Problems
 from kdsearch.tasks.base import VARY, Task
+from kdsearch.tasks.command.task import Command
 from kdsearch.tasks.function import FunctionTask
 from kdsearch.values import plain, shown
 
@@ -30,6 +31,8 @@ def check(study: StudyFields, problems: Problems) -> None:
     for values, said in _named(study, where):
         with problems.collect():
             known(values, task.parameters, said)
+    with problems.collect():
+        _check_cost(study, where)
     for index, params in enumerate(study.begin_with):
         with problems.collect():
             _check_first(study, params, f"{where}, begin_with, number {index + 1}")
@@ -43,6 +46,17 @@ def check(study: StudyFields, problems: Problems) -> None:
             known(preset, preset_fields(study), f"{where}, preset {name!r}")
         with problems.collect():
             _check_options(study, preset.get("task", {}), f"{where}, preset {name!r}")
+
+
+def _check_cost(study: StudyFields, where: str) -> None:
+    """Of a command the metrics are known; a function may report whatever it likes."""
+    if study.cost is None:
+        return
+    if not isinstance(study.cost, str) or not study.cost:
+        raise StudyFileError(f"{where}: cost={shown(study.cost)}: expected the name of a metric that runs report")
+    if isinstance(study.task, Command) and study.cost not in study.task.metrics:
+        named = ", ".join(study.task.metrics) or "none"
+        raise StudyFileError(f"{where}: cost={study.cost!r} is none of the command's metrics: {named}")
 
 
 def _check_first(study: StudyFields, params: Any, where: str) -> None:

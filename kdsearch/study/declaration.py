@@ -52,8 +52,9 @@ class Study(StudyFields):
     parameters that are not searched, and of others where nothing is set. ``folds``: how many parts of its data validate
     in turn, for a function that takes a ``fold`` (``kdsearch.Fold``); of a task its data say it. ``direction``:
     ``minimize`` where lower values are better, of a function or a command. Where ``defaults``, ``folds`` and
-    ``direction`` are not given, a study has those of its task. ``begin_with``: configurations that the search tries
-    first, inside the space; what they leave out is as by default.
+    ``direction`` are not given, a study has those of its task. ``cost``: a further metric that is better the
+    lower it is, such as latency: the report shows what nothing beats in both. ``begin_with``: configurations that the
+    search tries first, inside the space; what they leave out is as by default.
     """
 
     task: DeclaredTask = DeclaredTask()  # noqa: RUF009 - a descriptor; again, for mypy forgets it in a subclass

@@ -52,6 +52,7 @@ class StudyFields(Declared):
     folds: int = field(default=0, kw_only=True)
     direction: Direction | None = field(default=None, kw_only=True)
     run_timeout: float | None = field(default=None, kw_only=True)
+    cost: str | None = field(default=None, kw_only=True)
     begin_with: Sequence[Mapping[str, Scalar]] = field(default=(), kw_only=True)
     overrides: Mapping[str, Any] = field(default_factory=dict, kw_only=True, repr=False, compare=False)
     """What a launch has set in place of what the file says; see ``kdsearch.study.overrides``."""
@@ -189,6 +190,7 @@ class StudyFields(Declared):
             "question": self.question,
             "query_groups": getattr(self.task, "query_groups", lambda: None)(),
             **({} if self.run_timeout is None else {"run_timeout": float(self.run_timeout)}),
+            **({"cost": self.cost} if self.cost is not None else {}),
             **({"overrides": dict(self.overrides)} if self.overrides else {}),
             **self.searched,
         }

@@ -146,8 +146,7 @@ def _searched(options: Sequence[Option], search: Sequence[str]) -> list[Option]:
     wanted = [f"{name}_" if name in PLACES else name for name in asked]
     for name in wanted:
         if name not in by_name:
-            known = [row.name for row in options]
-            raise KdsearchError(f"the script has no option {name!r}; {suggestion(name, known)}")
+            raise KdsearchError(f"the script has no option {name!r}; {suggestion(name, [row.name for row in options])}")
     if wanted:
         return [by_name[name] for name in wanted]
     found = [row for row in options if _looks_searched(row)]

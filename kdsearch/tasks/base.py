@@ -17,6 +17,9 @@ Role = Literal["student", "teacher"]
 Direction = Literal["maximize", "minimize"]
 """Which values of a metric are better: the higher ones, or the lower ones as of a loss."""
 
+CURVES = ("epoch", "objective", "score", "scores", "learning_rate")
+"""Names in a run's curve that are no further metrics."""
+
 DIRECTIONS = ("maximize", "minimize")
 
 
@@ -66,8 +69,9 @@ class RunResult:
     task says that it chooses it on test (``None`` where there is no test part). ``scores`` holds the test metric under
     other choices of epoch, for reporting alone: ``last``, ``best_on_validation``, ``best_on_test`` (optimistic).
     ``curve`` holds lists of equal length: ``epoch``, ``objective``, ``score``, ``loss``, ``learning_rate``, as far as
-    the task has them. ``queries``: the test metric of each query at the chosen epoch, where asked for and where the
-    metric is a mean over queries. Times are in seconds, memory in bytes.
+    the task has them, and further metrics by their names. ``metrics``: these at the chosen epoch; they take part in no
+    choice. ``queries``: the test metric of each query at the chosen epoch, where asked for and where the metric is a
+    mean over queries. Times are in seconds, memory in bytes.
     """
 
     state: Literal["done", "diverged"]
@@ -82,6 +86,7 @@ class RunResult:
     peak_memory: int = 0
     weights: Path | None = None
     queries: list[float] = field(default_factory=list)
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

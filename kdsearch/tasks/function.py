@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from kdsearch.data.files import combined
 from kdsearch.errors import StudyFileError
-from kdsearch.tasks.base import DIRECTIONS, Direction, RunContext, RunRequest, RunResult, Scalar, Task
+from kdsearch.tasks.base import CURVES, DIRECTIONS, Direction, RunContext, RunRequest, RunResult, Scalar, Task
 from kdsearch.tasks.bound_values import Bound, bound_values, name_of, source_files
 from kdsearch.tasks.fold import Fold
 from kdsearch.tasks.unchanged_process import users_code
@@ -45,9 +45,10 @@ class FunctionTask(Declared):
     Higher is better, or with ``direction="minimize"`` lower, as of a loss.
 
     The callable gets ``params`` (dict), ``seed`` (int) and ``report(epoch, objective)``, which it may call after each
-    evaluation. A value that is not finite, or beyond 1e50 either way, makes the run ``diverged``, with ``chance`` as
-    its objective; one that is nearer to 0 than 1e-50 counts as 0. Where it returns no score, reports compare objectives
-    on fresh seeds. Numbers are Python's, numpy's or torch's.
+    evaluation. ``report(epoch, accuracy=0.8, loss=0.3)`` names further metrics: the first value is the objective, the
+    others of the last report stand in tables and exports. A value that is not finite, or beyond 1e50 either way, makes
+    the run ``diverged``, with ``chance`` as its objective; one that is nearer to 0 than 1e-50 counts as 0. Where it
+    returns no score, reports compare objectives on fresh seeds. Numbers are Python's, numpy's or torch's.
     ``chance``: required; what a model that has learnt nothing reaches, and no better than any run that went well.
     ``chance_assumed``: the study does not give it, so that a value below it ends the study: diverging would be better.
     ``parameters``: every name it reads, with its default. ``must_set``: those whose default is only a placeholder.
@@ -175,11 +176,10 @@ class FunctionTask(Declared):
         """Call the function once."""
         curve: dict[str, list[float]] = {"epoch": [], "objective": []}
 
-        def report(epoch: int, objective: float) -> None:
-            at, value = _epoch(epoch, self._name), _objective(objective, self._name)
-            curve["epoch"].append(at)
-            curve["objective"].append(value)
-            context.report(epoch, value)
+        def report(epoch: int, objective: Any = _NOTHING, **metrics: Any) -> None:
+            at, values = _epoch(epoch, self._name), _metrics(objective, metrics, self._name)
+            _append(curve, {"epoch": at, **values})
+            context.report(epoch, values["objective"])
 
         begin = time.perf_counter()
         own = request.fold
@@ -197,9 +197,35 @@ class FunctionTask(Declared):
             epoch=int(curve["epoch"][-1]) if curve["epoch"] else 0,
             epochs=int(curve["epoch"][-1]) if curve["epoch"] else 0,
             curve=curve,
+            metrics={name: values[-1] for name, values in curve.items() if name not in CURVES},
             seconds=time.perf_counter() - begin,
             device=context.device,
         )
+
+
+_NOTHING: Any = object()
+
+
+def _metrics(objective: Any, further: Mapping[str, Any], name: str) -> dict[str, float]:
+    """The values of one report, the objective first; without it the first of the others is the objective."""
+    if objective is _NOTHING:
+        if not further:
+            raise TypeError(f"{name} called report(epoch) without a value; expected report(epoch, objective)")
+        first, *others = further.items()
+        objective, further = first[1], dict(others)
+    for key in further:
+        if wrong := "it is a name of kdsearch's own" if key in CURVES else wrong_name(key):
+            raise ValueError(f"{name} called report with the metric {shown(key)}: {wrong}")
+    return {"objective": _objective(objective, name), **{key: _objective(further[key], name) for key in further}}
+
+
+def _append(curve: dict[str, list[float]], values: Mapping[str, float]) -> None:
+    """One more row of a curve; what a report does not name is not a number there."""
+    rows = len(curve["epoch"])
+    for name in values:
+        curve.setdefault(name, [math.nan] * rows)
+    for name, column in curve.items():
+        column.append(values.get(name, math.nan))
 
 
 def wrong_function(function: Any) -> str:

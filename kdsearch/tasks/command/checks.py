@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from kdsearch.errors import StudyFileError, suggestion
-from kdsearch.tasks.base import DIRECTIONS
+from kdsearch.tasks.base import CURVES, DIRECTIONS
 from kdsearch.tasks.command.fields import CommandFields, TeacherCommand, as_reading
 from kdsearch.tasks.command.readings import Pattern, Reading
 from kdsearch.tasks.command.sources import missing_script
@@ -41,6 +41,13 @@ def _fields(command: CommandFields) -> Iterator[str]:
     given: Any = command
     yield from _kinds(command)
     readings: dict[str, Any] = {"objective": given.objective, "score": given.score}
+    if not isinstance(given.metrics, Mapping):
+        yield f"metrics={shown(given.metrics)}: expected names with where they are read from"
+        return
+    for name, value in given.metrics.items():
+        if wrong := "it is a name of kdsearch's own" if name in CURVES else wrong_name(name):
+            yield f"metrics: {shown(name)}: {wrong}"
+        readings[f"metrics, {name}"] = value if value is not None else "nothing"
     if command.teacher is not None:
         readings["the teacher's objective"] = command.teacher.objective
     for name, value in readings.items():

@@ -38,6 +38,7 @@ class CommandFields(Declared):
     chance: float = field(default=math.nan, kw_only=True)
     direction: Direction = field(default="maximize", kw_only=True)
     choose: Literal["last", "best"] = field(default="last", kw_only=True)
+    metrics: Mapping[str, Reading | str] = field(default_factory=dict, kw_only=True)
     parameters: Mapping[str, Scalar] = field(default_factory=dict, kw_only=True)
     cwd: str | Path = field(default=".", kw_only=True)
     copy: bool = field(default=False, kw_only=True)
@@ -96,7 +97,13 @@ class CommandFields(Declared):
     @property
     def readings(self) -> list[Reading]:
         """All of them."""
-        return [self.objective_reading, *([] if self.score is None else [as_reading(self.score)]), self.teacher_reading]
+        score = [] if self.score is None else [as_reading(self.score)]
+        return [self.objective_reading, *score, self.teacher_reading, *self.metric_readings.values()]
+
+    @property
+    def metric_readings(self) -> dict[str, Reading]:
+        """Where further metrics are read from."""
+        return {name: as_reading(given) for name, given in self.metrics.items()}
 
     @property
     def named(self) -> list[str]:

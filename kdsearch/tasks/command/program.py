@@ -6,7 +6,7 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,13 +30,14 @@ class Measured:
     objective: float
     score: float | None
     curve: dict[str, list[float]]
+    metrics: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Program:
     """A command with where its metrics are read from and which of their values counts; ``timeout`` in seconds.
 
-    ``minimize``: the best value is the lowest.
+    ``minimize``: the best value is the lowest. ``metrics``: where further ones are read from.
     """
 
     template: Template
@@ -44,6 +45,7 @@ class Program:
     score: Reading | None = None
     choose: Literal["last", "best"] = "last"
     minimize: bool = False
+    metrics: Mapping[str, Reading] = field(default_factory=dict)
     timeout: float | None = None
     terminal: bool = False
 
@@ -65,6 +67,8 @@ class Program:
         curves = _Curves(self, self._follow(self.objective, folder, output, values), report)
         if self.score is not None:
             curves.scores = self._follow(self.score, folder, output, values)
+        for name, reading in self.metrics.items():
+            curves.metrics[name] = self._follow(reading, folder, output, values)
         with CommandProcess(arguments, folder, variables, output, terminal=self.terminal) as process:
             try:
                 self._watch(process, curves, interrupted)
@@ -100,6 +104,7 @@ class _Curves:
     objectives: Follower
     report: Callable[[int, float], None]
     scores: Follower | None = None
+    metrics: dict[str, Follower] = field(default_factory=dict)
     reported: int | None = None
 
     def read(self) -> float:
@@ -131,7 +136,18 @@ class _Curves:
             score = self._score(scores, chosen)
             if scores.keys() >= points.keys():
                 curve["score"] = [scores[epoch] for epoch in points]
-        return Measured(chosen, points[chosen], score, curve)
+        return Measured(chosen, points[chosen], score, curve, self._further(chosen, curve))
+
+    def _further(self, chosen: int, curve: dict[str, list[float]]) -> dict[str, float]:
+        """Further metrics at the chosen epoch, or the one value that there is; their curves are added to ``curve``."""
+        found = {}
+        for name, follower in self.metrics.items():
+            values = {epoch: measured(value) for epoch, value in follower.whole().items()}
+            if chosen in values or len(values) == 1:
+                found[name] = values.get(chosen, next(iter(values.values())))
+            if len(values) > 1:
+                curve[name] = [values.get(int(epoch), math.nan) for epoch in curve["epoch"]]
+        return found
 
     def _chosen(self, points: Points) -> int:
         """The epoch that counts: the last one, or the first of the best."""

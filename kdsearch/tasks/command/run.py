@@ -49,6 +49,7 @@ def train(command: CommandFields, request: RunRequest, context: RunContext) -> R
         epoch=measured.epoch,
         epochs=int(measured.curve["epoch"][-1]),
         curve=measured.curve,
+        metrics=measured.metrics,
         seconds=time.perf_counter() - begin,
         device=context.device,
         weights=_output(command, folder, values) if request.role == "teacher" and finite else None,
@@ -73,6 +74,7 @@ def _program(command: CommandFields, request: RunRequest) -> Program:
         command.score_reading,
         choose=command.choose,
         minimize=command.direction == "minimize",
+        metrics=command.metric_readings,
         timeout=command.timeout,
         terminal=command.terminal,
     )
@@ -82,7 +84,12 @@ def _program(command: CommandFields, request: RunRequest) -> Program:
         raise KdsearchError("this command task trains no teacher: give teacher=kd.tasks.TeacherCommand(...)")
     own = templates["teacher"]
     return replace(
-        student, template=own, objective=command.teacher_reading, score=None, timeout=command.teacher.timeout
+        student,
+        template=own,
+        objective=command.teacher_reading,
+        score=None,
+        metrics={},
+        timeout=command.teacher.timeout,
     )
 
 

@@ -34,12 +34,14 @@ class Command(CommandFields):
     ``diverged``, which counts as ``chance``: what a model that has learnt nothing reaches. An exit code other than 0 is
     a failure.
 
-    ``parameters``: defaults of parameters. ``cwd``: where it runs, relative to the study file; without it the study
-    file's folder. ``copy``: each run in a copy of that folder, for programs that write beside their source; ``linked``
-    names what is linked there instead of copied, such as data. ``environment``: variables, with placeholders too.
-    ``terminal``: it gets a terminal of its own. ``timeout``: seconds until it is ended and the run fails. ``resumes``:
-    it goes on with what an earlier attempt left in ``{workspace}`` or in its copy; otherwise each attempt begins anew.
-    ``code``: files and folders of the program beside those that its command names and that these import.
+    ``metrics``: further metrics by their names, read in the same ways; they take part in no choice, and stand in tables
+    and exports with their value at the epoch that counts. ``parameters``: defaults of parameters. ``cwd``: where it
+    runs, relative to the study file; without it the study file's folder. ``copy``: each run in a copy of that folder,
+    for programs that write beside their source; ``linked`` names what is linked there instead of copied, such as data.
+    ``environment``: variables, with placeholders too. ``terminal``: it gets a terminal of its own. ``timeout``: seconds
+    until it is ended and the run fails. ``resumes``: it goes on with what an earlier attempt left in ``{workspace}`` or
+    in its copy; otherwise each attempt begins anew. ``code``: files and folders of the program beside those that its
+    command names and that these import.
 
     ``teacher``: a :class:`TeacherCommand`; ``teacher_parameters``: the weights that are all 0 in a run without
     distillation. Such a run is trained without a teacher by ``without_teacher``, where ``command`` needs its file.
@@ -82,6 +84,11 @@ class Command(CommandFields):
             "objective": self.objective_reading.identity(),
             "score": None if self.score_reading is None else self.score_reading.identity(),
             "choose": self.choose,
+            **(
+                {"metrics": {name: part.identity() for name, part in self.metric_readings.items()}}
+                if self.metrics
+                else {}
+            ),
             **({"direction": self.direction} if self.direction != "maximize" else {}),
             "chance": self.chance,
             "metric": self.metric,
