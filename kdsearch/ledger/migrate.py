@@ -12,7 +12,7 @@ from kdsearch.errors import LedgerError
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.schema import SCHEMA
 
-HEAD = "0004"
+HEAD = "0005"
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 

@@ -39,4 +39,4 @@ def test_a_study_begun_under_an_older_schema(short: Callable[..., Short], schema
     rows = [line.split("|") for line in (OLDER / "undisturbed.txt").read_text().splitlines()]
     expected = [(*row[:3], int(row[3]), row[4], float(row[5]), float(row[6])) for row in rows]
     assert study.table() == expected
-    assert study.query("SELECT version_num FROM kdsearch.alembic_version") == [("0004",)]
+    assert study.query("SELECT version_num FROM kdsearch.alembic_version") == [("0005",)]
