@@ -11,6 +11,7 @@ import typer
 from kdsearch.cli.common import Preset, Storage, StudyName, open_named
 from kdsearch.cli.output import say
 from kdsearch.errors import KdsearchError
+from kdsearch.ledger.records import TRAINED
 from kdsearch.texts import one_line
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -26,7 +27,7 @@ def delete(study: StudyName, yes: Yes = False, preset: Preset = None, storage: S
 
     ledger, record = open_named(study, preset, storage)
     counts = Counter(run.state for run in ledger.search_state(record.id).runs)
-    ended = counts["done"] + counts["diverged"]
+    ended = sum(counts[state] for state in TRAINED)
     what = f"{one_line(record.name)} with {ended:,} of {sum(counts.values()):,} runs ended"
     _ask(f"Delete {what}? This cannot be undone.", yes)
     weights = removal.delete(ledger, record)

@@ -15,7 +15,7 @@ from kdsearch.interrupts import raise_lost
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.overview import LARGE
 from kdsearch.ledger.queries import Memory, SearchState
-from kdsearch.ledger.records import LeaderRecord, StudyRecord
+from kdsearch.ledger.records import TRAINED, LeaderRecord, StudyRecord
 from kdsearch.search.leader import leader_now
 from kdsearch.search.planner import StudyPlanner
 from kdsearch.statistics.float_errors import usual_float_errors
@@ -42,7 +42,7 @@ class Progress:
     @property
     def ended(self) -> int:
         """Runs that came to an end, with or without a value."""
-        return sum(self.counts.get(state, 0) for state in ("done", "diverged", "failed"))
+        return sum(self.counts.get(state, 0) for state in (*TRAINED, "failed"))
 
 
 class BackgroundTask:

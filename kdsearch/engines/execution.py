@@ -120,6 +120,12 @@ def outcome_of(lease: Lease, result: RunResult, *, chance: float, code_hash: str
     return Outcome(lease, result.state, {**_columns(result), "code_hash": code_hash, "data_hash": data_hash})
 
 
+def stopped_outcome(lease: Lease, result: RunResult, *, code_hash: str, data_hash: str) -> Outcome:
+    """What is stored of a run that was stopped by its curve: the curve, and no value."""
+    values = {**_columns(result), "objective": None, "score": None}
+    return Outcome(lease, "stopped", {**values, "code_hash": code_hash, "data_hash": data_hash})
+
+
 def _checked(result: RunResult, chance: float) -> RunResult:
     values = [plain(result.objective), *([] if result.score is None else [plain(result.score)])]
     if result.state not in ENDED or not all(map(is_number, values)):

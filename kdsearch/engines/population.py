@@ -59,10 +59,8 @@ class LeasedJobs(Jobs):
 
     @override
     def ended(self, results: Sequence[tuple[Job, RunResult | None]]) -> None:
-        # An interrupted run stays held: who closes the worker hands it back.
-        ready = [(self._leases[id(job)], result) for job, result in results if result is not None]
-        if ready:
-            self._unbroken(lambda: self.worker.store(ready))
+        ready = [(self._leases[id(job)], result) for job, result in results]
+        self._unbroken(lambda: self.worker.store(ready))
         for job, _ in results:
             del self._leases[id(job)]
 

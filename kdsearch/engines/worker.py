@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 import sqlalchemy as sa
 
 from kdsearch.engines import outputs
-from kdsearch.engines.execution import clear_workspace, job_of, outcome_of, workspace
+from kdsearch.engines.curve_stops import stopper_of
+from kdsearch.engines.execution import clear_workspace, job_of, outcome_of, stopped_outcome, workspace
 from kdsearch.engines.failures import NothingWorks, WornOut, needs_new_process, raise_if_infrastructure
 from kdsearch.engines.heartbeat import Heartbeat
 from kdsearch.engines.shared_checkpoints import SharedCheckpoint
@@ -76,6 +77,7 @@ class Worker:
         self.run_seconds = _BATCH_SECONDS
         grace = WATCHED_GRACE_SECONDS if parent not in (None, os.getpid()) else _GRACE_SECONDS
         self.heartbeat = Heartbeat(ledger, record.id, should_stop, leave, grace)
+        self.stopper = stopper_of(ledger, loaded.study, record)
         self._checkpoints: dict[int, SharedCheckpoint] = {}
         self._failed_here: set[int] = set()
         self._failing: list[Lease] = []  # in a row, each for the first time
@@ -182,23 +184,39 @@ class Worker:
             stops = interrupted()
             if shared is not None:
                 shared.send(now=stops)
-            if stops:
+            if stops or (stopper is not None and stopper.stops(lease, epoch, objective)):
                 raise RunInterrupted
 
+        stopper = self.stopper if lease.pool == "search" else None
+        if stopper is not None:
+            stopper.begin(lease)
         study, code_hash = self.loaded.study, self.loaded.code_hash
         told = {"code_hash": code_hash, "device": self.device}
         return job_of(study, self.record, lease, **told, report=report, interrupted=interrupted)
 
-    def store(self, results: Sequence[tuple[Lease, RunResult]]) -> None:
-        """Store the results of runs that ended together, in one transaction."""
+    def store(self, results: Sequence[tuple[Lease, RunResult | None]]) -> None:
+        """Store the results of runs that ended together, in one transaction; ``None``: of one that was interrupted.
+
+        Such a run stays held, and who closes this worker hands it back, unless its curve has stopped it.
+        """
         outcomes = []
         for lease, result in results:
+            if result is None:
+                outcomes += [] if (stopped := self.stopped(lease)) is None else [stopped]
+                continue
             try:
                 outcomes.append(self._outcome(lease, result))
             except KdsearchError as error:
                 self.fail(lease, error)
         self._works([outcome.lease for outcome in outcomes])
         self._store(outcomes)
+
+    def stopped(self, lease: Lease) -> Outcome | None:
+        """What is stored of a run that its curve has stopped; ``None`` for one that was interrupted."""
+        result = None if self.stopper is None else self.stopper.result(lease, self.device)
+        if result is None:
+            return None
+        return stopped_outcome(lease, result, code_hash=self.loaded.code_hash, data_hash=self.data_hash)
 
     def fail(self, lease: Lease, error: BaseException) -> None:
         """Record an exception of one run, or raise it: infrastructure errors end this worker."""
@@ -217,6 +235,8 @@ class Worker:
             with users_code():
                 outcome = self._outcome(lease, self.loaded.study.task.train(job.request, job.context))
         except RunInterrupted:
+            if (stopped := self.stopped(lease)) is not None:
+                return stopped
             if self.should_stop() or not self.heartbeat.holds(lease):
                 return None  # released by close(), or lost already; the checkpoint stays
             said = "the function called report of another run: each run is given one of its own, which ends with it"

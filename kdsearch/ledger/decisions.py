@@ -97,6 +97,7 @@ class _Applier:
                 name=order.name,
                 params=dict(order.params),
                 origin=order.origin,
+                proposal=dict(order.proposal),
             )
             .returning(table.c.id)
         )

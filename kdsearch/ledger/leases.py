@@ -163,7 +163,7 @@ def finish(connection: Connection, outcomes: Sequence[Outcome]) -> set[int]:
             SELECT r.id, r.state FROM kdsearch.run r
             JOIN unnest(CAST(:ids AS bigint[]), CAST(:tokens AS uuid[])) AS held (id, token)
               ON r.id = held.id AND r.token = held.token
-            WHERE r.state IN ('leased', 'done', 'diverged')
+            WHERE r.state IN ('leased', 'done', 'diverged', 'stopped')
             ORDER BY r.id FOR UPDATE OF r
             """
         ),

@@ -89,6 +89,7 @@ class Ledger:
     objectives = _in_transaction(overviews.objectives)
     runs_in_pool = _in_transaction(queries.runs_in_pool)
     ended_among = _in_transaction(queries.ended_among)
+    ended_curves = _in_transaction(queries.ended_curves)
     ended_runs = _in_transaction(queries.ended_runs)
     last_event = _in_transaction(queries.last_event)
     events_after = _in_transaction(queries.events_after)

@@ -13,12 +13,16 @@ from kdsearch.tasks.base import Scalar
 
 @dataclass(frozen=True)
 class NewConfiguration:
-    """Store a configuration; ``name`` is how later orders of the same plan call it (unique within kind)."""
+    """Store a configuration; ``name`` is how later orders of the same plan call it (unique within kind).
+
+    ``proposal``: JSON values that whoever proposed it keeps of it.
+    """
 
     kind: Kind
     name: str
     params: Mapping[str, Scalar]
     origin: str
+    proposal: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

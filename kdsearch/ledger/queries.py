@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from kdsearch.errors import StudyDeleted
 from kdsearch.ledger import schema
 from kdsearch.ledger.records import (
     ENDED,
+    TRAINED,
     ConfigurationRecord,
     EventRecord,
     LeaderRecord,
@@ -95,7 +96,7 @@ def search_state(connection: Connection, study_id: int, memory: Memory | None = 
     fresh_hidden = sa.case((schema.run.c.pool == "confirm", None), else_=schema.run.c.objective).label("objective")
     columns = [fresh_hidden if column.name == "objective" else column for column in _SEARCH_COLUMNS]
     wanted = schema.run.c.study_id == study_id
-    gone = {id_ for id_, run in memory.runs.items() if run.state not in ENDED}
+    gone = {id_ for id_, run in memory.runs.items() if run.state not in TRAINED}
     if memory.runs:
         # No clock here: what was not ended well when last seen, what is not now, and what is new. Runs are made under
         # the study's lock, so what is new has a higher id.
@@ -172,11 +173,41 @@ def _without_deleted(study: StudyRecord, configurations: Mapping[int, Configurat
 
 def ended_runs(connection: Connection, study_id: int, *, failed: bool = True) -> int:
     """How many runs of a study came to an end; without ``failed``, to a value."""
-    ended = schema.run.c.state.in_((*ENDED, "failed") if failed else ENDED)
+    ended = schema.run.c.state.in_((*TRAINED, "failed") if failed else ENDED)
     found = connection.execute(
         sa.select(sa.func.count()).select_from(schema.run).where(schema.run.c.study_id == study_id, ended)
     )
     return int(found.scalar_one())
+
+
+@dataclass(frozen=True)
+class EndedCurve:
+    """A search run that has ended, by its objective at the epochs that it reported; ``objective``: ``None`` if stopped."""
+
+    run_id: int
+    objective: float | None
+    epochs: tuple[int, ...]
+    values: tuple[float, ...]
+
+
+def ended_curves(connection: Connection, study_id: int, known: Collection[int]) -> list[EndedCurve]:
+    """The search runs that have ended, but for those ``known``, in the order of their ends; no score is read."""
+    run = schema.run.c
+    columns = [run.id, run.objective, *(_curve(name).label(name) for name in ("epoch", "value"))]
+    wanted = [run.study_id == study_id, run.pool == "search", run.state.in_(TRAINED)]
+    unknown = run.id != sa.all_(sa.literal(sorted(known), _IDS))
+    rows = connection.execute(sa.select(*columns).where(*wanted, unknown).order_by(run.finished_at, run.id))
+    return [
+        EndedCurve(id_, objective, tuple(int(epoch) for epoch in epochs or ()), tuple(values or ()))
+        for id_, objective, epochs, values in rows
+    ]
+
+
+def _curve(name: str) -> sa.ColumnElement[list[float]]:
+    """One column of the curve of a run; of the objective as ``value``."""
+    place = "array_position(curve_names, '{}')".format("objective" if name == "value" else name)
+    text = f"(SELECT array_agg(v ORDER BY i) FROM unnest(curves[{place}:{place}][:]) WITH ORDINALITY AS u (v, i))"
+    return sa.literal_column(text)
 
 
 def ended_among(connection: Connection, study_id: int, run_ids: Sequence[int]) -> list[int]:
@@ -261,7 +292,7 @@ def configurations(
     wanted = sa.and_(table.c.study_id == study_id, table.c.id > above)
     if among is not None:
         wanted &= among
-    columns = [table.c[name] for name in ("id", "kind", "name", "params", "origin")]
+    columns = [table.c[name] for name in ("id", "kind", "name", "params", "origin", "proposal")]
     with collected_later():
         rows = fetch(connection, sa.select(*columns).where(wanted).order_by(table.c.id))
         return {row[0]: ConfigurationRecord(*row) for row in rows}

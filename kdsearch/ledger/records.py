@@ -16,15 +16,19 @@ from kdsearch.tasks.base import Scalar
 
 Kind = Literal["searched", "without", "baseline", "ablation", "teacher"]
 Pool = Literal["search", "confirm", "teacher", "preflight"]
-State = Literal["queued", "leased", "done", "diverged", "failed", "cancelled"]
+State = Literal["queued", "leased", "done", "diverged", "stopped", "failed", "cancelled"]
 ENDED: frozenset[str] = frozenset({"done", "diverged"})
+"""States with a value. A run that was stopped by its curve has none, and stands in no table as one."""
+TRAINED: frozenset[str] = ENDED | {"stopped"}
+"""States of runs that were trained and are never trained again."""
 
 
 @dataclass(frozen=True)
 class ConfigurationRecord:
     """A full set of numbers. ``origin`` says who proposed it (``sampler``, ``user``, ``study file``, ``kdsearch``).
 
-    ``kind`` ``without``: a configuration of the search that has every teacher weight 0.
+    ``kind`` ``without``: a configuration of the search that has every teacher weight 0. ``proposal``: what a sampler
+    keeps of it, JSON values; read for the planner alone.
     """
 
     id: int
@@ -32,6 +36,7 @@ class ConfigurationRecord:
     name: str
     params: Mapping[str, Scalar]
     origin: str = ""
+    proposal: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

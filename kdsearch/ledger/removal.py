@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from kdsearch.errors import LedgerError
 from kdsearch.ledger import queries, schema
-from kdsearch.ledger.records import ENDED, StudyRecord
+from kdsearch.ledger.records import TRAINED, StudyRecord
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ def untried(connection: Connection, study_id: int) -> bool:
     if _holders(connection, study_id):
         return False
     run, row = schema.run, schema.configuration
-    tried = sa.select(run.c.id).where(run.c.study_id == study_id, run.c.state.in_(ENDED)).limit(1)
+    tried = sa.select(run.c.id).where(run.c.study_id == study_id, run.c.state.in_(TRAINED)).limit(1)
     added = sa.select(row.c.id).where(row.c.study_id == study_id, row.c.origin == "user").limit(1)
     return connection.execute(tried).scalar() is None and connection.execute(added).scalar() is None
 

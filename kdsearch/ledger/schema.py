@@ -13,7 +13,7 @@ from kdsearch.draws import FIRST_CONFIRM_SEED
 
 SCHEMA = "kdsearch"
 POOLS = ("search", "confirm", "teacher", "preflight")
-STATES = ("queued", "leased", "done", "diverged", "failed", "cancelled")
+STATES = ("queued", "leased", "done", "diverged", "failed", "cancelled", "stopped")
 KINDS = ("searched", "without", "baseline", "ablation", "teacher")
 PHASES = ("teacher", "search", "confirm", "finished")
 
@@ -76,6 +76,7 @@ configuration = sa.Table(
     sa.Column("params", JSONB, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False, server_default=sa.func.now()),
+    sa.Column("proposal", JSONB, nullable=False, server_default="{}"),
     sa.UniqueConstraint("study_id", "kind", "name"),
     sa.CheckConstraint(_one_of("kind", KINDS), name="kind"),
 )

@@ -41,6 +41,7 @@ def alarms(selection: Selection) -> list[str]:
         *_all_diverged(selection),
         *_many_failed(selection),
         *_many_diverged(selection),
+        *_stopped(selection),
         *_same_values(selection),
         *_chosen_on_test(selection),
         *gap_alarm(selection),
@@ -129,6 +130,18 @@ def _many_diverged(selection: Selection) -> list[str]:
     return [
         f"Many runs diverged: {listed(parts)}. They count at chance level ({chance:.4g}), so that a mean is of two "
         "kinds of runs, and its interval is rough."
+    ]
+
+
+def _stopped(selection: Selection) -> list[str]:
+    count = selection.stopped
+    if not count:
+        return []
+    every = count + sum(run.pool == "search" for run in (*selection.runs, *selection.left_out, *selection.failures))
+    return [
+        f"{count:,} of {every:,} search runs were stopped by their curves and have no value. Means of the search "
+        "are of the others, so that they are too good where some runs of a configuration were stopped; the fresh seeds "
+        "are all trained to their end."
     ]
 
 
@@ -242,7 +255,7 @@ def modelled_sentences(modelled: int, known: int) -> list[str]:
     ]
 
 
-STATES: tuple[State, ...] = ("done", "diverged", "failed", "leased", "queued", "cancelled")
+STATES: tuple[State, ...] = ("done", "diverged", "stopped", "failed", "leased", "queued", "cancelled")
 
 
 def cost_line(results: StudyResults) -> str:

@@ -52,9 +52,9 @@ def status(results: StudyResults, *, working: bool = True) -> Table:
 
 def status_table(study: StudyRecord, counts: Mapping[tuple[str, str], int], notes: Sequence[str]) -> Table:
     """Return the table of ``counts`` by row and state, with what is to be said below it."""
-    # Nothing cancels runs today: the column appears with the first one.
-    cancelled = any(state == "cancelled" and count for (_, state), count in counts.items())
-    states = [state for state in STATES if state != "cancelled" or cancelled]
+    # Few studies have such runs: the column appears with the first one.
+    seldom = {"cancelled", "stopped"} - {state for (_, state), count in counts.items() if count}
+    states = [state for state in STATES if state not in seldom]
     rows = tuple(
         Row(name, tuple(counts.get((name, state), 0) for state in states))
         for name in ROWS

@@ -20,7 +20,7 @@ def observed(
 ) -> tuple[list[ConfigurationRecord], list[Configuration]]:
     """Configurations of one search, of ``kind``, in the order in which they were proposed, each with its search runs.
 
-    A diverged run counts with its objective, the chance level; a failed one has spent its seed. One that was taken
+    A diverged run counts with its objective, the chance level; one that failed, or was stopped by its curve, has spent its seed. One that was taken
     back is no evidence of anything, and its seed is free. ``sign``: the study's, for policies maximize.
     """
     searched = [row for row in configurations.values() if row.kind == kind]
@@ -36,11 +36,15 @@ def observed(
             objectives[id_][run.seed] = sign * run.objective
         elif run.state in ("queued", "leased"):
             pending[id_].add(run.seed)
-        elif run.state == "failed":
+        elif run.state in ("failed", "stopped"):
             failed[id_].add(run.seed)
     tried = [
         Configuration(
-            row.params, objectives[row.id], frozenset(pending.get(row.id, ())), frozenset(failed.get(row.id, ()))
+            row.params,
+            objectives[row.id],
+            frozenset(pending.get(row.id, ())),
+            frozenset(failed.get(row.id, ())),
+            row.proposal,
         )
         for row in searched
     ]

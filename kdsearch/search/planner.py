@@ -159,7 +159,7 @@ class StudyPlanner:
                 if place == len(targets):
                     name = part.name(following)
                     following += 1
-                    orders.append(NewConfiguration(part.kind, name, complete, "sampler"))
+                    orders.append(NewConfiguration(part.kind, name, complete, "sampler", pick.proposal))
                     targets.append(((part.kind, name), complete))
                     used.append(set())
                     begins.append(None)

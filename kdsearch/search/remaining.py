@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 
-from kdsearch.ledger.records import ENDED, ConfigurationRecord, SearchRun, StudyRecord
+from kdsearch.ledger.records import TRAINED, ConfigurationRecord, SearchRun, StudyRecord
 from kdsearch.ledger.settings import Limits
 from kdsearch.search.budget import busy_seconds, own_seconds, runs_left
 from kdsearch.search.confirmation import compared
@@ -67,7 +67,7 @@ def pace(runs: Sequence[SearchRun]) -> float | None:
         (
             (run.finished_at.timestamp(), run.seconds)
             for run in runs
-            if run.state in ENDED and run.finished_at is not None and run.seconds is not None
+            if run.state in TRAINED and run.finished_at is not None and run.seconds is not None
         ),
         reverse=True,
     )

@@ -127,10 +127,6 @@ class Fixed(_Checked):
         return {"policy": "fixed", "seeds": self.seeds}
 
 
-SAMPLERS = ("TPESampler", "RandomSampler", "GPSampler", "BruteForceSampler")
-"""Samplers of Optuna whose proposals follow from the values of trials alone; others keep more in its own tables."""
-
-
 @dataclass(frozen=True)
 class OptunaSearch(_Checked):
     """A sampler of Optuna proposes settings, and is told the mean of each over ``seeds`` seeds.
@@ -138,16 +134,22 @@ class OptunaSearch(_Checked):
     ``sampler``: a class of sampler, or a function that gives one for ``seed``, such as ``optuna.samplers.TPESampler``
     or ``functools.partial(TPESampler, multivariate=True)``; then the search goes on after an interruption as it would
     have without one. A sampler that is made already does as well, but begins anew with each launch.
+
+    ``pruner``: of Optuna; it may stop runs of the search by their curves, each run being a trial to it. A run that it
+    stops has no value: means and the choice rest on runs that were trained to their end.
     """
 
     WHOLE = ("seeds",)
 
     sampler: Any
     seeds: int = 2
+    pruner: Any = None
 
     @override
     def _problems(self) -> Iterator[str]:
         yield from self._wrong_sampler()
+        if self.pruner is not None and (inspect.isclass(self.pruner) or not hasattr(self.pruner, "prune")):
+            yield f"pruner={shown(self.pruner)}: expected a pruner of Optuna, such as optuna.pruners.MedianPruner()"
         if is_whole(self.seeds, most=1):
             yield f"OptunaSearch needs 2 seeds or more, since one seed is not a result; got {self.seeds}"
         else:
@@ -164,15 +166,11 @@ class OptunaSearch(_Checked):
                 return
         if not hasattr(made, "sample_relative"):
             yield f"sampler={shown(self.sampler)}: {expected}"
-        elif not any(kind.__name__ in SAMPLERS for kind in type(made).__mro__):
-            yield (
-                f"sampler={type(made).__name__}: it keeps what it knows in Optuna's trials, which no ledger of "
-                f"kdsearch holds; use one of {', '.join(SAMPLERS)}, or kd.objective in a study of Optuna's own"
-            )
 
     def identity(self) -> dict[str, Any]:
         """JSON values for the ledger."""
-        return {"policy": "optuna", "sampler": self._described, "seeds": self.seeds}
+        identity = {"policy": "optuna", "sampler": self._described, "seeds": self.seeds}
+        return identity if self.pruner is None else {**identity, "pruner": _pruner(self.pruner)}
 
     @property
     def _described(self) -> str:
@@ -187,6 +185,14 @@ class OptunaSearch(_Checked):
             ]
             return f"{name_of(self.sampler.func)}({', '.join(given)})"
         return f"{name_of(self.sampler)} {bound_values(self.sampler).text}".strip()
+
+
+def _pruner(pruner: Any) -> str:
+    """Its kind and its options, which Optuna keeps in attributes."""
+    options = {name.lstrip("_"): value for name, value in sorted(vars(pruner).items()) if plain(value) is not None}
+    inner = [f"{name}={value!r}" for name, value in options.items() if isinstance(value, bool | int | float | str)]
+    nested = [f"{name}={_pruner(value)}" for name, value in sorted(vars(pruner).items()) if hasattr(value, "prune")]
+    return f"{type(pruner).__name__}({', '.join([*inner, *nested])})"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import json
+from collections import Counter
 from typing import Any
 
 import optuna
@@ -11,10 +14,13 @@ from support import Loaded, declaration
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
+from kdsearch.engines.curve_stops import stopper_of
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import StudyFileError
+from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
+from kdsearch.report import build, render
 from kdsearch.search.policies.base import Configuration, Further, New
 from kdsearch.search.policies.optuna_sampler import OptunaSampler
 
@@ -68,6 +74,104 @@ def test_tpe_goes_where_the_means_are_high() -> None:
     assert sum(values) / len(values) < 0.35
 
 
+def grown(sampler: Any, space: Any, count: int, *, at_once: int = 1, seeds: int = 2) -> list[Configuration]:
+    """A search of so many configurations, each call by a policy that remembers nothing, through JSON."""
+    rows: list[Configuration] = []
+    while len(rows) < count:
+        new = OptunaSampler(space, 0, seeds, sampler).propose(rows, min(at_once, count - len(rows)))
+        if not new:
+            break
+        for pick in new:
+            value = 1 - (float(pick.params["x"]) - 0.3) ** 2
+            kept = json.loads(json.dumps(pick.proposal))
+            rows.append(Configuration(pick.params, dict.fromkeys(range(seeds), value), proposal=kept))
+    return rows
+
+
+def test_a_sequence_goes_on_where_it_was() -> None:
+    """What a sampler keeps in the study: the numbers are those of Optuna by itself."""
+    space: Any = {"x": kd.uniform(0, 1), "y": kd.uniform(0, 1)}
+    make = functools.partial(
+        optuna.samplers.QMCSampler, qmc_type="halton", scramble=False, warn_independent_sampling=False
+    )
+    study = optuna.create_study(sampler=make(seed=0))
+    for _ in range(12):
+        trial = study.ask()
+        values = [trial.suggest_float("x", 0, 1), trial.suggest_float("y", 0, 1)]
+        study.tell(trial, sum(values))
+    expected = [tuple(trial.params.values()) for trial in study.trials]
+    # The first is drawn at random: no trial says yet what the space is.
+    assert [tuple(row.params.values()) for row in grown(make, space, 12)][1:] == expected[1:]
+    many = [tuple(row.params.values()) for row in grown(make, space, 12, at_once=4)]
+    assert len(set(many)) == 12
+
+
+def test_a_grid_is_visited_once_and_then_the_search_has_nothing_new() -> None:
+    grid = {"x": [0.0, 0.5, 1.0], "k": [1, 2]}
+    space: Any = {"x": kd.uniform(0, 1), "k": kd.integer(1, 2)}
+    rows = grown(lambda seed: optuna.samplers.GridSampler(grid, seed=seed), space, 20)
+    assert sorted((row.params["x"], row.params["k"]) for row in rows) == [(x, k) for x in grid["x"] for k in grid["k"]]
+
+
+def test_generations_follow_each_other() -> None:
+    """What a sampler keeps in trials, and the parents that it keeps in the study."""
+    space: Any = {"x": kd.uniform(0, 1), "k": kd.integer(1, 3)}
+    rows = grown(functools.partial(optuna.samplers.NSGAIISampler, population_size=5), space, 30)
+    generations = [row.proposal["trial"]["NSGAIISampler:generation"] for row in rows]
+    assert generations == sorted(generations)
+    assert max(generations) >= 4
+    errors = [abs(float(row.params["x"]) - 0.3) for row in rows]
+    assert sum(errors[-10:]) < 0.5 * sum(errors[:10]), "children of the better ones"
+
+
+def test_a_covariance_is_adapted_to_what_was_told() -> None:
+    pytest.importorskip("cmaes")
+    space: Any = {"x": kd.uniform(0, 1), "y": kd.uniform(0, 1)}
+    make = functools.partial(optuna.samplers.CmaEsSampler, popsize=5, warn_independent_sampling=False)
+    rows = grown(make, space, 41)
+    errors = [abs(float(row.params["x"]) - 0.3) for row in rows]
+    assert sum(errors[-10:]) < 0.3 * sum(errors[:10])
+
+
+def test_what_is_proposed_again_is_passed_over_and_remembered() -> None:
+    """A sampler of few choices repeats itself, and its sequence goes on."""
+    space: Any = {"x": kd.integer(0, 3), "k": kd.integer(1, 2)}
+    make = functools.partial(optuna.samplers.QMCSampler, scramble=False, warn_independent_sampling=False)
+    rows = grown(make, space, 20)
+    assert len({tuple(row.params.values()) for row in rows}) == len(rows) == 8
+    again = [pair for row in rows for pair in row.proposal.get("again", [])]
+    assert again
+    assert all(0 <= place < 8 for place, _ in again)
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        optuna.samplers.NSGAIISampler,
+        optuna.samplers.NSGAIIISampler,
+        optuna.samplers.QMCSampler,
+        optuna.samplers.BruteForceSampler,
+        functools.partial(optuna.samplers.TPESampler, multivariate=True, constant_liar=True),
+        lambda seed: optuna.samplers.PartialFixedSampler({"k": 2}, optuna.samplers.RandomSampler(seed=seed)),
+    ],
+)
+def test_any_sampler_searches_a_space_with_choices_and_conditions(sampler: Any) -> None:
+    rows = grown(sampler, {**SPACE, "x": kd.integer(0, 9)}, 25, at_once=3)
+    assert len(rows) == 25
+    for row in rows:
+        assert ("t" in row.params) == (row.params["mode"] == "a")
+
+
+def test_what_a_sampler_keeps_is_in_the_ledger(ledger: Ledger) -> None:
+    sampler = functools.partial(optuna.samplers.NSGAIISampler, population_size=4)
+    results = finished(ledger, made("nsga", search=kd.OptunaSearch(sampler, seeds=2), budget=kd.Budget(runs=32)))
+    rows = [row for row in results.configurations.values() if row.kind == "searched"]
+    generations = [row.proposal["trial"]["NSGAIISampler:generation"] for row in rows]
+    assert len(rows) == 16
+    assert generations == sorted(generations)
+    assert generations[-1] >= 2
+
+
 def train(params: dict[str, Any], seed: int, report: Any) -> float:
     return 1 - (params["x"] - 0.3) ** 2 + 0.001 * (seed % 5)
 
@@ -115,18 +219,91 @@ def test_it_minimizes_where_the_study_does(ledger: Ledger) -> None:
     assert params[0] == params[1]
 
 
+def curved(params: dict[str, Any], seed: int, report: Any) -> float:
+    """Rises towards a level that its number sets, and says so at each of ten epochs."""
+    level = 1 - (params["x"] - 0.3) ** 2 + 0.001 * (seed % 5)
+    for epoch in range(1, 11):
+        report(epoch, level * (1 - 0.5**epoch))
+    return level
+
+
+def turned(params: dict[str, Any], seed: int, report: Any) -> float:
+    return -curved(params, seed, lambda epoch, value: report(epoch, -value))
+
+
+@pytest.mark.parametrize(
+    "pruner",
+    [
+        optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
+        optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=2),
+        optuna.pruners.HyperbandPruner(min_resource=2, max_resource=10),
+        optuna.pruners.PatientPruner(optuna.pruners.PercentilePruner(50, n_startup_trials=4), patience=1),
+    ],
+)
+def test_a_pruner_stops_runs_by_their_curves(ledger: Ledger, pruner: Any) -> None:
+    """The same ones where the study minimizes the negative of it."""
+    found = []
+    for name, function, direction in (("up", curved, "maximize"), ("down", turned, "minimize")):
+        search = kd.OptunaSearch(optuna.samplers.RandomSampler, seeds=2, pruner=copy.deepcopy(pruner))
+        study = kd.Study(
+            name,
+            function,
+            {"x": kd.uniform(0, 1)},
+            chance=0.0,
+            direction=direction,
+            search=search,
+            budget=kd.Budget(runs=40),
+            confirm=kd.Confirm(seeds=3, finalists=1),
+        )
+        results = finished(ledger, study)
+        assert results.study.phase == "finished"
+        states = Counter(run.state for run in results.runs if run.pool == "search")
+        assert set(states) == {"done", "stopped"}
+        assert sum(states.values()) == 40, "a run that is stopped was a run of the budget"
+        for run in results.runs:
+            if run.state == "stopped":
+                assert (run.objective, run.score) == (None, None)
+                assert 1 <= run.curve["epoch"][-1] == run.epochs == len(run.curve["objective"]) <= 10
+            if run.pool == "confirm":
+                assert run.state == "done", "fresh seeds are trained to their end"
+        winner = [run for run in results.runs if run.configuration_id == results.study.winner_id]
+        assert sum(run.state == "done" and run.pool == "search" for run in winner) >= 1
+        text = render(build(results), "table")
+        assert f"{states['stopped']} of 40 search runs were stopped by their curves" in " ".join(text.split())
+        found.append([(run.seed, run.state, run.epochs) for run in results.runs if run.pool == "search"])
+    assert found[0] == found[1]
+
+
+def test_a_run_is_stopped_by_what_other_workers_have_stored(ledger: Ledger) -> None:
+    search = kd.OptunaSearch(optuna.samplers.RandomSampler, pruner=optuna.pruners.MedianPruner(2, 0))
+    study = made("told", search=search)
+    record, _ = ledger.open_study(declaration(study))
+    Coordinator(ledger, study, record, capacity=6).advance()
+    leases = ledger.claim(record.id, "elsewhere", 5)
+    curve = {"curve_names": ["epoch", "loss", "objective"], "curves": [[1, 2, 3], [9, 9, 9], [0.5, 0.6, 0.7]]}
+    outcomes = [Outcome(lease, "done", {"objective": 0.7, "score": 0.1, **curve}) for lease in leases[:3]]
+    ledger.finish(outcomes)
+    stopper = stopper_of(ledger, study, record)
+    assert stopper is not None
+    for lease, values in zip(leases[3:], ([0.4, 0.7], [0.55, 0.59]), strict=True):
+        stopper.begin(lease)
+        stops = [stopper.stops(lease, epoch, value) for epoch, value in enumerate(values, 1)]
+        assert stops == ([True, True] if values[0] == 0.4 else [False, True])
+        result = stopper.result(lease, "cpu")
+        assert result is not None
+        assert result.curve["objective"] == (values[:1] if values[0] == 0.4 else values)
+    assert stopper_of(ledger, made("none"), record) is None
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"sampler": "tpe"}, r"sampler='tpe': expected a sampler of Optuna"),
         ({"sampler": print}, r"called with seed=0: TypeError: .* expected a sampler of Optuna"),
         ({"sampler": lambda: TPE(seed=0)}, r"called with seed=0: TypeError"),
-        (
-            {"sampler": optuna.samplers.NSGAIISampler},
-            r"sampler=NSGAIISampler: it keeps what it knows in Optuna's trials",
-        ),
-        ({"sampler": optuna.samplers.QMCSampler()}, r"sampler=QMCSampler: it keeps"),
         ({"sampler": TPE, "seeds": 1}, r"OptunaSearch needs 2 seeds or more"),
+        ({"sampler": TPE, "pruner": "median"}, r"pruner='median': expected a pruner of Optuna"),
+        ({"sampler": TPE, "pruner": optuna.pruners.MedianPruner}, r"pruner=.*MedianPruner.*: expected a pruner"),
     ],
 )
 def test_what_is_no_search_is_refused(given: dict[str, Any], said: str) -> None:

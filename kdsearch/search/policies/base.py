@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from kdsearch.tasks.base import Scalar
 
@@ -14,13 +14,15 @@ class Configuration:
     """One searched configuration, seen from the search pool.
 
     ``params``: the numbers of the space. ``objectives``: of ended runs, by seed index. ``pending``: seed indices that
-    are queued or train now. ``failed``: seed indices that are spent without a value.
+    are queued or train now. ``failed``: seed indices that are spent without a value. ``proposal``: JSON values that
+    whoever proposed it keeps of it.
     """
 
     params: Mapping[str, Scalar]
     objectives: Mapping[int, float] = field(default_factory=dict)
     pending: frozenset[int] = frozenset()
     failed: frozenset[int] = frozenset()
+    proposal: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def next_seed(self) -> int:
@@ -41,10 +43,11 @@ class Further:
 
 @dataclass(frozen=True)
 class New:
-    """A new configuration, with the index of its first seed."""
+    """A new configuration, with the index of its first seed, and JSON values to keep with it."""
 
     params: Mapping[str, Scalar]
     seed: int = 0
+    proposal: Mapping[str, Any] = field(default_factory=dict)
 
 
 Pick = Further | New

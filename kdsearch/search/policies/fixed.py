@@ -14,7 +14,6 @@ from kdsearch.search.policies.base import Configuration, Further, Leader, New, P
 from kdsearch.search.policies.subset import ordered
 from kdsearch.space import Dimension
 from kdsearch.statistics.shrinkage import shrink
-from kdsearch.tasks.base import Scalar
 
 
 class FixedSeeds(Search):
@@ -35,13 +34,13 @@ class FixedSeeds(Search):
         picks: list[Pick] = [Further(i) for i in missing[:wanted]]
         first = len(tried)
         new = self.propose(tried, -(-(wanted - len(picks)) // self.seeds)) if len(picks) < wanted else []
-        for position, params in enumerate(new):
-            picks += [New(params), *[Further(first + position)] * (self.seeds - 1)]
+        for position, proposed in enumerate(new):
+            picks += [proposed, *[Further(first + position)] * (self.seeds - 1)]
         return picks[:wanted]
 
-    def propose(self, tried: Sequence[Configuration], wanted: int) -> list[Mapping[str, Scalar]]:
+    def propose(self, tried: Sequence[Configuration], wanted: int) -> list[New]:
         """So many new configurations; fewer where the space holds no more."""
-        return list(sobol(self.encoding, self.seed, [row.params for row in tried], wanted))
+        return [New(params) for params in sobol(self.encoding, self.seed, [row.params for row in tried], wanted)]
 
     @override
     def summaries(self, tried: Sequence[Configuration]) -> list[PosteriorSummary]:

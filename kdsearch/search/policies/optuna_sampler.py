@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from kdsearch.search.optuna_space import distributions, suggest
-from kdsearch.search.policies.base import Configuration
+from kdsearch.search.policies.base import Configuration, New
 from kdsearch.search.policies.fixed import FixedSeeds
 from kdsearch.space import Dimension, active
 from kdsearch.tasks.base import Scalar
@@ -17,15 +17,21 @@ from kdsearch.tasks.base import Scalar
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.samplers import BaseSampler
+    from optuna.storages import BaseStorage
+
+_REPEATS = 64
+"""So many proposals in a row that are there already: the sampler has nothing new to propose at the moment."""
 
 
 class OptunaSampler(FixedSeeds):
     """Every configuration gets ``seeds`` seeds; new ones come from ``sampler``, a function of a seed, or a sampler.
 
     The Optuna study is made anew from the configurations at each call, so that they alone say what is known: those
-    with results as complete trials with their mean so far, the others as running ones. A function of a seed gets one
-    that follows from ``seed`` and from how many configurations there are: whoever asks, and whenever, it proposes the
-    same. What a sampler keeps in the attributes of trials is not there.
+    with results as complete trials with their mean so far, those of which every run has failed or was stopped as pruned
+    ones, the others as running ones. What samplers keep in the
+    attributes of trials and studies (generations, positions in a sequence, points of a grid) is kept with the
+    configurations. A function of a seed gets one that follows from ``seed`` and from how many configurations there are:
+    whoever asks, and whenever, it proposes the same.
     """
 
     def __init__(
@@ -36,12 +42,12 @@ class OptunaSampler(FixedSeeds):
         self._sampler = sampler
 
     @override
-    def propose(self, tried: Sequence[Configuration], wanted: int) -> list[Mapping[str, Scalar]]:
-        study = _quiet_study(self._at(len(tried)))
-        known = distributions(self.space)
-        for row in tried:
-            study.add_trial(_trial(row, {name: known[name] for name in active(self.space, row.params)}))
-        return [suggest(self.space, study.ask()) for _ in range(wanted)]
+    def propose(self, tried: Sequence[Configuration], wanted: int) -> list[New]:
+        history = _History(self.space, self._at(len(tried)), tried)
+        proposed: list[New] = []
+        while len(proposed) < wanted and (new := history.ask()) is not None:
+            proposed.append(new)
+        return proposed
 
     def _at(self, count: int) -> Any:
         import optuna
@@ -51,23 +57,80 @@ class OptunaSampler(FixedSeeds):
         return self._sampler(seed=int(np.random.SeedSequence([self.seed, count]).generate_state(1)[0]))
 
 
-def _quiet_study(sampler: BaseSampler) -> Study:
+class _History:
+    """An Optuna study in memory, with a trial of each configuration, and of each time that one was proposed again.
+
+    A configuration's proposal has ``trial``: the attributes of its trial; ``study``: those of the study that changed
+    when it was proposed; ``again``: what was proposed before it and was there already, each with its attributes.
+    """
+
+    def __init__(self, space: Mapping[str, Dimension], sampler: BaseSampler, tried: Sequence[Configuration]) -> None:
+        self.space, self.known = space, distributions(space)
+        self.study, self.storage = _quiet_study(sampler)
+        self.rows = list(tried)
+        self.places = {self._key(row.params): place for place, row in enumerate(tried)}
+        for row in tried:
+            for place, attributes in row.proposal.get("again", ()):
+                if place < len(tried):  # somebody may have deleted configurations
+                    self._add(self.rows[place], attributes)
+            self._add(row, row.proposal.get("trial", {}))
+            for name, value in row.proposal.get("study", {}).items():
+                self.storage.set_study_system_attr(self.study._study_id, name, value)
+
+    def ask(self) -> New | None:
+        """The next configuration that is not there yet; ``None`` where the sampler proposes none."""
+        before = self.storage.get_study_system_attrs(self.study._study_id)
+        again: list[tuple[int, dict[str, Any]]] = []
+        for _ in range(_REPEATS):
+            trial = self.study.ask()
+            params = suggest(self.space, trial)
+            attributes = dict(self.storage.get_trial(trial._trial_id).system_attrs)
+            place = self.places.setdefault(self._key(params), len(self.rows))
+            if place == len(self.rows):
+                self.rows.append(Configuration(params))
+                after = self.storage.get_study_system_attrs(self.study._study_id)
+                changed = {name: value for name, value in after.items() if before.get(name) != value}
+                return New(params, proposal=_some(trial=attributes, study=changed, again=again))
+            again.append((place, attributes))
+            if (row := self.rows[place]).objectives:
+                self.study.tell(trial, _mean(row))
+        return None
+
+    def _key(self, params: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
+        return tuple(params[name] for name in active(self.space, params))
+
+    def _add(self, row: Configuration, attributes: Mapping[str, Any]) -> None:
+        from optuna.trial import TrialState, create_trial
+
+        named = active(self.space, row.params)
+        hopeless = row.failed and not row.pending
+        trial = create_trial(
+            state=TrialState.COMPLETE if row.objectives else TrialState.PRUNED if hopeless else TrialState.RUNNING,
+            value=_mean(row) if row.objectives else None,
+            params={name: row.params[name] for name in named},
+            distributions={name: self.known[name] for name in named},
+            system_attrs=dict(attributes),
+        )
+        self.storage.create_new_trial(self.study._study_id, trial)
+
+
+def _mean(row: Configuration) -> float:
+    return sum(row.objectives.values()) / len(row.objectives)
+
+
+def _some(**parts: Any) -> dict[str, Any]:
+    """Those that are not empty: most samplers keep nothing."""
+    return {name: part for name, part in parts.items() if part}
+
+
+def _quiet_study(sampler: BaseSampler) -> tuple[Study, BaseStorage]:
     """An Optuna study in memory; it is made for each decision, and a launch need not say so."""
     import optuna
 
+    storage = optuna.storages.InMemoryStorage()
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        return optuna.create_study(direction="maximize", sampler=sampler)
+        return optuna.create_study(direction="maximize", sampler=sampler, storage=storage), storage
     finally:
         optuna.logging.set_verbosity(verbosity)
-
-
-def _trial(row: Configuration, known: Mapping[str, Any]) -> Any:
-    from optuna.trial import TrialState, create_trial
-
-    params = {name: row.params[name] for name in known}
-    if not row.objectives:
-        return create_trial(state=TrialState.RUNNING, params=params, distributions=dict(known))
-    mean = sum(row.objectives.values()) / len(row.objectives)
-    return create_trial(value=mean, params=params, distributions=dict(known))

@@ -70,7 +70,7 @@ def imputed(tried: Sequence[Configuration], broken: frozenset[int], folds: int =
 
     def stand_in(row: Configuration) -> Configuration:
         seed = min(row.failed)
-        return Configuration(row.params, {seed: worst + common.get(seed % folds, 0.0)}, row.pending, row.failed)
+        return replace(row, objectives={seed: worst + common.get(seed % folds, 0.0)})
 
     return [stand_in(row) if i in broken else row for i, row in enumerate(tried)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -88,7 +88,7 @@ class _Simulation:
         self.clock, _, position, seed = heapq.heappop(self.training)
         row = self.tried[position]
         values = {**row.objectives, seed: self.world.run(row.params, seed)}
-        self.tried[position] = Configuration(row.params, values, row.pending - {seed}, row.failed)
+        self.tried[position] = replace(row, objectives=values, pending=row.pending - {seed})
         self.ended += 1
         return True
 
@@ -125,7 +125,7 @@ class _Simulation:
             row = self.tried[position]
             begun = row.objectives or row.pending or row.failed
             seed = pick.seed if isinstance(pick, New) and not begun else row.next_seed
-            self.tried[position] = Configuration(row.params, row.objectives, row.pending | {seed}, row.failed)
+            self.tried[position] = replace(row, pending=row.pending | {seed})
             self.queue.append((position, seed))
         self.ordered += len(picks)
 
@@ -142,6 +142,6 @@ class _Simulation:
         params = self.place(pick.params)
         position = self.known.setdefault(key_of(space, params), len(self.tried))
         if position == len(self.tried):
-            self.tried.append(Configuration(params))
+            self.tried.append(Configuration(params, proposal=pick.proposal))
         positions.append(position)
         return position
