@@ -236,6 +236,7 @@ class Worker:
                 outcome = self._outcome(lease, self.loaded.study.task.train(job.request, job.context))
         except RunInterrupted:
             if (stopped := self.stopped(lease)) is not None:
+                self._works([lease])
                 return stopped
             if self.should_stop() or not self.heartbeat.holds(lease):
                 return None  # released by close(), or lost already; the checkpoint stays

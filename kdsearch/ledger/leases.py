@@ -50,7 +50,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A leased run that ended as ``done`` or ``diverged``; ``values`` are columns of the run's row.
+    """A leased run that ended as ``done``, ``diverged`` or ``stopped``; ``values`` are columns of the run's row.
 
     ``queries`` among them may be missing: then there are none.
     """

@@ -182,7 +182,7 @@ def ended_runs(connection: Connection, study_id: int, *, failed: bool = True) ->
 
 @dataclass(frozen=True)
 class EndedCurve:
-    """A search run that has ended, by its objective at the epochs that it reported; ``objective``: ``None`` if stopped."""
+    """A search run that has ended, by its objective at the epochs that it reported; without a value if stopped."""
 
     run_id: int
     objective: float | None

@@ -11,7 +11,7 @@ from itertools import chain
 from typing_extensions import override
 
 from kdsearch.ledger.overview import LATEST, Overview, Sample, Tally
-from kdsearch.ledger.records import ENDED
+from kdsearch.ledger.records import ENDED, TRAINED
 from kdsearch.ledger.settings import Limits
 from kdsearch.report.notes import EVENTS, ended_of, progress_of
 from kdsearch.report.selection import UNKNOWN, Selection
@@ -49,10 +49,12 @@ def counted_status(found: Overview, *, working: bool = True) -> Table | None:
     notes = []
     kinds = shares_of(study.settings)
     if len(kinds) > 1 and study.phase == "search":
-        notes.append(f"Ended: {progress_of(study, {kind: _runs(found, kind, ENDED.__contains__) for kind in kinds})}.")
+        notes.append(
+            f"Ended: {progress_of(study, {kind: _runs(found, kind, TRAINED.__contains__) for kind in kinds})}."
+        )
     notes += ended_of(study, found.events, lambda kind: _runs(found, kind, lambda state: state != "cancelled"))
     notes += _best_sentences(found)
-    students = [row for row in found.tallies if row.pool != "teacher" and row.state in ENDED]
+    students = [row for row in found.tallies if row.pool != "teacher" and row.state in TRAINED]
     timed = sum(row.timed for row in students)
     mean = sum(row.seconds for row in students) / timed if timed else None
     notes += time_sentences(study, mean, left, working=working, launched=True)
@@ -80,7 +82,7 @@ def _left(found: Overview) -> Remaining | None:
     study, own = found.study, found.study.settings.teachers not in HELD_TEACHERS
     students = [row for row in found.tallies if row.pool != "teacher" or own]
     timed = iter([(at, seconds) for pool, at, seconds in found.latest if pool != "teacher" or own])
-    dated = sum(row.dated for row in students if row.state in ENDED)
+    dated = sum(row.dated for row in students if row.state in TRAINED)
     beside = sum(row.runs for row in students if row.state == "leased")
     pace = pace_of(timed, dated, beside)
     if len(found.latest) == LATEST and next(timed, None) is None:

@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 
 from kdsearch.ledger.data_line import data_line
-from kdsearch.ledger.records import ENDED, LeaderRecord, State, StudyRecord, StudyResults
+from kdsearch.ledger.records import ENDED, TRAINED, LeaderRecord, State, StudyRecord, StudyResults
 from kdsearch.report.captions import objective_name
 from kdsearch.report.notes import ended_sentences, modelled_sentences, search_progress
 from kdsearch.report.selection import Selection, sample_sizes, search_runs, select
@@ -37,12 +37,14 @@ def status(results: StudyResults, *, working: bool = True) -> Table:
     selection = select(results)
     notes = []
     if len(shares_of(study.settings)) > 1 and study.phase == "search":
-        ended = [run for run in results.runs if run.state in ENDED]
+        ended = [run for run in results.runs if run.state in TRAINED]
         notes.append(f"Ended: {search_progress(study, results.configurations, ended)}.")
     extended = _extended(results)
     notes += [*ended_sentences(results), *extended, *best_sentences(selection)]
     seconds = [
-        run.seconds for run in results.runs if run.state in ENDED and run.pool != "teacher" and run.seconds is not None
+        run.seconds
+        for run in results.runs
+        if run.state in TRAINED and run.pool != "teacher" and run.seconds is not None
     ]
     mean = float(np.mean(seconds)) if seconds else None
     left = remaining(study, results.configurations, results.runs)

@@ -20,8 +20,9 @@ def observed(
 ) -> tuple[list[ConfigurationRecord], list[Configuration]]:
     """Configurations of one search, of ``kind``, in the order in which they were proposed, each with its search runs.
 
-    A diverged run counts with its objective, the chance level; one that failed, or was stopped by its curve, has spent its seed. One that was taken
-    back is no evidence of anything, and its seed is free. ``sign``: the study's, for policies maximize.
+    A diverged run counts with its objective, the chance level; one that failed, or was stopped by its curve, has spent
+    its seed. One that was taken back is no evidence of anything, and its seed is free. ``sign``: the study's, for
+    policies maximize.
     """
     searched = [row for row in configurations.values() if row.kind == kind]
     objectives: dict[int, dict[int, float]] = {row.id: {} for row in searched}

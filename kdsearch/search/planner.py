@@ -9,7 +9,7 @@ from itertools import count
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.orders import CancelRun, NewConfiguration, NewRun, Note, Order
 from kdsearch.ledger.queries import SearchState
-from kdsearch.ledger.records import Kind, SearchRun
+from kdsearch.ledger.records import TRAINED, Kind, SearchRun
 from kdsearch.search import confirmation, orphans, preflight
 from kdsearch.search.budget import GAIN, describe
 from kdsearch.search.gp.threads import one_thread
@@ -205,7 +205,7 @@ def _key(params: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
 
 def _refuse_hopeless(state: SearchState) -> None:
     """Stop when runs fail in a way that more of them cannot mend, before the budget is gone."""
-    students = [run for run in state.runs if run.pool != "teacher" and run.state in ("done", "diverged", "failed")]
+    students = [run for run in state.runs if run.pool != "teacher" and run.state in (*TRAINED, "failed")]
     failed = [run for run in students if run.state == "failed"]
     if len(students) >= HOPELESS and len(failed) > HOPELESS_SHARE * len(students):
         raise KdsearchError(
@@ -216,7 +216,7 @@ def _refuse_hopeless(state: SearchState) -> None:
 
 def _refuse_all_diverged(state: SearchState) -> None:
     """Stop where nothing but divergence has come back: chance level on all sides is no search."""
-    ended = [run for run in state.runs if run.pool == "search" and run.state in ("done", "diverged", "failed")]
+    ended = [run for run in state.runs if run.pool == "search" and run.state in (*TRAINED, "failed")]
     if len(ended) >= DIVERGED and all(run.state == "diverged" for run in ended):
         raise KdsearchError(
             f"all of the first {len(ended)} search runs diverged (their objective was not finite), so the study stops "
