@@ -193,7 +193,8 @@ _OBJECTIVES = sa.text(
 _LATEST = sa.text(
     """
     SELECT pool, finished_at, seconds FROM kdsearch.run
-    WHERE study_id = :study AND state IN ('done', 'diverged', 'stopped') AND finished_at IS NOT NULL AND seconds IS NOT NULL
+    WHERE study_id = :study AND state IN ('done', 'diverged', 'stopped')
+        AND finished_at IS NOT NULL AND seconds IS NOT NULL
     ORDER BY finished_at DESC, seconds DESC
     LIMIT :latest
     """
