@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
+from kdsearch.search.optuna_space import errors_alone
 from kdsearch.study.budget import OptunaSearch
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import RunResult
@@ -18,8 +19,8 @@ from kdsearch.tasks.base import RunResult
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-_READ_EVERY = 5.0
-"""Seconds between two looks at the runs of other workers."""
+READ_EVERY = 5.0
+"""Seconds between two looks at the runs that have ended, at most; less where a look takes less than a twentieth."""
 
 
 def stopper_of(ledger: Ledger, study: Study, record: StudyRecord) -> CurveStops | None:
@@ -53,15 +54,12 @@ class CurveStops:
 
         self._ledger, self._study_id, self._pruner, self._sign = ledger, record.id, pruner, sign
         self._storage = optuna.storages.InMemoryStorage()
-        verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        try:
-            self._study = optuna.create_study(study_name=record.name, storage=self._storage, direction="maximize")
-        finally:
-            optuna.logging.set_verbosity(verbosity)
+        with errors_alone():
+            # A name that stays, for Hyperband deals trials to brackets by it, and a study can be renamed.
+            self._study = optuna.create_study(study_name="runs", storage=self._storage, direction="maximize")
         self._training: dict[int, _Training] = {}
         self._known: set[int] = set()
-        self._read = float("-inf")
+        self._next = float("-inf")
 
     def begin(self, lease: Lease) -> None:
         """A run begins, or goes on after an interruption."""
@@ -91,7 +89,8 @@ class CurveStops:
         )
 
     def _refresh(self) -> None:
-        if time.monotonic() < self._read + _READ_EVERY:
+        begin = time.monotonic()
+        if begin < self._next:
             return
         from optuna.trial import TrialState
 
@@ -106,7 +105,8 @@ class CurveStops:
                 self._storage.set_trial_state_values(trial, TrialState.PRUNED)
             else:
                 self._storage.set_trial_state_values(trial, TrialState.COMPLETE, [self._sign * ended.objective])
-        self._read = time.monotonic()
+        end = time.monotonic()
+        self._next = end + min(READ_EVERY, 20 * (end - begin))
 
     def _trial(self) -> int:
         return int(self._storage.create_new_trial(self._study._study_id))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from kdsearch.space import Categorical, Dimension, Integer, Range, active, unconditional
@@ -26,6 +27,19 @@ def _translate(dimension: Range) -> BaseDistribution:
     if isinstance(dimension, Integer):
         return IntDistribution(dimension.low, dimension.high, log=dimension.log)
     return FloatDistribution(dimension.low, dimension.high, log=dimension.log)
+
+
+@contextmanager
+def errors_alone() -> Iterator[None]:
+    """Optuna logs nothing but errors meanwhile: a study in memory is made for each decision, and nobody need know."""
+    from optuna import logging
+
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def suggest(space: Mapping[str, Dimension], trial: Trial) -> dict[str, Scalar]:

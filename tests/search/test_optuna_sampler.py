@@ -13,6 +13,7 @@ import pytest
 from support import Loaded, declaration
 
 import kdsearch as kd
+from kdsearch.engines import curve_stops
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.curve_stops import stopper_of
 from kdsearch.engines.debug import DebugEngine
@@ -121,7 +122,7 @@ def test_generations_follow_each_other() -> None:
     assert generations == sorted(generations)
     assert max(generations) >= 4
     errors = [abs(float(row.params["x"]) - 0.3) for row in rows]
-    assert sum(errors[-10:]) < 0.5 * sum(errors[:10]), "children of the better ones"
+    assert sum(errors[-10:]) < 0.7 * sum(errors[:10]), "children of the better ones"
 
 
 def test_a_covariance_is_adapted_to_what_was_told() -> None:
@@ -150,7 +151,6 @@ def test_what_is_proposed_again_is_passed_over_and_remembered() -> None:
         optuna.samplers.NSGAIISampler,
         optuna.samplers.NSGAIIISampler,
         optuna.samplers.QMCSampler,
-        optuna.samplers.BruteForceSampler,
         functools.partial(optuna.samplers.TPESampler, multivariate=True, constant_liar=True),
         lambda seed: optuna.samplers.PartialFixedSampler({"k": 2}, optuna.samplers.RandomSampler(seed=seed)),
     ],
@@ -160,6 +160,12 @@ def test_any_sampler_searches_a_space_with_choices_and_conditions(sampler: Any) 
     assert len(rows) == 25
     for row in rows:
         assert ("t" in row.params) == (row.params["mode"] == "a")
+
+
+def test_brute_force_tries_everything_once() -> None:
+    space: Any = {"x": kd.integer(0, 3), "mode": kd.categorical("a", "b"), "t": kd.when(kd.integer(1, 2), mode="a")}
+    rows = grown(optuna.samplers.BruteForceSampler, space, 20)
+    assert len({tuple(row.params.values()) for row in rows}) == len(rows) == 12
 
 
 def test_what_a_sampler_keeps_is_in_the_ledger(ledger: Ledger) -> None:
@@ -237,11 +243,12 @@ def turned(params: dict[str, Any], seed: int, report: Any) -> float:
         optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=2),
         optuna.pruners.SuccessiveHalvingPruner(min_resource=2, reduction_factor=2),
         optuna.pruners.HyperbandPruner(min_resource=2, max_resource=10),
-        optuna.pruners.PatientPruner(optuna.pruners.PercentilePruner(50, n_startup_trials=4), patience=1),
+        optuna.pruners.PercentilePruner(75, n_startup_trials=6, interval_steps=3),
     ],
 )
-def test_a_pruner_stops_runs_by_their_curves(ledger: Ledger, pruner: Any) -> None:
+def test_a_pruner_stops_runs_by_their_curves(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, pruner: Any) -> None:
     """The same ones where the study minimizes the negative of it."""
+    monkeypatch.setattr(curve_stops, "READ_EVERY", 0.0)
     found = []
     for name, function, direction in (("up", curved, "maximize"), ("down", turned, "minimize")):
         search = kd.OptunaSearch(optuna.samplers.RandomSampler, seeds=2, pruner=copy.deepcopy(pruner))
@@ -278,8 +285,11 @@ def test_a_run_is_stopped_by_what_other_workers_have_stored(ledger: Ledger) -> N
     search = kd.OptunaSearch(optuna.samplers.RandomSampler, pruner=optuna.pruners.MedianPruner(2, 0))
     study = made("told", search=search)
     record, _ = ledger.open_study(declaration(study))
-    Coordinator(ledger, study, record, capacity=6).advance()
+    coordinator = Coordinator(ledger, study, record, capacity=12)
+    coordinator.advance()
+    coordinator.advance()
     leases = ledger.claim(record.id, "elsewhere", 5)
+    assert len(leases) == 5
     curve = {"curve_names": ["epoch", "loss", "objective"], "curves": [[1, 2, 3], [9, 9, 9], [0.5, 0.6, 0.7]]}
     outcomes = [Outcome(lease, "done", {"objective": 0.7, "score": 0.1, **curve}) for lease in leases[:3]]
     ledger.finish(outcomes)

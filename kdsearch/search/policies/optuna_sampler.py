@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from typing_extensions import override
 
-from kdsearch.search.optuna_space import distributions, suggest
+from kdsearch.search.optuna_space import distributions, errors_alone, suggest
 from kdsearch.search.policies.base import Configuration, New
 from kdsearch.search.policies.fixed import FixedSeeds
 from kdsearch.space import Dimension, active
 from kdsearch.tasks.base import Scalar
 
 if TYPE_CHECKING:
-    from optuna import Study
     from optuna.samplers import BaseSampler
-    from optuna.storages import BaseStorage
 
 _REPEATS = 64
 """So many proposals in a row that are there already: the sampler has nothing new to propose at the moment."""
@@ -43,10 +41,11 @@ class OptunaSampler(FixedSeeds):
 
     @override
     def propose(self, tried: Sequence[Configuration], wanted: int) -> list[New]:
-        history = _History(self.space, self._at(len(tried)), tried)
-        proposed: list[New] = []
-        while len(proposed) < wanted and (new := history.ask()) is not None:
-            proposed.append(new)
+        with errors_alone():
+            history = _History(self.space, self._at(len(tried)), tried)
+            proposed: list[New] = []
+            while len(proposed) < wanted and (new := history.ask()) is not None:
+                proposed.append(new)
         return proposed
 
     def _at(self, count: int) -> Any:
@@ -65,8 +64,12 @@ class _History:
     """
 
     def __init__(self, space: Mapping[str, Dimension], sampler: BaseSampler, tried: Sequence[Configuration]) -> None:
+        from optuna import create_study
+        from optuna.storages import InMemoryStorage
+
         self.space, self.known = space, distributions(space)
-        self.study, self.storage = _quiet_study(sampler)
+        self.storage = InMemoryStorage()
+        self.study = create_study(direction="maximize", sampler=sampler, storage=self.storage)
         self.rows = list(tried)
         self.places = {self._key(row.params): place for place, row in enumerate(tried)}
         for row in tried:
@@ -79,6 +82,8 @@ class _History:
 
     def ask(self) -> New | None:
         """The next configuration that is not there yet; ``None`` where the sampler proposes none."""
+        from optuna.trial import TrialState
+
         before = self.storage.get_study_system_attrs(self.study._study_id)
         again: list[tuple[int, dict[str, Any]]] = []
         for _ in range(_REPEATS):
@@ -92,8 +97,8 @@ class _History:
                 changed = {name: value for name, value in after.items() if before.get(name) != value}
                 return New(params, proposal=_some(trial=attributes, study=changed, again=again))
             again.append((place, attributes))
-            if (row := self.rows[place]).objectives:
-                self.study.tell(trial, _mean(row))
+            if (row := self.rows[place]).objectives:  # not by tell, in which some samplers end the study
+                self.storage.set_trial_state_values(trial._trial_id, TrialState.COMPLETE, [_mean(row)])
         return None
 
     def _key(self, params: Mapping[str, Scalar]) -> tuple[Scalar, ...]:
@@ -121,16 +126,3 @@ def _mean(row: Configuration) -> float:
 def _some(**parts: Any) -> dict[str, Any]:
     """Those that are not empty: most samplers keep nothing."""
     return {name: part for name, part in parts.items() if part}
-
-
-def _quiet_study(sampler: BaseSampler) -> tuple[Study, BaseStorage]:
-    """An Optuna study in memory; it is made for each decision, and a launch need not say so."""
-    import optuna
-
-    storage = optuna.storages.InMemoryStorage()
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        return optuna.create_study(direction="maximize", sampler=sampler, storage=storage), storage
-    finally:
-        optuna.logging.set_verbosity(verbosity)
