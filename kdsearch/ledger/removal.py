@@ -21,6 +21,10 @@ class Removed:
     artifacts: tuple[str, ...]
 
 
+LATELY_SECONDS = 10
+"""A launch that works ends a run or holds one within this time, mostly."""
+
+
 def untried(connection: Connection, study_id: int) -> bool:
     """Whether no run of a study has ended well, none trains now, and nobody has added anything to it."""
     if _holders(connection, study_id):
@@ -87,4 +91,16 @@ def _at_rest(connection: Connection, study_id: int, what: str) -> StudyRecord:
             f"{record.name} is not {what}: its runs are trained now, by {', '.join(workers)}. Stop it first: "
             f"kdsearch stop {record.name}"
         )
+    if not record.over and _ended_lately(connection, study_id):
+        raise LedgerError(
+            f"{record.name} is not {what}: a run of it ended in the last {LATELY_SECONDS} seconds, so that a launch "
+            f"may be at work. Stop it first: kdsearch stop {record.name}; where its launch has ended, wait a moment"
+        )
     return record
+
+
+def _ended_lately(connection: Connection, study_id: int) -> bool:
+    """Whether a run ended a moment ago: between two runs a worker that is at work holds none."""
+    since = "finished_at > clock_timestamp() - :seconds * interval '1 second'"
+    found = sa.text(f"SELECT EXISTS (SELECT 1 FROM kdsearch.run WHERE study_id = :study AND {since})")
+    return bool(connection.execute(found, {"study": study_id, "seconds": LATELY_SECONDS}).scalar())

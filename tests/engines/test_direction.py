@@ -164,14 +164,18 @@ def test_sentences_say_which_side_is_better(home: Path) -> None:
 
 def test_tables_for_replay_are_the_same(home: Path, tmp_path: Path) -> None:
     tables = []
-    for name in ("up", "down"):
+    for name, sign, direction in (("rising", 1, ""), ("falling", -1, 'direction="minimize",')):
+        study = tmp_path / f"{name}.py"
+        text = _STUDY.format(name=name, sign=sign, direction=direction + " search=kd.Fixed(seeds=3),")
+        study.write_text(text.replace("runs=120", "runs=24"))
+        code, output = run_program("launch", str(study), "--engine", "debug", home=home, timeout=300)
+        assert code == 0, output
         for ending in ("npz", "json"):
             file = tmp_path / f"{name}.{ending}"
-            assert (
-                run_program("export", "runs", name, "--table" if ending == "npz" else "-o", str(file), home=home)[0]
-                == 0
-            )
+            option = "--table" if ending == "npz" else "-o"
+            assert run_program("export", "runs", name, option, str(file), home=home)[0] == 0
             tables.append(read_table(file))
+    assert tables[0].values.size > 6
     assert all((table.values == tables[0].values).all() for table in tables)
 
 

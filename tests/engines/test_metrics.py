@@ -169,10 +169,10 @@ def test_a_command_gives_further_metrics_at_the_epoch_that_counts(tmp_path: Path
 
 
 def test_a_cost_is_one_of_the_metrics() -> None:
-    task = Command("train {x}", r"(\d)", chance=0.0, metrics={"loss": r"loss (\d)"})
+    task = Command("{python} -c pass {x}", r"(\d)", chance=0.0, metrics={"loss": r"loss (\d)"})
     with pytest.raises(StudyFileError, match=r"cost='latency' is none of the command's metrics: loss"):
         kd.Study("s", task, {"x": kd.uniform(0, 1)}, cost="latency")
     with pytest.raises(StudyFileError, match=r"cost=3: expected the name of a metric"):
         study(cost=3)
     with pytest.raises(StudyFileError, match=r"metrics: 'score': it is a name of kdsearch's own"):
-        Command("train {x}", r"(\d)", chance=0.0, metrics={"score": r"loss (\d)"})
+        Command("{python} -c pass {x}", r"(\d)", chance=0.0, metrics={"score": r"loss (\d)"})
