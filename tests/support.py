@@ -18,6 +18,9 @@ import psutil
 import kdsearch as kd
 from kdsearch.data.folds import Fold
 from kdsearch.errors import RunInterrupted
+from kdsearch.ledger.leases import Outcome
+from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.orders import NewConfiguration, NewRun
 from kdsearch.ledger.records import SearchRun, StudyRecord
 from kdsearch.ledger.settings import StudySettings
 from kdsearch.ledger.studies import Declaration, to_json
@@ -243,6 +246,14 @@ def declaration(study: kd.Study, code_hash: str = "code0") -> Declaration:
         baselines={name: study.complete(values) for name, values in study.baselines.items()},
         begin_with=study.first_configurations,
     )
+
+
+def end_a_run(ledger: Ledger, record: StudyRecord) -> None:
+    """End a run of a study: from now on the study is what it is, under its name."""
+    configuration = NewConfiguration("searched", "ended", {"ended": 1}, "sampler")
+    ledger.decide(record.id, lambda state: [configuration, NewRun(("searched", "ended"), "search", 0)])
+    leases = ledger.claim(record.id, "worker", 100)
+    ledger.finish([Outcome(lease, "done", {"objective": 0.5}) for lease in leases])
 
 
 @dataclass(frozen=True)

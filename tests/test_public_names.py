@@ -36,7 +36,17 @@ def test_which_arguments_of_a_study_may_stand_without_their_names() -> None:
     """What a study file may write by position stays where it is, also when a field is added."""
     parameters = inspect.signature(kd.Study).parameters.values()
     named = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
-    assert sorted(named) == ["chance", "defaults", "folds", "run_timeout", "without"]
+    assert sorted(named) == [
+        "begin_with",
+        "chance",
+        "cost",
+        "defaults",
+        "direction",
+        "folds",
+        "overrides",
+        "run_timeout",
+        "without",
+    ]
     assert [parameter.name for parameter in parameters][:6] == [
         "name",
         "task",

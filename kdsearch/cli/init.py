@@ -26,8 +26,9 @@ def init(
         list[str] | None, typer.Option("--search", help="An option to search; repeat it. Otherwise they are guessed.")
     ] = None,
 ) -> None:
-    """Write a study file that searches the options of a training script.
+    """Write a study file for a training script.
 
+    It searches the options of the script.
     The script is started once to ask its argparse parser for its options, or with --help; it does not train. Options
     that the command gives stay as they are, or become the baseline where they are searched.
     """

@@ -30,7 +30,9 @@ def logs(
     ] = False,
     storage: Storage = None,
 ) -> None:
-    """Show one run: configuration, state, attempts, curve, traceback, and the last lines that its program printed.
+    """Show one run, and what it printed.
+
+    That is its configuration, state, attempts, curve, traceback, and the last lines that its program printed.
 
     Of a text that is very long the first and the last part are shown. A file has it whole. With --follow the exit code
     is 1 where the run ends without a result.

@@ -18,8 +18,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def delete(study: StudyName, yes: Yes = False, preset: Preset = None, storage: Storage = None) -> None:
-    """Delete a study: its runs, results, weights, checkpoints and outputs.
+    """Delete a study with all that is its own.
 
+    That is its runs, results, weights, checkpoints and outputs.
     It asks before it deletes. A study whose runs are trained now is refused; stop it first. Weights that other studies
     use stay.
     """
@@ -27,7 +28,7 @@ def delete(study: StudyName, yes: Yes = False, preset: Preset = None, storage: S
 
     ledger, record = open_named(study, preset, storage)
     counts = Counter(run.state for run in ledger.search_state(record.id).runs)
-    ended = sum(counts[state] for state in TRAINED)
+    ended = sum(count for state, count in counts.items() if state in TRAINED)
     what = f"{one_line(record.name)} with {ended:,} of {sum(counts.values()):,} runs ended"
     _ask(f"Delete {what}? This cannot be undone.", yes)
     weights = removal.delete(ledger, record)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +81,7 @@ class CurveStops:
         run = self._training.get(lease.run_id)
         if run is None or not run.stopped:
             return None
-        curve: dict[str, Sequence[float]] = {"epoch": run.epochs, "objective": run.values}
+        curve = {"epoch": [float(epoch) for epoch in run.epochs], "objective": run.values}
         seconds = time.monotonic() - run.began
         return RunResult(
             "done", math.nan, epoch=run.epochs[-1], epochs=run.epochs[-1], curve=curve, seconds=seconds, device=device

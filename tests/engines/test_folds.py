@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from support import Loaded, PopulationTask, ToyTask, declaration, toy_study
+from support import Loaded, PopulationTask, ToyTask, declaration, end_a_run, toy_study
 
 import kdsearch as kd
 from kdsearch.data.folds import Fold
@@ -120,7 +120,8 @@ def test_a_population_holds_runs_of_several_folds_and_none_is_lost(ledger: Ledge
 
 
 def test_the_question_is_part_of_what_a_study_is(ledger: Ledger) -> None:
-    ledger.open_study(declaration(toy_study()))
+    record, _ = ledger.open_study(declaration(toy_study()))
+    end_a_run(ledger, record)
     with pytest.raises(StudyMismatch, match="question: 'nothing' in the ledger, 'best without' in the study file"):
         ledger.open_study(declaration(toy_study(question="best without")))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from support import Loaded, declaration, draw
+from support import Loaded, declaration, draw, end_a_run
 
 import kdsearch as kd
 from kdsearch.data.folds import Fold as Place
@@ -184,6 +184,7 @@ def test_what_is_without_is_not_changed_under_one_name(ledger: Ledger) -> None:
     record, _ = ledger.open_study(declaration(silent))
     again, changes = ledger.open_study(declaration(silent))
     assert (again.id, changes) == (record.id, [])
+    end_a_run(ledger, record)
     with pytest.raises(StudyMismatch, match=r"without: 'nothing' in the ledger, {'alpha': 0} in the study file"):
         ledger.open_study(declaration(study()))
     with pytest.raises(StudyMismatch, match=r"task.folds: 3 in the ledger, 4 in the study file"):

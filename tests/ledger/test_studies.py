@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 import sqlalchemy as sa
-from support import Loaded, ToyTask, declaration, toy_study
+from support import Loaded, ToyTask, declaration, end_a_run, toy_study
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
@@ -56,7 +56,8 @@ def test_values_of_single_queries_are_those_of_the_confirm_runs_that_are_compare
 
 
 def test_another_study_under_the_same_name_is_refused_with_the_difference(ledger: Ledger) -> None:
-    ledger.open_study(declaration(toy_study()))
+    record, _ = ledger.open_study(declaration(toy_study()))
+    end_a_run(ledger, record)
     other = toy_study(space={"alpha": kd.uniform(0, 0.9), "rate": kd.uniform(0, 1)}, task=ToyTask(gain=0.1))
     with pytest.raises(StudyMismatch) as refused:
         ledger.open_study(declaration(other))
@@ -84,14 +85,16 @@ class Streams(ToyTask):
 
 
 def test_changed_data_are_another_study(ledger: Ledger) -> None:
-    ledger.open_study(declaration(toy_study()))
+    record, _ = ledger.open_study(declaration(toy_study()))
+    end_a_run(ledger, record)
     with pytest.raises(StudyMismatch, match="data: 'toydata' in the ledger, 'otherdata' in the study file"):
         ledger.open_study(declaration(toy_study(task=OtherData())))
 
 
 def test_each_field_of_a_study_that_determines_its_runs_is_refused_under_the_same_name(ledger: Ledger) -> None:
     first = toy_study(task=Streams())
-    ledger.open_study(declaration(first))
+    record, _ = ledger.open_study(declaration(first))
+    end_a_run(ledger, record)
     changes: dict[str, dict[str, object]] = {
         "baselines.usual.alpha": {"baselines": {"student alone": {"alpha": 0}, "usual": {"alpha": 0.6}}},
         "seed": {"seed": 1},

@@ -15,7 +15,9 @@ UNDERSTATED = "; it is understated, for the student stands at its best epoch and
 
 
 def found(recipe: str, teachers: list[float], students: list[float]) -> Note:
-    study: Any = SimpleNamespace(preflight_seeds=3, min_effect=0.01, task=SimpleNamespace(recipe=recipe))
+    study: Any = SimpleNamespace(
+        preflight_seeds=3, min_effect=0.01, task=SimpleNamespace(recipe=recipe), direction="maximize"
+    )
     return finding(study, runs("teacher", teachers), runs("preflight", students))
 
 

@@ -133,9 +133,10 @@ def _check_measured(first: Selection, other: Selection) -> None:
                 "once more, which trains nothing, and compare again"
             )
         if not _says_data(selection) and not (first.is_function and other.is_function):
+            own = OWN.get(selection.own_word, OWN["function"])
             raise KdsearchError(
                 f"{selection.study.name} does not say what its {selection.own_word} is measured on; expected "
-                f'kd.tasks.{OWN[selection.own_word]}, data_version="..."), the same words and label where the data are '
+                f'kd.tasks.{own}, data_version="..."), the same words and label where the data are '
                 "the same"
             )
     one, two = first.study, other.study

@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Sequence, Set
 from pathlib import Path
 
-from kdsearch import environment
 from kdsearch.errors import StudyFileError
 
 LEFT_OUT = frozenset(
@@ -24,7 +23,7 @@ def make_copy(folder: Path, target: Path, linked: Sequence[str]) -> Path:
     """Copy ``folder`` to ``target``; what ``linked`` names, below the folder, is linked to instead."""
     shutil.rmtree(target, ignore_errors=True)
     links = _named(folder, linked)
-    kept_out = {*links, environment.home().resolve(), target.resolve()}
+    kept_out = {*links, _home(), target.resolve()}
 
     def leave_out(place: str, names: list[str]) -> set[str]:
         return {name for name in names if not _copied(Path(place, name), kept_out)}
@@ -36,6 +35,13 @@ def make_copy(folder: Path, target: Path, linked: Sequence[str]) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.symlink_to(path, target_is_directory=path.is_dir())
     return target
+
+
+def _home() -> Path:
+    """The folder of databases and runs, which may lie below the user's; imported late: training needs none."""
+    from kdsearch import environment
+
+    return environment.home().resolve()
 
 
 def _mend_links(folder: Path, target: Path) -> None:
@@ -57,7 +63,7 @@ def check_copy(folder: Path, linked: Sequence[str]) -> None:
         if not path.exists():
             raise StudyFileError(f"linked names {path.relative_to(folder)}, and there is no such file in {folder}")
     size = count = 0
-    for path in _files(folder, {*links, environment.home().resolve()}):
+    for path in _files(folder, {*links, _home()}):
         size, count = size + path.lstat().st_size, count + 1
         if size > _LARGEST_BYTES or count > _MOST_FILES:
             raise StudyFileError(

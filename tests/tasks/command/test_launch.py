@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
@@ -96,8 +97,9 @@ def test_a_launch_that_is_killed_leaves_no_command_and_loses_no_run(script: Scri
     wait_for(lambda: len(script.commands()) == 2, what="two commands")
     family = [psutil.Process(launcher.pid), *psutil.Process(launcher.pid).children(recursive=True)]
     for process in family:
-        if not {"supervisor.py", "train.py"} & {Path(word).name for word in process.cmdline()}:
-            process.send_signal(signal.SIGKILL)
+        with contextlib.suppress(psutil.NoSuchProcess):  # a run may end just now
+            if not {"supervisor.py", "train.py"} & {Path(word).name for word in process.cmdline()}:
+                process.send_signal(signal.SIGKILL)
     launcher.communicate(timeout=60)
     wait_for(lambda: not script.commands(), what="the end of the commands")
     code, output = script.run("launch", str(script.study), "--workers", "2")

@@ -1,0 +1,1 @@
+"""Training scripts of other repositories, searched as they are."""
