@@ -18,6 +18,8 @@ from kdsearch.engines.optuna_mirror import optuna_storage
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 
+pytestmark = pytest.mark.slow
+
 _STUDY = """
 import time
 

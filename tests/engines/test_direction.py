@@ -24,6 +24,8 @@ from kdsearch.search.replay.reading import read_table
 from kdsearch.statistics import paired_difference, verdict
 from kdsearch.tasks import Command, FunctionTask
 
+pytestmark = pytest.mark.slow
+
 _STUDY = """
 import math
 

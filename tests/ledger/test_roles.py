@@ -46,6 +46,7 @@ def test_a_role_with_the_name_of_our_schema_has_optunas_tables_where_others_have
     assert summary.study_name == "noisy_quadratic@function"
 
 
+@pytest.mark.slow
 def test_the_role_of_the_docs_runs_a_study_and_makes_no_tables(server: TcpServer, tmp_path: Path) -> None:
     server.sql("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     home = tmp_path / "home"

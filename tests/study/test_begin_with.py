@@ -90,6 +90,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     embedded.stop(tmp_path / "home" / "postgres")
 
 
+@pytest.mark.slow
 def test_a_study_begins_with_the_best_of_another_and_counts_none_of_its_runs(folder: Path) -> None:
     for name, low in (("one", 0.0), ("two", 0.3)):
         (folder / f"{name}.py").write_text(_FILE.format(name=name, low=low))

@@ -109,6 +109,7 @@ def home(tmp_path: Path) -> Iterator[Path]:
     embedded.stop(tmp_path / "home" / "postgres")
 
 
+@pytest.mark.slow
 def test_a_launch_with_overrides_is_a_study_that_every_command_knows(home: Path) -> None:
     def run(*arguments: str) -> tuple[int, str]:
         return run_program(*arguments, home=home / "home")

@@ -92,6 +92,7 @@ def script(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Script]:
     embedded.stop(made.home / "postgres")
 
 
+@pytest.mark.slow
 def test_a_launch_that_is_killed_leaves_no_command_and_loses_no_run(script: Script, tmp_path: Path) -> None:
     launcher = script.launch()
     wait_for(lambda: len(script.commands()) == 2, what="two commands")
@@ -115,6 +116,7 @@ def test_a_launch_that_is_killed_leaves_no_command_and_loses_no_run(script: Scri
         embedded.stop(undisturbed.home / "postgres")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [30.0], indirect=True)
 def test_a_launch_that_is_stopped_ends_commands_that_print_nothing(script: Script) -> None:
     launcher = script.launch()
@@ -127,6 +129,7 @@ def test_a_launch_that_is_stopped_ends_commands_that_print_nothing(script: Scrip
     assert "asked to stop" not in output  # they ended by themselves, long before a worker would have been killed
 
 
+@pytest.mark.slow
 def test_output_is_followed_while_a_run_goes_on_and_kept_after_it(script: Script) -> None:
     launcher = script.launch()
     wait_for(lambda: script.commands(), what="a command")
@@ -147,6 +150,7 @@ def test_output_is_followed_while_a_run_goes_on_and_kept_after_it(script: Script
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", [0.0], indirect=True)
 def test_a_run_that_fails_shows_what_its_command_said_last(script: Script) -> None:
     script.study.write_text(
