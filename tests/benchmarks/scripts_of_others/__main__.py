@@ -82,7 +82,8 @@ class Trial:
         print(
             f"{platform.machine()}, {os.cpu_count()} cores: {len(results.runs)} runs in {took:.1f} minutes, 2 workers"
         )
-        print(f"kdsearch logs {run} --follow printed {len(followed)} lines, the last of them: {followed[-1:]}")
+        print(f"kdsearch logs {run} --follow printed {len(followed)} lines, the first of them:")
+        print("\n".join(f"    {line[:100]}" for line in followed[:6]))
         self._tell_of_the_kill(before, results)
         self._tell_of_teachers(results)
         print(self._start("report", name).communicate()[0])

@@ -99,6 +99,7 @@ study = kd.Study(
         ),
         teacher_at="save/models/resnet20_cifar100/resnet20_last.pth",
         teacher_parameters="alpha",
+        without_teacher="{python} train_teacher.py --model=resnet8 --epochs=2 --num_workers=2",
         environment={name: os.environ[name] for name in ("CIFAR", "IMAGES")},
     ),
     space={
