@@ -100,7 +100,11 @@ study = kd.Study(
         teacher_at="save/models/resnet20_cifar100/resnet20_last.pth",
         teacher_parameters="alpha",
         without_teacher="{python} train_teacher.py --model=resnet8 --epochs=2 --num_workers=2",
-        environment={name: os.environ[name] for name in ("CIFAR", "IMAGES")},
+        # Its checkpoints hold its options, which torch unpickles since 2.6 only where it is told to.
+        environment={
+            **{name: os.environ[name] for name in ("CIFAR", "IMAGES")},
+            "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1",
+        },
     ),
     space={
         "temperature": kd.log(1, 16),
