@@ -187,9 +187,9 @@ class Worker:
             if stops or (stopper is not None and stopper.stops(lease, epoch, objective)):
                 raise RunInterrupted
 
-        stopper = self.stopper if lease.pool == "search" else None
-        if stopper is not None:
-            stopper.begin(lease)
+        stopper = self.stopper
+        if stopper is not None and not stopper.begin(lease, workspace(self.record, lease.run_id)):
+            stopper = None
         study, code_hash = self.loaded.study, self.loaded.code_hash
         told = {"code_hash": code_hash, "device": self.device}
         return job_of(study, self.record, lease, **told, report=report, interrupted=interrupted)

@@ -30,7 +30,8 @@ class Lease:
     ``token`` is the right: what renews, stores or gives back a run shows it.
 
     ``fold``: which clips validate it; of a teacher, those that validate its students. ``failures``: of the attempts
-    before this one; a run that has any is trained alone, for it may be what ends a worker.
+    before this one; a run that has any is trained alone, for it may be what ends a worker. ``origin``: who proposed its
+    configuration.
     """
 
     run_id: int
@@ -46,6 +47,7 @@ class Lease:
     teacher_artifact: str | None
     fold: Fold = FIRST
     failures: int = 0
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ _CLAIM = sa.text(
         SELECT * FROM kdsearch.run r
         WHERE :again AND r.study_id = :study AND r.state = 'leased' AND r.token = :token
     )
-    SELECT r.id AS run_id, r.token, r.attempt, c.kind, c.name, c.params, r.pool, r.seed, r.keep_weights, r.needs,
-           t.artifact AS teacher_artifact, r.partition, r.fold, r.failures
+    SELECT r.id AS run_id, r.token, r.attempt, c.kind, c.name, c.params, c.origin, r.pool, r.seed, r.keep_weights,
+           r.needs, t.artifact AS teacher_artifact, r.partition, r.fold, r.failures
     FROM held r
     JOIN kdsearch.configuration c ON c.id = r.configuration_id
     LEFT JOIN kdsearch.run t ON t.id = r.needs

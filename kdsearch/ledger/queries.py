@@ -16,6 +16,7 @@ from kdsearch.ledger.records import (
     TRAINED,
     ConfigurationRecord,
     EventRecord,
+    Kind,
     LeaderRecord,
     Pool,
     RunRecord,
@@ -185,6 +186,7 @@ class EndedCurve:
     """A search run that has ended, by its objective at the epochs that it reported; without a value if stopped."""
 
     run_id: int
+    kind: Kind
     objective: float | None
     epochs: tuple[int, ...]
     values: tuple[float, ...]
@@ -192,14 +194,16 @@ class EndedCurve:
 
 def ended_curves(connection: Connection, study_id: int, known: Collection[int]) -> list[EndedCurve]:
     """The search runs that have ended, but for those ``known``, in the order of their ends; no score is read."""
-    run = schema.run.c
-    columns = [run.id, run.objective, *(_curve(name).label(name) for name in ("epoch", "value"))]
+    run, row = schema.run.c, schema.configuration.c
+    columns = [run.id, row.kind, run.objective, *(_curve(name).label(name) for name in ("epoch", "value"))]
     wanted = [run.study_id == study_id, run.pool == "search", run.state.in_(TRAINED)]
     unknown = run.id != sa.all_(sa.literal(sorted(known), _IDS))
-    rows = connection.execute(sa.select(*columns).where(*wanted, unknown).order_by(run.finished_at, run.id))
+    own = schema.run.join(schema.configuration, row.id == run.configuration_id)
+    statement = sa.select(*columns).select_from(own).where(*wanted, unknown, row.origin.in_(("sampler", "begin")))
+    rows = connection.execute(statement.order_by(run.finished_at, run.id))
     return [
-        EndedCurve(id_, objective, tuple(int(epoch) for epoch in epochs or ()), tuple(values or ()))
-        for id_, objective, epochs, values in rows
+        EndedCurve(id_, kind, objective, tuple(int(epoch) for epoch in epochs or ()), tuple(values or ()))
+        for id_, kind, objective, epochs, values in rows
     ]
 
 

@@ -36,20 +36,19 @@ def untried(connection: Connection, study_id: int) -> bool:
 
 
 def _holders(connection: Connection, study_id: int) -> list[str]:
-    """The workers that train runs of a study; none of its other runs can be claimed until the transaction ends."""
+    """The workers that train runs of a study; none of its other runs can be claimed until the transaction ends.
+
+    A lease that has run out is nobody's: its worker is dead, or has lost the run.
+    """
     run = schema.run
+    leased = sa.and_(run.c.state == "leased", run.c.lease_until > sa.func.clock_timestamp())
     open_runs = (
-        sa.select(run.c.state, run.c.worker)
+        sa.select(leased.label("leased"), run.c.worker)
         .where(run.c.study_id == study_id, run.c.state.in_(("queued", "leased")))
         .order_by(run.c.id)
         .with_for_update()
     )
-    return sorted({str(row.worker) for row in connection.execute(open_runs) if row.state == "leased"})
-
-
-def clear(connection: Connection, study_id: int) -> None:
-    """Delete the configurations of a study with all their runs; its events stay."""
-    connection.execute(schema.configuration.delete().where(schema.configuration.c.study_id == study_id))
+    return sorted({str(row.worker) for row in connection.execute(open_runs) if row.leased})
 
 
 def delete_study(connection: Connection, study_id: int) -> Removed:

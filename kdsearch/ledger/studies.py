@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, RowMapping
 
 from kdsearch.draws import VERSION
 from kdsearch.errors import StudyMismatch
@@ -48,9 +48,8 @@ def open_study(connection: Connection, declared: Declaration) -> tuple[StudyReco
     if row["version"] == 1:
         declared = replace(declared, settings=declared.settings.before_draws())
     differences = list(difference(row["identity"], to_json(declared.identity)))
-    same_flags = _flags(row["settings"]) == _flags(declared.settings.stored)
-    if differences and same_flags and row["version"] > 1 and removal.untried(connection, row["id"]):
-        return _anew(connection, row["id"], declared, differences)
+    if differences and row["version"] > 1 and removal.untried(connection, row["id"]):
+        return _anew(connection, row, declared, differences)
     if differences:
         raise StudyMismatch(
             f"the ledger holds another study named {declared.name!r}{_launched_with(row['settings'])}:\n  "
@@ -99,16 +98,21 @@ def _flags(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _anew(
-    connection: Connection, study_id: int, declared: Declaration, differences: list[str]
+    connection: Connection, row: RowMapping, declared: Declaration, differences: list[str]
 ) -> tuple[StudyRecord, list[str]]:
-    """A study that was wrong at first: no run of it has ended, so that the corrected one may have its name."""
-    removal.clear(connection, study_id)
-    values = {**_values(declared), "stop_requested": False, "teacher_run_id": None, "leader": None}
-    connection.execute(schema.study.update().where(schema.study.c.id == study_id).values(values))
+    """A study that was wrong at first: no run of it has ended, so that the corrected one may have its name.
+
+    It is another row: a launch or a worker that has opened the wrong one finds that it is gone. Its events stay.
+    """
+    table, event = schema.study, schema.event
+    connection.execute(table.update().where(table.c.id == row["id"]).values(name=f"{declared.name} {row['uid']}"))
+    fresh = _create(connection, declared)
+    connection.execute(event.update().where(event.c.study_id == row["id"]).values(study_id=fresh.id))
+    connection.execute(table.delete().where(table.c.id == row["id"]))
+    connection.execute(table.update().where(table.c.id == fresh.id).values(uid=row["uid"]))  # that of its folders
     change = f"no run of it had ended, so it is begun anew as the file says now: {'; '.join(differences)}"
-    log_event(connection, study_id, "changed", change)
-    _add_configurations(connection, study_id, declared)
-    return queries.study_by_id(connection, study_id), [change]
+    log_event(connection, fresh.id, "changed", change)
+    return queries.study_by_id(connection, fresh.id), [change]
 
 
 def _check_after_choice(name: str, stored: StudySettings, kept: StudySettings) -> None:

@@ -78,7 +78,7 @@ class StudyPlanner:
         over = {part.kind: self._over(state, part) for part in parts}
         while going := [part for part in parts if not over[part.kind]]:
             orders, exhausted = self._filled(state, going, wanted)
-            over |= dict.fromkeys(exhausted, "the space holds no further configuration")
+            over |= {kind: self.policy(state, kind).exhausted for kind in exhausted}
             if orders or not exhausted:
                 return orders
         return [] if any(pending(part.runs) for part in parts) else self._choice(state, parts, over)

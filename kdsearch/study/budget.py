@@ -132,8 +132,8 @@ class OptunaSearch(_Checked):
     """A sampler of Optuna proposes settings, and is told the mean of each over ``seeds`` seeds.
 
     ``sampler``: a class of sampler, or a function that gives one for ``seed``, such as ``optuna.samplers.TPESampler``
-    or ``functools.partial(TPESampler, multivariate=True)``; then the search goes on after an interruption as it would
-    have without one. A sampler that is made already does as well, but begins anew with each launch.
+    or ``functools.partial(TPESampler, multivariate=True)``: the search goes on after an interruption as it would have
+    without one.
 
     ``pruner``: of Optuna; it may stop runs of the search by their curves, each run being a trial to it. A run that it
     stops has no value: means and the choice rest on runs that were trained to their end.
@@ -157,13 +157,18 @@ class OptunaSearch(_Checked):
 
     def _wrong_sampler(self) -> Iterator[str]:
         expected = "expected a sampler of Optuna, such as optuna.samplers.TPESampler"
-        made = self.sampler
-        if callable(made):
-            try:
-                made = made(seed=0)
-            except Exception as error:  # whatever a function of the user's raises
-                yield f"sampler={shown(self.sampler)} called with seed=0: {type(error).__name__}: {error}; {expected}"
-                return
+        if hasattr(self.sampler, "sample_relative") and not inspect.isclass(self.sampler):
+            kind = type(self.sampler).__name__
+            yield (
+                f"sampler={kind}(...): expected the class, or a function of a seed, for a search that goes on after "
+                f"an interruption makes its sampler anew: sampler={kind}, with options functools.partial({kind}, ...)"
+            )
+            return
+        try:
+            made = self.sampler(seed=0) if callable(self.sampler) else None
+        except Exception as error:  # whatever a function of the user's raises
+            yield f"sampler={shown(self.sampler)} called with seed=0: {type(error).__name__}: {error}; {expected}"
+            return
         if not hasattr(made, "sample_relative"):
             yield f"sampler={shown(self.sampler)}: {expected}"
 
@@ -176,15 +181,21 @@ class OptunaSearch(_Checked):
     def _described(self) -> str:
         if inspect.isclass(self.sampler):
             return self.sampler.__name__
-        if not callable(self.sampler):
-            return f"{type(self.sampler).__name__}, made by the study file"
         if isinstance(self.sampler, functools.partial):
             given = [
-                *map(repr, self.sampler.args),
-                *(f"{key}={value!r}" for key, value in self.sampler.keywords.items()),
+                *map(_text, self.sampler.args),
+                *(f"{key}={_text(value)}" for key, value in self.sampler.keywords.items()),
             ]
             return f"{name_of(self.sampler.func)}({', '.join(given)})"
-        return f"{name_of(self.sampler)} {bound_values(self.sampler).text}".strip()
+        code = getattr(self.sampler, "__code__", None)
+        said = "" if code is None else f"({', '.join(map(str, (*code.co_names, *code.co_consts[1:])))})"
+        return f"{name_of(self.sampler)}{said} {bound_values(self.sampler).text}".strip()
+
+
+def _text(value: Any) -> str:
+    """An option as text that is the same in every process."""
+    text = repr(value)
+    return type(value).__name__ if " at 0x" in text else text
 
 
 def _pruner(pruner: Any) -> str:

@@ -224,7 +224,7 @@ def _comment(option: Option) -> str:
 
 
 def _seed(option: Option) -> bool:
-    return re.fullmatch(_SEED, option.name.lower()) is not None
+    return re.fullmatch(_SEED, option.flag.lstrip("-").replace("-", "_").lower()) is not None
 
 
 def _braces(text: str) -> str:

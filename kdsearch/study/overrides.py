@@ -41,8 +41,7 @@ def overridden(study: Study, overrides: Mapping[str, Any]) -> Study:
             inside = [known for known in _known() if known.partition(".")[2] == key]
             hint = f"did you mean {inside[0]!r}?" if inside else suggestion(key, _known())
             raise StudyFileError(f"a launch cannot set {shown(key)}; {hint}")
-    replaced = study.with_changes(changes)
-    return dataclasses.replace(replaced, overrides=dict(overrides))
+    return study.with_changes({**changes, "overrides": dict(overrides)})
 
 
 def read(pairs: Sequence[str]) -> dict[str, Any]:

@@ -88,6 +88,8 @@ def test_a_study_that_was_wrong_at_first_is_corrected_under_its_name(home: Home)
     assert "space.x.low: 0" in flat, flat
     ledger = home.ledger
     after = ledger.study("mine")
+    assert after.id != before.id, "who has opened the wrong one finds that it is gone"
+    assert after.uid == before.uid
     assert after.identity != before.identity
     assert after.chance == -1
     configurations = ledger.results(after.id).configurations

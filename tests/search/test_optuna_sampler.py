@@ -6,6 +6,8 @@ import copy
 import functools
 import json
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import optuna
@@ -18,9 +20,9 @@ from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.curve_stops import stopper_of
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import StudyFileError
-from kdsearch.ledger.leases import Outcome
+from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import StudyRecord, StudyResults
 from kdsearch.report import build, render
 from kdsearch.search.policies.base import Configuration, Further, New
 from kdsearch.search.policies.optuna_sampler import OptunaSampler
@@ -44,7 +46,9 @@ def tried(count: int, seeds: int = 2) -> list[Configuration]:
     ]
 
 
-@pytest.mark.parametrize("sampler", [TPE, optuna.samplers.RandomSampler, optuna.samplers.TPESampler(seed=1)])
+@pytest.mark.parametrize(
+    "sampler", [TPE, optuna.samplers.RandomSampler, lambda seed: optuna.samplers.TPESampler(seed=1)]
+)
 def test_it_proposes_inside_the_space_and_gives_each_its_seeds(sampler: Any) -> None:
     picks = OptunaSampler(SPACE, 0, 3, sampler).choose(tried(6, seeds=3), 7)
     assert [type(pick) for pick in picks] == [New, Further, Further, New, Further, Further, New]
@@ -108,9 +112,10 @@ def test_a_sequence_goes_on_where_it_was() -> None:
 
 
 def test_a_grid_is_visited_once_and_then_the_search_has_nothing_new() -> None:
-    grid = {"x": [0.0, 0.5, 1.0], "k": [1, 2]}
-    space: Any = {"x": kd.uniform(0, 1), "k": kd.integer(1, 2)}
-    rows = grown(lambda seed: optuna.samplers.GridSampler(grid, seed=seed), space, 20)
+    grid = {"x": [i / 9 for i in range(10)], "k": [1, 2, 3]}
+    space: Any = {"x": kd.uniform(0, 1), "k": kd.integer(1, 3)}
+    rows = grown(lambda seed: optuna.samplers.GridSampler(grid, seed=seed), space, 40, at_once=3)
+    assert not any(row.proposal.get("again") for row in rows)
     assert sorted((row.params["x"], row.params["k"]) for row in rows) == [(x, k) for x in grid["x"] for k in grid["k"]]
 
 
@@ -189,9 +194,9 @@ def finished(ledger: Ledger, study: kd.Study) -> StudyResults:
 
 
 def made(name: str, **fields: Any) -> kd.Study:
-    given = {"search": kd.OptunaSearch(TPE, seeds=3), "budget": kd.Budget(runs=30)}
+    given = {"search": kd.OptunaSearch(TPE, seeds=3), "budget": kd.Budget(runs=30), "chance": 0.0}
     confirm = kd.Confirm(seeds=2, finalists=1)
-    return kd.Study(name, train, {"x": kd.uniform(0, 1)}, chance=0.0, confirm=confirm, **{**given, **fields})
+    return kd.Study(name, train, {"x": kd.uniform(0, 1)}, confirm=confirm, **{**given, **fields})
 
 
 def test_a_study_is_searched_by_it_to_its_end(ledger: Ledger) -> None:
@@ -281,7 +286,7 @@ def test_a_pruner_stops_runs_by_their_curves(ledger: Ledger, monkeypatch: pytest
     assert found[0] == found[1]
 
 
-def test_a_run_is_stopped_by_what_other_workers_have_stored(ledger: Ledger) -> None:
+def test_a_run_is_stopped_by_what_other_workers_have_stored(ledger: Ledger, tmp_path: Path) -> None:
     search = kd.OptunaSearch(optuna.samplers.RandomSampler, pruner=optuna.pruners.MedianPruner(2, 0))
     study = made("told", search=search)
     record, _ = ledger.open_study(declaration(study))
@@ -296,7 +301,8 @@ def test_a_run_is_stopped_by_what_other_workers_have_stored(ledger: Ledger) -> N
     stopper = stopper_of(ledger, study, record)
     assert stopper is not None
     for lease, values in zip(leases[3:], ([0.4, 0.7], [0.55, 0.59]), strict=True):
-        stopper.begin(lease)
+        assert stopper.begin(lease, tmp_path)
+        (tmp_path / "reported.jsonl").unlink(missing_ok=True)
         stops = [stopper.stops(lease, epoch, value) for epoch, value in enumerate(values, 1)]
         assert stops == ([True, True] if values[0] == 0.4 else [False, True])
         result = stopper.result(lease, "cpu")
@@ -305,12 +311,89 @@ def test_a_run_is_stopped_by_what_other_workers_have_stored(ledger: Ledger) -> N
     assert stopper_of(ledger, made("none"), record) is None
 
 
+def begun(ledger: Ledger, pruner: Any, count: int, **fields: Any) -> tuple[kd.Study, StudyRecord, list[Lease]]:
+    """A study with a pruner, and leases of its first runs."""
+    study = made("begun", search=kd.OptunaSearch(optuna.samplers.RandomSampler, pruner=pruner), **fields)
+    record, _ = ledger.open_study(declaration(study))
+    coordinator = Coordinator(ledger, study, record, capacity=2 * count)
+    coordinator.advance()
+    coordinator.advance()
+    leases = ledger.claim(record.id, "here", count)
+    assert len(leases) == count
+    return study, record, leases
+
+
+def test_a_run_that_goes_on_elsewhere_has_its_whole_curve(ledger: Ledger, tmp_path: Path) -> None:
+    study, record, (lease,) = begun(ledger, optuna.pruners.ThresholdPruner(lower=0.2), 1)
+    first, second = (stopper_of(ledger, study, record) for _ in range(2))
+    assert first is not None
+    assert second is not None
+    assert first.begin(lease, tmp_path)
+    assert [first.stops(lease, epoch, value) for epoch, value in ((1, 0.3), (2, 0.4), (3, 0.5))] == [False] * 3
+    assert second.begin(lease, tmp_path)  # its checkpoint was of epoch 2
+    assert [second.stops(lease, epoch, value) for epoch, value in ((3, 0.45), (4, 0.1))] == [False, True]
+    result = second.result(lease, "cpu")
+    assert result is not None
+    assert result.curve == {"epoch": [1, 2, 3, 4], "objective": [0.3, 0.4, 0.45, 0.1]}
+
+
+@pytest.mark.parametrize(("direction", "stopped"), [("maximize", [False, True]), ("minimize", [False, True])])
+def test_a_threshold_is_one_of_the_metric_as_it_is(
+    ledger: Ledger, tmp_path: Path, direction: str, stopped: list[bool]
+) -> None:
+    fields = {"direction": direction, "chance": 9.0 if direction == "minimize" else 0.0}
+    study, record, (lease,) = begun(ledger, optuna.pruners.ThresholdPruner(upper=6.0), 1, **fields)
+    stopper = stopper_of(ledger, study, record)
+    assert stopper is not None
+    assert stopper.begin(lease, tmp_path)
+    assert [stopper.stops(lease, epoch, value) for epoch, value in ((1, 5.0), (2, 7.0))] == stopped
+
+
+def test_runs_that_somebody_added_are_not_stopped(ledger: Ledger, tmp_path: Path) -> None:
+    study, record, (lease,) = begun(ledger, optuna.pruners.ThresholdPruner(lower=0.2), 1)
+    stopper = stopper_of(ledger, study, record)
+    assert stopper is not None
+    assert not stopper.begin(replace(lease, origin="user"), tmp_path)
+    assert not stopper.begin(replace(lease, pool="confirm"), tmp_path)
+    assert not stopper.stops(replace(lease, run_id=lease.run_id + 1000), 1, 0.0), "it was never begun"
+
+
+def test_a_run_that_was_lost_and_has_ended_elsewhere_is_left_alone(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curve_stops, "READ_EVERY", 0.0)
+    study, record, (lease, other) = begun(ledger, optuna.pruners.ThresholdPruner(lower=0.2), 2)
+    stopper = stopper_of(ledger, study, record)
+    assert stopper is not None
+    assert stopper.begin(lease, tmp_path)
+    ledger.finish([Outcome(lease, "done", {"objective": 0.7, "curve_names": [], "curves": []})])
+    assert [stopper.stops(lease, epoch, 0.1) for epoch in (1, 2)] == [False, False]
+    assert stopper.begin(other, tmp_path / "other")
+
+
+def test_runs_with_and_without_a_teacher_are_not_judged_together(ledger: Ledger, tmp_path: Path) -> None:
+    study, record, leases = begun(ledger, optuna.pruners.MedianPruner(2, 0), 4)
+    stopper = stopper_of(ledger, study, record)
+    assert stopper is not None
+    curve = {"curve_names": ["epoch", "objective"], "curves": [[1, 2], [0.8, 0.9]]}
+    ledger.finish([Outcome(lease, "done", {"objective": 0.9, **curve}) for lease in leases[:3]])
+    low = replace(leases[3], kind="without")
+    assert stopper.begin(low, tmp_path)
+    assert not stopper.stops(low, 1, 0.1), "none of its kind has ended"
+    assert stopper.begin(replace(low, kind="searched", run_id=low.run_id + 1000), tmp_path / "searched")
+    assert stopper.stops(replace(low, run_id=low.run_id + 1000), 1, 0.1)
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
         ({"sampler": "tpe"}, r"sampler='tpe': expected a sampler of Optuna"),
         ({"sampler": print}, r"called with seed=0: TypeError: .* expected a sampler of Optuna"),
         ({"sampler": lambda: TPE(seed=0)}, r"called with seed=0: TypeError"),
+        (
+            {"sampler": optuna.samplers.RandomSampler(seed=1)},
+            r"sampler=RandomSampler\(...\): expected the class, or a function of a seed",
+        ),
         ({"sampler": TPE, "seeds": 1}, r"OptunaSearch needs 2 seeds or more"),
         ({"sampler": TPE, "pruner": "median"}, r"pruner='median': expected a pruner of Optuna"),
         ({"sampler": TPE, "pruner": optuna.pruners.MedianPruner}, r"pruner=.*MedianPruner.*: expected a pruner"),

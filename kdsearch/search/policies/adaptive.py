@@ -72,6 +72,7 @@ class AdaptivePolicy(Search):
     """
 
     prunes = True
+    exhausted = "the space holds no further configuration"
 
     def __init__(
         self,

@@ -93,6 +93,10 @@ class Search(Policy, Protocol):
     def prunes(self) -> bool:
         """Whether configurations are left for others, and shown as out: a plain design gives all the same."""
 
+    @property
+    def exhausted(self) -> str:
+        """Why a search ends that asks for nothing more while nothing is pending."""
+
     def summaries(self, tried: Sequence[Configuration]) -> list[PosteriorSummary]:
         """Those with a result: configurations of two seeds or more by estimate, then the others. Empty without any."""
 

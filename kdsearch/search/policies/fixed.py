@@ -20,6 +20,7 @@ class FixedSeeds(Search):
     """Every configuration gets ``seeds`` seeds; summaries are means shrunken towards the mean of all configurations."""
 
     prunes = False
+    exhausted = "the space holds no further configuration"
 
     def __init__(self, space: Mapping[str, Dimension], seed: int, seeds: int) -> None:
         self.encoding = Encoding(space)

@@ -22,18 +22,20 @@ _REPEATS = 64
 
 
 class OptunaSampler(FixedSeeds):
-    """Every configuration gets ``seeds`` seeds; new ones come from ``sampler``, a function of a seed, or a sampler.
+    """Every configuration gets ``seeds`` seeds; new ones come from ``sampler``, a function that makes one for a seed.
 
     The Optuna study is made anew from the configurations at each call, so that they alone say what is known: those
-    with results as complete trials with their mean so far, those of which every run has failed or was stopped as pruned
-    ones, the others as running ones. What samplers keep in the
+    that have had all their seeds as complete trials with the mean of those with a value, or as pruned ones where none
+    has any, the others as running ones. What samplers keep in the
     attributes of trials and studies (generations, positions in a sequence, points of a grid) is kept with the
     configurations. A function of a seed gets one that follows from ``seed`` and from how many configurations there are:
     whoever asks, and whenever, it proposes the same.
     """
 
+    exhausted = "its sampler proposes nothing that was not tried already"
+
     def __init__(
-        self, space: Mapping[str, Dimension], seed: int, seeds: int, sampler: Callable[..., BaseSampler] | BaseSampler
+        self, space: Mapping[str, Dimension], seed: int, seeds: int, sampler: Callable[..., BaseSampler]
     ) -> None:
         super().__init__(space, seed, seeds)
         self.space = dict(space)
@@ -42,18 +44,22 @@ class OptunaSampler(FixedSeeds):
     @override
     def propose(self, tried: Sequence[Configuration], wanted: int) -> list[New]:
         with errors_alone():
-            history = _History(self.space, self._at(len(tried)), tried)
+            history = _History(self.space, self._at(len(tried)), tried, self.seeds)
             proposed: list[New] = []
             while len(proposed) < wanted and (new := history.ask()) is not None:
                 proposed.append(new)
         return proposed
 
-    def _at(self, count: int) -> Any:
+    def _at(self, count: int) -> BaseSampler:
         import optuna
 
-        if isinstance(self._sampler, optuna.samplers.BaseSampler):
-            return self._sampler
-        return self._sampler(seed=int(np.random.SeedSequence([self.seed, count]).generate_state(1)[0]))
+        def made(*key: int) -> BaseSampler:
+            return self._sampler(seed=int(np.random.SeedSequence(key).generate_state(1)[0]))
+
+        sampler = made(self.seed, count)
+        # The seed of these says what their grid or sequence is, which goes on.
+        going_on = (optuna.samplers.GridSampler, optuna.samplers.QMCSampler)
+        return made(self.seed) if isinstance(sampler, going_on) else sampler
 
 
 class _History:
@@ -63,11 +69,13 @@ class _History:
     when it was proposed; ``again``: what was proposed before it and was there already, each with its attributes.
     """
 
-    def __init__(self, space: Mapping[str, Dimension], sampler: BaseSampler, tried: Sequence[Configuration]) -> None:
+    def __init__(
+        self, space: Mapping[str, Dimension], sampler: BaseSampler, tried: Sequence[Configuration], seeds: int
+    ) -> None:
         from optuna import create_study
         from optuna.storages import InMemoryStorage
 
-        self.space, self.known = space, distributions(space)
+        self.space, self.known, self.seeds = space, distributions(space), seeds
         self.storage = InMemoryStorage()
         self.study = create_study(direction="maximize", sampler=sampler, storage=self.storage)
         self.rows = list(tried)
@@ -108,10 +116,11 @@ class _History:
         from optuna.trial import TrialState, create_trial
 
         named = active(self.space, row.params)
-        hopeless = row.failed and not row.pending
+        over = not row.pending and len(row.objectives) + len(row.failed) >= self.seeds
+        complete = over and bool(row.objectives)
         trial = create_trial(
-            state=TrialState.COMPLETE if row.objectives else TrialState.PRUNED if hopeless else TrialState.RUNNING,
-            value=_mean(row) if row.objectives else None,
+            state=TrialState.COMPLETE if complete else TrialState.PRUNED if over else TrialState.RUNNING,
+            value=_mean(row) if complete else None,
             params={name: row.params[name] for name in named},
             distributions={name: self.known[name] for name in named},
             system_attrs=dict(attributes),

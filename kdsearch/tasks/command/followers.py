@@ -95,6 +95,24 @@ def _content(path: Path) -> bytes:
         raise KdsearchError(f"{path} cannot be read: {error.strerror}") from error
 
 
+_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?)\b)"
+_PLAIN_GROUP = re.compile(r"(?<!\\)\((?!\?)([^()]*)\)")
+
+
+def widened(pattern: str) -> re.Pattern[str]:
+    r"""The pattern, its group any number that Python prints where it takes plain ones: ``6.7e-06``, ``-0.5``, ``nan``.
+
+    A group such as ``([\d.]+)`` would read 6.7 of the first, and pass over the others.
+    """
+    group = _PLAIN_GROUP.search(pattern)
+    try:
+        if group is None or not (re.fullmatch(group[1], "0.5") or re.fullmatch(group[1], "55")):
+            return re.compile(pattern)
+        return re.compile(f"{pattern[: group.start(1)]}{_NUMBER}{pattern[group.end(1) :]}")
+    except re.error:  # the group is inside of something else, such as a set of characters
+        return re.compile(pattern)
+
+
 @dataclass
 class Matches:
     """Numbers in lines that match; their epochs are counted, or named by lines that match ``epoch``."""
@@ -104,11 +122,14 @@ class Matches:
     found: Points = field(default_factory=dict)
     at: int = 0
 
+    def __post_init__(self) -> None:
+        self._wide = widened(self.pattern.pattern)
+
     def take(self, line: str) -> None:
         """The next line."""
         if self.epoch is not None and (named := self.epoch.search(line)):
             self.at = whole_epoch(named[1])
-        if match := self.pattern.search(line):
+        if match := self._wide.search(line) or self.pattern.search(line):
             value = number(match[1], f"{self.pattern.pattern!r} in the line {line.strip()!r}")
             self.found[len(self.found) + 1 if self.epoch is None else self.at] = value
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from kdsearch.errors import KdsearchError, RunInterrupted
 from kdsearch.tasks.command.followers import Follower, Points
 from kdsearch.tasks.command.process import CommandProcess, said_of
-from kdsearch.tasks.command.readings import Reading
+from kdsearch.tasks.command.readings import Reading, is_counted
 from kdsearch.tasks.command.template import Template, fill_text
 from kdsearch.values import measured
 
@@ -133,16 +133,27 @@ class _Curves:
         score, curve = None, {"epoch": [float(epoch) for epoch in points], "objective": list(points.values())}
         if self.scores is not None:
             scores = {epoch: measured(value) for epoch, value in self.scores.whole().items()}
+            self._check_count("score", self.program.score, scores, points)
             score = self._score(scores, chosen)
             if scores.keys() >= points.keys():
                 curve["score"] = [scores[epoch] for epoch in points]
-        return Measured(chosen, points[chosen], score, curve, self._further(chosen, curve))
+        return Measured(chosen, points[chosen], score, curve, self._further(chosen, curve, points))
 
-    def _further(self, chosen: int, curve: dict[str, list[float]]) -> dict[str, float]:
+    def _check_count(self, name: str, reading: Reading | None, values: Points, points: Points) -> None:
+        """Numbers whose epochs are counted are of the same epochs where there are as many, or where there is one."""
+        counted = is_counted(reading) and is_counted(self.program.objective)
+        if counted and len(values) not in (0, 1, len(points)):
+            raise KdsearchError(
+                f"the output has the objective {len(points)} times and {name} {len(values)} times, so that it is not "
+                "known which belong to one epoch; name the epoch, as in kd.tasks.Pattern(r'...', epoch=r'Epoch (\\d+)')"
+            )
+
+    def _further(self, chosen: int, curve: dict[str, list[float]], points: Points) -> dict[str, float]:
         """Further metrics at the chosen epoch, or the one value that there is; their curves are added to ``curve``."""
         found = {}
         for name, follower in self.metrics.items():
             values = {epoch: measured(value) for epoch, value in follower.whole().items()}
+            self._check_count(name, self.program.metrics[name], values, points)
             if chosen in values or len(values) == 1:
                 found[name] = values.get(chosen, next(iter(values.values())))
             if len(values) > 1:

@@ -36,6 +36,11 @@ class Reading(Protocol):
         """A follower of one run; ``source``: the file, or the file that takes the command's output."""
 
 
+def is_counted(reading: Reading | None) -> bool:
+    """Whether it is read from the output, each number being that of one more epoch."""
+    return isinstance(reading, Pattern) and reading.epoch is None
+
+
 @dataclass(frozen=True)
 class Pattern(Declared):
     """A regular expression with one group, the number; looked for in each line of what the command prints.

@@ -82,10 +82,11 @@ def test_the_best_epoch_or_the_last_counts_with_its_own_score(folder: Path) -> N
     assert best.curve["score"] == [1.0, 2.0, 3.0, 4.0]
     once = run(command(folder, line, r"v=(\S+)", score=r"v=0.3 t=(\d)", choose="best"), folder)
     assert (once.score, "score" in once.curve) == (4.0, False)
-    with pytest.raises(
-        KdsearchError, match="expected a score of epoch 4, whose objective counts; it gave those of 1, 2"
-    ):
+    said = "the output has the objective 4 times and score 2 times, so that it is not known which belong to one epoch"
+    with pytest.raises(KdsearchError, match=said):
         run(command(folder, line, r"v=(\S+)", score=r"v=0.5 t=(\d)"), folder)
+    with pytest.raises(KdsearchError, match=said.replace("score", "size")):
+        run(command(folder, line, r"v=(\S+)", metrics={"size": r"v=0.5 t=(\d)"}), folder)
 
 
 def test_a_value_that_is_not_finite_is_a_run_that_diverged(folder: Path) -> None:

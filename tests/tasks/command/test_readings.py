@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,7 +23,7 @@ TABLE = "epoch, val_acc ,loss\n1,,0.3\n1,0.25,\n2,,0.2\n2,0.5,\n"
 CASES: dict[str, tuple[Reading, str, dict[int, float]]] = {
     "epochs named": (Pattern(r"Acc: (\S+)%", epoch=r"Epoch: (\d+)"), OUTPUT, {1: 20.25, 2: 40.5, 3: 10.0}),
     "epochs counted": (Pattern(r"\[2/2\] Acc: (\S+)%"), OUTPUT, {1: 20.25, 2: 40.5}),
-    "before any epoch": (Pattern(r"Acc: (\d+)", epoch=r"never (\d+)"), OUTPUT, {0: 1.0}),
+    "before any epoch": (Pattern(r"Acc: (\d+)", epoch=r"never (\d+)"), OUTPUT, {0: 10.0}),
     "lines": (JsonLines("log", "val.acc"), LINES, {1: 0.25, 2: 0.5}),
     "a key with a dot": (JsonLines("log", "val.loss", epoch="step"), LINES, {1: 2.0}),
     "a table": (CsvFile("log", "val_acc "), TABLE, {1: 0.25, 2: 0.5}),
@@ -162,3 +163,26 @@ def test_readings_say_what_they_are(reading: Reading) -> None:
     assert json.loads(json.dumps(reading.identity())) == reading.identity()
     assert str(reading)
     assert reading.metric
+
+
+@pytest.mark.parametrize(
+    ("pattern", "line", "expected"),
+    [
+        (r"loss: ([\d.]+)", "loss: 6.76e-06, ok", 6.76e-06),
+        (r"loss: ([\d.]+)", "loss: -0.5", -0.5),
+        (r"loss: ([\d.]+)", "the loss: 0.75.", 0.75),
+        (r"loss: ([\d.]+)", "loss: nan", math.nan),
+        (r"loss: ([0-9.]+)", "loss: -inf", -math.inf),
+        (r"(?i)acc\w*\W+([\d.]+)", "Accuracy = 1E-3", 1e-3),
+        (r"Acc: (\d+\.\d+)%", "Acc: 75.3%", 75.3),
+        (r"top-(?:1|5): (\d+)", "top-1: 75.3", 75.3),
+        (r"loss: (\S+)", "loss: 6e-3", 6e-3),
+        (r"t=(\d)", "t=45", 4.0),
+        (r"took [(]s[)]: ([\d.]+)", "took (s): 1.5e1", 15.0),
+    ],
+)
+def test_a_number_is_read_whole(tmp_path: Path, pattern: str, line: str, expected: float) -> None:
+    """A group of digits and dots would read 6.76 of 6.76e-06, and pass over nan: a diverged run would look well."""
+    file = tmp_path / "output"
+    file.write_text(f"{line}\n")
+    assert Pattern(pattern).follow(file).whole() == {1: pytest.approx(expected, nan_ok=True)}
