@@ -17,7 +17,7 @@ from kdsearch.texts import LONGEST, literal, one_line, shortened
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from kdsearch.ledger.records import EventRecord, RunRecord, StudyResults
+    from kdsearch.ledger.records import EventRecord, RunRecord, StudyRecord, StudyResults
 
 
 def logs(
@@ -70,7 +70,7 @@ def run_lines(results: StudyResults, run: RunRecord) -> list[str]:
         ", ".join(f"{name}={write(value, space.get(name))}" for name, value in configuration.params.items()),
         f"{run.state}, attempt {run.attempt}, worker {run.worker or 'none yet'}",
         *_result(run),
-        *_curve(run),
+        *_curve(study, run),
     ]
     found = [*map(one_line, lines), *event_lines(events)]
     return [*found, _indented(run.error)] if run.error and not events else found
@@ -104,8 +104,11 @@ def _result(run: RunRecord) -> list[str]:
     return [*lines, f"weights {run.artifact}"] if run.artifact else lines
 
 
-def _curve(run: RunRecord) -> list[str]:
-    names = [name for name in run.curve if name != "score"]
+def _curve(study: StudyRecord, run: RunRecord) -> list[str]:
+    from kdsearch.report.export import shown_before_choice
+
+    shown = shown_before_choice(study) if study.winner_id is None else lambda name: name != "score"
+    names = [name for name in run.curve if shown(name)]
     if not names:
         return []
     rows = zip(*(run.curve[name] for name in names), strict=True)

@@ -51,11 +51,15 @@ def follow(ledger: Ledger, run_id: int) -> bool:
     results, run = ledger.run(run_id)
     if not runs_programs(results):
         say("what a function prints goes to the log of its worker, in logs/ in KDSEARCH_HOME")
+    waits = False
     while True:
+        if run.state == "queued" and not waits:
+            say(f"run {run.id} waits until a worker trains it; kdsearch status says whether any is at work")
+        waits = run.state == "queued"
         if run.state != "queued" and run.attempt != attempt:
             attempt, lines = run.attempt, None
             say(f"run {run.id}, attempt {attempt}, worker {one_line(run.worker or 'none')}")
-        file = outputs.find(results.study, run.id, run.attempt) if lines is None else None
+        file = None if waits or lines is not None else outputs.find(results.study, run.id, run.attempt)
         if file is not None:
             lines = _NewLines(file)
         ended = run.state not in _WAITING

@@ -17,7 +17,7 @@ from kdsearch.ledger.records import StudyRecord
 from kdsearch.search.optuna_space import errors_alone
 from kdsearch.study.budget import OptunaSearch
 from kdsearch.study.declaration import Study
-from kdsearch.tasks.base import RunResult
+from kdsearch.tasks.base import Direction, RunResult
 
 SEARCHED = ("sampler", "begin")
 """Origins of the configurations that a search runs by itself."""
@@ -30,7 +30,7 @@ def stopper_of(ledger: Ledger, study: Study, record: StudyRecord) -> CurveStops 
     """What stops the runs of a study by their curves; mostly nothing."""
     if not isinstance(study.search, OptunaSearch) or study.search.pruner is None:
         return None
-    return CurveStops(ledger, record, study.search.pruner, study.direction)
+    return CurveStops(ledger, record, study.search.pruner, study.direction or "maximize")
 
 
 @dataclass
@@ -54,7 +54,7 @@ class CurveStops:
     seconds. What a run has reported lies in its workspace, so that it goes on elsewhere with its whole curve.
     """
 
-    def __init__(self, ledger: Ledger, record: StudyRecord, pruner: Any, direction: str) -> None:
+    def __init__(self, ledger: Ledger, record: StudyRecord, pruner: Any, direction: Direction) -> None:
         self._ledger, self._study_id, self._pruner, self._direction = ledger, record.id, pruner, direction
         self._histories: dict[str, _History] = {}
         self._training: dict[int, _Training] = {}
@@ -126,7 +126,7 @@ class CurveStops:
 class _History:
     """An Optuna study in memory of the runs of one search, each a trial, and its pruner."""
 
-    def __init__(self, pruner: Any, direction: str) -> None:
+    def __init__(self, pruner: Any, direction: Direction) -> None:
         import optuna
 
         self._pruner, self._storage = pruner, optuna.storages.InMemoryStorage()

@@ -59,7 +59,7 @@ def _state(selection: Selection, results: StudyResults) -> list[str]:
         notes.append(f"{going}: nothing is searched yet, there is no result.{_go_on(study)}")
     elif study.phase == "search":
         unseen = ": test scores are not shown before the winner is chosen" if selection.has_scores else ""
-        ended = search_progress(study, selection.configurations, selection.runs)
+        ended = search_progress(study, selection.configurations, (*selection.runs, *selection.stopped))
         notes.append(f"{going}: {ended} have ended. No result yet{unseen}.{_go_on(study)}")
     elif study.winner_id is None:
         look = f"; see why with kdsearch logs {selection.failures[-1].id}" if selection.failures else ""

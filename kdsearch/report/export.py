@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from kdsearch.ledger.data_line import data_line
-from kdsearch.ledger.records import RunRecord, StudyResults
+from kdsearch.ledger.records import RunRecord, StudyRecord, StudyResults
 from kdsearch.ledger.run_rows import collected_later
 from kdsearch.report.formats.csv_format import cell_text
-from kdsearch.report.selection import select
+from kdsearch.report.selection import OWN, select, task_of
+from kdsearch.tasks.base import CURVES
 from kdsearch.texts import literal_json
 
 HIDDEN = "hidden until the winner is chosen"
@@ -138,6 +139,12 @@ class _Cell(str):
     __slots__ = ()
 
 
+def shown_before_choice(study: StudyRecord) -> Callable[[str], bool]:
+    """Whether a column of a curve is shown before the choice: a further metric of a user's own may be of test data."""
+    own = task_of(study).get("task") in OWN
+    return lambda name: name not in SCORE_CURVES and (name in CURVES or not own)
+
+
 class _Flat:
     """Makes each run of a study one flat record, its curve last; what several runs have in common is made once.
 
@@ -155,6 +162,7 @@ class _Flat:
         self.values = attrgetter(*self.fields)
         self.study = {"study": self.common(results.study.name), "data": self.common(data_line(results.study))}
         self.params: dict[int, dict[str, Any]] = {}
+        self.shown = shown_before_choice(results.study)
 
     def of(self, run: RunRecord) -> dict[str, Any]:
         record = self.results.configurations.get(run.configuration_id)
@@ -168,7 +176,7 @@ class _Flat:
         curve = dict(run.curve)
         if self.hidden:
             flat["score"] = None
-            curve = {name: values for name, values in curve.items() if name not in SCORE_CURVES}
+            curve = {name: values for name, values in curve.items() if self.shown(name)}
             flat["note"] = f"test scores {HIDDEN}"
         else:
             flat |= {f"scores.{name}": value for name, value in run.scores.items()}

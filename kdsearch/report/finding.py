@@ -172,8 +172,8 @@ def flips_sentence(comparison: Comparison) -> list[str]:
 
 def scale_sentence(selection: Selection) -> list[str]:
     """Say that ``min_effect`` is larger than all results: then any difference is within it."""
-    results = selection.results(selection.study.winner_id or -1).values()
-    effect, largest = selection.min_effect, max(map(abs, results), default=0.0)
+    every = (value for id_ in selection.configurations for value in selection.results(id_).values())
+    effect, largest = selection.min_effect, max(map(abs, every), default=0.0)
     if effect <= largest:
         return []
     return [
@@ -275,8 +275,8 @@ def _is_best_without(selection: Selection, id_: int) -> bool:
 
 
 def _spent(selection: Selection, kind: SearchKind) -> tuple[int, int]:
-    """Runs of a search before the winner was chosen, and their configurations; of any code, failed or not."""
-    every = (*selection.runs, *selection.left_out, *selection.failures)
+    """Runs of a search before the winner was chosen, and their configurations; of any code, failed, stopped or not."""
+    every = (*selection.runs, *selection.left_out, *selection.failures, *selection.stopped)
     own = search_runs(selection.configurations, every, kind)
     return len(own), len({run.configuration_id for run in own})
 

@@ -134,7 +134,7 @@ def _many_diverged(selection: Selection) -> list[str]:
 
 
 def _stopped(selection: Selection) -> list[str]:
-    count = selection.stopped
+    count = len(selection.stopped)
     if not count:
         return []
     every = count + sum(run.pool == "search" for run in (*selection.runs, *selection.left_out, *selection.failures))

@@ -43,7 +43,7 @@ class Selection:
     ``left_out``: ended runs of other code hashes; ``failures``: failed runs; ``post_hoc``: runs on search seeds that
     came after the choice, ended or not, of any code; ``mixed``: whether runs of all code hashes count; ``confirming``:
     whether confirm runs are queued or train; ``choice``: the event that chose the winner, with what it rested on;
-    ``stopped``: how many search runs their curves have stopped.
+    ``stopped``: search runs that their curves have stopped.
     """
 
     study: StudyRecord
@@ -57,7 +57,7 @@ class Selection:
     confirming: bool = False
     choice: EventRecord | None = None
     events: tuple[EventRecord, ...] = ()
-    stopped: int = 0
+    stopped: tuple[RunRecord, ...] = ()
 
     @property
     def winner(self) -> ConfigurationRecord | None:
@@ -254,7 +254,7 @@ def select(results: StudyResults, *, mix_code: bool = False) -> Selection:
         confirming=any(run.pool == "confirm" and run.state in ("queued", "leased") for run in results.runs),
         choice=choice_of(results),
         events=results.events,
-        stopped=sum(run.state == "stopped" for run in decided),
+        stopped=tuple(run for run in decided if run.state == "stopped"),
     )
 
 

@@ -29,8 +29,8 @@ def choose(study: Study, state: SearchState, ranking: list[Standing], without: l
     """
     if not ranking:
         raise KdsearchError(
-            "the budget is spent and no search run ended well. See kdsearch status for the failed runs, mend the cause "
-            "and launch with --retry-failed."
+            "the budget is spent and no search run ended well. See kdsearch status: mend the cause of failed runs and "
+            "launch with --retry-failed; where a pruner stopped the others, give the study one that stops fewer."
         )
     winner, *others = ranking
     best = without[0] if without else None

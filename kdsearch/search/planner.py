@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -9,7 +10,7 @@ from itertools import count
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.orders import CancelRun, NewConfiguration, NewRun, Note, Order
 from kdsearch.ledger.queries import SearchState
-from kdsearch.ledger.records import TRAINED, Kind, SearchRun
+from kdsearch.ledger.records import TRAINED, Kind, SearchRun, StudyRecord
 from kdsearch.search import confirmation, orphans, preflight
 from kdsearch.search.budget import GAIN, describe
 from kdsearch.search.gp.threads import one_thread
@@ -21,6 +22,9 @@ from kdsearch.search.teachers import Teachers
 from kdsearch.study.budget import Adaptive
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import Scalar
+
+BEGIN_SEEDS = 950_000
+"""Above the seeds of searches, below those of the pre-flight."""
 
 HOPELESS = 6
 HOPELESS_SHARE = 0.5
@@ -92,7 +96,7 @@ class StudyPlanner:
         for part in reversed(parts):  # what the other has no use for now, the search for the winner gets
             asked = part.room(counts[part.kind] + spare)
             picks = self._picks(state, part, asked) if asked else []
-            orders = [*self._orders(part, picks, teachers), *orders]
+            orders = [*self._orders(state, part, picks, teachers), *orders]
             spare = asked - len(picks)
             if asked and not picks and not pending(part.runs):
                 exhausted.append(part.kind)
@@ -140,7 +144,7 @@ class StudyPlanner:
         self._asked[part.kind] = replace(now, reason=reason)
         return reason
 
-    def _orders(self, part: Part, picks: Sequence[Pick], teachers: Teachers) -> list[Order]:
+    def _orders(self, state: SearchState, part: Part, picks: Sequence[Pick], teachers: Teachers) -> list[Order]:
         """The picks as orders. A new configuration with the numbers of a known one is a further seed of that."""
         known = {_key(row.params): position for position, row in enumerate(part.records)}
         targets: list[tuple[int | tuple[Kind, str], Mapping[str, Scalar]]] = [
@@ -168,12 +172,23 @@ class StudyPlanner:
             target, params = targets[place]
             begin = begins[place]
             if begin is None:
-                begin = begins[place] = pick.seed if isinstance(pick, New) else place  # seeds of its own
+                begin = begins[place] = self._first_seed(state, part, pick, place)
             seed = next(seed for seed in count(begin) if seed not in used[place])
             used[place].add(seed)
             stands = teachers.for_run(params, "search", seed)
             orders += [*stands.orders, NewRun(target, "search", seed, needs=stands.needs, fold=stands.fold)]
         return orders
+
+    def _first_seed(self, state: SearchState, part: Part, pick: Pick, place: int) -> int:
+        """Where the seeds of a configuration begin.
+
+        What a study begins with may be the best of another one, chosen on the seeds that come first: it is given
+        others, and so are all configurations of a design that gives them the same ones.
+        """
+        policy, begins = self.policy(state, part.kind), any(row.origin == "begin" for row in part.records)
+        is_begin = place < len(part.records) and part.records[place].origin == "begin"
+        own = policy.first_seed(place) if is_begin else pick.seed if isinstance(pick, New) else place
+        return own + (begin_seeds(state.study) if is_begin or (begins and policy.shares_seeds) else 0)
 
     def _complete(self, kind: SearchKind, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         complete = self.study.complete(params)
@@ -199,6 +214,12 @@ def _late(state: SearchState, search: Sequence[SearchRun]) -> list[CancelRun]:
     return [CancelRun(run.id) for run in search if run.state == "queued" and run.configuration_id in ours]
 
 
+def begin_seeds(study: StudyRecord) -> int:
+    """Where the seeds of what a study begins with begin: beyond those of searches, by the study's name."""
+    first = BEGIN_SEEDS + 64 * (zlib.crc32(study.name.encode()) % 600)
+    return first - first % max(1, study.draws.folds)  # so that folds are met in turn
+
+
 def _key(params: Mapping[str, Scalar]) -> tuple[tuple[str, Scalar], ...]:
     return tuple(sorted(params.items()))
 
@@ -215,10 +236,26 @@ def _refuse_hopeless(state: SearchState) -> None:
 
 
 def _refuse_all_diverged(state: SearchState) -> None:
-    """Stop where nothing but divergence has come back: chance level on all sides is no search."""
+    """Stop where nothing but divergence has come back, or no run was let go on to its end: that is no search.
+
+    And where runs that diverged would win, at a chance level that is better than all that were trained to their end.
+    """
     ended = [run for run in state.runs if run.pool == "search" and run.state in (*TRAINED, "failed")]
     if len(ended) >= DIVERGED and all(run.state == "diverged" for run in ended):
         raise KdsearchError(
             f"all of the first {len(ended)} search runs diverged (their objective was not finite), so the study stops "
             f"here. See one with: kdsearch logs {ended[-1].id}; mend the task or the space."
+        )
+    if len(ended) >= DIVERGED and all(run.state == "stopped" for run in ended):
+        raise KdsearchError(
+            f"the pruner stopped all of the first {len(ended)} search runs, so the study stops here: without a run "
+            "that goes on to its end there is no result. Give the study a pruner that stops fewer, and another name"
+        )
+    sign, chance = state.study.sign, state.study.chance
+    values = [sign * run.objective for run in ended if run.state == "done" and run.objective is not None]
+    if len(values) >= DIVERGED // 2 and any(run.state == "diverged" for run in ended) and sign * chance > max(values):
+        raise KdsearchError(
+            f"chance={chance:g} is better than all {len(values)} search runs that were trained to their end, and what "
+            "diverges counts at chance, so that it would win. Give the study a chance that is worse than good runs, "
+            "and another name"
         )

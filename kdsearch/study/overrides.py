@@ -35,6 +35,11 @@ def overridden(study: Study, overrides: Mapping[str, Any]) -> Study:
             changes[key] = value
         elif part in PARTS and name in _fields(PARTS[part]):
             changes[part] = dataclasses.replace(changes.get(part, getattr(study, part)), **{name: value})
+        elif part == "defaults" and name not in (known := {**study.space, **study.defaults}):
+            raise StudyFileError(
+                f"a launch cannot set {shown(key)}: the study has no default {name!r}; "
+                + suggestion(name, sorted(known))
+            )
         elif part in ("task", "defaults") and name:
             changes.setdefault(part, {})[name] = value
         else:

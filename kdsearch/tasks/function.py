@@ -216,7 +216,7 @@ def _metrics(objective: Any, further: Mapping[str, Any], name: str) -> dict[str,
     for key in further:
         if wrong := "it is a name of kdsearch's own" if key in CURVES else wrong_name(key):
             raise ValueError(f"{name} called report with the metric {shown(key)}: {wrong}")
-    return {"objective": _objective(objective, name), **{key: _objective(further[key], name) for key in further}}
+    return {"objective": _objective(objective, name), **{key: _objective(further[key], name, key) for key in further}}
 
 
 def _append(curve: dict[str, list[float]], values: Mapping[str, float]) -> None:
@@ -305,11 +305,11 @@ def _number(value: Any) -> float | None:
     return None
 
 
-def _objective(value: Any, name: str) -> float:
+def _objective(value: Any, name: str, metric: str = "objective") -> float:
     number = _number(value)
     if number is None:
         raise TypeError(
-            f"{name} called report(epoch, objective) with objective={shown(value)}, of type {type(value).__name__}; "
+            f"{name} called report(epoch, objective) with {metric}={shown(value)}, of type {type(value).__name__}; "
             "expected a number"
         )
     return number

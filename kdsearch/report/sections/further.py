@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kdsearch.report.captions import caption
 from kdsearch.report.configurations import Compared, compared
@@ -21,7 +21,7 @@ def section(selection: Selection) -> Table | None:
         return None
     units, cost = Units.of(selection), selection.study.settings.cost
     shown = [name for name in names if name == cost] + [name for name in names if name != cost]
-    unbeaten = _unbeaten(selection, rows, cost) if cost in names else []
+    unbeaten = _unbeaten(selection, rows, cost) if cost in names else {}
     columns = (
         Column("n", "n", "count"),
         *(Column(f"metric.{name}", name, "estimate") for name in shown),
@@ -30,7 +30,7 @@ def section(selection: Selection) -> Table | None:
     return Table(
         key="further",
         title="Further metrics",
-        caption=caption(selection, "further metrics at the chosen epoch, fresh confirm seeds"),
+        caption=caption(selection, "further metrics, fresh confirm seeds"),
         columns=columns,
         rows=tuple(
             Row(
@@ -38,7 +38,7 @@ def section(selection: Selection) -> Table | None:
                 (
                     len(selection.results(row.id)),
                     *(units.estimate(metric_of(selection, row.id, name)) for name in shown),
-                    *((("yes" if row.id in unbeaten else "no"),) if cost in names else ()),
+                    *((_said(unbeaten, row.id),) if cost in names else ()),
                 ),
                 context=row.part == "context",
             )
@@ -53,8 +53,12 @@ def metric_of(selection: Selection, id_: int, name: str) -> dict[int, float]:
     return {run.seed: run.metrics[name] for run in selection.of(id_, "confirm") if name in run.metrics}
 
 
-def _unbeaten(selection: Selection, rows: Sequence[Compared], cost: str | None) -> list[int]:
-    """The configurations that no other one equals or beats in both means, and beats in one."""
+def _said(unbeaten: Mapping[int, bool], id_: int) -> str | None:
+    return None if id_ not in unbeaten else "yes" if unbeaten[id_] else "no"
+
+
+def _unbeaten(selection: Selection, rows: Sequence[Compared], cost: str | None) -> dict[int, bool]:
+    """Whether no other configuration equals or beats one in both means, and beats it in one; of those with a cost."""
     means: dict[int, tuple[float, float]] = {}
     for row in rows:
         costs, results = metric_of(selection, row.id, str(cost)).values(), selection.results(row.id).values()
@@ -64,7 +68,7 @@ def _unbeaten(selection: Selection, rows: Sequence[Compared], cost: str | None) 
     def beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
         return one != other and all(ours >= theirs for ours, theirs in zip(one, other, strict=True))
 
-    return [id_ for id_, own in means.items() if not any(beats(other, own) for other in means.values())]
+    return {id_: not any(beats(other, own) for other in means.values()) for id_, own in means.items()}
 
 
 def _notes(selection: Selection, cost: str | None) -> list[str]:

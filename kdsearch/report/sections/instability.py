@@ -116,11 +116,12 @@ def _notes(selection: Selection, winner: Compared) -> list[str]:
         if shows_best_epoch(selection):
             picked_best = selection.best(present([best_epoch(selection, run) for run in search]))
             together = f", with the best epoch {_claim(picked_best, summary.mean, digits)}"
-        luck = fixed(selection.study.sign * summary.sd * expected_best(len(scores)), digits, signed=True)
+        drawn = len(scores) + len(selection.stopped)  # the best of those that went on is the best of all, about
+        luck = fixed(selection.study.sign * summary.sd * expected_best(drawn), digits, signed=True)
         single = _claim(selection.best(scores), summary.mean, digits)
         notes.append(
-            f"Over all {plural(len(scores), 'search run')}: the best single run would have claimed {single} against "
-            f"the winner's mean{together}; luck alone (winner's sd x {expected_best(len(scores)):.2f}) gives {luck}."
+            f"Over all {plural(drawn, 'search run')}: the best single run would have claimed {single} against "
+            f"the winner's mean{together}; luck alone (winner's sd x {expected_best(drawn):.2f}) gives {luck}."
         )
     return notes
 

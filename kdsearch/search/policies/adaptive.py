@@ -272,6 +272,12 @@ class AdaptivePolicy(Search):
         """Models of this search that have not seen a run."""
         return Models(len(self.encoding.names), prior, beside, folds=self.folds)
 
+    @property
+    @override
+    def shares_seeds(self) -> bool:
+        return self.common_seeds
+
+    @override
     def first_seed(self, number: int) -> int:
         """Where the seeds of the n-th configuration begin: with fold n mod K, also where they wrap."""
         stride = self.folds * -(-STRIDE // self.folds)

@@ -94,6 +94,13 @@ class Search(Policy, Protocol):
         """Whether configurations are left for others, and shown as out: a plain design gives all the same."""
 
     @property
+    def shares_seeds(self) -> bool:
+        """Whether all configurations are trained on the same seeds."""
+
+    def first_seed(self, number: int) -> int:
+        """The first seed index of the n-th configuration."""
+
+    @property
     def exhausted(self) -> str:
         """Why a search ends that asks for nothing more while nothing is pending."""
 

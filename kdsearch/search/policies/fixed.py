@@ -20,6 +20,7 @@ class FixedSeeds(Search):
     """Every configuration gets ``seeds`` seeds; summaries are means shrunken towards the mean of all configurations."""
 
     prunes = False
+    shares_seeds = True
     exhausted = "the space holds no further configuration"
 
     def __init__(self, space: Mapping[str, Dimension], seed: int, seeds: int) -> None:
@@ -42,6 +43,10 @@ class FixedSeeds(Search):
     def propose(self, tried: Sequence[Configuration], wanted: int) -> list[New]:
         """So many new configurations; fewer where the space holds no more."""
         return [New(params) for params in sobol(self.encoding, self.seed, [row.params for row in tried], wanted)]
+
+    @override
+    def first_seed(self, number: int) -> int:
+        return 0
 
     @override
     def summaries(self, tried: Sequence[Configuration]) -> list[PosteriorSummary]:

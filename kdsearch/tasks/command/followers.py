@@ -104,9 +104,10 @@ def widened(pattern: str) -> re.Pattern[str]:
 
     A group such as ``([\d.]+)`` would read 6.7 of the first, and pass over the others.
     """
-    group = _PLAIN_GROUP.search(pattern)
+    found = _PLAIN_GROUP.finditer(pattern)
     try:
-        if group is None or not (re.fullmatch(group[1], "0.5") or re.fullmatch(group[1], "55")):
+        group = next((one for one in found if re.fullmatch(one[1], "0.5") or re.fullmatch(one[1], "55")), None)
+        if group is None:
             return re.compile(pattern)
         return re.compile(f"{pattern[: group.start(1)]}{_NUMBER}{pattern[group.end(1) :]}")
     except re.error:  # the group is inside of something else, such as a set of characters
