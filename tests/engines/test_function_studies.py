@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -240,3 +241,16 @@ def test_functions_that_measure_otherwise_do_not_stand_side_by_side(ledger: Ledg
     assert not any("not say what data" in note for note in build_across_studies([said, alike]).notes)
     half = [note for note in build_across_studies([said, unsaid]).notes if "not say what data" in note]
     assert [note[:24] for note in half] == ["unsaid does not say what"]
+
+
+@pytest.mark.parametrize(("direction", "chance"), [("maximize", 9.0), ("minimize", 0.0)])
+def test_a_chance_level_that_would_win_ends_the_study(ledger: Ledger, direction: Any, chance: float) -> None:
+    """What diverges counts at it: a run that fails half of the time would be the winner."""
+
+    def train(params: Any, seed: int, report: Any) -> float:
+        return math.nan if params["x"] > 0.6 else 1 + params["x"]
+
+    space = {"x": kd.uniform(0, 1)}
+    given = {"budget": kd.Budget(runs=60), "search": kd.Fixed(seeds=2), "direction": direction, "chance": chance}
+    with pytest.raises(KdsearchError, match=rf"chance={chance:g} is better than all \d+ search runs that were trained"):
+        run(ledger, kd.Study("wrong", train, space, **given))

@@ -8,6 +8,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from kdsearch.errors import StudyFileError
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
 from kdsearch.report import build, render
-from kdsearch.report.export import runs_csv, runs_json
+from kdsearch.report.export import runs_csv, runs_json, shown_before_choice
 from kdsearch.tasks import Command, FunctionTask, JsonLines, RunContext, RunRequest
 
 
@@ -176,3 +177,18 @@ def test_a_cost_is_one_of_the_metrics() -> None:
         study(cost=3)
     with pytest.raises(StudyFileError, match=r"metrics: 'score': it is a name of kdsearch's own"):
         Command("{python} -c pass {x}", r"(\d)", chance=0.0, metrics={"score": r"loss (\d)"})
+
+
+def test_curves_of_further_metrics_are_not_shown_before_the_choice() -> None:
+    """One of them may be of test data."""
+
+    def record(task: str) -> Any:
+        return SimpleNamespace(identity={"task": {"task": task}})
+
+    shown = shown_before_choice(record("function"))
+    assert [name for name in ("epoch", "objective", "learning_rate", "score", "test_acc", "loss") if shown(name)] == [
+        "epoch",
+        "objective",
+        "learning_rate",
+    ]
+    assert shown_before_choice(record("video_hashing"))("loss")

@@ -11,8 +11,10 @@ from support import Loaded, ToyTask, declaration, end_a_run, toy_study
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.errors import LedgerError, StudyMismatch
+from kdsearch.errors import LedgerError, StudyDeleted, StudyMismatch
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.orders import NewConfiguration, NewRun
+from kdsearch.study.overrides import overridden
 
 
 def test_opening_twice_finds_the_same_study(ledger: Ledger) -> None:
@@ -149,3 +151,38 @@ def test_a_study_with_a_preset_is_found_without_it(ledger: Ledger) -> None:
         assert ledger.study(name).name == "toy@toy+smoke"
     with pytest.raises(LedgerError, match="no study 'smoke'"):
         ledger.study("smoke")
+
+
+def test_who_has_opened_a_study_that_was_wrong_finds_that_it_is_gone(ledger: Ledger) -> None:
+    wrong, _ = ledger.open_study(declaration(toy_study()))
+    ledger.log_event(wrong.id, "note", "it failed")
+    right, changes = ledger.open_study(declaration(toy_study(seed=1)))
+    assert right.id != wrong.id
+    assert right.uid == wrong.uid
+    assert changes[0].startswith("no run of it had ended, so it is begun anew as the file says now: seed: 0")
+    created = "study created with 2 baselines"
+    assert [event.message for event in ledger.results(right.id).events] == [created, "it failed", created, changes[0]]
+    with pytest.raises(StudyDeleted):
+        ledger.decide(wrong.id, lambda state: [])
+    assert ledger.claim(wrong.id, "worker") == []
+
+
+def test_what_a_dead_worker_held_is_no_work(ledger: Ledger, database_url: str) -> None:
+    """A killed launch holds its runs until their leases are over; then the study may be corrected or deleted."""
+    wrong, _ = ledger.open_study(declaration(toy_study()))
+    configuration = NewConfiguration("searched", "c0", {"x": 1}, "sampler")
+    ledger.decide(wrong.id, lambda state: [configuration, NewRun(("searched", "c0"), "search", 0)])
+    assert len(ledger.claim(wrong.id, "worker")) == 1
+    with pytest.raises(StudyMismatch):
+        ledger.open_study(declaration(toy_study(seed=1)))
+    with pytest.raises(LedgerError, match="its runs are trained now, by worker"):
+        ledger.delete_study(wrong.id)
+    with sa.create_engine(database_url).begin() as connection:
+        connection.execute(sa.text("UPDATE kdsearch.run SET lease_until = now() - interval '1 second'"))
+    assert ledger.open_study(declaration(toy_study(seed=1)))[0].id != wrong.id
+
+
+def test_a_study_that_was_launched_wrongly_is_corrected_with_other_options(ledger: Ledger) -> None:
+    wrong, _ = ledger.open_study(declaration(overridden(toy_study(), {"seed": 3})))
+    right, _ = ledger.open_study(declaration(overridden(toy_study(), {"seed": 4})))
+    assert (right.identity["seed"], wrong.identity["seed"]) == (4, 3)

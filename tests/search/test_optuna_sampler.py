@@ -19,11 +19,13 @@ from kdsearch.engines import curve_stops
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.curve_stops import stopper_of
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.errors import StudyFileError
+from kdsearch.errors import KdsearchError, StudyFileError
 from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord, StudyResults
 from kdsearch.report import build, render
+from kdsearch.report.finding import _spent
+from kdsearch.report.selection import select
 from kdsearch.search.policies.base import Configuration, Further, New
 from kdsearch.search.policies.optuna_sampler import OptunaSampler
 
@@ -369,6 +371,33 @@ def test_a_run_that_was_lost_and_has_ended_elsewhere_is_left_alone(
     ledger.finish([Outcome(lease, "done", {"objective": 0.7, "curve_names": [], "curves": []})])
     assert [stopper.stops(lease, epoch, 0.1) for epoch in (1, 2)] == [False, False]
     assert stopper.begin(other, tmp_path / "other")
+
+
+def test_a_pruner_that_stops_everything_ends_the_study_in_a_sentence(ledger: Ledger) -> None:
+    search = kd.OptunaSearch(optuna.samplers.RandomSampler, pruner=optuna.pruners.ThresholdPruner(lower=5.0))
+    study = kd.Study("none", curved, {"x": kd.uniform(0, 1)}, chance=0.0, search=search, budget=kd.Budget(runs=60))
+    with pytest.raises(KdsearchError, match=r"the pruner stopped all of the first 1[6-9] search runs"):
+        finished(ledger, study)
+
+
+def test_stopped_runs_are_counted_where_runs_are(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(curve_stops, "READ_EVERY", 0.0)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=3, n_warmup_steps=1)
+    search = kd.OptunaSearch(optuna.samplers.RandomSampler, pruner=pruner)
+    study = kd.Study(
+        "counted", curved, {"x": kd.uniform(0, 1), "alpha": kd.uniform(0, 1)}, chance=0.0, search=search,
+        without={"alpha": 0}, budget=kd.Budget(runs=60), confirm=kd.Confirm(seeds=6, finalists=1),
+    )  # fmt: skip
+    results = finished(ledger, study)
+    search_runs = [run for run in results.runs if run.pool == "search"]
+    kinds = Counter((results.configurations[run.configuration_id].kind, run.state) for run in search_runs)
+    assert kinds["searched", "stopped"]
+    ordered = {kind: kinds[kind, "done"] + kinds[kind, "stopped"] for kind in ("searched", "without")}
+    selection = select(results)
+    assert _spent(selection, "without")[0] == ordered["without"]
+    assert _spent(selection, "searched")[0] == ordered["searched"]
+    text = " ".join(render(build(results), "table").split())
+    assert f"Over all {sum(ordered.values())} search runs: the best single run would have claimed" in text
 
 
 def test_runs_with_and_without_a_teacher_are_not_judged_together(ledger: Ledger, tmp_path: Path) -> None:

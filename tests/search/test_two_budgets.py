@@ -79,6 +79,8 @@ def test_a_search_that_ends_early_leaves_the_other_its_own_share(workers: int) -
 class Silent:
     """A policy that has nothing more to ask for."""
 
+    exhausted = "it has nothing more to ask for"
+
     def choose(self, tried: Any, wanted: int) -> list[Any]:
         return []
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from optuna.samplers import RandomSampler
 from support import Loaded, declaration, run_program
 
 import kdsearch as kd
+from kdsearch.draws import Draws
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.errors import StudyFileError
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
+from kdsearch.search.planner import begin_seeds
 
 SPACE = {"x": kd.uniform(0, 1), "mode": kd.categorical("a", "b")}
 FIRST = [{"x": 0.3, "mode": "b"}, {"x": 0.7}, {"x": 0.3, "mode": "b"}]
@@ -114,3 +118,26 @@ def test_a_study_begins_with_the_best_of_another_and_counts_none_of_its_runs(fol
     code, output = run_program("launch", str(folder / "three.py"), "--begin-with", "one", home=home)
     assert code == 1
     assert "there is nothing to begin with" in output
+
+
+@pytest.mark.parametrize("search", [kd.Adaptive(), kd.Fixed(seeds=2), kd.OptunaSearch(RandomSampler)])
+def test_they_have_seeds_that_no_other_study_chose_them_on(ledger: Ledger, search: Any) -> None:
+    """What was lucky on its seeds would be lucky again; a design with common seeds keeps to common ones."""
+    before = finished(ledger, study("before", search=search))
+    after = finished(ledger, study("after", search=search, begin_with=FIRST))
+    old, new = ({run.seed for run in found.runs if run.pool == "search"} for found in (before, after))
+    begun = {row.id for row in after.configurations.values() if row.origin == "begin"}
+    own = {run.seed for run in after.runs if run.pool == "search" and run.configuration_id in begun}
+    assert own
+    assert not own & old
+    assert own == {min(own) + place for place in range(2)} or isinstance(search, kd.Adaptive)
+    if not isinstance(search, kd.Adaptive):
+        assert new == own, "all configurations are trained on the same ones"
+    assert max(own) < 1_000_000, "those of the pre-flight begin there"
+
+
+def test_the_folds_are_met_in_turn() -> None:
+    for folds in (1, 3, 5, 7):
+        record: Any = SimpleNamespace(name="after@function", draws=Draws(folds=folds))
+        assert begin_seeds(record) % folds == 0
+        assert 949_000 < begin_seeds(record) < 990_000

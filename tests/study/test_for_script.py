@@ -162,3 +162,13 @@ def test_names_that_are_given_are_searched_and_unknown_ones_refused(folder: Path
 )
 def test_ranges_lie_around_the_default(option: Option, expected: str) -> None:
     assert dimension(option) == expected
+
+
+@pytest.mark.parametrize("flag", ["--seed", "--random-seed", "--manual_seed"])
+def test_an_option_for_the_seed_is_given_the_runs_seed(folder: Path, flag: str) -> None:
+    """Whatever name a parameter of it would have: without a seed no run can be repeated."""
+    options = [Option(flag, "int", 0), Option("--alpha", "float", 0.5)]
+    text = study_text(["python", "train.py"], options, name="train", folder=str(folder))
+    assert f"{flag}={{seed}}" in text
+    assert "no option for a seed" not in text
+    assert "no run can be repeated" in study_text(["python", "train.py"], options[1:], name="train", folder=str(folder))

@@ -10,10 +10,12 @@ import pytest
 from support import run_program
 
 import kdsearch as kd
+from kdsearch.engines.study_file import load
 from kdsearch.errors import KdsearchError, StudyFileError
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.study.overrides import overridden, read
+from kdsearch.tasks import RunContext, RunRequest
 
 _STUDY = """
 import kdsearch as kd
@@ -141,3 +143,27 @@ def test_a_launch_with_overrides_is_a_study_that_every_command_knows(home: Path)
     assert code == 0
     assert "scaled@function is finished" in output
     assert [row.name for row in ledger.studies()] == ["scaled@function"]
+
+
+def test_a_command_stays_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another script of that name lies in the folder that the launch is made from."""
+    own, other = tmp_path / "own", tmp_path / "other"
+    for folder, value in ((own, 0.25), (other, 0.75)):
+        folder.mkdir()
+        (folder / "train.py").write_text(f"print('v={value}')")
+    (own / "study.py").write_text(
+        "import kdsearch as kd\n"
+        "task = kd.tasks.Command('{python} train.py --x={x}', r'v=([\\d.]+)', chance=0.0)\n"
+        "study = kd.Study('mine', task, {'x': kd.uniform(0, 1)}, budget=kd.Budget(runs=8))\n"
+    )
+    monkeypatch.chdir(other)
+    made = overridden(load(own / "study.py").study, {"budget.runs": 6, "name": "yours"})
+    assert (made.name, made.budget.runs) == ("yours", 6)
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    assert made.task.train(RunRequest("student", {"x": 0.5}, 0), RunContext(workspace)).objective == 0.25
+
+
+def test_a_default_that_there_is_not_is_refused() -> None:
+    with pytest.raises(StudyFileError, match=r"the study has no default 'scael'.*scale"):
+        overridden(STUDY, {"defaults.scael": 3})

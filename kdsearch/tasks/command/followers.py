@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -104,14 +105,11 @@ def widened(pattern: str) -> re.Pattern[str]:
 
     A group such as ``([\d.]+)`` would read 6.7 of the first, and pass over the others.
     """
-    found = _PLAIN_GROUP.finditer(pattern)
-    try:
-        group = next((one for one in found if re.fullmatch(one[1], "0.5") or re.fullmatch(one[1], "55")), None)
-        if group is None:
-            return re.compile(pattern)
-        return re.compile(f"{pattern[: group.start(1)]}{_NUMBER}{pattern[group.end(1) :]}")
-    except re.error:  # the group is inside of something else, such as a set of characters
-        return re.compile(pattern)
+    for group in _PLAIN_GROUP.finditer(pattern):
+        with contextlib.suppress(re.error):  # what looks like a group may be inside of a set of characters
+            if re.fullmatch(group[1], "0.5") or re.fullmatch(group[1], "55"):
+                return re.compile(f"{pattern[: group.start(1)]}{_NUMBER}{pattern[group.end(1) :]}")
+    return re.compile(pattern)
 
 
 @dataclass
