@@ -42,6 +42,7 @@ def alarms(selection: Selection) -> list[str]:
         *_many_failed(selection),
         *_many_diverged(selection),
         *_stopped(selection),
+        *_no_cost(selection),
         *_same_values(selection),
         *_chosen_on_test(selection),
         *gap_alarm(selection),
@@ -131,6 +132,16 @@ def _many_diverged(selection: Selection) -> list[str]:
         f"Many runs diverged: {listed(parts)}. They count at chance level ({chance:.4g}), so that a mean is of two "
         "kinds of runs, and its interval is rough."
     ]
+
+
+def _no_cost(selection: Selection) -> list[str]:
+    """Say that no run has told the cost that the study names: then nothing is compared by it."""
+    cost, runs = selection.study.settings.cost, [run for run in selection.runs if run.pool == "confirm"]
+    if cost is None or not runs or any(cost in run.metrics for run in runs):
+        return []
+    known = sorted({name for run in runs for name in run.metrics})
+    told = f"they report {listed(known)}" if known else "they report no further metric"
+    return [f"No run reports the metric {cost!r}, which the study names as its cost; {told}."]
 
 
 def _stopped(selection: Selection) -> list[str]:

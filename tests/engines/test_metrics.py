@@ -192,3 +192,12 @@ def test_curves_of_further_metrics_are_not_shown_before_the_choice() -> None:
         "learning_rate",
     ]
     assert shown_before_choice(record("video_hashing"))("loss")
+
+
+def test_a_cost_that_no_run_reports_is_said(ledger: Ledger) -> None:
+    made = study(cost="latncy")
+    record, _ = ledger.open_study(declaration(made))
+    DebugEngine(Coordinator(ledger, made, record, capacity=2), Loaded(made)).run()  # type: ignore[arg-type]
+    results = ledger.results(record.id)
+    text = " ".join(render(build(results), "table").split())
+    assert "No run reports the metric 'latncy', which the study names as its cost; they report " in text
