@@ -16,7 +16,7 @@ from kdsearch import environment
 from kdsearch.data.synthetic import says_synthetic
 from kdsearch.engines.code_hash import code_hash
 from kdsearch.engines.devices import gpus
-from kdsearch.engines.helper_modules import elsewhere, named_at_run_time
+from kdsearch.engines.helper_modules import elsewhere, make_importable, named_at_run_time
 from kdsearch.engines.study_modules import load_module
 from kdsearch.engines.teacher import given_weights
 from kdsearch.errors import DataError, KdsearchError, StudyFileError, StudyMismatch
@@ -220,6 +220,8 @@ def _import_alone(path: Path, own: Path) -> dict[str, object]:
             'if __name__ == "__main__":'
         )
     _being_read.add(own)
+    # Before the process is noted: the folder of the study that was read last stays out of the places of modules.
+    make_importable(own.parent)
     try:
         # What it prints is no part of what a command prints: an export to stdout stays CSV or JSON.
         with unchanged_process(), contextlib.redirect_stdout(sys.stderr), output_as_errors():

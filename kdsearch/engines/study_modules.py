@@ -21,7 +21,6 @@ from typing import Any
 
 from typing_extensions import override
 
-from kdsearch.engines.helper_modules import make_importable
 from kdsearch.study import files
 
 __path__: list[str] = []  # what makes this file a package, whose modules the finder below finds
@@ -34,13 +33,12 @@ _choosers: set[Path] = set()
 
 
 def load_module(path: Path) -> ModuleType:
-    """The study file as a module, read anew."""
+    """The study file as a module, read anew; its folder is one of the places of modules already."""
     path = path.resolve()
     name = f"{__name__}.{path.stem.replace('.', '_')}"
     os.environ[_FILES] = json.dumps({**_files(), name: str(path)})
     _forget_start_method()
     sys.modules.pop(name, None)
-    make_importable(path.parent)
     importlib.invalidate_caches()  # a helper may have been written a moment ago
     before = _start_method()
     try:

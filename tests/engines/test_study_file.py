@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -362,6 +363,18 @@ def test_a_run_imports_what_lies_beside_its_study_file(tmp_path: Path, monkeypat
     assert function({"x": 2.0}, 0, None) == 0.5
     load(tmp_path / "asks.py")
     assert sys.path.count(str(tmp_path)) == 1
+
+
+def test_one_study_at_a_time_has_its_folder_among_the_places_of_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    for name in ("one", "other", "one"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        shutil.copy(NOISY, tmp_path / name / "study.py")
+        load(tmp_path / name / "study.py")
+        mine = [place for place in sys.path if Path(place).is_relative_to(tmp_path)]
+        assert mine == [str(tmp_path / name)]
 
 
 def test_what_a_study_file_prints_is_no_part_of_a_commands_output(
