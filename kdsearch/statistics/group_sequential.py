@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from scipy import special
+from scipy import optimize, special
 
 from kdsearch.statistics.summaries import Floats
 
@@ -74,17 +74,18 @@ def look_p(p: float, looks: Sequence[int], sides: int = 2) -> float:
     before = spent(rising[0], rising[-2], 1.0) if len(rising) > 1 else 0.0
     # A level is at most alpha, and at least what is newly spent (union bound).
     low, high = math.log(p), min(0.0, math.log(p / (spent(rising[0], rising[-1], 1.0) - before)))
-    for _ in range(40):
-        middle = (low + high) / 2
-        if _level(rising, math.exp(middle)) < p:
-            low = middle
-        else:
-            high = middle
-    return math.exp(high)
+
+    def above(log_alpha: float) -> float:
+        return _log(_level(rising, math.exp(log_alpha))) - math.log(p)
+
+    return math.exp(_root(above, low, high))
 
 
+@lru_cache(maxsize=4096)
 def _level(looks: tuple[int, ...], alpha: float) -> float:
     """Return the nominal level of the last look by passing the density of the sum from look to look."""
+    if len(looks) == 1:
+        return spent(looks[0], looks[0], alpha)
     used, previous = 0.0, 0
     # Sums of n standard normal differences, and how probable each is without an earlier stop.
     sums, mass = np.zeros(1), np.ones(1)
@@ -105,15 +106,25 @@ def _level(looks: tuple[int, ...], alpha: float) -> float:
 
 def _bound(sums: Floats, mass: Floats, scale: float, step: float, share: float) -> float:
     """Return the ``c`` with probability ``share`` that the next sum leaves ``-+c scale``."""
-    low, high = 0.0, 38.0
-    for _ in range(60):
-        c = (low + high) / 2
+
+    def surplus(c: float) -> float:
         outside = special.ndtr((-c * scale - sums) / step) + special.ndtr((sums - c * scale) / step)
-        if float(mass @ outside) > share:
-            low = c
-        else:
-            high = c
-    return (low + high) / 2
+        return _log(float(mass @ outside)) - _log(share)
+
+    return _root(surplus, 0.0, 38.0)
+
+
+def _log(probability: float) -> float:
+    """Return the logarithm, in which tails that fall by hundreds of orders of magnitude are nearly straight."""
+    return math.log(max(probability, 5e-324))
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    """Return where ``function`` changes its sign, or the end that is nearer to 0 if rounding hides the change."""
+    at_low, at_high = function(low), function(high)
+    if at_low * at_high >= 0:
+        return low if abs(at_low) <= abs(at_high) else high
+    return float(optimize.brentq(function, low, high, xtol=1e-13))
 
 
 def _resolution(looks: tuple[int, ...]) -> int:

@@ -76,6 +76,19 @@ def test_p_is_the_alpha_that_just_admits_it() -> None:
     assert rising == sorted(rising)
 
 
+@pytest.mark.parametrize("looks", [[5], [5, 10], [2, 3, 40], [20, 21, 22]])
+def test_any_p_is_adjusted(looks: list[int]) -> None:
+    """The smallest numbers that there are too; it grows with ``p`` and is ``p / 0.8`` at a single look."""
+    values = [5e-324, 1e-320, 1e-300, 1e-100, 1e-17, 0.1, 0.79, 0.8, 0.999, 1.0]
+    adjusted = [look_p(p, looks) for p in values]
+    assert adjusted == sorted(adjusted)
+    assert all(p <= q <= 1 for p, q in zip(values, adjusted, strict=True))
+    if len(looks) == 1:
+        assert adjusted == pytest.approx([min(1.0, p / 0.8) for p in values], rel=1e-9)
+    for p in (1e-17, 0.1):
+        assert look_level(looks, look_p(p, looks)) == pytest.approx(p, rel=1e-9)
+
+
 @pytest.mark.parametrize("bad", [[], [1], [20, 10]])
 def test_looks_must_rise(bad: list[int]) -> None:
     with pytest.raises(ValueError, match="rising from 2"):
