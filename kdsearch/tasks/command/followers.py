@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -13,11 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kdsearch.errors import KdsearchError
-from kdsearch.values import shown
-
-Points = dict[int, float]
-"""Epoch to value; of several values of one epoch the last one."""
-
+from kdsearch.tasks.command.numbers import Epochs, Points, number
 
 class Follower(Protocol):
     """What one run's metric is read with."""
@@ -41,6 +36,9 @@ class Taker(Protocol):
     def points(self, *, ended: bool) -> Points:
         """What they have given; ``ended``: no line follows."""
 
+
+_MARK = "\ufeff"
+"""The mark of byte order, with which some programs begin a file in UTF-8."""
 
 _HEAD = 256
 """Bytes at the start of a file that tell whether it is still the one that was read."""
@@ -96,47 +94,6 @@ def _content(path: Path) -> bytes:
         raise KdsearchError(f"{path} cannot be read: {error.strerror}") from error
 
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+(?:[eE][-+]?\d+)?|(?i:nan|inf(?:inity)?)\b)"
-_PLAIN_GROUP = re.compile(r"(?<!\\)\((?!\?)([^()]*)\)")
-
-
-def widened(pattern: str) -> re.Pattern[str]:
-    r"""The pattern, its group any number that Python prints where it takes plain ones: ``6.7e-06``, ``-0.5``, ``nan``.
-
-    A group such as ``([\d.]+)`` would read 6.7 of the first, and pass over the others.
-    """
-    for group in _PLAIN_GROUP.finditer(pattern):
-        with contextlib.suppress(re.error):  # what looks like a group may be inside of a set of characters
-            if re.fullmatch(group[1], "0.5") or re.fullmatch(group[1], "55"):
-                return re.compile(f"{pattern[: group.start(1)]}{_NUMBER}{pattern[group.end(1) :]}")
-    return re.compile(pattern)
-
-
-@dataclass
-class Matches:
-    """Numbers in lines that match; their epochs are counted, or named by lines that match ``epoch``."""
-
-    pattern: re.Pattern[str]
-    epoch: re.Pattern[str] | None
-    found: Points = field(default_factory=dict)
-    at: int = 0
-
-    def __post_init__(self) -> None:
-        self._wide = widened(self.pattern.pattern)
-
-    def take(self, line: str) -> None:
-        """The next line."""
-        if self.epoch is not None and (named := self.epoch.search(line)):
-            self.at = whole_epoch(named[1])
-        if match := self._wide.search(line) or self.pattern.search(line):
-            value = number(match[1], f"{self.pattern.pattern!r} in the line {line.strip()!r}")
-            self.found[len(self.found) + 1 if self.epoch is None else self.at] = value
-
-    def points(self, *, ended: bool) -> Points:
-        """By epoch."""
-        return self.found
-
-
 @dataclass
 class Last:
     """The last line that is not empty, as JSON."""
@@ -170,16 +127,17 @@ class Rows:
     key: str
     epoch: str
     found: Points = field(default_factory=dict)
+    _epochs: Epochs = field(default_factory=Epochs)
 
     def take(self, line: str) -> None:
         """The next line."""
         try:
-            row = json.loads(line)
+            row = json.loads(line.removeprefix(_MARK))
         except ValueError:
             return
         value = _inside(row, self.key)
         if value is not None:
-            self.found[_row_epoch(row, self.epoch, len(self.found))] = number(value, f"{self.key!r} in {line!r}")
+            self.found[_row_epoch(row, self.epoch, self._epochs, len(self.found))] = number(value, f"{self.key!r} in {line!r}")
 
     def points(self, *, ended: bool) -> Points:
         """By epoch."""
@@ -219,40 +177,23 @@ class Table:
 
     def _read(self, text: str) -> tuple[Points, list[str]]:
         points: Points = {}
+        epochs = Epochs()
         try:
-            rows = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+            rows = csv.DictReader(io.StringIO(text.removeprefix(_MARK)), skipinitialspace=True)
             header = list(rows.fieldnames or ())
             for row in rows if self.column in header else ():
                 value = (row[self.column] or "").strip()
                 if value:
-                    place = _row_epoch(row, self.epoch, len(points))
+                    place = _row_epoch(row, self.epoch, epochs, len(points))
                     points[place] = number(value, f"{self.column!r} of {self.path.name}")
         except csv.Error as error:
             raise KdsearchError(f"{self.path.name} is no CSV file: {error}") from error
         return points, header
 
 
-def number(value: Any, where: str) -> float:
-    """A number that a command gave, which may be no finite one; raises ``KdsearchError`` for what is none."""
-    try:
-        if isinstance(value, bool) or not isinstance(value, int | float | str):
-            raise ValueError
-        return float(value)
-    except (ValueError, OverflowError):
-        raise KdsearchError(f"expected a number, came {shown(value)}: {where}") from None
-
-
-def whole_epoch(value: Any) -> int:
-    """An epoch as a whole number; raises ``KdsearchError`` for what is none."""
-    try:
-        return int(float(value))
-    except (TypeError, ValueError, OverflowError):
-        raise KdsearchError(f"expected a number as the epoch, came {shown(value)}") from None
-
-
-def _row_epoch(row: Mapping[str, Any], key: str, so_far: int) -> int:
+def _row_epoch(row: Mapping[str, Any], key: str, epochs: Epochs, so_far: int) -> int:
     value = _inside(row, key)
-    return so_far + 1 if value in (None, "") else whole_epoch(value)
+    return so_far + 1 if value in (None, "") else epochs.whole(value)
 
 
 def _inside(row: Any, key: str) -> Any:

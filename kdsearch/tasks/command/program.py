@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kdsearch.errors import KdsearchError, RunInterrupted
-from kdsearch.tasks.command.followers import Follower, Points
+from kdsearch.tasks.command.followers import Follower
+from kdsearch.tasks.command.numbers import Points
 from kdsearch.tasks.command.process import CommandProcess, said_of
 from kdsearch.tasks.command.readings import Reading, is_counted
 from kdsearch.tasks.command.template import Template, fill_text

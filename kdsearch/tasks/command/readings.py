@@ -10,7 +10,8 @@ from typing import Any, Protocol, runtime_checkable
 from typing_extensions import override
 
 from kdsearch.errors import StudyFileError
-from kdsearch.tasks.command.followers import Follower, Last, Lines, Matches, Rows, Table
+from kdsearch.tasks.command.followers import Follower, Last, Lines, Rows, Table
+from kdsearch.tasks.command.patterns import Matches
 from kdsearch.values import Declared, shown
 
 
