@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,7 @@ from kdsearch.engines.execution import clear_ended_workspaces
 from kdsearch.engines.local import LocalEngine
 from kdsearch.engines.ray_cluster import RayOptions, connected
 from kdsearch.engines.study_file import LoadedStudy, load
-from kdsearch.errors import KdsearchError
+from kdsearch.errors import KdsearchError, LedgerError
 from kdsearch.interrupts import safe_interrupts
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord, StudyResults
@@ -204,11 +204,17 @@ def launch(
 def _first_of(ledger: Ledger, name: str, declared: LoadedStudy) -> list[dict[str, Scalar]]:
     """The best configurations of the study ``name``; of a study that is there already those that it began with.
 
-    Raises ``KdsearchError`` where the other study has none that fits.
+    Raises ``KdsearchError`` where the other study has none that fits, or is another one than at the first launch.
     """
     stored = {row.name: row for row in ledger.studies()}.get(declared.study.stored_name)
     if stored is not None and "begin_with" in stored.settings.overrides:
-        return [dict(params) for params in stored.settings.overrides["begin_with"]]
+        first = [dict(params) for params in stored.settings.overrides["begin_with"]]
+        try:
+            source = ledger.study(name)
+        except LedgerError:  # it has been deleted or renamed since
+            return first
+        _check_source(first, ledger.results(source.id), stored.name)
+        return first
     other, own = ledger.study(name), declared.study
     if (other.metric, other.minimizes) != (own.task.metric, own.direction == "minimize"):
         raise KdsearchError(
@@ -222,6 +228,16 @@ def _first_of(ledger: Ledger, name: str, declared: LoadedStudy) -> list[dict[str
             f"({', '.join(declared.study.space)}): there is nothing to begin with"
         )
     return found
+
+
+def _check_source(first: Sequence[Mapping[str, Scalar]], other: StudyResults, stored: str) -> None:
+    """Raise ``KdsearchError`` unless the study ``other`` has all configurations that the study began with."""
+    rows = [row.params for row in other.configurations.values()]
+    if not all(any(params.items() <= row.items() for row in rows) for params in first):
+        raise KdsearchError(
+            f"the study {stored} began with configurations that {other.study.name} has not: give --begin-with as at its "
+            "first launch, or another --name"
+        )
 
 
 def _cpu_seconds() -> float:

@@ -19,6 +19,7 @@ from kdsearch.errors import StudyFileError
 from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyResults
+from kdsearch.search.begin import best_of
 from kdsearch.search.planner import begin_seeds
 
 SPACE = {"x": kd.uniform(0, 1), "mode": kd.categorical("a", "b")}
@@ -114,10 +115,34 @@ def test_a_study_begins_with_the_best_of_another_and_counts_none_of_its_runs(fol
     code, output = run_program(*again, home=home)
     assert code == 0
     assert "Nothing was left to do" in output
+    (folder / "other.py").write_text(_FILE.format(name="other", low=0.4))
+    assert run_program("launch", str(folder / "other.py"), "--engine", "debug", home=home)[0] == 0
+    code, output = run_program(*again[:-1], "other", home=home)
+    assert code == 1
+    assert "the study two@function began with configurations that other@function has not" in output
+    assert run_program("delete", "one", "--yes", home=home)[0] == 0
+    assert run_program(*again, home=home)[0] == 0  # its configurations were kept
     (folder / "three.py").write_text(_FILE.format(name="three", low=0.9999))
-    code, output = run_program("launch", str(folder / "three.py"), "--begin-with", "one", home=home)
+    code, output = run_program("launch", str(folder / "three.py"), "--begin-with", "other", home=home)
     assert code == 1
     assert "there is nothing to begin with" in output
+
+
+def test_what_diverged_is_none_of_the_best(ledger: Ledger) -> None:
+    def diverges(params: dict[str, Any], seed: int, report: Any) -> float:
+        return float("nan") if params["x"] > 0.5 else params["x"]
+
+    def always(params: dict[str, Any], seed: int, report: Any) -> float:
+        return float("nan")
+
+    fields: dict[str, Any] = {"chance": 0.0, "search": kd.Fixed(seeds=2), "budget": kd.Budget(runs=8)}
+    space = {"x": kd.uniform(0, 1)}
+    results = finished(ledger, kd.Study("some", diverges, space, **fields))
+    assert any(row.params["x"] > 0.5 for row in results.configurations.values())
+    best = best_of(results, space)
+    assert best
+    assert all(params["x"] <= 0.5 for params in best)
+    assert best_of(finished(ledger, kd.Study("all", always, space, **fields)), space) == []
 
 
 @pytest.mark.parametrize("search", [kd.Adaptive(), kd.Fixed(seeds=2), kd.OptunaSearch(RandomSampler)])

@@ -10,9 +10,11 @@ import pytest
 
 import kdsearch as kd
 from kdsearch.errors import KdsearchError, StudyFileError
-from kdsearch.study.for_script import dimension, study_text
+from kdsearch.study.for_script import study_text
+from kdsearch.study.ranges import dimension
 from kdsearch.tasks import RunContext, RunRequest
-from kdsearch.tasks.command.options import Option, options_of
+from kdsearch.tasks.command.option import Option
+from kdsearch.tasks.command.options import options_of
 
 TRAINER = Path(__file__).parents[1] / "fixtures" / "toy_trainer.py"
 
@@ -50,7 +52,7 @@ def test_of_another_program_the_help_text_is_read(folder: Path) -> None:
     )
     script.chmod(0o755)
     found = {option.name: option for option in options_of(["./train.sh"], folder)}
-    assert found["alpha"] == Option("--alpha", "float", 0.5, (), "weight (default: 0.5)")
+    assert found["alpha"] == Option("--alpha", "float", 0.5, (), "weight (default: 0.5)", ("-a",))
     assert found["mode"].choices == ("kl", "mse")
     assert (found["epochs"].default, found["fast"].kind, "help" in found) == (3, "flag", False)
 
@@ -108,7 +110,7 @@ def test_odd_options_make_a_file_that_can_be_read(folder: Path) -> None:
     text = study_text(words, options, name="odd", folder=".", search=["alpha", "lr", "layers", "device"])
     (folder / "study.py").write_text(text)
     study = kd.load(folder / "study.py")
-    assert dict(study.baselines["default"]) == {"alpha": 0.3, "learning_rate": 0.5, "layers": 1, "device_": "cpu"}
+    assert dict(study.baselines["default"]) == {"alpha": 0.3, "learning_rate": 0.01, "layers": 1, "device_": "cpu"}
     workspace = folder / "workspace"
     workspace.mkdir()
     study.task.train(RunRequest("student", {**study.baselines["default"], "layers": 2}, 0), RunContext(workspace))
@@ -143,9 +145,9 @@ def test_names_that_are_given_are_searched_and_unknown_ones_refused(folder: Path
     options = [Option("--depth", "int", 8), Option("--width", "int", None)]
     words = ["train", "--depth=16"]
     assert '"depth": kd.integer(4, 64, log=True),' in study_text(words, options, name="t", folder=".", search=["depth"])
-    with pytest.raises(KdsearchError, match="no option 'dept'; did you mean 'depth'"):
+    with pytest.raises(KdsearchError, match="no option '--dept'; did you mean '--depth'"):
         study_text(words, options, name="t", folder=".", search=["--dept"])
-    with pytest.raises(KdsearchError, match="name some by --search, out of: depth, width"):
+    with pytest.raises(KdsearchError, match="name some by --search, out of: --depth, --width"):
         study_text(words, options, name="t", folder=".")
 
 
