@@ -219,12 +219,18 @@ class Worker:
         return stopped_outcome(lease, result, code_hash=self.loaded.code_hash, data_hash=self.data_hash)
 
     def fail(self, lease: Lease, error: BaseException) -> None:
-        """Record an exception of one run, or raise it: infrastructure errors end this worker."""
+        """Record an exception of one run, or raise it: infrastructure errors end this worker.
+
+        So does a run that has opened all files that a process may: those after it would fail for its sake.
+        """
         raise_if_infrastructure(error)
-        if self.has_worked and needs_new_process(error):
+        full = needs_new_process(error)
+        if full and self.has_worked:
             raise WornOut(f"this process has too many files open after its runs: {error}") from error
         known = isinstance(error, KdsearchError)
         self._fail(lease, str(error) if known else "".join(traceback.format_exception(error)))
+        if full and self.ledger.ended_runs(self.study_id, failed=False):
+            raise WornOut(f"this process has too many files open after a run that failed: {error}") from error
 
     def _train(self, lease: Lease) -> Outcome | None:
         begin = time.monotonic()

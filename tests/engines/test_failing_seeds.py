@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Any
 
 import pytest
@@ -69,6 +70,39 @@ def test_where_nothing_works_the_worker_gives_up_and_no_run_is_to_blame(
     runs = ledger.results(record.id).runs
     assert sum(run.state == "done" for run in runs) == works
     assert sum(run.state == "queued" for run in runs) == 60 - works
+
+
+@pytest.mark.parametrize(("worked", "kind", "tried"), [(True, WornOut, 1), (False, NothingWorks, 3)])
+def test_a_run_that_opens_all_files_fails_none_after_it(
+    ledger: Ledger, worked: bool, kind: type[Exception], tried: int
+) -> None:
+    """Its process is replaced, unless no run of the study has ever ended: then the study is to blame."""
+    trained: list[int] = []
+    full = not worked
+
+    def train(params: dict[str, Any], seed: int, report: Any) -> float:
+        trained.append(seed)
+        if full:
+            raise OSError(errno.EMFILE, "Too many open files")
+        return float(params["x"])
+
+    study = kd.Study("files", train, {"x": kd.uniform(0, 1)}, budget=kd.Budget(runs=20))
+    record, _ = ledger.open_study(declaration(study))
+    new = NewConfiguration("searched", "c0", {"x": 0.5}, "sampler")
+    ledger.decide(record.id, lambda state: [new, *(NewRun(("searched", "c0"), "search", seed) for seed in range(20))])
+    if worked:
+        first = make_worker(ledger, Loaded(study), record, advance=lambda: 0)  # type: ignore[arg-type]
+        first.train_in_turn(first.claim(1))
+        first.close()
+    full = True
+    trained.clear()
+    worker = make_worker(ledger, Loaded(study), record, advance=lambda: 0)  # type: ignore[arg-type]
+    with pytest.raises(kind, match="a run that failed" if worked else "3 runs in a row"):
+        worker.run_until_finished()
+    assert len(trained) == tried
+    runs = ledger.results(record.id).runs
+    assert sum(run.error is not None for run in runs) == tried
+    assert sum(run.state == "queued" for run in runs) == 20 - worked
 
 
 def test_settings_that_always_raise_end_no_worker(ledger: Ledger) -> None:

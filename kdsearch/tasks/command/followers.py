@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from kdsearch.errors import KdsearchError
 from kdsearch.tasks.command.numbers import Epochs, Points, number
 
+
 class Follower(Protocol):
     """What one run's metric is read with."""
 
@@ -137,7 +138,9 @@ class Rows:
             return
         value = _inside(row, self.key)
         if value is not None:
-            self.found[_row_epoch(row, self.epoch, self._epochs, len(self.found))] = number(value, f"{self.key!r} in {line!r}")
+            self.found[_row_epoch(row, self.epoch, self._epochs, len(self.found))] = number(
+                value, f"{self.key!r} in {line!r}"
+            )
 
     def points(self, *, ended: bool) -> Points:
         """By epoch."""
