@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from scipy import optimize, special
+from scipy import special
 
 from kdsearch.statistics.summaries import Floats
 
@@ -121,10 +121,12 @@ def _log(probability: float) -> float:
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
     """Return where ``function`` changes its sign, or the end that is nearer to 0 if rounding hides the change."""
+    from scipy.optimize import brentq  # slow to load, and most processes look at nothing
+
     at_low, at_high = function(low), function(high)
     if at_low * at_high >= 0:
         return low if abs(at_low) <= abs(at_high) else high
-    return float(optimize.brentq(function, low, high, xtol=1e-13))
+    return float(brentq(function, low, high, xtol=1e-13))
 
 
 def _resolution(looks: tuple[int, ...]) -> int:
