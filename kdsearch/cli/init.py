@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from pathlib import Path
 from shlex import quote
@@ -39,18 +40,38 @@ def init(
         words = shlex.split(command)
     except ValueError as error:
         raise KdsearchError(f"{command!r} cannot be split into arguments: {error}") from error
+    environment, words = _variables(words)
     if not words:
         raise KdsearchError("expected a command, such as kdsearch init 'python train.py'")
-    options = options_of(words, Path())
+    options = options_of(words, Path(), environment)
     target = output or Path(f"{_stem(words)}_study.py")
     folder = os.path.relpath(Path(), target.parent)
-    text = study_text(words, options, name=_stem(words), folder=folder, objective=objective, search=search or [])
+    text = study_text(
+        words,
+        options,
+        name=_stem(words),
+        folder=folder,
+        objective=objective,
+        search=search or [],
+        environment=environment,
+    )
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
         raise KdsearchError(f"{target} exists and is not overwritten; name another file by --output") from None
     say(f"{target}: edit what is marked, then kdsearch launch {quote(str(target))}")
+
+
+def _variables(words: list[str]) -> tuple[dict[str, str], list[str]]:
+    """The variables that a command sets before its program, as a shell or ``env`` reads them, and the rest of it."""
+    rest = words[1:] if words[:1] == ["env"] and "=" in "".join(words[1:2]) else words
+    environment = dict[str, str]()
+    while rest and re.match(r"[A-Za-z_]\w*=", rest[0]):
+        name, _, value = rest[0].partition("=")
+        environment[name] = value
+        rest = rest[1:]
+    return environment, rest
 
 
 def _stem(words: list[str]) -> str:
