@@ -23,6 +23,7 @@ def test_torchvision_imports_with_models_transforms_and_datasets() -> None:
     assert "[[[2, 1, 0]]]" in out
 
 
+@pytest.mark.slow
 def test_operators_that_the_extension_defines_are_left_alone() -> None:
     if "True" in run("from kdsearch.torchvision_compat import _extension_loads\nprint(_extension_loads())"):
         pytest.skip("torchvision's extension loads here and defines them itself")

@@ -53,6 +53,7 @@ def printed(capsys: pytest.CaptureFixture[str], studies: list[str], preset: list
     return " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_three_presets_are_three_splits(
     ledger: Ledger,
     database_url: str,

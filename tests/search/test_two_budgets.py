@@ -32,7 +32,9 @@ def clocked(budget: kd.Budget, workers: int, searched: float, without: float) ->
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])
-@pytest.mark.parametrize(("searched", "without"), [(20.0, 20.0), (20.0, 5.0), (10.0, 25.0)])
+@pytest.mark.parametrize(
+    ("searched", "without"), [(20.0, 20.0), (20.0, 5.0), pytest.param(10.0, 25.0, marks=pytest.mark.slow)]
+)
 def test_hours_are_one_clock_and_shared_by_training_time(workers: int, searched: float, without: float) -> None:
     share = 0.1 if workers > 1 else 0.3
     found = clocked(kd.Budget(hours=0.25, without=share), workers, searched, without)

@@ -43,6 +43,7 @@ def train_both(task: VideoHashing, workspace: Path) -> RunResult:
     return student
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("modality", "encoder", "options"), CASES)
 def test_synthetic_data(tmp_path: Path, modality: str, encoder: str, options: dict[str, Any]) -> None:
     task = VideoHashing(jhmdb(modality=modality, root=tmp_path), **options)
@@ -57,6 +58,7 @@ def test_synthetic_frames(tmp_path: Path) -> None:
     train_both(task, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.parametrize(("modality", "encoder", "options"), CASES)
 def test_real(tmp_path: Path, modality: Any, encoder: str, options: dict[str, Any]) -> None:
