@@ -235,8 +235,8 @@ def _check_source(first: Sequence[Mapping[str, Scalar]], other: StudyResults, st
     rows = [row.params for row in other.configurations.values()]
     if not all(any(params.items() <= row.items() for row in rows) for params in first):
         raise KdsearchError(
-            f"the study {stored} began with configurations that {other.study.name} has not: give --begin-with as at its "
-            "first launch, or another --name"
+            f"the study {stored} began with configurations that {other.study.name} has not: give --begin-with as at "
+            "its first launch, or another --name"
         )
 
 

@@ -100,5 +100,5 @@ def test_two_epochs_that_would_be_one_are_refused(reading: Reading, text: str, t
     """Trainers that log by steps give fractions; those that evaluate after each epoch may give 0.99 and 1.98."""
     assert values(tmp_path, reading, text.format("0.99", "1.98")) == [0.5, 0.75]
     assert values(tmp_path, reading, text.format("1", "1.0")) == [0.75]
-    with pytest.raises(KdsearchError, match="expected whole epochs, came 0.5 and 0.75, .* epoch='step'"):
+    with pytest.raises(KdsearchError, match=r"expected whole epochs, came 0\.5 and 0\.75, .* epoch='step'"):
         values(tmp_path, reading, text.format("0.5", "0.75"))
