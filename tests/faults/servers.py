@@ -100,12 +100,27 @@ class TcpServer:
         """Stop it: fast (SIGINT), at once (SIGQUIT), or as a crash (SIGKILL)."""
         if self.process is None:
             return
-        children = self.process.children()
-        with contextlib.suppress(psutil.NoSuchProcess):
+        children = list[psutil.Process]()
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):  # it may have ended by itself: a full disk
+            children = self.process.children()
             os.kill(self.process.pid, how)
         family = [self.process, *children]
         wait_for(lambda: not any(map(runs, family)), what="the end of the server")
         self.process = None
+
+    def revive(self) -> None:
+        """Start it again where it has ended by itself, or ends now, as one does whose disk was full at its recovery."""
+
+        def settled() -> bool:
+            with contextlib.suppress(sa.exc.DBAPIError):
+                self.sql("SELECT 1")
+                return True
+            return self.process is None or not runs(self.process)
+
+        wait_for(settled, what="an answer of the server, or its end")
+        if self.process is None or not runs(self.process):
+            self.process = None
+            self.start()
 
     def sql(self, statement: str) -> None:
         """Run one statement as its superuser."""

@@ -159,9 +159,7 @@ def test_the_disk_of_the_database_is_full(short: Callable[..., Short], tmp_path:
                 server.sql("CREATE TABLE much AS SELECT generate_series(1, 3000000) AS n")
             time.sleep(5)
             filler.unlink()
-            if not server.process or not server.process.is_running():
-                server.stop(signal.SIGKILL)
-                server.start()
+            server.revive()
             check(study, launcher)
         finally:
             server.stop(signal.SIGQUIT)
