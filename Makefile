@@ -16,9 +16,10 @@ PYTEST = OMP_NUM_THREADS=1 $(RUN) -m pytest -n $(PROCESSES) --dist loadscope --n
 test: $(VENV)/installed-dev
 	$(PYTEST) -m "not slow"
 
-# Those: whole launches, processes killed, Ray, the commands in the docs.
+# Those: whole launches, processes killed, Ray, the commands in the docs; SLOW: what more pytest is told.
+SLOW ?=
 test-slow: $(VENV)/installed-dev
-	$(PYTEST) -m slow
+	$(PYTEST) -m slow $(SLOW)
 
 # Workers, launchers and databases killed, disks full, runs that hang: about 15 minutes.
 faults: $(VENV)/installed-dev
