@@ -11,6 +11,8 @@ _BIDIRECTIONAL = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _HIDDEN = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_BIDIRECTIONAL}\u2028\u2029\ufeff\ud800-\udfff]")
 _BREAKS = {"\n": "\\n", "\t": "\\t"}
 
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+
 LONGEST = 4_000
 """Characters of a text of a user that are shown; of a longer one its first and its last part."""
 
@@ -93,3 +95,8 @@ PLAIN_ERRORS = "kdsearch.plain"
 """Name of the error handler for streams and for ``str.encode``."""
 
 codecs.register_error(PLAIN_ERRORS, _replace)
+
+
+def without_escapes(text: str) -> str:
+    """The text without what colours a terminal, moves its cursor or names its window (ECMA-48)."""
+    return _ESCAPES.sub("", text) if "\x1b" in text else text

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from kdsearch.tasks.base import Scalar
 from kdsearch.tasks.command.option import Option, option_of
+from kdsearch.texts import without_escapes
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _BOXES = re.compile(r"[\u2500-\u257f]")
 """Frames that rich draws around the options of a Typer program."""
 
@@ -27,7 +27,7 @@ _NUMBERS = {"float": "float", "double": "float", "int": "int", "integer": "int"}
 
 def plain_text(said: str) -> str:
     """What a program prints in a terminal, without colours and frames."""
-    return _BOXES.sub(" ", _ESCAPES.sub("", said)).replace("\r", "").expandtabs()
+    return _BOXES.sub(" ", without_escapes(said)).replace("\r", "").expandtabs()
 
 
 def is_help(text: str) -> bool:

@@ -7,9 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from kdsearch.tasks.command.numbers import Epochs, Points, number
-
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-"""What colours a terminal, moves its cursor or names its window (ECMA-48)."""
+from kdsearch.texts import without_escapes
 
 _SPECIAL = (
     r"(?<![\w.])(?:[-+](?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?|[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+"
@@ -63,8 +61,8 @@ class Matches:
 
     def take(self, line: str) -> None:
         """The next line."""
-        if self._plain and "\x1b" in line:
-            line = _ESCAPES.sub("", line)
+        if self._plain:
+            line = without_escapes(line)
         if self.epoch is not None and (named := self.epoch.search(line)):
             self.at = self._epochs.whole(named[1])
         text = self._in(line)
