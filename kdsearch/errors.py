@@ -42,3 +42,14 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     names = list(known)
     near = difflib.get_close_matches(name, names, n=1)
     return (f"did you mean {near[0]!r}? Known: " if near else "known: ") + ", ".join(names)
+
+
+def headline(text: str) -> str:
+    """The line of an error's text that says what went wrong: of a traceback the last one, else the first one.
+
+    Where the first one announces the last lines of a program, the very last follows it.
+    """
+    lines = [line for line in text.strip().splitlines() if line.strip()] or ["no message"]
+    if lines[0].startswith("Traceback "):
+        return lines[-1]
+    return f"{lines[0]} {lines[-1].strip()}" if lines[0].endswith(":") and len(lines) > 1 else lines[0]

@@ -79,6 +79,8 @@ def launch(
     )
     print_header(console, opened)
     try:
+        if again := opened.retry_where_none_worked():
+            console.print(f"No run of this study has ended well yet, so that {again} failed runs are tried again.")
         if retry_failed:
             _retry(console, opened)
         finished = _run(console, opened)

@@ -17,6 +17,7 @@ from kdsearch.search.searches import shares_of
 from kdsearch.space import Categorical, unconditional
 from kdsearch.study.declaration import Study
 from kdsearch.tasks.base import VARY, Scalar
+from kdsearch.tasks.command.task import Command
 from kdsearch.texts import one_line, shortened
 
 
@@ -37,6 +38,10 @@ def header(opened: Launch) -> Iterator[tuple[str, str]]:
         yield "note", f"{environment.DATA}={root} does not contain these data, so synthetic data are used"
     yield "budget", _budget(study, record)
     yield "draws", _draws(study, record)
+    if first := study.first_configurations:
+        source = " of the study that --begin-with names" if "begin_with" in record.settings.overrides else ""
+        shown = "; ".join(", ".join(_shortly(*pair) for pair in params.items()) for params in first)
+        yield "begins", f"with {len(first)} configuration{'' if len(first) == 1 else 's'}{source}: {shown}"
     if words := describe_without(study):
         yield "without", words
     where = {
@@ -79,8 +84,9 @@ def _draws(study: Study, record: StudyRecord) -> str:
     taught, vary = record.settings.teachers, str(study.defaults.get(VARY, "split+teacher")).split("+")
     if not study.folds:
         if taught == "none":
+            what = "command" if isinstance(study.task, Command) else "function"
             return (
-                "one validation split for all runs" if VARY in study.defaults else "what the function does with a seed"
+                "one validation split for all runs" if VARY in study.defaults else f"what the {what} does with its seed"
             )
         teachers = {"one": "one teacher", "given": "one teacher, from a file"}.get(str(taught), "one teacher per seed")
         return f"one validation split for all runs, {teachers}"
@@ -110,6 +116,10 @@ def describe_without(study: Study) -> str:
         'distillation: not named; kd.Study(..., without={"alpha": 0}) says which values switch it off, and the winner '
         "is then compared with itself at these values"
     )
+
+
+def _shortly(name: str, value: Scalar) -> str:
+    return f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
 
 
 def _named(study: Study, name: str, value: Scalar) -> str:

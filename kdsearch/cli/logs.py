@@ -43,7 +43,7 @@ def logs(
     if follow:
         has_result = run_output.follow(ledger, run)
     results, record = ledger.run(run)
-    lines = run_lines(results, record)
+    lines = run_lines(results, record, run_output.LAST_LINES if output is None else None)
     if not follow:
         lines += run_output.output_lines(results, record, run_output.LAST_LINES if output is None else None)
     if output is None:
@@ -57,8 +57,11 @@ def logs(
         raise typer.Exit(1)
 
 
-def run_lines(results: StudyResults, run: RunRecord) -> list[str]:
-    """What is known of a run; the lines of its tracebacks are indented, so that none looks like an event."""
+def run_lines(results: StudyResults, run: RunRecord, most: int | None = None) -> list[str]:
+    """What is known of a run, of its curve the last ``most`` epochs.
+
+    The lines of its tracebacks are indented, so that none looks like an event.
+    """
     study, configuration = results.study, results.configurations[run.configuration_id]
     space = study.settings.space
     events = [event for event in results.events if event.run_id == run.id]
@@ -70,7 +73,7 @@ def run_lines(results: StudyResults, run: RunRecord) -> list[str]:
         ", ".join(f"{name}={write(value, space.get(name))}" for name, value in configuration.params.items()),
         f"{run.state}, attempt {run.attempt}, worker {run.worker or 'none yet'}",
         *_result(run),
-        *_curve(study, run),
+        *_curve(study, run, most),
     ]
     found = [*map(one_line, lines), *event_lines(events)]
     return [*found, _indented(run.error)] if run.error and not events else found
@@ -104,7 +107,7 @@ def _result(run: RunRecord) -> list[str]:
     return [*lines, f"weights {run.artifact}"] if run.artifact else lines
 
 
-def _curve(study: StudyRecord, run: RunRecord) -> list[str]:
+def _curve(study: StudyRecord, run: RunRecord, most: int | None) -> list[str]:
     from kdsearch.report.export import shown_before_choice
 
     shown = shown_before_choice(study) if study.winner_id is None else lambda name: name != "score"
@@ -113,7 +116,10 @@ def _curve(study: StudyRecord, run: RunRecord) -> list[str]:
         return []
     rows = zip(*(run.curve[name] for name in names), strict=True)
     values = ["  ".join(f"{value:12.5g}" for value in row) for row in rows]
-    return ["  ".join(f"{name:>12}" for name in names), *values]
+    head = "  ".join(f"{name:>12}" for name in names)
+    if most is None or len(values) <= most:
+        return [head, *values]
+    return [f"the last {most} of {len(values)} epochs; kdsearch logs {run.id} -o FILE has all:", head, *values[-most:]]
 
 
 def event_lines(events: Sequence[EventRecord]) -> list[str]:

@@ -22,6 +22,9 @@ MixCode = Annotated[
     bool, typer.Option("--mix-code", help="Count runs of different versions of the trainer's code together.")
 ]
 
+_RUNS = 5
+"""Runs of a worker that are named."""
+
 
 def report(
     study: StudyName,
@@ -103,7 +106,8 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
             say(render_answer(answer, width=_columns(), encoding=encoding()))
     say(f"workers holding runs: {len(at_work) or 'none'}")
     for worker in at_work:
-        runs = f"{worker.runs} run{'' if worker.runs == 1 else 's'}"
+        runs = f"run{'' if len(worker.runs) == 1 else 's'} {', '.join(map(str, worker.runs[:_RUNS]))}"
+        runs += f" and {len(worker.runs) - _RUNS} more" if len(worker.runs) > _RUNS else ""
         say(f"  {worker.node or 'unknown node'}, {worker.device or 'unknown device'}: {runs} ({worker.worker})")
 
 

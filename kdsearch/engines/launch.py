@@ -102,6 +102,10 @@ class Launch:
         places = slots(1 if engine == "debug" else workers, slots_per_gpu)
         return cls(loaded, ledger, record, changes, engine, places, population, workers, ray or RayOptions())
 
+    def retry_where_none_worked(self) -> int:
+        """Queue failed runs again where no run has ended well: whatever was wrong may be mended; returns how many."""
+        return 0 if self.ledger.ended_runs(self.record.id, failed=False) else self.ledger.retry_failed(self.record.id)
+
     def retry_failed(self) -> tuple[int, list[int]]:
         """Queue failed runs again, and teachers whose weights are gone: how many of the former, ids of the latter."""
         queued = self.ledger.retry_failed(self.record.id)
@@ -196,6 +200,7 @@ def launch(
         overrides=overrides,
         begin_with=begin_with,
     )
+    opened.retry_where_none_worked()
     if retry_failed:
         opened.retry_failed()
     return opened.run().results

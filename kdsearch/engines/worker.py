@@ -19,7 +19,7 @@ from kdsearch.engines.shared_checkpoints import SharedCheckpoint
 from kdsearch.engines.shared_store import shared_store
 from kdsearch.engines.study_file import LoadedStudy
 from kdsearch.engines.worker_names import worker_name
-from kdsearch.errors import KdsearchError, RunInterrupted
+from kdsearch.errors import KdsearchError, RunInterrupted, headline
 from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
@@ -323,12 +323,11 @@ class Worker:
         if state == "failed":
             self._clear(lease)
         if self._nothing_works():
-            last = (error.strip().splitlines() or ["no message"])[-1]
             how = "raised an exception in this worker, the last one"
             if len(set(self._errors)) == 1:
                 how = "ended with the same error in this worker"
             raise (WornOut if self.has_worked else NothingWorks)(
-                f"{len(self._failing)} runs in a row {how}:\n  {last}\n"
+                f"{len(self._failing)} runs in a row {how}:\n  {headline(error)}\n"
                 f"The whole traceback: kdsearch logs {lease.run_id}. Mend the cause and launch again; "
                 "--retry-failed brings back runs that failed for good."
             )

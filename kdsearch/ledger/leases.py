@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, RowMapping
 
 from kdsearch.data.folds import FIRST, Fold
+from kdsearch.errors import headline
 from kdsearch.ledger import queries, schema, studies
 from kdsearch.ledger.records import Kind, Pool
 from kdsearch.tasks.base import Scalar
@@ -220,8 +221,7 @@ def fail(connection: Connection, study_id: int, lease: Lease, error: str) -> str
         {"error": shortened(text, _LONGEST_ERROR), "most": MAX_FAILURES, "id": lease.run_id, "token": lease.token},
     ).scalar()
     if state is not None:
-        last = (text.strip().splitlines() or ["no message"])[-1]
-        message = f"run {lease.run_id} attempt {lease.attempt}: {shortened(last, _LONGEST_LINE)}"
+        message = f"run {lease.run_id} attempt {lease.attempt}: {shortened(headline(text), _LONGEST_LINE)}"
         studies.log_event(connection, study_id, "exception", message, {"traceback": text}, lease.run_id)
     return state
 

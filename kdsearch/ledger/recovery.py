@@ -34,10 +34,10 @@ class Holders:
 
 @dataclass(frozen=True)
 class WorkerAtWork:
-    """A worker by its name, how many runs it holds, and its place; ``None`` of one that did not tell."""
+    """A worker by its name, the ids of the runs it holds, and its place; ``None`` of one that did not tell."""
 
     worker: str
-    runs: int
+    runs: list[int]
     node: str | None
     device: str | None
 
@@ -202,7 +202,7 @@ def workers_at_work(connection: Connection, study_id: int) -> list[WorkerAtWork]
         sa.text(
             """
             SELECT held.worker, held.runs, told.data ->> 'node' AS node, told.data ->> 'device' AS device
-            FROM (SELECT worker, count(*) AS runs FROM kdsearch.run
+            FROM (SELECT worker, array_agg(id ORDER BY id) AS runs FROM kdsearch.run
                   WHERE study_id = :study AND state = 'leased' GROUP BY worker) held
             LEFT JOIN LATERAL (SELECT data FROM kdsearch.event WHERE study_id = :study AND kind = 'worker'
                   AND data ->> 'worker' = held.worker ORDER BY id DESC LIMIT 1) told ON true

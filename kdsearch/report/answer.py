@@ -14,6 +14,7 @@ from kdsearch.report.configurations import best_without_id, label_of
 from kdsearch.report.estimand import average_sentence
 from kdsearch.report.finding import (
     Finding,
+    better_baselines,
     describe_other,
     effort_sentences,
     finding,
@@ -57,7 +58,7 @@ def answer(selection: Selection) -> Answer | None:
 
 
 def _remarks(selection: Selection, comparisons: Comparisons, found: Finding) -> list[str]:
-    off, remarks = selection.study.settings.off, list[str]()
+    off, remarks = selection.study.settings.off, better_baselines(selection, comparisons, found)
     if found.other is not None:
         remarks += effort_sentences(selection, found.other)
         remarks += itself_sentences(selection, comparisons, found.other)

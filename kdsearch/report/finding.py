@@ -157,6 +157,18 @@ def _equal(comparison: Comparison) -> str:
     return f"on each of {comparison.counts('fresh seed')}{few}"
 
 
+def better_baselines(selection: Selection, comparisons: Comparisons, found: Finding) -> list[str]:
+    """Name the baselines that the winner is worse than, where the study asks something else: they beat its search."""
+    return [
+        _against(selection, comparisons, row.id, row.label, OTHER).sentence
+        for row in compared(selection)
+        if row.part == "baseline"
+        and row.id != found.other
+        and row.id in comparisons.rows
+        and comparisons.rows[row.id].verdict == "worse"
+    ]
+
+
 def flips_sentence(comparison: Comparison) -> list[str]:
     """Say where the exact test of sign flips, which does not assume normal differences, does not agree with t."""
     p, sure = comparison.difference.sign_flip_p, comparison.verdict in ("better", "worse")
@@ -164,10 +176,21 @@ def flips_sentence(comparison: Comparison) -> list[str]:
         return []
     if comparison.holm is not None and not sure:
         return []  # flip p is not adjusted for the other baselines
+    higher = {first > second for first, second in _values(comparison) if first != second}
+    if sure and len(higher) == 1 and all(first != second for first, second in _values(comparison)):
+        # There is no smaller p with so many seeds.
+        return [
+            "The exact test of sign flips, which does not take differences for normal, can find no difference in "
+            f"{comparison.counts('fresh seed')}: all have the same sign, and p is {p_value(p)} at the least."
+        ]
     return [
         f"The exact test of sign flips, which does not take differences for normal, finds "
         f"{'no difference' if sure else 'a difference'} (p {p_value(p) if p < 0.001 else f'= {p_value(p)}'})."
     ]
+
+
+def _values(comparison: Comparison) -> list[tuple[float, float]]:
+    return list(zip(comparison.pair.first, comparison.pair.second, strict=True))
 
 
 def scale_sentence(selection: Selection) -> list[str]:

@@ -38,6 +38,7 @@ def alarms(selection: Selection) -> list[str]:
     """Return the sentences that stand before all others; none where all is well."""
     return [
         *_no_result(selection),
+        *_chance_wins(selection),
         *_all_diverged(selection),
         *_many_failed(selection),
         *_many_diverged(selection),
@@ -98,6 +99,22 @@ def _many_failed(selection: Selection) -> list[str]:
     return [
         f"Many runs failed: {' and '.join(parts)}. What is left may not stand for the rest; see kdsearch logs "
         f"{failures[0]}."
+    ]
+
+
+def _chance_wins(selection: Selection) -> list[str]:
+    """Say that what diverges counts as better than all that was trained to its end: it leads the search."""
+    chance, runs = selection.study.chance, [run for run in selection.runs if run.pool == "search"]
+    values = [run.objective for run in runs if run.state == "done" and run.objective is not None]
+    if not values or all(run.state != "diverged" for run in runs):
+        return []
+    best = selection.best(values)
+    if selection.best((chance, best)) != chance or chance == best:
+        return []
+    return [
+        f"Runs that diverged count at chance={chance:.4g}, which is better than all "
+        f"{plural(len(values), 'search run')} that ended well: they lead the search. Give the study a chance that is "
+        "worse than good runs, and another name."
     ]
 
 
@@ -250,7 +267,7 @@ def ended_of(study: StudyRecord, events: Iterable[EventRecord], count_of: Callab
         if messages:
             spent, runs = count_of(kind), budget.runs
             count = plural(spent, "run") if runs is None else f"{spent:,} of {plural(int(runs), 'run')}"
-            why = messages[-1].removeprefix(f"{EVENTS[kind]}: ").replace("without teacher", "without distillation")
+            why = messages[-1].partition(" ended: ")[2].replace("without teacher", "without distillation")
             said.append(f"{TITLES[kind]}: {count}; {why}.")
     return said
 

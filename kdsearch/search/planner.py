@@ -17,7 +17,7 @@ from kdsearch.search.gp.threads import one_thread
 from kdsearch.search.observations import pending
 from kdsearch.search.policies.base import Further, New, Pick, Search
 from kdsearch.search.ranking import policy_of, ranked
-from kdsearch.search.searches import TITLES, Part, SearchKind, dealt, searches
+from kdsearch.search.searches import SAID, TITLES, Part, SearchKind, dealt, searches
 from kdsearch.search.teachers import Teachers
 from kdsearch.study.budget import Adaptive
 from kdsearch.study.declaration import Study
@@ -119,8 +119,10 @@ class StudyPlanner:
             )
             for part in parts
         }
-        titles = {part.kind: TITLES[part.kind] for part in parts}
-        notes = [Note(f"{title} ended", f"{title} ended: {over[kind]}", once=True) for kind, title in titles.items()]
+        notes = [
+            Note(f"{TITLES[part.kind]} ended", f"{SAID[part.kind]} ended: {over[part.kind]}", once=True)
+            for part in parts
+        ]
         return [*notes, *confirmation.choose(self.study, state, rankings["searched"], rankings.get("without", []))]
 
     def _over(self, state: SearchState, part: Part) -> str:

@@ -19,6 +19,10 @@ from kdsearch.tasks.base import Scalar
 
 SearchKind = Literal["searched", "without"]
 TITLES: Mapping[SearchKind, str] = {"searched": "search", "without": "search without teacher"}
+"""As stored events are named."""
+
+SAID: Mapping[SearchKind, str] = {"searched": "search", "without": "search without distillation"}
+"""As they are called in sentences."""
 _LETTERS: Mapping[SearchKind, str] = {"searched": "c", "without": "w"}
 
 

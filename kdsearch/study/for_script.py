@@ -129,6 +129,8 @@ def _searched(options: Sequence[Option], search: Sequence[str]) -> list[Option]:
         if parameter_name(name) not in by_name:
             known = [row.flag for row in options]
             raise KdsearchError(f"the script has no option {name!r}; {suggestion(_as_flag(name, known), known)}")
+        if by_name[parameter_name(name)].is_seed:
+            raise KdsearchError(f"{name} is no number to search: kdsearch gives each run a seed of its own")
     if search:
         found = [by_name[parameter_name(name)] for name in search]
         return list({row.name: row for row in found}.values())

@@ -6,19 +6,22 @@ import csv
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from scipy import stats
 
-from kdsearch.ledger.records import StudyResults
+from kdsearch.ledger.records import EventRecord, RunRecord, StudyResults
 from kdsearch.report import Answer, answer_of, build, render, render_answer
 from kdsearch.report.finding import DISTILLATION, OTHER
+from kdsearch.statistics import look_p
 
 from . import corners
 from .corners import around, changed, distilling, function, with_params
-from .drawing import ALONE, PAPER, WINNER
+from .drawing import ALONE, CHOSEN_AT, PAPER, WINNER
 
 Make = Callable[..., StudyResults]
 
@@ -127,6 +130,36 @@ def test_sign_flips_are_said_where_they_do_not_agree() -> None:
         f"(p = {2 * 2**4 / 2**8 / 0.8:.3f})."
     )
     assert not any("sign flips" in line for line in found(distilling(0.02)).remarks)
+
+
+def test_few_seeds_that_agree_are_not_held_against_the_verdict() -> None:
+    """All differences have one sign, so that no test of signs has a smaller p: 2 / 2^7, adjusted for a second look."""
+    six = found(function({WINNER: around(0.72, 6), ALONE: around(0.70, 6, start=3)}))
+    assert not any("sign flips" in line for line in six.remarks), "2 / 64 / 0.8 is below 0.05"
+    extended = function({WINNER: around(0.72, 7), ALONE: around(0.70, 7, start=3)})
+    last = max(run.seed for run in extended.runs if run.pool == "confirm")
+    look = EventRecord(CHOSEN_AT + timedelta(1), "look", "look", data={"seeds": 6})
+    runs = [replace(run, finished_at=CHOSEN_AT + timedelta(2 * (run.seed == last))) for run in extended.runs]
+    looked = replace(extended, runs=tuple(runs), events=(*extended.events, look))
+    (said,) = [line for line in found(looked).remarks if "sign flips" in line]
+    assert "can find no difference in 7 fresh seeds: all have the same sign, and p is" in said
+    assert f"p is {look_p(2 / 2**7, (6, 7)):.3f} at the least" in said
+
+
+def test_a_baseline_that_beats_the_winner_is_said_whatever_the_study_asks() -> None:
+    results = distilling(0.02)
+    lost = replace(results, runs=tuple(_raised(run) for run in results.runs))
+    answer = found(lost)
+    assert answer.sentence.startswith("Distillation helps: ")
+    (said,) = [line for line in answer.remarks if "is worse than" in line]
+    assert said.startswith("The winner is worse than student alone: the difference is -0.0")
+    assert not any("is worse than" in line for line in found(results).remarks)
+
+
+def _raised(run: RunRecord) -> RunRecord:
+    if run.configuration_id != ALONE or run.score is None:
+        return run
+    return replace(run, score=run.score + 0.1, scores={name: value + 0.1 for name, value in run.scores.items()})
 
 
 def test_a_margin_larger_than_all_values_is_said() -> None:

@@ -137,3 +137,14 @@ def test_all_rows_that_were_cut_are_named_or_called_several() -> None:
     more = build(drawing.results({**wide, drawing.ABLATION: [0.2, 0.6], ALONE: [0.1, 0.9]}))
     assert more.notes[0].startswith("The intervals of the means of several rows reach beyond 0 to 1, where mAP lies")
     assert any(line.endswith("are cut there, here of several rows.") for line in more.table("comparison").notes)
+
+
+def test_a_chance_level_that_wins_is_said() -> None:
+    """What diverged counts at chance; where that is better than all that ended well, it leads."""
+    lost = corners.diverged(corners.distilling(0.02), drawing.WINNER, 1, "search")
+    assert not any("lead the search" in note for note in build(lost).notes)
+    above = replace(lost, study=replace(lost.study, chance=0.99))
+    (said,) = [note for note in build(above).notes if "lead the search" in note]
+    assert said.startswith("Runs that diverged count at chance=0.99, which is better than all ")
+    none = replace(above, runs=corners.distilling(0.02).runs)
+    assert not any("lead the search" in note for note in build(none).notes)

@@ -165,11 +165,13 @@ class AdaptivePolicy(Search):
     def _start(self, tried: Sequence[Configuration], wanted: int) -> list[Pick]:
         """The first configurations, then second seeds: for the best of them, or for any while no result is in.
 
-        While nothing is known, idle workers get new configurations too, as many as the budget bears.
+        While nothing is known, idle workers get new configurations too, as many as the budget bears. Those of which
+        every run failed make room for others: they will have no result.
         """
         first, ended = len(tried), [i for i, row in enumerate(tried) if row.objectives]
         most = self.start if len(ended) >= 2 else max(self.start, self.most)
-        fresh = sobol(self.encoding, self.seed, [row.params for row in tried], min(most - first, wanted))
+        lost = sum(not row.objectives and not row.pending for row in tried)
+        fresh = sobol(self.encoding, self.seed, [row.params for row in tried], min(most - first + lost, wanted))
         picks: list[Pick] = [New(params, self.first_seed(first + i)) for i, params in enumerate(fresh)]
         counts = [len(row.objectives) + len(row.pending) for row in tried]
         waiting = [i for i, row in enumerate(tried) if row.pending] if len(ended) < 2 else []

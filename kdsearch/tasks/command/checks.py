@@ -64,10 +64,12 @@ def _fields(command: CommandFields) -> Iterator[str]:
                 yield f"{name}: {with_group}"
     if not (is_number(given.chance) and -LARGEST <= given.chance <= LARGEST):
         none = isinstance(given.chance, float) and math.isnan(given.chance)
+        minimizes = given.direction == "minimize"
+        such = "chance=10.0 for a loss" if minimizes else "chance=0.1 for an accuracy in ten classes"
         yield (
             f"expected chance=NUMBER, the value that a run which diverges counts as, got "
             f"{'none' if none else shown(given.chance)}; give what a model that has learnt nothing reaches, such as "
-            "chance=0.1 for an accuracy in ten classes"
+            f"{such}"
         )
     if given.direction not in DIRECTIONS:
         yield f"direction is 'maximize' or 'minimize', got {shown(given.direction)}"
