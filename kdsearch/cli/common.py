@@ -128,6 +128,11 @@ def form_of(form: str | None, output: Path | None, forms: Sequence[str]) -> str:
     if form is not None and form not in forms:
         raise KdsearchError(f"no format {form!r}: use one of {', '.join(forms)}")
     ending = None if output is None else _ENDINGS.get(output.suffix.lower())
+    if form is None and ending is None and output is not None and output.suffix:
+        raise KdsearchError(
+            f"--output {output}: no format is known by the ending {output.suffix}; end it as one of "
+            f"{', '.join(end for end, name in _ENDINGS.items() if name in forms)}, or name one by --format"
+        )
     if ending is not None and ending not in forms:
         raise KdsearchError(f"--output {output} ends as none of the formats that can be written: {', '.join(forms)}")
     if form is not None and ending not in (None, form):

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from kdsearch.cli.output import say
+from kdsearch.cli.output import complain, say
 from kdsearch.errors import KdsearchError
 
 
@@ -34,7 +34,8 @@ def init(
     that the command gives stay as they are, or become the baseline where they are searched.
     """
     from kdsearch.study.for_script import study_text
-    from kdsearch.tasks.command.options import options_of
+    from kdsearch.study.given import unknown_flags
+    from kdsearch.tasks.command.options import options_of, script_of
 
     try:
         words = shlex.split(command)
@@ -60,6 +61,8 @@ def init(
             file.write(text)
     except FileExistsError:
         raise KdsearchError(f"{target} exists and is not overwritten; name another file by --output") from None
+    for line in unknown_flags(words, options, script_of(words)[2]):
+        complain(f"note: {line}")
     say(f"{target}: edit what is marked, then kdsearch launch {quote(str(target))}")
 
 

@@ -80,7 +80,8 @@ def launch(
     print_header(console, opened)
     try:
         if again := opened.retry_where_none_worked():
-            console.print(f"No run of this study has ended well yet, so that {again} failed runs are tried again.")
+            runs = f"{again} failed run{' is' if again == 1 else 's are'}"
+            console.print(f"No run of this study has ended well yet, so that {runs} tried again.")
         if retry_failed:
             _retry(console, opened)
         finished = _run(console, opened)

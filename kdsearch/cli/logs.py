@@ -20,8 +20,18 @@ if TYPE_CHECKING:
     from kdsearch.ledger.records import EventRecord, RunRecord, StudyRecord, StudyResults
 
 
+def _run_id(text: str | int) -> int:
+    """The id that a user typed; a study's name is a mistake that is easily made."""
+    if not re.fullmatch(r"[1-9]\d{0,17}", str(text)):
+        raise typer.BadParameter(
+            f"expected a run's id, such as 17, got {text!r}. kdsearch status STUDY names the runs that train, "
+            "kdsearch export runs STUDY all of them."
+        )
+    return int(text)
+
+
 def logs(
-    run: Annotated[int, typer.Argument(metavar="RUN", min=1, max=2**63 - 1, help="A run's id.")],
+    run: Annotated[int, typer.Argument(metavar="RUN", parser=_run_id, help="A run's id.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file, with texts of any length whole.")
     ] = None,

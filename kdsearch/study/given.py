@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from kdsearch.errors import KdsearchError
+from kdsearch.errors import KdsearchError, suggestion
 from kdsearch.tasks.command.option import Option
 
 
@@ -49,6 +49,24 @@ class Given:
         """What an option is given last; ``None`` where it is not given."""
         values = [part.value for section in self.sections for part in section if part.option is option]
         return values[-1] if values else None
+
+
+def unknown_flags(words: Sequence[str], options: Sequence[Option], first: int) -> list[str]:
+    """Say which words of a command look like long options and are none of the script, each with the nearest one.
+
+    It may take them all the same: a parser can pass on what it does not know.
+    """
+    known = [row.flag for row in options]
+    said, passed = list[str](), 0
+    for section in Given.of(words, options, first).sections:
+        for part in section:
+            if part.words == ("--",):
+                return said
+            passed += len(part.words)
+            flag = part.words[0].partition("=")[0]
+            if part.option is None and passed > first and re.match(r"--[A-Za-z]", flag):
+                said.append(f"the script has no option {flag}; {suggestion(flag, known)}")
+    return said
 
 
 def check_required(given: Given, options: Sequence[Option], words: Sequence[str]) -> None:

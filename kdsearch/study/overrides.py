@@ -28,6 +28,21 @@ def overridden(study: Study, overrides: Mapping[str, Any]) -> Study:
     """
     if not overrides:
         return study
+    try:
+        return study.with_changes({**_changes(study, overrides), "overrides": dict(overrides)})
+    except _Unknown:
+        raise
+    except KdsearchError as error:  # the file itself was read without one
+        values = ", ".join(f"{key}={shown(value)}" for key, value in overrides.items())
+        raise StudyFileError(f"{error}\nThis is with {values} in place of what the study file says.") from error
+
+
+class _Unknown(StudyFileError):
+    """A name that no launch can set."""
+
+
+def _changes(study: Study, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of the study that differ."""
     changes: dict[str, Any] = {}
     for key, value in overrides.items():
         part, dot, name = key.partition(".")
@@ -36,7 +51,7 @@ def overridden(study: Study, overrides: Mapping[str, Any]) -> Study:
         elif part in PARTS and name in _fields(PARTS[part]):
             changes[part] = dataclasses.replace(changes.get(part, getattr(study, part)), **{name: value})
         elif part == "defaults" and name not in (known := {**study.space, **study.defaults}):
-            raise StudyFileError(
+            raise _Unknown(
                 f"a launch cannot set {shown(key)}: the study has no default {name!r}; "
                 + suggestion(name, sorted(known))
             )
@@ -45,8 +60,8 @@ def overridden(study: Study, overrides: Mapping[str, Any]) -> Study:
         else:
             inside = [known for known in _known() if known.partition(".")[2] == key]
             hint = f"did you mean {inside[0]!r}?" if inside else suggestion(key, _known())
-            raise StudyFileError(f"a launch cannot set {shown(key)}; {hint}")
-    return study.with_changes({**changes, "overrides": dict(overrides)})
+            raise _Unknown(f"a launch cannot set {shown(key)}; {hint}")
+    return changes
 
 
 def read(pairs: Sequence[str]) -> dict[str, Any]:

@@ -126,6 +126,14 @@ def test_export_runs(finished: Path, tmp_path: Path) -> None:
     file = tmp_path / "runs.json"
     code, output = run_program("export", "runs", "noisy_quadratic", "-o", str(file), home=finished)
     assert len(json.loads(file.read_text())["runs"]) == len(rows)
+    odd = tmp_path / "runs.xyz"
+    code, said = run_program("export", "runs", "noisy_quadratic", "-o", str(odd), home=finished)
+    assert code == 1
+    assert said.startswith(f"error: --output {odd}: no format is known by the ending .xyz; end it as one of .csv, .json")
+    assert not odd.exists()
+    code, _ = run_program("export", "runs", "noisy_quadratic", "-o", str(odd), "--format", "csv", home=finished)
+    assert code == 0
+    assert list(csv.DictReader(odd.open())) == rows
     refused = run_program("export", "runs", "noisy_quadratic", "--format", "csv", "-o", str(file), home=finished)
     assert refused == (
         1,

@@ -36,6 +36,20 @@ def test_variables_of_the_command_become_those_of_the_task(
     assert "# CUDA_VISIBLE_DEVICES is left out" in Path("study.py").read_text()
 
 
+def test_options_that_the_script_does_not_have_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("train.py").write_text(_SCRIPT)
+    words = "WEIGHT=0.25 {} -B train.py --alpah=0.3 --alpha -0.5 --epochs 3 -- --other"
+    result = CliRunner().invoke(app, ["init", words.format(sys.executable), "--output", "study.py"])
+    assert result.exit_code == 0, result.output
+    notes = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+    assert [line.split(";")[0] for line in notes] == [
+        "note: the script has no option --alpah",
+        "note: the script has no option --epochs",
+    ]
+    assert "did you mean '--alpha'" in notes[0]
+
+
 def test_variables_alone_are_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(app, ["init", "A=1"])

@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from textwrap import indent
 
 import pytest
+from typer.testing import CliRunner
 
+from kdsearch.cli.app import app
 from kdsearch.cli.logs import describe_draw, event_lines
 from kdsearch.data.folds import Fold
 from kdsearch.ledger.records import EventRecord, RunRecord
@@ -59,3 +61,10 @@ def test_tracebacks_that_differ_are_all_printed() -> None:
 def test_what_a_run_drew_is_said(pool: str, needs: int | None, folds: int, line: str) -> None:
     run = RunRecord(1, 1, pool, 7, "done", 0.5, needs=needs, fold=Fold(3, 2))  # type: ignore[arg-type]
     assert describe_draw(run, folds) == line
+
+
+@pytest.mark.parametrize("typed", ["jhmdb", "0", "-- -3", "1.5", "9" * 30])
+def test_what_is_no_id_of_a_run_is_refused(typed: str) -> None:
+    result = CliRunner().invoke(app, ["logs", *typed.split()], env={"COLUMNS": "400"})
+    assert result.exit_code == 2
+    assert f"expected a run's id, such as 17, got '{typed.split()[-1]}'. kdsearch status STUDY names" in result.output

@@ -99,8 +99,11 @@ def test_fields_parts_and_options_are_replaced() -> None:
     ],
 )
 def test_what_a_study_cannot_have_is_refused(overrides: dict[str, Any], said: str) -> None:
-    with pytest.raises((StudyFileError, ValueError), match=said):
+    with pytest.raises(StudyFileError, match=said) as raised:
         overridden(STUDY, overrides)
+    (name, value), *_ = overrides.items()
+    blames = f"This is with {name}={value!r} in place of what the study file says."
+    assert (blames in str(raised.value)) != said.startswith("a launch cannot")
 
 
 @pytest.fixture
