@@ -129,7 +129,9 @@ def test_export_runs(finished: Path, tmp_path: Path) -> None:
     odd = tmp_path / "runs.xyz"
     code, said = run_program("export", "runs", "noisy_quadratic", "-o", str(odd), home=finished)
     assert code == 1
-    assert said.startswith(f"error: --output {odd}: no format is known by the ending .xyz; end it as one of .csv, .json")
+    assert said.startswith(
+        f"error: --output {odd}: no format is known by the ending .xyz; end it as one of .csv, .json"
+    )
     assert not odd.exists()
     code, _ = run_program("export", "runs", "noisy_quadratic", "-o", str(odd), "--format", "csv", home=finished)
     assert code == 0
