@@ -80,8 +80,8 @@ def launch(
     print_header(console, opened)
     try:
         if again := opened.retry_where_none_worked():
-            runs = f"{again} failed run{' is' if again == 1 else 's are'}"
-            console.print(f"No run of this study has ended well yet, so that {runs} tried again.")
+            tried = f"{again} failed run{' is' if again == 1 else 's are'}"
+            console.print(f"No run of this study has ended well yet, so that {tried} tried again.")
         if retry_failed:
             _retry(console, opened)
         finished = _run(console, opened)

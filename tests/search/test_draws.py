@@ -115,7 +115,7 @@ def test_a_share_of_the_budget_searches_without_any_teacher(ledger: Ledger) -> N
     ended = {event.kind: event.message for event in results.events if event.kind.endswith("ended")}
     assert ended["search ended"] == "search ended: the budget of 54 search runs is spent"
     assert ended["search without teacher ended"] == (
-        "search without teacher ended: the budget of 6 search runs is spent"
+        "search without distillation ended: the budget of 6 search runs is spent"
     )
 
 
