@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from support import ToyTask, declaration, toy_study
@@ -13,6 +14,7 @@ from kdsearch.engines import coordinator as coordinators
 from kdsearch.engines.coordinator import BackgroundTask, Coordinator
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
+from kdsearch.ledger.queries import SearchState
 
 NO_TEACHER = ToyTask(has_teacher=False, parameters={"alpha": 0, "rate": 0.3})
 
@@ -113,6 +115,33 @@ def test_neither_a_slow_mirror_nor_a_slow_leader_delays_a_tick(ledger: Ledger, m
         go.set()
     coordinator.finish()
     assert calls.count("mirror") == 2, "the last pass comes after the one that ran"
+
+
+def test_no_leader_that_is_still_being_found_takes_the_winners_place(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search of a leader began before the winner was chosen, and ends after it was."""
+    asked, go = threading.Event(), threading.Event()
+
+    def found(state: SearchState) -> str:
+        if state.study.winner_id is not None:
+            return "the winner"
+        asked.set()
+        go.wait(10)
+        return "a former leader"
+
+    monkeypatch.setattr(coordinators, "leader_now", found)
+    monkeypatch.setattr(Coordinator, "_note", lambda *_: None)
+    coordinator = searching(ledger, runs=100)
+    take(coordinator, 2)
+    coordinator.tick()
+    assert asked.wait(10)
+    state = ledger.search_state(coordinator.record.id)
+    threading.Timer(0.3, go.set).start()
+    chosen = replace(state, study=replace(state.study, winner_id=1))
+    assert str(coordinator._progress(chosen).leader) == "the winner"
+    coordinator._leading.wait()
+    assert str(coordinator._progress(chosen).leader) == "the winner"
 
 
 @pytest.mark.timeout(60)

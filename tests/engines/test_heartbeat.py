@@ -163,3 +163,11 @@ def test_a_process_that_is_more_than_a_worker_keeps_its_lease(
     time.sleep(1.0)
     assert lease_left(ledger) > 0
     assert state(ledger, held[0]) == "leased"
+
+
+def test_whom_nobody_asks_to_stop_goes_on(ledger: Ledger, beating: Callable[..., Heartbeat]) -> None:
+    left: list[bool] = []
+    heartbeat = beating(leave=lambda: left.append(True), grace=0.1)
+    time.sleep(0.8)
+    assert (left, heartbeat.stop_requested) == ([], False)
+    assert lease_left(ledger) > 0

@@ -113,7 +113,13 @@ def test_what_a_killed_worker_left_is_gone_before_the_first_run(monkeypatch: pyt
     assert Launch.open(NOISY, engine="debug").run(observe).finished
     assert there
     assert not any(there)
-    assert not later.exists(), "and what is left meanwhile is gone at the end"
+    assert not later.parent.exists(), "and what is left meanwhile is gone at the end"
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(("engine", "workers", "places"), [("debug", 3, 1), ("local", 3, 3), ("debug", None, 1)])
+def test_the_debug_engine_has_one_worker(engine: str, workers: int | None, places: int) -> None:
+    assert len(Launch.open(NOISY, engine=engine, workers=workers).places) == places  # type: ignore[arg-type]
 
 
 def test_its_defaults_are_those_of_the_command() -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 
 import optuna
 import pytest
+import sqlalchemy as sa
 from optuna.trial import TrialState
 from support import Loaded, declaration, toy_study
 
@@ -111,6 +112,17 @@ def test_two_launchers_may_mirror_one_study(ledger: Ledger) -> None:
     assert second.sync() == 0, "the other has told them all"
     finished = ledger.study_by_id(record.id)
     assert mirrored(ledger, finished).best_trial.user_attrs[CONFIGURATION] == finished.winner_id
+
+
+def test_while_another_process_draws_them_no_trial_is_told(
+    ledger: Ledger, finished: StudyRecord, database_url: str
+) -> None:
+    rebuild(ledger.database, finished.name)
+    with Ledger.connect(database_url).database.engine.connect() as other:
+        other.execute(sa.text("SELECT pg_advisory_lock(hashtext(:name), 1)"), {"name": finished.name})
+        assert Mirror(ledger, finished).sync() == 0
+        other.execute(sa.text("SELECT pg_advisory_unlock_all()"))
+    assert Mirror(ledger, finished).sync() > 0
 
 
 @pytest.mark.parametrize("bulk", [True, False])

@@ -16,9 +16,10 @@ from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.population import PopulationWorker, make_worker
 from kdsearch.ledger import embedded
+from kdsearch.ledger.leases import Lease
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import RunRecord, StudyResults
-from kdsearch.tasks.base import Layout, RunRequest
+from kdsearch.tasks.base import Job, Layout, RunRequest
 
 CROWD = Path(__file__).parents[1] / "fixtures" / "crowd.py"
 
@@ -61,6 +62,22 @@ def test_one_run_that_cannot_begin_fails_alone(ledger: Ledger) -> None:
     assert all("this run cannot begin" in str(run.error) for run in failed)
     assert all(run.state == "done" for run in results.runs if run.seed != 1_000_001)
     assert results.study.phase == "finished"
+
+
+def test_one_run_whose_parts_are_not_there_fails_alone(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = PopulationWorker.job
+
+    def missing(self: PopulationWorker, lease: Lease) -> Job:
+        if lease.seed == 1_000_001:
+            raise ValueError("its parameters cannot be read")
+        return usual(self, lease)
+
+    monkeypatch.setattr(PopulationWorker, "job", missing)
+    results = launch(ledger, 8, PopulationTask())
+    failed = [run for run in results.runs if run.state == "failed"]
+    assert [run.seed for run in failed] == [1_000_001]
+    assert "its parameters cannot be read" in str(failed[0].error)
+    assert {run.attempt for run in results.runs if run.state == "done"} == {1}
 
 
 def test_a_fault_of_a_common_step_is_nobodys_own_and_fewer_train_at_once(ledger: Ledger) -> None:
@@ -223,3 +240,18 @@ def _states(home: Path) -> Counter[str]:
 
 def _objectives(home: Path) -> dict[int, float | None]:
     return {run.id: run.objective for run in _runs(home) if run.state == "done"}
+
+
+@pytest.mark.parametrize(("width", "at_once"), [(2, 1), (7, 1), (8, 2), (16, 4)])
+def test_a_quarter_of_the_slots_is_filled_at_a_boundary(ledger: Ledger, width: int, at_once: int) -> None:
+    study = toy_study(task=PopulationTask(), search=kd.Fixed(seeds=4), budget=kd.Budget(runs=40))
+    record, _ = ledger.open_study(declaration(study))
+    Coordinator(ledger, study, record, 40).advance()
+    worker = make_worker(ledger, Loaded(study), record, Layout(width, "looped"), device="cpu")  # type: ignore[arg-type]
+    assert isinstance(worker, PopulationWorker)
+    try:
+        leases = worker.claim_for_slots(width)
+        assert len(leases) == at_once
+        ledger.release(leases)
+    finally:
+        worker.close()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +21,7 @@ from s3_server import BUCKET, s3_server
 from support import run_program
 
 import kdsearch as kd
-from kdsearch.engines.ray_cluster import RayOptions, interpreter_environment
+from kdsearch.engines.ray_cluster import RayOptions, _check_answers, interpreter_environment
 from kdsearch.engines.ray_engine import RayEngine, _Slots
 from kdsearch.engines.ray_slot import WorkerSlot
 from kdsearch.errors import KdsearchError
@@ -274,8 +276,11 @@ def test_a_slot_whose_problem_is_gone_says_so(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(slot, "_begin", unable)
     assert slot.step() == {"node": "far", "problem": "no database", "done": False}
+    slot._again = float("inf")
+    assert slot.step()["done"] is False, "it waits before it tries again"
+    slot._again = float("-inf")
     monkeypatch.setattr(slot, "_begin", lambda: keeper)
-    slot.step()  # it begins
+    assert slot.step()["done"] is False, "it has begun"
     assert slot.step() == {"node": "far", "problem": "", "done": False}
     keeper.works = False
     assert slot.step()["done"] is True, "the study is over"
@@ -291,3 +296,25 @@ def test_a_launch_that_is_ended_before_its_slots_begin_ends(tmp_path: Path) -> N
     engine = RayEngine(coordinator, SimpleNamespace(workers=2), tmp_path / "study.py")  # type: ignore[arg-type]
     with pytest.raises(KeyboardInterrupt):
         engine.run()
+
+
+def test_who_answers_is_asked_at_an_address_with_a_port_alone() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        _check_answers(f"127.0.0.1:{port}")
+    with pytest.raises(OSError):
+        _check_answers(f"127.0.0.1:{port}")
+    for address in (None, "auto", "local", f"ray://127.0.0.1:{port}", "node.example"):
+        _check_answers(address)
+
+
+def test_the_slots_begin_with_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = threading.Event()
+    monkeypatch.setattr(RayEngine, "_fit", lambda self: begun.set())
+
+    def serve(observe: object, begin: Callable[[], None], watch: object) -> None:
+        begin()
+        assert begun.wait(10)
+
+    coordinator: Any = SimpleNamespace(serve=serve, finish=lambda: None)
+    RayEngine(coordinator, SimpleNamespace(workers=2), tmp_path / "study.py").run()  # type: ignore[arg-type]

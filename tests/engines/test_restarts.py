@@ -83,6 +83,7 @@ def test_a_worker_that_always_ends_is_given_up_with_its_last_words(engine: Calla
         ("os.kill(os.getpid(), 9)", r"was ended by the signal SIGKILL \(out of memory\?\)"),
         ("os.kill(os.getpid(), 35)", "was ended by the signal 35"),  # of real time: it has no name
         ("raise SystemExit(3)", "ended with exit code 3"),
+        ("raise SystemExit(0)", "ended with exit code 0"),
     ],
 )
 def test_how_a_worker_ended_is_said(engine: Callable[..., LocalEngine], lines: str, words: str, tmp_path: Path) -> None:

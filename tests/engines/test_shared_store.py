@@ -12,7 +12,7 @@ import fsspec
 import pytest
 from s3_server import BUCKET, s3_server
 
-from kdsearch.engines import artifacts, shared_store
+from kdsearch.engines import artifacts, outputs, shared_store
 from kdsearch.engines.shared_checkpoints import SharedCheckpoint
 from kdsearch.engines.shared_store import SharedStore, StoreUnreachable
 
@@ -170,3 +170,20 @@ def test_a_write_that_fails_at_first_is_tried_again(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(fsspec.implementations.local.LocalFileSystem, "put_file", put)
     SharedStore(str(tmp_path / "s")).put(written(tmp_path / "w.pt", b"w"), "w.pt")
     assert (tmp_path / "s" / "w.pt").read_bytes() == b"w"
+
+
+def test_what_a_run_printed_on_another_machine_is_found_in_the_store(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record: Any = SimpleNamespace(uid="study")
+    monkeypatch.setenv("KDSEARCH_ARTIFACTS", str(tmp_path / "shared"))
+    assert outputs.find(record, 1, 1) is None
+    written(outputs.file_of(record, 1, 1), b"epoch 1")
+    outputs.share(record, 1, 1)
+    outputs.file_of(record, 1, 1).unlink()
+    there = outputs.find(record, 1, 1)
+    assert there == outputs.file_of(record, 1, 1)
+    assert there.read_bytes() == b"epoch 1"
+    monkeypatch.delenv("KDSEARCH_ARTIFACTS")
+    assert outputs.find(record, 1, 1) == there, "of this machine"
+    assert outputs.find(record, 2, 1) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -71,3 +72,24 @@ def test_workers_look_for_modules_where_the_launcher_does(tmp_path: Path, monkey
     monkeypatch.setattr(sys, "path", ["", str(tmp_path), Path("not a text")])
     monkeypatch.chdir(tmp_path)
     assert search_path() == [str(tmp_path), str(tmp_path)]
+
+
+def test_a_worker_of_a_file_that_says_another_study_now_trains_nothing(
+    ledger: Ledger, database_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "slow.py"
+    file.write_text(SLOW)
+    record, _ = ledger.open_study(load(file).declaration())
+    file.write_text(SLOW.replace("kd.uniform(0, 1)", "kd.uniform(0, 2)"))
+    worker = program("worker", str(file), "--device", "cpu", home=tmp_path / "home", KDSEARCH_STORAGE=database_url)
+    output, _ = worker.communicate(timeout=60)
+    assert worker.returncode == 1
+    assert f"{file} is not the study {record.name!r} of the ledger any more:" in output
+    assert ledger.results(record.id).runs == ()
+
+
+def test_a_worker_that_hangs_ends_as_one_that_failed() -> None:
+    code = "from kdsearch.engines.worker_process import _leave; _leave()"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.returncode == 1
+    assert ended.stderr == ("told to stop, and still in a run that reports nothing: the run goes back to the queue\n")

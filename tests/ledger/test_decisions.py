@@ -11,6 +11,7 @@ from support import declaration, toy_study
 
 from kdsearch.data.folds import Fold
 from kdsearch.errors import LedgerError
+from kdsearch.ledger import leases, recovery
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.orders import CancelRun, FailRun, NewConfiguration, NewRun, Note, Order
@@ -143,3 +144,17 @@ def test_a_fold_below_0_is_refused_before_anything_is_stored(ledger: Ledger, stu
         ledger.decide(study_id, lambda state: [new, NewRun(("searched", "c0"), "search", 0, fold=fold)])
     state = ledger.search_state(study_id)
     assert (state.runs, [row.kind for row in state.configurations.values() if row.kind == "searched"]) == ((), [])
+
+
+def test_methods_are_documented_as_the_functions_that_they_run() -> None:
+    """As ``help(Ledger)`` shows them."""
+    for method, function in [(Ledger.fail, leases.fail), (Ledger.retry_failed, recovery.retry_failed)]:
+        assert (method.__name__, method.__doc__) == (function.__name__, function.__doc__)
+
+
+def test_a_note_is_stored_each_time_unless_it_is_said_once(ledger: Ledger, study_id: int) -> None:
+    for number in range(2):
+        notes = [Note("look", f"{number} runs"), Note("gap", "0.1", once=True)]
+        ledger.decide(study_id, lambda state, notes=notes: notes)
+    events = [(event.kind, event.message) for event in ledger.results(study_id).events if event.kind in ("look", "gap")]
+    assert events == [("look", "0 runs"), ("gap", "0.1"), ("look", "1 runs")]

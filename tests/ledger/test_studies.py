@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 import sqlalchemy as sa
@@ -186,3 +186,26 @@ def test_a_study_that_was_launched_wrongly_is_corrected_with_other_options(ledge
     wrong, _ = ledger.open_study(declaration(overridden(toy_study(), {"seed": 3})))
     right, _ = ledger.open_study(declaration(overridden(toy_study(), {"seed": 4})))
     assert (right.identity["seed"], wrong.identity["seed"]) == (4, 3)
+
+
+def test_a_longer_search_after_the_winner_was_chosen_is_refused_with_what_may_grow(ledger: Ledger) -> None:
+    record, _ = ledger.open_study(declaration(toy_study(budget=kd.Budget(runs=10))))
+    with ledger.database.engine.begin() as connection:
+        orders = [NewConfiguration("searched", "c0", {"alpha": 0.1, "rate": 0.2}, "test")]
+        ledger.decide(record.id, lambda state: orders)
+        statement = "UPDATE kdsearch.study SET winner_id = (SELECT max(id) FROM kdsearch.configuration) WHERE id = :id"
+        connection.execute(sa.text(statement), {"id": record.id})
+    with pytest.raises(StudyMismatch) as refused:
+        ledger.open_study(declaration(toy_study(budget=kd.Budget(runs=20))))
+    assert str(refused.value) == (
+        "the winner of toy@toy is chosen and stays the winner, so its search cannot continue:\n"
+        "  budget.runs: 10 in the ledger, 20 in the study file\n"
+        "For a longer search, give the study another name in its file; else undo the change. confirm.seeds can still "
+        "grow."
+    )
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("minimize", -1.0), ("maximize", 1.0)])
+def test_values_times_the_sign_are_better_the_higher_they_are(ledger: Ledger, direction: str, sign: float) -> None:
+    record, _ = ledger.open_study(declaration(toy_study()))
+    assert replace(record, identity={**record.identity, "direction": direction}).sign == sign

@@ -10,7 +10,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ledger/socket_folder.py": ("ledger/test_socket_folder.py", "ledger/test_embedded.py"),
     "ledger/database.py": ("ledger/test_database.py", "ledger/test_storage_url.py", "ledger/test_embedded.py"),
     "ledger/storage_url.py": ("ledger/test_storage_url.py", "ledger/test_database.py"),
-    "ledger/records.py": ("ledger/test_studies.py", "ledger/test_decisions.py", "report/test_choice.py"),
+    "ledger/records.py": (
+        "ledger/test_studies.py",
+        "ledger/test_decisions.py",
+        "report/test_choice.py",
+        "report/test_counted.py",
+    ),
     "ledger/overview.py": ("report/test_counted.py", "engines/test_optuna_mirror.py"),
     "ledger": (
         "ledger/test_leases.py",
@@ -27,6 +32,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "engines/code_hash.py": ("engines/test_code_hash.py", "cases/test_function_values.py", "cases/test_beside.py"),
     "engines/helper_modules.py": ("cases/test_beside.py", "cases/test_function_values.py", "engines/test_code_hash.py"),
     "engines/study_modules.py": ("engines/test_study_file.py", "cases/test_beside.py"),
+    "engines/curve_stops.py": ("search/test_optuna_sampler.py",),
+    "engines/outputs.py": ("engines/test_shared_store.py",),
     "engines/queue_depth.py": ("engines/test_queue_depth.py", "engines/test_coordinator.py"),
     "engines/coordinator.py": (
         "engines/test_coordinator.py",

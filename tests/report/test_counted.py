@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 
@@ -93,6 +94,24 @@ def test_of_a_large_study_what_was_found_last_is_shown(
     read = ledger.overview(searching.id, SHOWN_EVENTS)
     assert [row.id for row in read.configurations.values() if row.kind in ("searched", "without")] == [found.id]
     assert counted_status(read) == expected
+
+
+@pytest.mark.usefixtures("large")
+@pytest.mark.parametrize("change", [{"digits": None}, {"extra": 1}, {"digits": None, "extra": 1}])
+def test_a_leader_that_another_version_noted_is_found_anew(
+    ledger: Ledger, searching: StudyRecord, change: dict[str, int | None]
+) -> None:
+    expected = shown(ledger, searching)
+    found = leader_now(ledger.search_state(searching.id))
+    assert found is not None
+    stored = {**found.to_json(), "estimate": 0.12345, **{name: 1 for name, value in change.items() if value}}
+    for name in (name for name, value in change.items() if value is None):
+        del stored[name]
+    with ledger.database.engine.begin() as connection:
+        statement = sa.text("UPDATE kdsearch.study SET leader = CAST(:leader AS jsonb) WHERE id = :id")
+        connection.execute(statement, {"leader": json.dumps(stored), "id": searching.id})
+    assert ledger.study_by_id(searching.id).leader is None
+    assert shown(ledger, searching) == expected
 
 
 @pytest.mark.usefixtures("large")

@@ -164,6 +164,19 @@ def test_a_study_of_before_there_were_draws_begins_with_three_teachers(results: 
     assert remaining(study, full.configurations, []).runs == 3 + seeds + 10
 
 
+@pytest.mark.parametrize(("version", "weight", "taught"), [(1, 0, 0), (1, 1, 3), (2, 0, 0), (2, 1, 3)])
+def test_fresh_teachers_come_with_configurations_that_use_one(
+    results: Make, version: int, weight: int, taught: int
+) -> None:
+    """Winner and ablation on three fresh seeds; a weight of zero needs no teacher, one of one does."""
+    full = results("confirm")
+    settings = full.study.settings.changed(teachers="per-seed", confirm={"seeds": 3, "finalists": 0})
+    study = replace(full.study, settings=settings, version=version, finalist_ids=())
+    params = {WINNER: {"alpha": weight, "representation_weight": weight}, 20: {"alpha": 0, "representation_weight": 0}}
+    rows = {id_: replace(full.configurations[id_], params=params[id_]) for id_ in params}
+    assert remaining(study, rows, []).runs == 6 + taught
+
+
 @pytest.mark.parametrize("budget", [{"runs": 400}, {"hours": 1.0}, {"gpu_hours": 2.0}])
 def test_launch_and_status_say_the_same(
     results: Make, budget: dict[str, float], monkeypatch: pytest.MonkeyPatch

@@ -10,6 +10,7 @@ from support import ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.engines.coordinator import Coordinator
+from kdsearch.errors import KdsearchError
 from kdsearch.ledger.leases import Lease, Outcome
 from kdsearch.ledger.ledger import Ledger
 
@@ -48,6 +49,20 @@ def test_the_search_begins_when_teachers_and_students_alone_have_ended(
     assert results.study.phase == "search"
     (event,) = [event for event in results.events if event.kind == "preflight"]
     assert (len(event.data["teacher"]), len(event.data["student"])) == (teachers, 2), "with what came last"
+
+
+def test_where_no_candidate_of_an_older_study_ended_well_the_log_of_the_first_is_named(ledger: Ledger) -> None:
+    coordinator, leases = begun(ledger, toy_study(preflight_seeds=2), 1)
+    taught = sorted(lease.run_id for lease in leases if lease.pool == "teacher")
+    values = {"objective": 0.1, "artifact": None}
+    ledger.finish([Outcome(lease, "diverged" if lease.run_id in taught else "done", values) for lease in leases])
+    with pytest.raises(KdsearchError, match=rf"none of the 3 teacher runs ended well.* kdsearch logs {taught[0]};"):
+        coordinator.advance()
+
+
+def test_the_weights_of_teachers_are_kept_and_of_students_are_not(ledger: Ledger) -> None:
+    _, leases = begun(ledger, toy_study(preflight_seeds=2), 2)
+    assert {(lease.pool, lease.keep_weights) for lease in leases} == {("teacher", True), ("preflight", False)}
 
 
 def test_a_study_without_a_teacher_begins_with_its_search(ledger: Ledger) -> None:

@@ -84,6 +84,17 @@ def test_a_box_may_be_as_high_or_as_wide_as_the_image(height: int, width: int) -
     assert int((left + w).max()) == width
 
 
+def test_views_and_boxes_are_those_of_earlier_versions() -> None:
+    """Stored runs are reproduced by the same numbers."""
+    keys = torch.tensor([views_key(1), views_key(2)])
+    view = ResizedCrop().draw(torch.arange(3).expand(2, -1), keys, torch.tensor([0, 5]))
+    assert view.tolist() == [[57628557, 896889979, 3916095460], [3873169153, 3092650633, 3996541257]]
+    (top, h, left, w), flip = boxes(view.flatten(), 90, 120)
+    assert (top.tolist(), h.tolist()) == ([9, 25, 2, 19, 33, 28], [81, 41, 84, 69, 50, 59])
+    assert (left.tolist(), w.tolist()) == ([6, 49, 9, 58, 32, 39], [93, 33, 68, 61, 64, 62])
+    assert flip.tolist() == [False, False, True, True, True, True]
+
+
 def test_a_feed_shows_them_by_key_epoch_and_clip_and_evaluates_clean_images() -> None:
     raw = pixels(6, 3, 16, 16)
     feed = ImageFeed(raw, (0.1, 0.2, 0.3), (0.5, 0.5, 0.5), seen=ResizedCrop())

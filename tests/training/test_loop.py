@@ -14,7 +14,7 @@ from kdsearch.errors import RunInterrupted
 from kdsearch.models.heads.hashing import HashingOutput
 from kdsearch.training import randomness
 from kdsearch.training.checkpoints import Checkpoint
-from kdsearch.training.loop import _orders, train_all, train_one
+from kdsearch.training.loop import _epoch, _orders, train_all, train_one
 from kdsearch.training.members import Member, Progress, Recipe
 from kdsearch.training.schedules import Plateau
 from kdsearch.training.steppers import Views
@@ -260,3 +260,38 @@ def test_orders_stand_in_the_slots_of_their_members() -> None:
     assert free.tolist() == [[0] * 4, own(2, few), [0] * 4, own(1, few)]
     mixed = _orders({0: member(1, few), 1: member(2, many)}, 3)
     assert mixed.tolist() == [[*own(1, few), 0, 0], own(2, many), [0] * 6]
+
+
+def test_members_of_smaller_folds_rest_in_the_last_batches_and_free_slots_always(tmp_path: Path) -> None:
+    asked: list[list[int]] = []
+
+    class Two(Recorder):
+        width = 3
+
+        def step(self, clips: Tensor, sizes: Sequence[int] | None = None) -> Tensor:
+            assert sizes is not None
+            asked.append(list(sizes))
+            return torch.tensor([1.0, 2.0, 4.0]) * len(asked)
+
+    given = {slot: recipe(count) for slot, count in ((0, 13), (2, 9))}
+    members = {
+        slot: Member(own, Plateau(1.0, 99), Checkpoint(tmp_path, "key"), lambda epoch, objective: None)
+        for slot, own in given.items()
+    }
+    losses = _epoch(Two(), members)  # type: ignore[arg-type]
+    assert asked == [[4, 0, 4], [4, 0, 5], [5, 0, 0]]
+    assert losses == {0: pytest.approx((4 + 4 * 2 + 5 * 3) / 13), 2: pytest.approx(4 * (4 + 5 * 2) / 9)}
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_what_each_query_reached_is_that_of_the_chosen_epoch(tmp_path: Path, keep: bool) -> None:
+    values = iter([0.1, 0.3, 0.2])
+
+    def evaluate(_: Any, slots: list[int], validation: list[Any]) -> list[Any]:
+        value = next(values)
+        return [(value, value, torch.tensor([value, 2 * value], dtype=torch.float64))]
+
+    one = Member(recipe(keep_queries=keep), Plateau(1.0, 99), Checkpoint(tmp_path, "key"), lambda *told: None)
+    train_one(Recorder(), evaluate, one)  # type: ignore[arg-type]
+    found = one.progress.best_queries
+    assert (None if found is None else found.tolist()) == (pytest.approx([0.3, 0.6]) if keep else None)

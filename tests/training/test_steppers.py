@@ -22,13 +22,13 @@ class Line(nn.Module):
         return HashingOutput(codes, codes)
 
 
-def make(factor: float, *, skip: bool) -> PlainStepper:
+def make(factor: float, *, skip: bool | None) -> PlainStepper:
+    """``skip``: ``None`` where nothing is said of it."""
     torch.manual_seed(0)
     model = Line()
     optimizer = make_optimizer("adam", model.parameters(), 0.1)
-    return PlainStepper(
-        model, optimizer, torch.ones(4, 3), lambda out, _: factor * out.codes.square().sum(), skip_zero_loss=skip
-    )
+    said = {} if skip is None else {"skip_zero_loss": skip}
+    return PlainStepper(model, optimizer, torch.ones(4, 3), lambda out, _: factor * out.codes.square().sum(), **said)
 
 
 def step(stepper: PlainStepper) -> Tensor:
@@ -36,9 +36,11 @@ def step(stepper: PlainStepper) -> Tensor:
     return stepper.step(torch.arange(4).unsqueeze(0))
 
 
-@pytest.mark.parametrize(("factor", "skip", "moves"), [(0.0, True, False), (0.0, False, True), (1.0, True, True)])
+@pytest.mark.parametrize(
+    ("factor", "skip", "moves"), [(0.0, True, False), (0.0, False, True), (0.0, None, True), (1.0, True, True)]
+)
 def test_a_step_is_skipped_only_at_a_loss_of_exactly_0_and_only_when_asked(
-    factor: float, skip: bool, moves: bool
+    factor: float, skip: bool | None, moves: bool
 ) -> None:
     stepper = make(factor, skip=skip)
     before = stepper.weights(0)

@@ -122,6 +122,16 @@ def test_the_same_settings_give_the_same_answer_from_a_fresh_object() -> None:
     assert AdaptivePolicy(SPACE, 3).summaries(tried) == AdaptivePolicy(SPACE, 3).summaries(tried)
 
 
+@pytest.mark.parametrize("failed", [False, True])
+def test_what_was_asked_before_changes_no_choice(failed: bool) -> None:
+    """Also where configurations of the start have failed: others are begun in their place, which count as made."""
+    tried = search(AdaptivePolicy(SPACE, 3), bump, 21)
+    tried = [Configuration(row.params, {}) if failed and len(row.objectives) == 1 else row for row in tried]
+    asked = AdaptivePolicy(SPACE, 3)
+    asked.gain_left(tried)
+    assert asked.choose(tried, 12) == AdaptivePolicy(SPACE, 3).choose(tried, 12)
+
+
 def test_beliefs_are_ranked_and_the_leader_is_not_better_than_itself() -> None:
     summaries = AdaptivePolicy(SPACE, 0).summaries(search(AdaptivePolicy(SPACE, 0), bump, 40))
     tried = search(AdaptivePolicy(SPACE, 0), bump, 40)
