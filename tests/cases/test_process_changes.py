@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import io
 import math
 import multiprocessing
 import os
@@ -30,6 +32,7 @@ from kdsearch.ledger.ledger import Ledger
 from kdsearch.report import build, render
 from kdsearch.search.gp.encoding import Encoding
 from kdsearch.space import midpoint
+from kdsearch.tasks.unchanged_process import unchanged_process
 
 STUDY = """
 import kdsearch as kd
@@ -375,3 +378,32 @@ def test_a_file_that_runs_a_loop_where_one_runs_already_is_named(tmp_path: Path)
 
     with pytest.warns(RuntimeWarning, match="never awaited"):  # Python's word about the coroutine
         asyncio.run(notebook())
+
+
+@pytest.mark.parametrize("way", ["with", "close"])
+def test_a_file_that_closes_a_stream_has_written_what_waits_and_leaves_it_open(way: str) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), write_through=False)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", out)
+        with unchanged_process():
+            lent = sys.stdout
+            with contextlib.ExitStack() as stack:
+                if way == "with":
+                    stack.enter_context(lent)
+                print("hello", end="")
+                if way == "close":
+                    lent.close()
+            assert out.buffer.getvalue() == b"hello"  # type: ignore[attr-defined]
+            print("more", end="")
+            with unchanged_process():
+                assert sys.stdout is lent, "it is lent once"
+    out.flush()
+    assert out.buffer.getvalue() == b"hellomore"  # type: ignore[attr-defined]
+
+
+def test_a_process_without_streams_stays_without() -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", None)
+        with unchanged_process():
+            assert sys.stdout is None
+            print("heard by nobody")

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+_SCRIPTS = (
+    "study/test_for_script.py",
+    "study/test_for_script_given.py",
+    "study/test_for_script_search.py",
+    "study/test_for_script_subcommands.py",
+    "tasks/command/test_help_text.py",
+)
+
 ROOMS: dict[str, tuple[str, ...]] = {
     "ledger/embedded.py": ("ledger/test_embedded.py",),
     "ledger/server_account.py": ("ledger/test_embedded.py",),
@@ -127,6 +135,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "tasks/images": ("tasks/images", "tasks/transfer", "tasks/test_folds.py"),
     "tasks/runner.py": ("tasks/video_hashing", "tasks/test_folds.py", "tasks/images"),
     "tasks/layouts.py": ("tasks/test_layouts.py", "tasks/video_hashing/test_large.py", "tasks/images"),
+    "tasks/command/options.py": _SCRIPTS,
+    "tasks/command/ask_parser.py": _SCRIPTS,
     "tasks/identity.py": ("tasks/test_identity.py", "tasks/test_described.py", "tasks/images", "tasks/transfer"),
     "tasks/terms.py": ("tasks/video_hashing", "tasks/images"),
     "tasks": ("tasks",),

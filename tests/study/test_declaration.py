@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from optuna.samplers import RandomSampler
 from support import ToyTask, toy_study
 
 import kdsearch as kd
@@ -278,3 +280,24 @@ def test_the_search_without_gets_half_where_it_is_what_is_asked() -> None:
     for share in (0.6, -0.1, True, "half"):
         with pytest.raises(StudyFileError, match="without is the share of the budget without a teacher, 0 to"):
             kd.Budget(runs=20, without=share)  # type: ignore[arg-type]
+
+
+def test_searches_have_the_seeds_that_their_docs_say() -> None:
+    assert (kd.Fixed().seeds, kd.OptunaSearch(RandomSampler).seeds) == (5, 2)
+    for make in (kd.Fixed, functools.partial(kd.OptunaSearch, RandomSampler)):
+        assert make(seeds=2).seeds == 2
+        for few in (1, 0, -3):
+            with pytest.raises(StudyFileError, match=rf"needs 2 seeds or more, since one seed .*; got {few}"):
+                make(seeds=few)
+
+
+def test_a_sampler_is_a_class_or_a_function_of_a_seed() -> None:
+    for good in (RandomSampler, lambda seed: RandomSampler(seed), functools.partial(RandomSampler)):
+        assert kd.OptunaSearch(good).sampler is good
+    with pytest.raises(
+        StudyFileError, match=r"sampler=RandomSampler\(...\): expected the class, or a function of a seed"
+    ):
+        kd.OptunaSearch(RandomSampler())
+    for bad in (3, lambda seed: seed, int):
+        with pytest.raises(StudyFileError, match="expected a sampler of Optuna, such as"):
+            kd.OptunaSearch(bad)

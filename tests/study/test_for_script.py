@@ -14,7 +14,7 @@ from kdsearch.study.for_script import study_text
 from kdsearch.study.ranges import dimension
 from kdsearch.tasks import RunContext, RunRequest
 from kdsearch.tasks.command.option import Option
-from kdsearch.tasks.command.options import options_of
+from kdsearch.tasks.command.options import options_of, script_of
 
 TRAINER = Path(__file__).parents[1] / "fixtures" / "toy_trainer.py"
 
@@ -174,3 +174,18 @@ def test_an_option_for_the_seed_is_given_the_runs_seed(folder: Path, flag: str) 
     assert f"{flag}={{seed}}" in text
     assert "no option for a seed" not in text
     assert "no run can be repeated" in study_text(["python", "train.py"], options[1:], name="train", folder=str(folder))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["python", "train.py", "--x"], ("python", ["train.py"], 2)),
+        (["python3.11", "-u", "-W", "ignore", "train.py"], ("python3.11", ["train.py"], 5)),
+        (["python", "-u", "-m", "trainer", "--x"], ("python", ["-m", "trainer"], 4)),
+        (["python", "-m"], ("python", None, 2)),
+        (["torchrun", "--nproc_per_node=1", "train.py", "--x"], ("python", ["train.py"], 3)),
+        (["./train.py", "--x"], ("python", None, 1)),
+    ],
+)
+def test_the_script_is_found_among_the_words(words: list[str], expected: tuple[str, list[str] | None, int]) -> None:
+    assert script_of(words) == expected

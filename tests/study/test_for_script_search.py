@@ -97,3 +97,13 @@ def test_an_option_of_several_values_is_not_guessed(folder: Path) -> None:
     text = _text(folder, [], [])
     assert '"alpha"' in text
     assert '"lambda"' not in text
+
+
+def test_of_ratios_those_of_a_decaying_rate_are_not_searched_unasked(folder: Path) -> None:
+    more = "parser.add_argument('--lr-decay-ratio', type=float, default=0.2)\n"
+    more += "parser.add_argument('--kd-ratio', type=float, default=0.5)\noptions"
+    (folder / "train.py").write_text(_SCRIPT.replace("options", more, 1))
+    text = _text(folder, [], [])
+    assert '"kd_ratio": kd.' in text
+    assert '"lr_decay_ratio": kd.' not in text
+    assert '"lr_decay_ratio": kd.' in _text(folder, [], ["lr_decay_ratio"])

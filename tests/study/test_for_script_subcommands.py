@@ -136,3 +136,19 @@ def test_options_stand_before_words_that_are_passed_on(tmp_path: Path) -> None:
     )
     command = _command(tmp_path, ["--alpha", "0.1", "other.py", "--alpha", "3"])
     assert command == "train.py --alpha={alpha} other.py --alpha 3"
+
+
+def test_a_subcommand_is_found_where_an_earlier_parser_takes_words_behind_it(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import argparse\n"
+        "first = argparse.ArgumentParser(add_help=False)\n"
+        "first.add_argument('--config', default='')\n"
+        "_, rest = first.parse_known_args()\n"
+        "parser = argparse.ArgumentParser()\n"
+        "parser.add_argument('--seed', type=int, default=0)\n"
+        "kd = parser.add_subparsers(dest='mode').add_parser('kd')\n"
+        "kd.add_argument('--tau', type=float, default=2.0)\n"
+        "options = parser.parse_args(rest)\n"
+    )
+    command = _command(tmp_path, ["kd", "--config", "c.yaml"], ["tau"])
+    assert command == "train.py --seed={seed} kd --config c.yaml --tau={tau}"

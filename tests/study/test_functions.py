@@ -293,3 +293,10 @@ def test_a_function_without_a_space_is_told_what_to_search() -> None:
 
     with pytest.raises(StudyFileError, match="search at least one of: the parameters that the function reads"):
         kd.Study("bare", train)
+
+
+def test_the_first_placeholder_that_nothing_sets_is_named() -> None:
+    for line, name in (("{beta} {rate}", "beta"), ("{gamma} {beta}", "gamma")):
+        command = kd.tasks.Command(f"echo {line}", objective=r"(\d+)", chance=0.0)
+        with pytest.raises(StudyFileError, match=rf"has the placeholder \{{{name}\}}, .*defaults={{'{name}': VALUE}}"):
+            study(task=command, space={"rate": kd.log(1e-3, 1)})

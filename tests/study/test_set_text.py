@@ -128,3 +128,8 @@ def test_what_a_terminal_of_ascii_prints_can_be_pasted(name: str) -> None:
         read(write("ж", kd.categorical("ж", 3)).encode("ascii", "backslashreplace").decode(), kd.categorical("ж", 3))
         == "ж"
     )
+
+
+@pytest.mark.parametrize("word", ["1e999", "nan", "inf", "99999999999999999999", "18", "true", "None", ""])
+def test_a_word_that_reads_as_something_else_is_shown_in_quotes(word: str) -> None:
+    assert shown(word) == f'"{word}"'

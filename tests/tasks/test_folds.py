@@ -307,3 +307,24 @@ def test_a_task_goes_back_to_what_was_stored_before(tmp_path: Path) -> None:
     assert images.folds == 5
     assert images.before_folds().identity()["data"]["validation"] == 0.1
     assert "teacher_recipe" not in images.identity()
+
+
+def test_a_task_of_before_folds_holds_out_the_share_that_is_named(tmp_path: Path) -> None:
+    images = ImageClassification(cifar10(train=600, root=tmp_path))
+    assert images.before_folds(0.25).identity()["data"]["validation"] == 0.25
+    assert images.before_folds().identity()["data"]["validation"] == 0.1
+
+
+def test_rates_fall_at_the_tasks_milestones_where_a_teacher_has_none_of_its_own() -> None:
+    images = ImageClassification(TinyImages(), schedule_name="steps", milestones=(2, 4), epochs=5)  # type: ignore[arg-type]
+
+    def falls(task: ImageClassification, role: Any) -> tuple[int, ...]:
+        schedule = task.schedule(role, task.parameters)
+        assert isinstance(schedule, StepDecay)
+        return schedule.milestones
+
+    assert (falls(images, "student"), falls(images, "teacher")) == ((2, 4), (2, 4))
+    own = images.with_options(teacher={"schedule": "steps", "milestones": (1,), "epochs": 5})
+    assert (falls(own, "student"), falls(own, "teacher")) == ((2, 4), (1,))
+    same = images.with_options(teacher={"epochs": 6})
+    assert falls(same, "teacher") == (2, 4)

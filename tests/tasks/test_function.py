@@ -84,4 +84,5 @@ def test_what_is_written_in_c_has_no_source_and_is_a_task_all_the_same() -> None
     """No file of the user defines it."""
     task = FunctionTask(pow, chance=0.0)
     assert task.sources() == []
+    assert FunctionTask(max, chance=0.0).sources() == [], "one that does not tell what it takes"
     assert FunctionTask(negative, chance=0.0).sources() == [Path(__file__)]

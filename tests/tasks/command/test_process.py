@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from kdsearch.errors import KdsearchError
-from kdsearch.tasks.command.process import CommandProcess, said_of, tail_of
+from kdsearch.tasks.command.process import CommandProcess, as_on_screen, said_of, tail_of
 
 _CHILDREN = """
 import pathlib, subprocess, sys, time
@@ -102,10 +102,14 @@ def test_what_a_command_leaves_behind_ends_with_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux")
-@pytest.mark.parametrize("then", ["", "time.sleep(600)"])
-def test_children_in_sessions_of_their_own_end_too(tmp_path: Path, then: str) -> None:
-    """As torchrun starts its workers."""
-    code = _CHILDREN.replace('time.sleep(600)"])', 'time.sleep(600)"], start_new_session=True)')
+@pytest.mark.parametrize(
+    ("then", "deaf"), [("", ""), ("time.sleep(600)", ""), ("", "signal.signal(15, signal.SIG_IGN)")]
+)
+def test_children_in_sessions_of_their_own_end_too(tmp_path: Path, then: str, deaf: str) -> None:
+    """As torchrun starts its workers; also those that do not end when they are asked to."""
+    child = f"import signal, time; {deaf or 'pass'}; print('child', flush=True); time.sleep(600)"
+    code = _CHILDREN.replace('"import time; time.sleep(600)"])', f'"{child}"], start_new_session=True)')
+    code += "while 'child' not in pathlib.Path('output').read_text(): time.sleep(0.02)\n"
     with started(tmp_path, f"{code}{then}", grace=1.0) as process:
         found = pids(tmp_path)
         assert process.ended(0.0 if then else 20) == (not then)
@@ -164,3 +168,10 @@ def test_the_tail_is_what_a_screen_would_show_last(tmp_path: Path) -> None:
     assert tail_of(file) == "first\n100%\nlast"
     assert tail_of(file, lines=1) == "last"
     assert tail_of(tmp_path / "none") == ""
+
+
+def test_what_is_kept_of_an_output_is_the_last_state_of_each_line(tmp_path: Path) -> None:
+    file = tmp_path / "output"
+    file.write_bytes(b"first\n\n 1%\r 50%\r100%\r\nlast\r\nwhole\n")
+    as_on_screen(file)
+    assert file.read_bytes() == b"first\n\n100%\nlast\nwhole\n"

@@ -74,6 +74,12 @@ def test_quotes_that_are_closed_or_escaped_enclose_nothing() -> None:
     assert Template(text, shell=True).names == ["x"]
 
 
+def test_quotes_of_comments_enclose_nothing() -> None:
+    assert Template("echo a # it's that; 'b'' {x}\necho {x}", shell=True).names == ["x"]
+    with pytest.raises(StudyFileError, match="between quotes"):
+        Template("echo a # it's that\necho 'a {x}", shell=True)
+
+
 def test_a_format_that_does_not_fit_names_the_value() -> None:
     with pytest.raises(StudyFileError, match=r"T='a' cannot be written as \{T:\.2f\}"):
         Template("train {T:.2f}").fill({"T": "a"})
