@@ -338,6 +338,14 @@ def test_what_cannot_run_is_refused_when_the_file_is_read(folder: Path, fields: 
         kd.Study("s", Command(**given), SPACE)
 
 
+def test_a_launcher_that_is_a_script_is_not_taken_for_the_one_that_it_starts(folder: Path) -> None:
+    (folder / "torchrun_here.py").touch(0o755)
+    line = LINE.replace("{python}", "./torchrun_here.py")
+    assert kd.Study("s", command(folder, line), SPACE)
+    with pytest.raises(StudyFileError, match=r"there is no file trian\.py in"):
+        kd.Study("s", command(folder, line.replace("train.py", "trian.py")), SPACE)
+
+
 def test_a_study_gives_defaults_and_a_middle_to_what_is_searched(folder: Path) -> None:
     study = kd.Study("s", command(folder), SPACE, baselines={"mine": {"T": 2.0, "alpha": 0.5}})
     assert dict(study.defaults) == {"T": 4.0, "alpha": 0.5}

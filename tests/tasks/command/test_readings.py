@@ -64,6 +64,18 @@ def test_a_file_that_is_written_anew_gives_what_it_holds_at_the_end(tmp_path: Pa
     assert list(whole.values())[-1] == 0.5
 
 
+def test_a_file_that_is_emptied_meanwhile_is_read_from_its_start(tmp_path: Path) -> None:
+    """Also where it begins as before, as a log does that starts with the settings of its run."""
+    file, settings = tmp_path / "log", f'{{"settings": "{"x" * 300}"}}\n'
+    follower = JsonLines("log", "acc").follow(file)
+    file.write_text(settings + '{"acc": 0.1}\n')
+    assert follower.so_far() == {1: 0.1}
+    file.write_text("")
+    assert follower.so_far() == {}
+    file.write_text(settings + '{"acc": 0.3}\n{"acc": 0.4}\n')
+    assert follower.so_far() == follower.whole() == {1: 0.3, 2: 0.4}
+
+
 def test_a_header_may_change_while_a_command_runs(tmp_path: Path) -> None:
     """Lightning's logger writes the losses first, and its whole file anew once there is a metric."""
     file = tmp_path / "metrics.csv"

@@ -182,6 +182,20 @@ def test_members_of_several_folds_are_evaluated_in_one_forward(tmp_path: Path) -
     assert asked == [[0, 1, 2, 3]]
 
 
+@pytest.mark.parametrize(("form", "forwards"), [("vmapped", 1), ("looped", 3)])
+def test_stacked_members_take_one_forward_a_step_and_looped_ones_one_each(
+    tmp_path: Path, form: Form, forwards: int
+) -> None:
+    given, training = drawn(tmp_path, epochs=1), list[bool]()
+    population = StudentPopulation(given, "cpu", 3, form)
+    population.stepper.skeleton.register_forward_pre_hook(lambda network, inputs: training.append(network.training))
+    rows = [RunRequest("student", {}, seed) for seed in range(3)]
+    members = [population.member(row, context(tmp_path / f"m{i}")) for i, row in enumerate(rows)]
+    population.train_all(Queue(members).claim)
+    steps = math.ceil(len(members[0].recipe.clips) / given.batch)
+    assert training.count(True) == forwards * steps > 1
+
+
 @pytest.mark.parametrize("form", ["vmapped", "looped"])
 def test_free_slots_are_not_computed(tmp_path: Path, teacher: Path, form: Form) -> None:
     given = drawn(tmp_path, epochs=3, evaluate_every=3)
