@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -26,6 +27,16 @@ _EMBEDDED = {
     "require_auth": "",
 }
 _LOST = (sa.exc.OperationalError, sa.exc.InterfaceError)
+
+
+def _is_no_interrupt(record: logging.LogRecord) -> bool:
+    """Whether a pool has something to say: it raises Ctrl-C on, and would print it before."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or not issubclass(kind, KeyboardInterrupt)
+
+
+for _pool in ("QueuePool", "NullPool"):
+    logging.getLogger(f"sqlalchemy.pool.impl.{_pool}").addFilter(_is_no_interrupt)
 
 
 class Database:

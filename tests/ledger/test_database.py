@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 
@@ -189,3 +190,22 @@ def test_a_wrong_url_is_said_without_its_password() -> None:
     with pytest.raises(LedgerError) as refused:
         check_url("postgresql+psycopg2//me:s3cret@host/db")
     assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("error", "said"), [(KeyboardInterrupt, 0), (ValueError, 1)])
+def test_ctrl_c_while_a_connection_is_given_back_prints_nothing_and_is_raised(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture, error: type[BaseException], said: int
+) -> None:
+    def strike(*_: object) -> None:
+        raise error
+
+    connection = ledger.database.engine.connect()
+    connection.execute(sa.text("SELECT 1"))
+    sa.event.listen(ledger.database.engine, "reset", strike)
+    try:
+        with pytest.raises(KeyboardInterrupt) if error is KeyboardInterrupt else contextlib.nullcontext():
+            connection.close()
+    finally:
+        sa.event.remove(ledger.database.engine, "reset", strike)
+    assert [record.message for record in caplog.records] == ["Exception during reset or similar"] * said
+    assert ledger.studies() == []
