@@ -30,13 +30,12 @@ _LOST = (sa.exc.OperationalError, sa.exc.InterfaceError)
 
 
 def _is_no_interrupt(record: logging.LogRecord) -> bool:
-    """Whether a pool has something to say: it raises Ctrl-C on, and would print it before."""
+    """Whether the pool logs something else than a Ctrl-C, which it raises again after it has logged it."""
     kind = record.exc_info[0] if record.exc_info else None
     return kind is None or not issubclass(kind, KeyboardInterrupt)
 
 
-for _pool in ("QueuePool", "NullPool"):
-    logging.getLogger(f"sqlalchemy.pool.impl.{_pool}").addFilter(_is_no_interrupt)
+logging.getLogger("sqlalchemy.pool.impl.QueuePool").addFilter(_is_no_interrupt)
 
 
 class Database:

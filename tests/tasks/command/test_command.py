@@ -229,7 +229,7 @@ def test_a_run_in_a_copy_writes_beside_no_other(folder: Path) -> None:
     assert (folder.parent / "workspace" / "command-output.txt").read_text().endswith("True False\n")
 
 
-def test_a_command_has_a_teacher_where_one_is_trained_or_its_file_is_read(folder: Path) -> None:
+def test_a_command_has_a_teacher_where_one_is_trained(folder: Path) -> None:
     assert not command(folder).has_teacher
     taught = {**TAUGHT, "command": f"{LINE} {{teacher}}"}
     assert Command(**{"objective": PATTERN, "chance": 0.0, "cwd": folder, **taught}).has_teacher
