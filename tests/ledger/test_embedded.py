@@ -321,6 +321,23 @@ def test_why_no_account_could_be_made_is_said(
         ServerAccount.find(tmp_path)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root makes accounts")
+@pytest.mark.parametrize("said", ["user already exists", "cannot lock /etc/passwd; try again later"])
+def test_launches_at_one_moment_make_one_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    """Whoever is not first is refused by useradd; the account is there then, or a little later."""
+    name = f"kdsearch-{os.getpid()}"
+    first = f"({shutil.which('useradd')} --system --no-create-home {name})"
+    behind = "" if "exists" in said else ">/dev/null 2>&1 &"
+    (tmp_path / "useradd").write_text(f"#!/bin/sh\n{first} {behind}\necho '{said}' >&2\nexit 1\n")
+    (tmp_path / "useradd").chmod(0o755)
+    monkeypatch.setattr(server_account, "_SYSTEM_USER", name)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    try:
+        assert ServerAccount.find(Path("/tmp")).uid == pwd.getpwnam(name).pw_uid
+    finally:
+        wait_for(lambda: subprocess.run(["userdel", name], capture_output=True).returncode == 0)
+
+
 def test_a_socket_folder_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the temporary folder anybody may have made a folder, or a link, under the name that we would take."""
     short = Path(tempfile.mkdtemp(prefix="k", dir="/tmp"))
