@@ -1,71 +1,103 @@
-"""Every configuration with its seeds: the mean and its 95 % interval, best first, each run as a faint dot."""
-
-import textwrap
-from html import escape
+"""How far the seeds of each configuration lie apart, and the single run that cherry-picking would report."""
 
 import plotly.graph_objects as go
 
-from kdsearch.statistics.summaries import summarize_all
+from kdsearch.figures import PALETTE, axis_title, faded, finish, label, nothing, view
+from kdsearch.statistics import summarize
 
-SHOWN, LINES = 40, 10
+SHOWN, BOX, MOST = 20, 5, 60  # configurations; runs from which on a box is drawn; dots of one configuration
 
 
 def figure(results):
-    """Objective on search seeds; a configuration with one seed has no interval and is not ranked."""
-    rows = []
-    by_configuration = {}
-    for run in results.runs:
-        if run.pool == "search" and run.objective is not None:
-            by_configuration.setdefault(run.configuration_id, []).append(run.objective)
-    tried = [row for row in results.configurations.values() if len(by_configuration.get(row.id, ())) > 1]
-    samples = [by_configuration[row.id] for row in tried]
-    for summary, configuration, values in zip(summarize_all(samples), tried, samples, strict=True):
-        rows.append((summary, configuration.name, values))
-    rows.sort(key=lambda row: -results.study.sign * row[0].mean)
-    rows = rows[:SHOWN]
-    # Plotly reads tags in texts.
-    names = [f"{escape(name)} (n={summary.n})" for summary, name, _ in rows]
+    """Each run as a dot, configurations by posterior mean, never by the raw mean, which the luckiest lead."""
+    seen = view(results)
+    rows = [row for row in seen.leading(SHOWN) if row.n > 1 or row.id == seen.winner_id]
+    if not rows:
+        return nothing(seen, "Seeds by configuration", "No configuration has two seeds yet.")
+    names = {row.id: label(seen.name(row.id)) for row in rows}
+    search = {row.id: list(row.objectives) for row in rows}
+    names |= {row.id: label(row.label) for row in seen.compared if row.id not in names}
+    fresh = {id_: values for id_ in names if (values := seen.fresh_objectives(id_))}
+    shown = [id_ for id_ in names if id_ in search or id_ in fresh]
+    order = [
+        f"{names[id_]} (n={len(search.get(id_, ()))}{f'+{len(fresh[id_])}' if id_ in fresh else ''})" for id_ in shown
+    ]
+    place = dict(zip(shown, order, strict=True))
     chart = go.Figure()
-    chart.add_trace(
-        go.Scatter(
-            x=[value for _, _, values in rows for value in values],
-            y=[name for name, (_, _, values) in zip(names, rows, strict=True) for _ in values],
-            mode="markers",
-            marker={"color": "rgba(90, 120, 160, 0.35)", "size": 6},
-            name="one run",
+    for values, name, colour, symbol in (
+        (search, "search seed", PALETTE.search, "circle"),
+        (fresh, "fresh seed", PALETTE.fresh, "diamond"),
+    ):
+        for id_ in shown:
+            own = values.get(id_, ())
+            if len(own) >= BOX:
+                chart.add_trace(_box(own, place[id_], colour))
+        pairs = [(value, place[id_]) for id_ in shown for value in list(values.get(id_, ()))[:MOST]]
+        if pairs:
+            chart.add_trace(
+                go.Scatter(
+                    x=[value for value, _ in pairs],
+                    y=[row for _, row in pairs],
+                    mode="markers",
+                    marker={"color": faded(colour, 0.65), "symbol": symbol, "size": 7},
+                    name=name,
+                    hovertemplate="%{y}<br>%{x:.4g}<extra></extra>",
+                )
+            )
+    chart.add_trace(_means(search, place))
+    note = _picked(chart, seen, place)
+    spread = max((summarize(values).sd for values in search.values() if len(values) > 1), default=0.0)
+    title = f"Seeds by configuration: runs of one configuration differ by up to sd {spread:.2g}"
+    chart.update_xaxes(title_text=axis_title(seen.objective))
+    chart.update_yaxes(categoryorder="array", categoryarray=order[::-1], range=[-0.6, len(order) - 0.4])
+    note += " n: search seeds" + (" + fresh ones." if fresh else ".")
+    return finish(
+        chart, seen, title, note=note, height=110 + 26 * len(order), margin={"l": 150, "b": 60}, boxmode="overlay"
+    )
+
+
+def _box(values, row, colour):
+    return go.Box(
+        x=values,
+        y=[row] * len(values),
+        orientation="h",
+        boxpoints=False,
+        line={"color": faded(colour, 0.8), "width": 1},
+        fillcolor=faded(colour, 0.08),
+        width=0.6,
+        showlegend=False,
+        hoverinfo="skip",
+    )
+
+
+def _means(search, place):
+    rows = {id_: summarize(values) for id_, values in search.items() if values}
+    return go.Scatter(
+        x=[summary.mean for summary in rows.values()],
+        y=[place[id_] for id_ in rows],
+        mode="markers",
+        marker={"color": PALETTE.line, "symbol": "line-ns-open", "size": 13, "line": {"width": 2}},
+        name="mean of search seeds",
+        hovertemplate="%{y}<br>mean %{x:.4g}<extra></extra>",
+    )
+
+
+def _picked(chart, seen, place):
+    """Mark the best single run of the search, wherever it is."""
+    runs = [(seen.sign * seen.selection.objective(run), run) for run in seen.search_runs]
+    if not runs:
+        return ""
+    best = max(runs, key=lambda pair: pair[0])[1]
+    value, name = seen.selection.objective(best), seen.selection.name(best.configuration_id)
+    if best.configuration_id in place:
+        chart.add_trace(
+            go.Scatter(
+                x=[value],
+                y=[place[best.configuration_id]],
+                mode="markers",
+                marker={"color": "#E69F00", "symbol": "star", "size": 15, "line": {"color": PALETTE.line, "width": 1}},
+                name="best single run",
+                hovertemplate="best single run %{x:.4g}<extra></extra>",
+            )
         )
-    )
-    chart.add_trace(
-        go.Scatter(
-            x=[summary.mean for summary, _, _ in rows],
-            y=names,
-            mode="markers",
-            marker={"color": "#1f3b63", "size": 9, "symbol": "line-ns-open"},
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": [summary.high - summary.mean for summary, _, _ in rows],
-                "arrayminus": [summary.mean - summary.low for summary, _, _ in rows],
-                "color": "#1f3b63",
-            },
-            name="mean and 95 % interval",
-        )
-    )
-    study = results.study
-    lines = textwrap.wrap(f"{study.name}, search seeds. {study.description}", 90)[:LINES]
-    top, inner, bottom = 50 + 24 * len(lines), 60 + 24 * len(rows), 100  # pixels: few rows leave words their room too
-    chart.update_layout(
-        title={
-            "text": f"Seeds of each configuration<br><sub>{'<br>'.join(map(escape, lines))}</sub>",
-            "y": 1,
-            "yanchor": "top",
-            "pad": {"t": 16},
-        },
-        xaxis_title=f"{escape(study.metric)} on validation (objective)",
-        yaxis={"autorange": "reversed"},
-        legend={"orientation": "h", "y": -60 / inner, "yanchor": "top"},
-        template="plotly_white",
-        height=top + inner + bottom,
-        margin={"l": 100, "t": top, "b": bottom, "r": 20},
-    )
-    return chart
+    return f"The best single run, {value:.4g} of {name}, is what cherry-picking would claim."

@@ -104,6 +104,8 @@ def test_every_module_and_example_is_in_the_wheel(installed: Installed) -> None:
         files = [path.relative_to(ROOT / source) for path in (ROOT / source).rglob("*.py")]
         assert files
         assert [file for file in files if not (package / packed / file).is_file()] == []
+    for file in ("page/style.css", "page/script.js"):
+        assert (package / file).read_bytes() == (ROOT / "kdsearch" / file).read_bytes()
     assert (package / "py.typed").is_file()
 
 

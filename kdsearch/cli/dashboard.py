@@ -30,10 +30,7 @@ def dashboard(
     pages cannot use it. From another machine, reach it through an ssh tunnel.
     """
     from kdsearch.cli.common import connect
-    from kdsearch.cli.examples import shipped
+    from kdsearch.cli.examples import figure_folder
     from kdsearch.dashboard import serve
-    from kdsearch.errors import KdsearchError
 
-    if figures is not None and not figures.is_dir():
-        raise KdsearchError(f"expected a folder of figures, found no folder {figures}")
-    serve(connect(storage), port=port, host=host, folder=figures or shipped("dashboards", "dashboards"))
+    serve(connect(storage), port=port, host=host, folder=figure_folder(figures))

@@ -9,6 +9,7 @@ import typer
 
 from kdsearch.cli.common import Data, Preset, Storage, StudyName, connect, find, form_of, is_file, open_named
 from kdsearch.cli.output import columns, encoding, say
+from kdsearch.errors import KdsearchError
 
 if TYPE_CHECKING:
     from kdsearch.report.tables import Report
@@ -18,6 +19,9 @@ Form = Annotated[
     typer.Option("--format", help="table, md, latex, csv or json; default: as the name of --output ends, else table."),
 ]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="Write to this file.")]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write it with all figures as one page to this file.")
+]
 MixCode = Annotated[
     bool, typer.Option("--mix-code", help="Count runs of different versions of the trainer's code together.")
 ]
@@ -30,6 +34,7 @@ def report(
     study: StudyName,
     form: Form = None,
     output: Output = None,
+    html: Html = None,
     mix_code: MixCode = False,
     preset: Preset = None,
     data: Data = None,
@@ -37,10 +42,18 @@ def report(
 ) -> None:
     """Print what a study found.
 
-    The answer comes first and last, with the tables behind it in between.
+    The answer comes first and last, with the tables behind it in between. With --html it is one file with all tables
+    and figures, which works offline.
     """
     from kdsearch.report import FORMATS, build
 
+    if form is None and output is not None and output.suffix.lower() in (".html", ".htm"):
+        html, output = html or output, None
+    if html is not None:
+        if form is not None or output is not None:
+            raise KdsearchError("--html writes a file of its own: leave --format and --output out")
+        _write_page(study, html, mix_code, preset, storage)
+        return
     form = form_of(form, output, tuple(FORMATS))
     ledger, record = open_named(study, preset, storage)
     _put(build(ledger.results(record.id, curves=None), mix_code=mix_code), form, output)
@@ -109,6 +122,16 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
         runs = f"run{'' if len(worker.runs) == 1 else 's'} {', '.join(map(str, worker.runs[:_RUNS]))}"
         runs += f" and {len(worker.runs) - _RUNS} more" if len(worker.runs) > _RUNS else ""
         say(f"  {worker.node or 'unknown node'}, {worker.device or 'unknown device'}: {runs} ({worker.worker})")
+
+
+def _write_page(study: str, file: Path, mix_code: bool, preset: str | None, storage: str | None) -> None:
+    from kdsearch.cli.examples import figure_folder
+    from kdsearch.page import page
+
+    ledger, record = open_named(study, preset, storage)
+    text = page(ledger.results(record.id), figure_folder(), mix_code=mix_code)
+    file.write_text(text, encoding="utf-8", errors="backslashreplace")
+    say(f"{file}: report of {record.name} ({len(text.encode()) / 1e6:.1f} MB, works offline)")
 
 
 def _put(report: Report, form: str, output: Path | None) -> None:

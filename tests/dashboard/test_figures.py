@@ -8,11 +8,12 @@ import optuna
 import pytest
 from support import Loaded, declaration, toy_study
 
-from kdsearch.dashboard.figures import figure_files, publish
+from kdsearch.dashboard.figures import publish
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.optuna_mirror import optuna_storage
 from kdsearch.errors import KdsearchError
+from kdsearch.figures.files import figure_files
 from kdsearch.ledger.ledger import Ledger
 
 FOLDER = Path(__file__).resolve().parents[2] / "dashboards"
@@ -29,23 +30,6 @@ def test_every_figure_is_published_in_the_optuna_study(ledger: Ledger) -> None:
     for name in names:
         assert any(f"kdsearch-{name}" in key for key in attributes)
     assert optuna.load_study(study_name=record.name, storage=storage).best_trial is not None
-
-
-def test_the_seeds_figure_shows_means_with_intervals_and_no_single_run(ledger: Ledger) -> None:
-    study = toy_study()
-    record, _ = ledger.open_study(declaration(study))
-    DebugEngine(Coordinator(ledger, study, record, 4), Loaded(study)).run()  # type: ignore[arg-type]
-    (draw,) = [draw for name, draw in figure_files(FOLDER) if name == "seeds"]
-    figure = draw(ledger.results(record.id))
-    means = figure.data[1]
-    assert list(means.x) == sorted(means.x, reverse=True)
-    assert all("(n=1)" not in name for name in means.y)
-    assert len(means.error_x.array) == len(means.x)
-    layout = figure.layout  # in pixels: title above the rows, legend between the axis' title (50) and the edge (30)
-    inner = layout.height - layout.margin.t - layout.margin.b
-    assert layout.margin.t >= 24 * (1 + layout.title.text.count("<br>"))
-    assert inner >= 24 * len(means.x)
-    assert 50 <= -layout.legend.y * inner <= layout.margin.b - 30
 
 
 def test_a_file_without_a_figure_is_said(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -22,7 +21,6 @@ from kdsearch.cli.data import table_of
 from kdsearch.cli.launch_header import print_header
 from kdsearch.cli.logs import event_lines, run_lines
 from kdsearch.cli.progress import LONGEST_EVENT, View, event_line
-from kdsearch.dashboard.figures import figure_files
 from kdsearch.engines.launch import Launch
 from kdsearch.ledger.records import EventRecord, RunRecord, StudyResults
 from kdsearch.report import Column, Report, Row, Table, build, render, runs_csv, runs_json
@@ -216,17 +214,6 @@ def test_a_command_with_backticks_is_one_span_of_code(study_results: StudyResult
     command = "To train it: kdsearch train 'a`b.py'"
     answer: Any = SimpleNamespace(commands=[command])
     assert markdown._answer_line(answer, command) == "To train it: `` kdsearch train 'a`b.py' ``"
-
-
-def test_figures_show_texts_without_tags(study_results: StudyResults) -> None:
-    ((_, figure),) = figure_files(Path(__file__).parents[2] / "dashboards")
-    rows = {id_: replace(row, name=f"<b>{row.name}</b>") for id_, row in study_results.configurations.items()}
-    study = replace(study_results.study, description="<script>x</script>")
-    found = replace(study_results, configurations=rows, study=study)
-    text = figure(found).to_json()
-    assert "<script" not in text
-    assert "<b>" not in text.replace("\\u003c", "<")
-    assert "&lt;b&gt;" in text.replace("\\u003c", "<").replace("\\u003e", ">").replace("\\u0026", "&")
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])

@@ -1,0 +1,68 @@
+"""Whether validation tells of test: each run on a fresh seed, at the epoch that validation chose."""
+
+import math
+
+import plotly.graph_objects as go
+
+from kdsearch.figures import SERIES, axis_title, faded, finish, label, nothing, view
+
+MOST = 300
+SYMBOLS = ("star", "circle", "diamond", "square", "triangle-up", "cross", "x")
+
+
+def figure(results):
+    """Validation against test of what is compared."""
+    seen = view(results)
+    title = "Validation against test"
+    if not seen.decided:
+        return nothing(seen, title, "No winner is chosen yet: test scores are not shown before.")
+    if not seen.selection.has_scores:
+        return nothing(seen, title, "This task has no test part.")
+    chart, every = go.Figure(), []
+    for place, row in enumerate(seen.compared):
+        runs = [run for run in seen.selection.of(row.id, "confirm") if run.state == "done"]
+        pairs = [(run.objective, run.score) for run in runs if run.objective is not None and run.score is not None][
+            :MOST
+        ]
+        if not pairs:
+            continue
+        every += pairs
+        colour = SERIES[place % len(SERIES)]
+        chart.add_trace(
+            go.Scatter(
+                x=[one for one, _ in pairs],
+                y=[two for _, two in pairs],
+                mode="markers",
+                marker={"color": faded(colour, 0.7), "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9},
+                name=f"{label(row.label)} (n={len(pairs)})",
+                hovertemplate="validation %{x:.4g}<br>test %{y:.4g}<extra></extra>",
+            )
+        )
+    if not every:
+        return nothing(seen, title, "No run on a fresh seed has ended yet.")
+    low, high = min(min(pair) for pair in every), max(max(pair) for pair in every)
+    chart.add_trace(
+        go.Scatter(
+            x=[low, high],
+            y=[low, high],
+            mode="lines",
+            line={"color": SERIES[6], "dash": "dot", "width": 1.5},
+            name="test = validation",
+            hoverinfo="skip",
+        )
+    )
+    chart.update_xaxes(title_text=axis_title(seen.objective))
+    chart.update_yaxes(title_text=axis_title(seen.result))
+    r = _correlation(every)
+    gap = sum(one - two for one, two in every) / len(every)
+    title = f"Validation against test: test lies {abs(gap):.3g} {'below' if gap >= 0 else 'above'}"
+    title += "" if math.isnan(r) else f", r = {r:.2f}"
+    return finish(chart, seen, f"{title} (n = {len(every)})", height=460)
+
+
+def _correlation(pairs):
+    n = len(pairs)
+    mean = [sum(pair[side] for pair in pairs) / n for side in (0, 1)]
+    both = sum((one - mean[0]) * (two - mean[1]) for one, two in pairs)
+    squares = [sum((pair[side] - mean[side]) ** 2 for pair in pairs) for side in (0, 1)]
+    return both / math.sqrt(squares[0] * squares[1]) if squares[0] > 0 and squares[1] > 0 else math.nan

@@ -1,0 +1,20 @@
+"""What the figures of ``dashboards/`` are drawn with: one view of a study for all of them, its model, their style."""
+
+from kdsearch.figures.style import PALETTE, SCALE, SERIES, axis_title, counts, faded, finish, label, log_axis, nothing
+from kdsearch.figures.view import View, thinned, view
+
+__all__ = [
+    "PALETTE",
+    "SCALE",
+    "SERIES",
+    "View",
+    "axis_title",
+    "counts",
+    "faded",
+    "finish",
+    "label",
+    "log_axis",
+    "nothing",
+    "thinned",
+    "view",
+]

@@ -1,0 +1,89 @@
+"""Files with a figure each, ``figure(results) -> plotly Figure``: those of ``dashboards/``, or a user's own."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kdsearch.errors import KdsearchError
+from kdsearch.ledger.records import StudyResults
+
+Figure = Any
+IMAGES = ("png", "svg", "pdf")
+_WIDTH, _SCALE = 1000, 2  # pixels of an image, and how many dots each of them is in a png
+
+
+def figure_files(folder: Path) -> Iterator[tuple[str, Callable[[StudyResults], Figure]]]:
+    """Name and function of each figure file in a folder."""
+    for path in sorted(folder.glob("*.py")):
+        spec = importlib.util.spec_from_file_location(f"kdsearch_figure_{path.stem}", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit) as error:
+            raise KdsearchError(f"the figure file {path} cannot be read: {type(error).__name__}: {error}") from error
+        if not callable(getattr(module, "figure", None)):
+            raise KdsearchError(f"{path} must define figure(results) -> plotly Figure")
+        yield path.stem, module.figure
+
+
+def names(folder: Path) -> list[str]:
+    """The names of the figures of a folder."""
+    return [name for name, _ in figure_files(folder)]
+
+
+def drawn(results: StudyResults, folder: Path, name: str | None = None) -> Iterator[tuple[str, Figure]]:
+    """Draw the figures of a folder, or the one of that name; raises ``KdsearchError`` where one cannot be drawn."""
+    found = list(figure_files(folder))
+    names = [own for own, _ in found]
+    if name is not None and name not in names:
+        raise KdsearchError(unknown(name, names))
+    for own, draw in found:
+        if name in (None, own):
+            try:
+                yield own, draw(results)
+            except (Exception, SystemExit) as error:
+                raise KdsearchError(f"the figure {own} cannot be drawn: {type(error).__name__}: {error}") from error
+
+
+def unknown(name: str, known: Sequence[str]) -> str:
+    """Say that there is no such figure."""
+    return f"there is no figure {name!r}: use one of {', '.join(known)}"
+
+
+def kind_of(file: Path) -> str:
+    """How a figure is written to a file: ``html``, ``png``, ``svg`` or ``pdf``, as its name ends."""
+    kind = file.suffix.lower().removeprefix(".")
+    if kind in ("html", "htm"):
+        return "html"
+    if kind not in IMAGES:
+        raise KdsearchError(f"{file}: a figure is written as .html, .{', .'.join(IMAGES[:-1])} or .{IMAGES[-1]}")
+    return kind
+
+
+def write(figure: Figure, file: Path) -> None:
+    """Write a figure as ``html``, ``png``, ``svg`` or ``pdf``, as the name of the file ends.
+
+    Images are made by kaleido, which draws the same figure in a Chrome or Chromium: a second drawing by another library
+    would be another figure. Raises ``KdsearchError`` on other endings, and where one of the two is missing.
+    """
+    kind = kind_of(file)
+    if kind == "html":
+        figure.write_html(file, include_plotlyjs=True)
+        return
+    try:
+        import kaleido
+    except ImportError:
+        raise KdsearchError(f'{file}: images need kaleido: pip install "kdsearch[images]"; .html does not') from None
+    options = {"format": kind, "width": _WIDTH, "height": figure.layout.height or 450}
+    try:
+        kaleido.write_fig_sync(figure, file, opts={**options, "scale": _SCALE if kind == "png" else 1})
+    except Exception as error:  # kaleido has a class of its own for a missing Chrome, and passes on what Chrome says
+        raise KdsearchError(
+            f"{file} cannot be drawn: kaleido needs a Chrome or Chromium, such as Debian's package chromium "
+            f"({type(error).__name__}: {error}); .html needs neither"
+        ) from error

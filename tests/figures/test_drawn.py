@@ -1,0 +1,199 @@
+"""The figures of ``dashboards/``: what they show at each phase, by hand."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from figures.known import HIDDEN, known
+
+from kdsearch.errors import KdsearchError
+from kdsearch.figures import view
+from kdsearch.figures.files import drawn, figure_files, names, write
+from kdsearch.ledger.records import StudyResults
+
+FOLDER = Path(__file__).resolve().parents[2] / "dashboards"
+FIGURES: dict[str, Callable[[StudyResults], Any]] = dict(figure_files(FOLDER))
+LARGEST = 200_000
+
+
+def trace(figure: Any, name: str) -> Any:
+    return next(row for row in figure.data if row.name is not None and row.name.startswith(name))
+
+
+def test_all_figures_that_are_asked_for_are_there() -> None:
+    assert set(FIGURES) == {
+        "leaderboard", "seeds", "effects", "pairs", "importance", "curves", "spending", "differences", "inflation",
+        "luck", "validation_test", "cost",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("phase", ["teacher", "search", "confirm", "finished"])
+def test_a_figure_at_each_phase(name: str, phase: str) -> None:
+    found = known(phase)
+    if phase == "teacher":
+        found = replace(found, runs=())
+    figure = FIGURES[name](found)
+    text = figure.to_json()
+    assert len(text) < LARGEST
+    assert str(HIDDEN) not in text  # test scores of search runs are nobody's business
+    assert found.study.name in figure.layout.title.text
+    if phase == "search":
+        fresh = {run.score for run in known().runs if run.pool == "confirm"}
+        assert not any(str(score) in text for score in fresh)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_users_texts_are_no_tags(name: str) -> None:
+    found = known()
+    rows = {id_: replace(row, name=f"<b>{row.name}</b>") for id_, row in found.configurations.items()}
+    study = replace(found.study, name="<i>s</i>", metric="<u>m</u>", description="<script>x</script>")
+    text = json.dumps(json.loads(FIGURES[name](replace(found, study=study, configurations=rows)).to_json()))
+    own = text.replace("<b>&lt;", "&lt;")  # the title's own tag
+    for tag in ("<i>s", "<u>m", "<script>", "<b>c", "<b>usual"):
+        assert tag not in own
+
+
+def test_leaderboard_is_ordered_by_the_posterior_and_has_winner_and_baselines() -> None:
+    found = known()
+    seen = view(found)
+    figure = FIGURES["leaderboard"](found)
+    order = list(figure.layout.yaxis.categoryarray)[::-1]
+    leading = [row for row in seen.standings if row.n > 1]
+    assert [name.split(" ")[0] for name in order[: len(leading)]] == [row.configuration.name for row in leading]
+    assert order[-1] == "usual"
+    winner = trace(figure, "winner")
+    assert list(winner.x) == [row.estimate for row in leading if row.id == seen.winner_id]
+    assert list(winner.error_x.array) == [1.96 * row.sd for row in leading if row.id == seen.winner_id]
+    fresh = trace(figure, "fresh seeds")
+    scores = [run.score for run in found.runs if run.pool == "confirm" and run.configuration_id == 1]
+    assert fresh.x[list(fresh.y).index("usual")] == pytest.approx(statistics.fmean(scores))
+    (line,) = figure.layout.shapes
+    assert line.x0 == pytest.approx(statistics.fmean(scores))
+
+
+def test_seeds_mark_the_run_that_cherry_picking_would_report() -> None:
+    found = known()
+    figure = FIGURES["seeds"](found)
+    best = max((run for run in found.runs if run.pool == "search"), key=lambda run: run.objective or 0)
+    assert list(trace(figure, "best single run").x) == [best.objective]
+    searched = trace(figure, "search seed")
+    assert len(searched.x) == 30  # ten configurations with three seeds: one seed is not a result
+    assert sorted(trace(figure, "fresh seed").x) == sorted(r.objective for r in found.runs if r.pool == "confirm")
+    lucky = known("search")
+    few = [replace(run, objective=0.95) if run.configuration_id == 12 else run for run in lucky.runs]
+    order = FIGURES["seeds"](replace(lucky, runs=tuple(few))).layout.yaxis.categoryarray
+    assert not any(name.startswith("c2 ") for name in order)
+
+
+def test_differences_are_those_of_the_table() -> None:
+    found = known()
+    seen = view(found)
+    figure = FIGURES["differences"](found)
+    rows = [seen.comparisons.rows[row.id] for row in seen.compared if row.id in seen.comparisons.rows]
+    for dots, row in zip(figure.data[:-1], rows, strict=True):
+        assert list(dots.x) == [one - two for one, two in zip(row.pair.first, row.pair.second, strict=True)]
+    mean = trace(figure, "mean")
+    assert list(mean.x) == [row.difference.mean for row in rows]
+    assert [x - error for x, error in zip(mean.x, mean.error_x.arrayminus, strict=True)] == pytest.approx(
+        [row.difference.low for row in rows]
+    )
+
+
+def test_inflation_and_luck_by_hand() -> None:
+    found = known()
+    winner = found.study.winner_id
+    search = [run.objective for run in found.runs if run.pool == "search" and run.configuration_id == winner]
+    fresh = [run.objective for run in found.runs if run.pool == "confirm" and run.configuration_id == winner]
+    figure = FIGURES["inflation"](found)
+    assert trace(figure, "search seeds").x[0] == pytest.approx(statistics.fmean(search))
+    assert trace(figure, "fresh seeds").x[0] == pytest.approx(statistics.fmean(fresh))
+    assert trace(figure, "best single").x[0] == max(search)
+    figure = FIGURES["luck"](found)
+    line = trace(figure, "expected best")
+    assert (line.x[0], line.y[0]) == (1, pytest.approx(statistics.fmean(fresh), rel=1e-5))
+    two = list(line.x).index(2)  # the expected larger of two normal values is 1 / sqrt(pi)
+    assert line.y[two] == pytest.approx(statistics.fmean(fresh) + statistics.stdev(fresh) * 0.5641896, rel=1e-5)
+    seen = trace(figure, "best single search run so far")
+    assert seen.y[-1] == max(run.objective for run in found.runs if run.pool == "search")
+    assert seen.x[-1] == sum(run.pool == "search" for run in found.runs)
+
+
+def test_validation_against_test_cost_curves_and_spending_by_hand() -> None:
+    found = known()
+    figure = FIGURES["validation_test"](found)
+    assert "test lies 0.02 below, r = 1.00 (n = 18)" in figure.layout.title.text
+    figure = FIGURES["cost"](found)
+    done = trace(figure, "done")
+    assert dict(zip(done.y, done.x, strict=True)) == pytest.approx({"search seeds": 1.0, "fresh seeds": 0.3})
+    assert "1.0 did on average, by 1 worker." in figure.layout.title.text
+    figure = FIGURES["curves"](found)
+    lines = [row for row in figure.data if row.mode == "lines" and row.name and "(n=6)" in row.name]
+    assert len(lines) == 3
+    winner = [run for run in found.runs if run.pool == "confirm" and run.configuration_id == found.study.winner_id]
+    mean = statistics.fmean(run.objective or 0 for run in winner)
+    assert list(lines[0].y) == pytest.approx([mean - 0.2, mean - 0.1, mean], rel=1e-5)
+    figure = FIGURES["spending"](found)
+    assert "30 of 40 configurations got one" in figure.layout.title.text
+    assert sum(len(row.x) for row in figure.data) == 60
+
+
+def test_pairs_show_alpha_and_temperature_wherever_both_are_searched() -> None:
+    asked = FIGURES["pairs"].__globals__["_asked"]
+    assert asked(("lr", "kd_alpha", "Temperature")) == ("kd_alpha", "Temperature")
+    assert asked(("lr", "alpha")) is None
+    figure = FIGURES["pairs"](known())
+    assert any(row.type == "contour" for row in figure.data)
+    assert figure.layout.coloraxis.colorbar.title.text == "validation mAP"
+
+
+def test_importance_has_ped_anova_beside_it() -> None:
+    import optuna
+
+    found = known()
+    figure = FIGURES["importance"](found)
+    other = trace(figure, "PED-ANOVA")
+    shares = dict(zip(other.y, other.x, strict=True))
+    assert sum(value for value in shares.values() if value is not None) == pytest.approx(1.0)
+    assert max((value, name) for name, value in shares.items() if value is not None)[1] == "lr"
+    assert optuna.logging.get_verbosity() != optuna.logging.ERROR
+
+
+def test_a_figure_of_a_users_own_and_ones_that_cannot_be_drawn(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import plotly.graph_objects as go\nfrom kdsearch.figures import finish, view\n\n"
+        "def figure(results):\n    return finish(go.Figure(go.Bar(x=[1], y=[2])), view(results), 'Mine')\n"
+    )
+    ((name, figure),) = drawn(known(), tmp_path)
+    assert name == "mine"
+    assert figure.layout.title.text.startswith("<b>Mine</b>")
+    with pytest.raises(KdsearchError, match="there is no figure 'other': use one of mine"):
+        list(drawn(known(), tmp_path, "other"))
+    (tmp_path / "wrong.py").write_text("def figure(results):\n    return 1 / 0\n")
+    assert names(tmp_path) == ["mine", "wrong"]
+    with pytest.raises(KdsearchError, match="the figure wrong cannot be drawn: ZeroDivisionError"):
+        list(drawn(known(), tmp_path))
+
+
+def test_files_that_a_figure_is_written_to(tmp_path: Path) -> None:
+    figure = FIGURES["cost"](known())
+    write(figure, tmp_path / "cost.html")
+    text = (tmp_path / "cost.html").read_text()
+    assert "Plotly.newPlot" in text
+    assert "src=" not in text.split("<body>")[1].split("Plotly.newPlot")[-1]
+    with pytest.raises(KdsearchError, match=r"a figure is written as .html, .png, .svg or .pdf"):
+        write(figure, tmp_path / "cost.txt")
+
+
+def test_images_are_what_their_names_say(tmp_path: Path) -> None:
+    pytest.importorskip("kaleido", reason="images need kaleido")
+    figure = FIGURES["cost"](known())
+    for kind, begin in {"png": b"\x89PNG", "svg": b"<svg", "pdf": b"%PDF"}.items():
+        write(figure, tmp_path / f"cost.{kind}")
+        assert (tmp_path / f"cost.{kind}").read_bytes().startswith(begin)
