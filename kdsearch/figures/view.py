@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from kdsearch.figures.surface import Surface
@@ -14,7 +14,7 @@ from kdsearch.report.configurations import Compared, compared
 from kdsearch.report.selection import Selection, select
 from kdsearch.report.units import Units
 from kdsearch.search.ranking import Standing
-from kdsearch.space import active_values
+from kdsearch.space import Dimension, active_values
 from kdsearch.tasks.base import Scalar
 
 
@@ -26,6 +26,7 @@ class View:
     """
 
     selection: Selection
+    _read: dict[int, Mapping[str, Scalar]] = field(default_factory=dict)
 
     @property
     def decided(self) -> bool:
@@ -95,10 +96,17 @@ class View:
             return rows
         return [*rows[: most - 1], *(row for row in self.standings if row.id == self.winner_id)]
 
-    def read(self, configuration_id: int) -> dict[str, Scalar]:
+    @cached_property
+    def space(self) -> Mapping[str, Dimension]:
+        """What is searched."""
+        return self.selection.study.settings.space
+
+    def read(self, configuration_id: int) -> Mapping[str, Scalar]:
         """The searched numbers of a configuration that its runs read; one whose condition does not hold is none."""
-        space, params = self.selection.study.settings.space, self.selection.configurations[configuration_id].params
-        return {name: value for name, value in active_values(space, params).items() if name in space}
+        if configuration_id not in self._read:
+            values = active_values(self.space, self.selection.configurations[configuration_id].params)
+            self._read[configuration_id] = {name: value for name, value in values.items() if name in self.space}
+        return self._read[configuration_id]
 
     def fresh_objectives(self, configuration_id: int) -> list[float]:
         """Objectives on fresh seeds, by seed; none before the choice."""

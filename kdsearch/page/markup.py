@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from html import escape
 
 from kdsearch.report.formats.cells import flat
 from kdsearch.report.tables import Table
 from kdsearch.texts import literal
+
+MOST_ROWS = 250
+"""Of a table: ten thousand rows would be most of a page that nobody reads to its end."""
 
 
 def text(words: str) -> str:
@@ -35,10 +39,17 @@ def code(command: str, name: str) -> str:
 
 def table(found: Table, *, open_: bool = True) -> str:
     """A table with its heading, caption and notes; one that is not ``open_`` unfolds."""
-    body = f"<p>{text(found.caption)}</p>{_grid(found) if found.rows else ''}{items(found.notes, 'notes')}"
+    notes = items([*_cut(found), *found.notes], "notes")
+    body = f"<p>{text(found.caption)}</p>{_grid(found) if found.rows else ''}{notes}"
     if open_:
         return f'<section id="table-{slug(found.key)}"><h2>{text(found.title)}</h2>{body}</section>'
     return f'<details id="table-{slug(found.key)}"><summary>{text(found.title)}</summary>{body}</details>'
+
+
+def _cut(found: Table) -> list[str]:
+    """Say how many rows are left out, and where they are."""
+    left = len(found.rows) - MOST_ROWS
+    return [f"{left:,} further rows are not shown here: kdsearch report -o report.csv has them."] if left > 0 else []
 
 
 def slug(key: str) -> str:
@@ -47,10 +58,10 @@ def slug(key: str) -> str:
 
 
 def _grid(found: Table) -> str:
-    headings, rows = flat(found)
+    headings, rows = flat(replace(found, rows=found.rows[:MOST_ROWS], digits=found.decimals))
     head = "".join(f'<th scope="col">{text(heading)}</th>' for heading in headings)
     lines = []
-    for row, (name, *cells) in zip(found.rows, rows, strict=True):
+    for row, (name, *cells) in zip(found.rows, rows, strict=False):
         values = "".join(f"<td>{text(cell)}</td>" for cell in cells)
         kind = ' class="context"' if row.context else ""
         lines.append(f'<tr{kind}><th scope="row">{text(name)}</th>{values}</tr>')

@@ -161,3 +161,13 @@ def test_without_figures_there_is_no_script_of_plotly() -> None:
     text = page(known())
     assert len(text) < 100_000
     assert "plotly" not in text.lower().split("<script>")[0]
+
+
+def test_of_a_very_long_table_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = known()
+    whole = Outline(page(found)).text
+    assert "further rows" not in whole
+    monkeypatch.setattr("kdsearch.page.markup.MOST_ROWS", 3)
+    outline = Outline(page(found))
+    longest = max(len(table.rows) for table in build(found).tables)
+    assert f"{longest - 3} further rows are not shown here: kdsearch report -o report.csv has them." in outline.text
