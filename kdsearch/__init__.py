@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from kdsearch.space import categorical, integer, log, uniform, when
     from kdsearch.study.budget import Adaptive, Budget, Confirm, Fixed, OptunaSearch, Published
     from kdsearch.study.declaration import Study
+    from kdsearch.study_results import results
     from kdsearch.tasks.fold import Fold
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "log",
     "objective",
     "ray_space",
+    "results",
     "tasks",
     "trainable",
     "uniform",
@@ -59,6 +61,7 @@ _MODULES = {
     "launch": "kdsearch.engines.launch",
     "load": "kdsearch.engines.study_file",
     "objective": "kdsearch.integrations.optuna_objective",
+    "results": "kdsearch.study_results",
 }
 _OTHER_NAMES = {"load": "load_study"}
 

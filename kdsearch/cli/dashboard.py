@@ -30,7 +30,7 @@ def dashboard(
     pages cannot use it. From another machine, reach it through an ssh tunnel.
     """
     from kdsearch.cli.common import connect
-    from kdsearch.cli.examples import figure_folder
     from kdsearch.dashboard import serve
+    from kdsearch.figures.files import figure_folder
 
     serve(connect(storage), port=port, host=host, folder=figure_folder(figures))

@@ -55,13 +55,6 @@ def shipped(installed: str, in_clone: str) -> Path:
     return inside if inside.is_dir() else package.parent / in_clone
 
 
-def figure_folder(given: Path | None = None) -> Path:
-    """The folder of figures that a user names, or that of kdsearch; raises ``KdsearchError`` where there is none."""
-    if given is not None and not given.is_dir():
-        raise KdsearchError(f"expected a folder of figures, found no folder {given}")
-    return given or shipped("dashboards", "dashboards")
-
-
 def _first_line(path: Path) -> str:
     """The first line of the study's docstring. The file is parsed, not run."""
     return (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]

@@ -38,8 +38,7 @@ def plot(
     An html file works offline, and what it shows can be zoomed. The others need kaleido (pip install
     "kdsearch[images]") and a Chrome or Chromium.
     """
-    from kdsearch.cli.examples import figure_folder
-    from kdsearch.figures.files import drawn, kind_of, names, unknown, write
+    from kdsearch.figures.files import drawn, figure_folder, kind_of, names, unknown, write
 
     folder = figure_folder(figures)
     found = names(folder)

@@ -125,7 +125,7 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
 
 
 def _write_page(study: str, file: Path, mix_code: bool, preset: str | None, storage: str | None) -> None:
-    from kdsearch.cli.examples import figure_folder
+    from kdsearch.figures.files import figure_folder
     from kdsearch.page import page
 
     ledger, record = open_named(study, preset, storage)

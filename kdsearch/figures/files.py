@@ -31,6 +31,18 @@ def figure_files(folder: Path) -> Iterator[tuple[str, Callable[[StudyResults], F
         yield path.stem, module.figure
 
 
+def figure_folder(given: Path | None = None) -> Path:
+    """The folder of figures that a user names, or kdsearch's own: in the installed package, or beside it in a clone.
+
+    Raises ``KdsearchError`` where there is no such folder.
+    """
+    if given is not None and not given.is_dir():
+        raise KdsearchError(f"expected a folder of figures, found no folder {given}")
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "dashboards"
+    return given or (inside if inside.is_dir() else package.parent / "dashboards")
+
+
 def names(folder: Path) -> list[str]:
     """The names of the figures of a folder."""
     return [name for name, _ in figure_files(folder)]

@@ -27,6 +27,13 @@ BESIDE = ("leaderboard", "differences", "seeds", "inflation", "luck", "importanc
 """Figures in the order in which they are read; others follow by name."""
 
 
+_IN_NOTEBOOKS = (
+    ".kdsearch table caption{position:absolute;clip-path:inset(50%)}.kdsearch .wide{overflow-x:auto}"
+    ".kdsearch th:first-child{text-align:left}.kdsearch .context{font-style:italic;opacity:.75}"
+    ".kdsearch summary{cursor:pointer;font-weight:600}"
+)
+
+
 def page(results: StudyResults, figures: Path | None = None, *, mix_code: bool = False) -> str:
     """The report of a study as one HTML document that needs no network; with the figures of a folder.
 
@@ -49,6 +56,16 @@ def page(results: StudyResults, figures: Path | None = None, *, mix_code: bool =
         _paper(report, selection),
     ]
     return _document(report, "".join(parts), scripts=bool(shown))
+
+
+def fragment(report: Report) -> str:
+    """Answer and tables for a page of somebody else, as a notebook."""
+    parts = [f"<h2>{text(report.title)}</h2>"]
+    if report.answer is not None:
+        parts.append(f"<p><strong>{text(report.answer.sentence)}</strong> {text(report.answer.numbers)}</p>")
+    parts.append(items(report.notes))
+    parts += [table(own, open_=own.key in FIRST) for own in report.tables]
+    return f'<div class="kdsearch"><style>{_IN_NOTEBOOKS}</style>{"".join(parts)}{items(report.closing)}</div>'
 
 
 def _head(report: Report, selection: Selection) -> str:
