@@ -12,7 +12,7 @@ from kdsearch.cli.common import Data, Preset, Storage, StudyName, form_of, open_
 from kdsearch.cli.output import say
 from kdsearch.errors import KdsearchError
 
-app = typer.Typer(no_args_is_help=True, help="Write runs or weights to files.")
+app = typer.Typer(no_args_is_help=True, help="Write runs or weights to files, or runs to a tracker.")
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")]
 
 
@@ -86,3 +86,69 @@ def model(
     shutil.copyfile(fetch(found[0].artifact), output)
     score = f", test {record.metric} {alone(found[0].score)}" if found[0].score is not None else ""
     say(f"{output}: winner of {record.name}, fresh seed {seed} (run {found[0].id}){score}")
+
+
+@app.command("mlflow")
+def mlflow(
+    study: StudyName,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="URI", help="Tracking URI; default: MLFLOW_TRACKING_URI, else mlflow.db."),
+    ] = None,
+    preset: Preset = None,
+    data: Data = None,
+    storage: Storage = None,
+) -> None:
+    """Write every run to MLflow.
+
+    A study is an experiment, a configuration a run, each of its seeds a run within that. A second export replaces the
+    first one. Needs pip install "kdsearch[mlflow]".
+    """
+    from kdsearch.integrations.trackers.mlflow import export
+
+    ledger, record = open_named(study, preset, storage)
+    count, place = export(ledger.results(record.id), to)
+    say(f"{place}: {count} runs of {record.name}")
+
+
+@app.command("wandb")
+def wandb(
+    study: StudyName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to write to.")] = Path(),
+    project: Annotated[str | None, typer.Option(help="The project; default: the study's name.")] = None,
+    online: Annotated[bool, typer.Option("--online", help="Send them, as the user that wandb login knows.")] = False,
+    preset: Preset = None,
+    data: Data = None,
+    storage: Storage = None,
+) -> None:
+    """Write every run for Weights & Biases.
+
+    A run is grouped by its configuration, with its seed as a field. It is written offline, for wandb sync, unless
+    --online is given. Needs pip install "kdsearch[wandb]".
+    """
+    from kdsearch.integrations.trackers.wandb import export
+
+    ledger, record = open_named(study, preset, storage)
+    count = export(ledger.results(record.id), output, project=project, online=online)
+    say(f"{output / 'wandb'}: {count} runs of {record.name}" + ("" if online else "; wandb sync sends them"))
+
+
+@app.command("tensorboard")
+def tensorboard(
+    study: StudyName,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FOLDER", help="The folder to write to.")] = Path(
+        "tensorboard"
+    ),
+    preset: Preset = None,
+    data: Data = None,
+    storage: Storage = None,
+) -> None:
+    """Write the curve of every run as event files of TensorBoard.
+
+    Each run has a folder below that of its configuration; the HParams tab compares them.
+    """
+    from kdsearch.integrations.trackers.tensorboard import export
+
+    ledger, record = open_named(study, preset, storage)
+    count = export(ledger.results(record.id), output)
+    say(f"{output}: {count} runs of {record.name}; tensorboard --logdir {output} shows them")

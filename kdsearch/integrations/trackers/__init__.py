@@ -1,0 +1,1 @@
+"""Runs of a study in an experiment tracker: MLflow, Weights & Biases, TensorBoard."""
