@@ -255,7 +255,7 @@ def midpoint(dimension: Dimension) -> Scalar:
 
 
 def _geometric_mean(low: float, high: float) -> float:
-    product = low * high
+    product = float(low) * float(high)
     # The product of very small or very large numbers is 0 or infinite where their mean is not.
     return math.sqrt(product) if 0 < product < math.inf else math.sqrt(low) * math.sqrt(high)
 

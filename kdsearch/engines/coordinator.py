@@ -131,8 +131,8 @@ class Coordinator:
 
     def serve(self, observe: Callable[[Progress], None], begin: Callable[[], None], watch: Callable[[], None]) -> None:
         """Plan until the study is finished or asked to stop; ``begin`` once there are runs, ``watch`` each round."""
-        self.tick()
-        begin()
+        if self.tick().phase != "finished":  # else there is nothing to begin for
+            begin()
         show_at = float("-inf")
         while True:
             progress = self.tick()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from kdsearch.engines.limits import usable_cpus
+from kdsearch.errors import KdsearchError
 
 # glibc returns blocks above its mmap threshold to the kernel after each operation, and page faults then cost much of
 # the time of 2-D and 3-D convolutions.
@@ -19,6 +20,9 @@ ALLOCATOR = {
     "MALLOC_TOP_PAD_": "268435456",
 }
 """Environment variables of a worker."""
+
+MOST_PER_CORE, LEAST_MOST = 16, 64
+"""Worker processes of a machine; each takes some hundred MB and two connections."""
 
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -52,6 +56,16 @@ def gpus() -> tuple[str, ...]:
         elif mig := re.search(r"\bMIG\b.*\(UUID: (MIG-[^)]+)\)", line):
             slices.setdefault(found[-1], []).append(mig[1])
     return tuple(part for gpu in found for part in slices.get(gpu, [gpu]))
+
+
+def check_workers(workers: int | None) -> None:
+    """Raise ``KdsearchError`` on so many worker processes that this machine would only start and swap them."""
+    most = max(MOST_PER_CORE * cores(), LEAST_MOST)
+    if workers is not None and workers > most:
+        raise KdsearchError(
+            f"{workers:,} worker processes are more than this machine with {cores()} CPU cores can start: give "
+            f"--workers {most} or fewer. Without it there is one per core, or one per GPU slot."
+        )
 
 
 def slots(workers: int | None = None, per_gpu: int = 1) -> list[Slot]:

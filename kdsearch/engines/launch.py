@@ -12,7 +12,7 @@ from typing import Any, Literal
 from kdsearch.engines import artifacts
 from kdsearch.engines.coordinator import Coordinator, Progress
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.devices import Slot, slots, use_slot
+from kdsearch.engines.devices import Slot, check_workers, slots, use_slot
 from kdsearch.engines.execution import clear_ended_workspaces
 from kdsearch.engines.local import LocalEngine
 from kdsearch.engines.ray_cluster import RayOptions, connected
@@ -87,6 +87,8 @@ class Launch:
             raise KdsearchError(f"expected the engine {', '.join(ENGINES[:-1])} or {ENGINES[-1]}, got {engine!r}")
         if ray is not None and engine != "ray":
             raise KdsearchError(f"a Ray address and shares of nodes are for the engine ray; this one is {engine}")
+        if engine == "local":
+            check_workers(workers)
         declared = load(study_file, preset, overrides)
         ledger = Ledger.connect()
         if begin_with is not None:

@@ -146,13 +146,14 @@ class SlotKeeper:
 
     def end(self, deadline: float) -> None:
         """Wait for its end until then by the monotonic clock, and kill it where it does not come."""
-        worker, self._worker = self._worker, None
+        worker = self._worker
         if worker is None:
             return
         try:
             worker.process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self._kill(worker)
+        self._worker = None
         worker.listener.close()
 
     def _kill(self, worker: _Running) -> None:
@@ -185,12 +186,19 @@ class SlotKeeper:
 
 
 def end_all(keepers: list[SlotKeeper]) -> None:
-    """Ask all workers to hand back what they hold, and end those that do not answer."""
-    for keeper in keepers:
-        keeper.ask_to_end()
-    deadline = time.monotonic() + GRACE_SECONDS
-    for keeper in keepers:
-        keeper.end(deadline)
+    """Ask all workers to hand back what they hold, and end those that do not answer, at once at a second Ctrl-C."""
+    waiting = list(keepers)
+    try:
+        for keeper in keepers:
+            keeper.ask_to_end()
+        deadline = time.monotonic() + GRACE_SECONDS
+        while waiting:
+            waiting[0].end(deadline)
+            waiting.pop(0)
+    except KeyboardInterrupt:
+        for keeper in waiting:  # one that is suspended would stay
+            keeper.end(0.0)
+        raise
 
 
 def _ending(code: int) -> str:

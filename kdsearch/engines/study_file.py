@@ -124,7 +124,8 @@ def load(path: Path, preset: str | None = None, overrides: Mapping[str, Any] | N
         raise StudyFileError(f"expected a study file such as studies/jhmdb_weights.py, found no file {path}")
     environment.pin()
     whole = path.resolve()  # before it is imported: it may change the working folder
-    studies = [value for value in _import(path).values() if isinstance(value, Study)]
+    # One that has two names is one.
+    studies = list({id(value): value for value in _import(path).values() if isinstance(value, Study)}.values())
     if len(studies) != 1:
         raise StudyFileError(f"{path} must make exactly one kdsearch.Study at its top level, it makes {len(studies)}")
     study = studies[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -26,6 +27,9 @@ _EMBEDDED = {
     "channel_binding": "disable",
     "require_auth": "",
 }
+_MISLEADING = ("PGSERVICE", "PGSERVICEFILE", "PGTZ", "PGDATESTYLE", "PGGEQO")
+"""Variables of the client that no argument overrides."""
+
 _LOST = (sa.exc.OperationalError, sa.exc.InterfaceError)
 
 
@@ -138,10 +142,12 @@ class Database:
         first = str(getattr(error, "orig", error)).strip().splitlines()
         if first and "too many c" in first[0]:  # clients already, or connections for a role: it comes without a code
             return f"the database {self.rendered_url()} refused: {first[0]}\n{_ADVICE['53300']}"
+        said = f"the database {self.rendered_url()} cannot be reached: {first[0] if first else error}\n"
+        if self.embedded and (set_ := [name for name in _MISLEADING if name in os.environ]):
+            return f"{said}It is the embedded server of this machine; unset {' and '.join(set_)}."
         return (
-            f"the database {self.rendered_url()} cannot be reached: {first[0] if first else error}\n"
-            f"Check that the server runs and that {environment.STORAGE} (or --storage) names it, or unset it for the "
-            "embedded server of this machine."
+            f"{said}Check that the server runs and that {environment.STORAGE} (or --storage) names it, or unset it for "
+            "the embedded server of this machine."
         )
 
 

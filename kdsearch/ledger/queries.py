@@ -275,7 +275,8 @@ def study_by_id(connection: Connection, study_id: int) -> StudyRecord:
 def deleted(study_id: int) -> StudyDeleted:
     """What is said of a study that is gone."""
     return StudyDeleted(
-        f"the study of id {study_id} is no longer in the ledger: somebody deleted it. kdsearch list shows what there is"
+        f"the study of id {study_id} is no longer in the ledger: somebody deleted it, or a launch of a changed "
+        "study file began it anew. kdsearch list shows what there is"
     )
 
 

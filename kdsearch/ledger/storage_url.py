@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 
 import sqlalchemy as sa
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import make_dsn
 from sqlalchemy.engine import URL, make_url
 
 from kdsearch.errors import LedgerError
+from kdsearch.texts import one_line
 
 DRIVER = "postgresql+psycopg2"
 _EXAMPLE = f"{DRIVER}://user@host/database"
@@ -40,7 +43,20 @@ def check_url(text: str) -> URL:
         url = url.set(drivername=DRIVER)
     if url.drivername != DRIVER:
         raise LedgerError(f"kdsearch stores studies in Postgres alone: expected {_EXAMPLE}, got {url.drivername}://…")
+    _check_options(url)
     return url
+
+
+def _check_options(url: URL) -> None:
+    """Refuse options that Postgres's client does not know, as URLs of other programs have."""
+    for name in url.query:
+        try:
+            make_dsn(**{name: "x"})
+        except (ProgrammingError, TypeError):
+            raise LedgerError(
+                f"the URL has the option {one_line(name)!r}, which Postgres's client does not know: leave it out. What "
+                "it knows: sslmode, host, options, connect_timeout and others of libpq"
+            ) from None
 
 
 def shown(url: URL) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 
 from kdsearch.tasks.own_process import own_process
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
+_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _READ_HERE = ("KDSEARCH_", "PG", "HOME", "XDG_", "TMPDIR", "PATH")
 """Beginnings of the names of variables that kdsearch, libpq and the embedded server read."""
 
@@ -36,7 +37,7 @@ def users_code() -> Iterator[None]:
 
 @contextlib.contextmanager
 def unchanged_process() -> Iterator[None]:
-    """Put back the working folder, how numpy takes floating-point errors, what Ctrl-C and a stop do, and the streams.
+    """Put back the working folder, how numpy takes floating-point errors, what signals do, timers, and the streams.
 
     With numpy's errors raised the planner's own arithmetic would end a study, and with Ctrl-C ignored nothing would.
     Of the environment, variables that kdsearch reads come back where they are gone; others stay as the code has them.
@@ -48,6 +49,7 @@ def unchanged_process() -> Iterator[None]:
         folder = None
     main = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.getsignal(number) for number in _SIGNALS} if main else {}
+    idle = [timer for timer in _TIMERS if signal.getitimer(timer)[0] == 0]
     variables = {name: value for name, value in os.environ.items() if name.startswith(_READ_HERE)}
     errors, streams = np.geterr(), (sys.stdout, sys.stderr)
     places, finders = list(sys.path), list(sys.meta_path)
@@ -55,6 +57,8 @@ def unchanged_process() -> Iterator[None]:
     try:
         yield
     finally:
+        for timer in idle:  # one that is still to strike would strike another run
+            signal.setitimer(timer, 0)
         np.seterr(**errors)
         sys.stdout, sys.stderr = streams
         sys.path.extend(place for place in places if place not in sys.path)

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import Loaded, declaration
+from support import Loaded, declaration, run_program
 
 import kdsearch as kd
 from kdsearch import environment
@@ -28,6 +28,7 @@ from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
 from kdsearch.engines.study_file import load
 from kdsearch.errors import KdsearchError, StudyFileError
+from kdsearch.ledger import embedded
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.report import build, render
 from kdsearch.search.gp.encoding import Encoding
@@ -407,3 +408,58 @@ def test_a_process_without_streams_stays_without() -> None:
         with unchanged_process():
             assert sys.stdout is None
             print("heard by nobody")
+
+
+@pytest.mark.parametrize("timer", [signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF])
+def test_a_timer_that_a_run_leaves_strikes_no_other_run(timer: int) -> None:
+    """Also with a handler of its own, which would raise wherever the next run is."""
+    number = {signal.ITIMER_REAL: signal.SIGALRM, signal.ITIMER_VIRTUAL: signal.SIGVTALRM}.get(timer, signal.SIGPROF)
+    script = (
+        "import signal, time\nfrom kdsearch.tasks.unchanged_process import users_code\n"
+        "def late(*_): raise TimeoutError('too slow')\n"
+        f"with users_code():\n    signal.signal({int(number)}, late); signal.setitimer({timer}, 0.2, 0.2)\n"
+        "end = time.monotonic() + 0.6\nwhile time.monotonic() < end: pass\n"
+        f"print(signal.getsignal({int(number)}) is late, signal.getitimer({timer}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "False (0.0, 0.0)\n"), done.stderr
+
+
+def test_a_timer_of_the_process_itself_goes_on() -> None:
+    script = (
+        "import signal\nfrom kdsearch.tasks.unchanged_process import users_code\n"
+        "signal.setitimer(signal.ITIMER_REAL, 100)\nwith users_code(): pass\n"
+        "print(signal.getitimer(signal.ITIMER_REAL)[0] > 90)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_alarms_of_runs_end_neither_launcher_nor_worker(tmp_path: Path) -> None:
+    (tmp_path / "alarmed.py").write_text(
+        "import signal, time\nimport kdsearch as kd\n"
+        "def train(params, seed, report):\n"
+        "    if params['m'] == 'timed': signal.setitimer(signal.ITIMER_REAL, 0.05)\n"
+        "    else: time.sleep(0.1)\n"
+        "    return 0.5 + 0.01 * (seed % 7)\n"
+        "study = kd.Study('alarmed', train, {'m': kd.categorical('timed', 'plain'), 'a': kd.uniform(0, 1)},\n"
+        "    budget=kd.Budget(runs=8), confirm=kd.Confirm(seeds=2, finalists=0), chance=0.0)\n"
+    )
+    home = tmp_path / "home"
+    try:
+        code, output = run_program("launch", str(tmp_path / "alarmed.py"), "--engine", "debug", home=home)
+        assert code == 0, output
+        assert "lost its worker" not in output
+    finally:
+        embedded.stop(home / "postgres")
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_whole_numbers_of_hundreds_of_digits(log: bool) -> None:
+    dimension = kd.integer(2**600, 2**1000, log=log)
+    assert dimension.low <= midpoint(dimension) <= dimension.high
+
+
+def test_a_study_with_two_names_is_one(tmp_path: Path) -> None:
+    (tmp_path / "alias.py").write_text(STUDY + "main = study\n")
+    assert load(tmp_path / "alias.py").study.name == "own"

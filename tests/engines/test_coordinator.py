@@ -7,11 +7,12 @@ import time
 from dataclasses import replace
 
 import pytest
-from support import ToyTask, declaration, toy_study
+from support import Loaded, ToyTask, declaration, toy_study
 
 import kdsearch as kd
 from kdsearch.engines import coordinator as coordinators
 from kdsearch.engines.coordinator import BackgroundTask, Coordinator
+from kdsearch.engines.debug import DebugEngine
 from kdsearch.ledger.leases import Outcome
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.queries import SearchState
@@ -172,3 +173,12 @@ def test_work_aside_pauses_ten_times_as_long_as_it_took() -> None:
     assert aside.start(work)
     aside.wait()
     assert len(calls) == 2
+
+
+def test_no_worker_is_begun_for_a_study_that_is_finished(ledger: Ledger) -> None:
+    study = toy_study()
+    record, _ = ledger.open_study(declaration(study))
+    DebugEngine(Coordinator(ledger, study, record, 4), Loaded(study)).run()  # type: ignore[arg-type]
+    begun: list[int] = []
+    Coordinator(ledger, study, record, 4).serve(lambda progress: None, lambda: begun.append(1), lambda: None)
+    assert begun == []

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from kdsearch.engines import devices
+from kdsearch.errors import KdsearchError
 
 
 def test_slots_are_cores_or_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,3 +92,13 @@ def test_workers_of_one_gpu_share_its_memory(monkeypatch: pytest.MonkeyPatch) ->
     devices.limit_memory("cuda", 1.0)
     devices.limit_memory("cpu", 0.25)
     assert limits == [0.25]
+
+
+def test_more_worker_processes_than_a_machine_can_start_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "cores", lambda: 2)
+    devices.check_workers(None)
+    devices.check_workers(64)
+    with pytest.raises(KdsearchError, match=r"99,999 worker processes are more than .* 2 CPU cores .*--workers 64 or"):
+        devices.check_workers(99_999)
+    monkeypatch.setattr(devices, "cores", lambda: 8)
+    devices.check_workers(128)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from kdsearch.errors import LedgerError
-from kdsearch.ledger import schema
+from kdsearch.ledger import embedded, schema
 from kdsearch.ledger.database import Database
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.storage_url import check_url
@@ -209,3 +210,19 @@ def test_ctrl_c_while_a_connection_is_given_back_prints_nothing_and_is_raised(
         sa.event.remove(ledger.database.engine, "reset", strike)
     assert [record.message for record in caplog.records] == ["Exception during reset or similar"] * said
     assert ledger.studies() == []
+
+
+def test_variables_that_mislead_the_client_of_the_embedded_server_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KDSEARCH_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("KDSEARCH_STORAGE", raising=False)
+    database = Database(patience=0.0)
+    try:
+        monkeypatch.setenv("PGSERVICE", "nope")
+        with pytest.raises(LedgerError, match="It is the embedded server of this machine; unset PGSERVICE"):
+            database.check()
+    finally:
+        monkeypatch.delenv("PGSERVICE")
+        database.dispose()
+        embedded.stop(tmp_path / "home" / "postgres")

@@ -168,3 +168,14 @@ def test_a_relative_home_stays_the_same_folder(tmp_path: Path, monkeypatch: pyte
     monkeypatch.chdir("/")
     assert environment.home() == tmp_path / "mine"
     assert environment.data_root() == tmp_path / "data"
+
+
+@pytest.mark.parametrize("option", ["schema=public", "pool_size=5", "%0Ax=1", "sslmode=require&prepareThreshold=0"])
+def test_an_option_that_postgres_does_not_know_is_refused_by_its_name(option: str) -> None:
+    with pytest.raises(
+        LedgerError, match=r"the URL has the option '.*', which Postgres's client does not know"
+    ) as raised:
+        check_url(f"postgresql://me:hunter@host/db?{option}")
+    assert parts_of_password(str(raised.value)) == []
+    assert "\n" not in str(raised.value)
+    assert check_url("postgresql://host/db?sslmode=require&connect_timeout=3").query["sslmode"] == "require"

@@ -431,3 +431,10 @@ def test_runs_with_and_without_a_teacher_are_not_judged_together(ledger: Ledger,
 def test_what_is_no_search_is_refused(given: dict[str, Any], said: str) -> None:
     with pytest.raises(StudyFileError, match=said):
         kd.OptunaSearch(**given)
+
+
+def test_a_sampler_that_fails_is_named() -> None:
+    grid = functools.partial(optuna.samplers.GridSampler, {"x": ["nothing of this space"]})
+    for sampler, name in ((grid, "GridSampler"), (lambda seed: 1 / 0, "<lambda>")):
+        with pytest.raises(KdsearchError, match=f"the sampler {name} of the study file cannot propose a configuration"):
+            OptunaSampler(SPACE, 0, 2, sampler).choose([], 2)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from typing_extensions import override
 
+from kdsearch.errors import KdsearchError
 from kdsearch.search.optuna_space import distributions, errors_alone, suggest
 from kdsearch.search.policies.base import Configuration, New
 from kdsearch.search.policies.fixed import FixedSeeds
@@ -43,11 +44,18 @@ class OptunaSampler(FixedSeeds):
 
     @override
     def propose(self, tried: Sequence[Configuration], wanted: int) -> list[New]:
-        with errors_alone():
-            history = _History(self.space, self._at(len(tried)), tried, self.seeds)
-            proposed: list[New] = []
-            while len(proposed) < wanted and (new := history.ask()) is not None:
-                proposed.append(new)
+        proposed: list[New] = []
+        try:
+            with errors_alone():
+                history = _History(self.space, self._at(len(tried)), tried, self.seeds)
+                while len(proposed) < wanted and (new := history.ask()) is not None:
+                    proposed.append(new)
+        except Exception as error:  # of the sampler, which may be anybody's
+            name = getattr(self._sampler, "func", self._sampler)
+            raise KdsearchError(
+                f"the sampler {getattr(name, '__name__', name)} of the study file cannot propose a configuration: "
+                f"{type(error).__name__}: {error}"
+            ) from error
         return proposed
 
     def _at(self, count: int) -> BaseSampler:
