@@ -131,12 +131,13 @@ class Coordinator:
 
     def serve(self, observe: Callable[[Progress], None], begin: Callable[[], None], watch: Callable[[], None]) -> None:
         """Plan until the study is finished or asked to stop; ``begin`` once there are runs, ``watch`` each round."""
-        if self.tick().phase != "finished":  # else there is nothing to begin for
-            begin()
-        show_at = float("-inf")
+        begun, show_at = False, float("-inf")
         while True:
             progress = self.tick()
             over = progress.phase == "finished" or self.ledger.study_by_id(self.record.id).over
+            if not over and not begun:  # a study that is over needs no workers, unless it is extended just now
+                begin()
+                begun = True
             if over or time.monotonic() >= show_at:  # a large study's picture takes long: planning goes first
                 start = time.monotonic()
                 observe(progress)

@@ -58,13 +58,13 @@ def gpus() -> tuple[str, ...]:
     return tuple(part for gpu in found for part in slices.get(gpu, [gpu]))
 
 
-def check_workers(workers: int | None) -> None:
+def check_workers(workers: int) -> None:
     """Raise ``KdsearchError`` on so many worker processes that this machine would only start and swap them."""
     most = max(MOST_PER_CORE * cores(), LEAST_MOST)
-    if workers is not None and workers > most:
+    if workers > most:
         raise KdsearchError(
-            f"{workers:,} worker processes are more than this machine with {cores()} CPU cores can start: give "
-            f"--workers {most} or fewer. Without it there is one per core, or one per GPU slot."
+            f"{workers:,} worker processes are more than this machine with {cores()} CPU cores can start; at most "
+            f"{most} are. Without --workers there is one per core, or one per GPU slot (--slots-per-gpu)."
         )
 
 

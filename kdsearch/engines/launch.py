@@ -87,8 +87,9 @@ class Launch:
             raise KdsearchError(f"expected the engine {', '.join(ENGINES[:-1])} or {ENGINES[-1]}, got {engine!r}")
         if ray is not None and engine != "ray":
             raise KdsearchError(f"a Ray address and shares of nodes are for the engine ray; this one is {engine}")
+        places = slots(1 if engine == "debug" else workers, slots_per_gpu)
         if engine == "local":
-            check_workers(workers)
+            check_workers(len(places))
         declared = load(study_file, preset, overrides)
         ledger = Ledger.connect()
         if begin_with is not None:
@@ -101,7 +102,6 @@ class Launch:
                 f"To use {declared.study.folds} folds and several teachers, give the study another name in its file."
             )
         record, changes = ledger.open_study(loaded.declaration())
-        places = slots(1 if engine == "debug" else workers, slots_per_gpu)
         return cls(loaded, ledger, record, changes, engine, places, population, workers, ray or RayOptions())
 
     def retry_where_none_worked(self) -> int:

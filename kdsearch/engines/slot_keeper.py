@@ -152,14 +152,24 @@ class SlotKeeper:
         try:
             worker.process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            self._kill(worker)
+            worker.process.kill()
+        if worker.process.wait() == -signal.SIGKILL:
+            self._release(worker)
         self._worker = None
         worker.listener.close()
+
+    def kill(self) -> None:
+        """End the worker at once; ``end`` takes back what it holds."""
+        if self._worker is not None:
+            self._worker.process.kill()
 
     def _kill(self, worker: _Running) -> None:
         """End a worker ourselves: what it holds goes back to the queue, with no blame on the runs."""
         worker.process.kill()
         worker.process.wait()
+        self._release(worker)
+
+    def _release(self, worker: _Running) -> None:
         with contextlib.suppress(LedgerError):  # then the leases run out
             self.ledger.release_worker(self.record.id, worker.name)
 
@@ -195,10 +205,11 @@ def end_all(keepers: list[SlotKeeper]) -> None:
         while waiting:
             waiting[0].end(deadline)
             waiting.pop(0)
-    except KeyboardInterrupt:
-        for keeper in waiting:  # one that is suspended would stay
+    finally:  # where that was broken off, none may stay: one that is suspended would
+        for keeper in waiting:
+            keeper.kill()
+        for keeper in waiting:
             keeper.end(0.0)
-        raise
 
 
 def _ending(code: int) -> str:

@@ -143,8 +143,8 @@ class Database:
         if first and "too many c" in first[0]:  # clients already, or connections for a role: it comes without a code
             return f"the database {self.rendered_url()} refused: {first[0]}\n{_ADVICE['53300']}"
         said = f"the database {self.rendered_url()} cannot be reached: {first[0] if first else error}\n"
-        if self.embedded and (set_ := [name for name in _MISLEADING if name in os.environ]):
-            return f"{said}It is the embedded server of this machine; unset {' and '.join(set_)}."
+        set_ = [name for name in _MISLEADING if name in os.environ] if self.embedded else []
+        said += f"It is the embedded server of this machine; its client also reads {', '.join(set_)}.\n" if set_ else ""
         return (
             f"{said}Check that the server runs and that {environment.STORAGE} (or --storage) names it, or unset it for "
             "the embedded server of this machine."

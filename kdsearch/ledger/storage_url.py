@@ -20,8 +20,8 @@ _ESCAPES = "write @ as %40, / as %2F, : as %3A, ? as %3F, # as %23 and % as %25 
 def check_url(text: str) -> URL:
     """Parse a storage URL and refuse what is not Postgres over psycopg2.
 
-    Raises ``LedgerError`` that repeats nothing of a URL but its scheme: where it is malformed, any part of it may be of
-    a password.
+    Raises ``LedgerError`` that repeats nothing of a URL but its scheme, and the name of an option: where it is
+    malformed, any part of it may be of a password.
     """
     text = text.strip()
     scheme, separator, rest = text.partition("://")
@@ -49,13 +49,15 @@ def check_url(text: str) -> URL:
 
 def _check_options(url: URL) -> None:
     """Refuse options that Postgres's client does not know, as URLs of other programs have."""
-    for name in url.query:
+    for name in url.query.keys() - {"plugin"}:  # that one is SQLAlchemy's
         try:
             make_dsn(**{name: "x"})
         except (ProgrammingError, TypeError):
+            # With a password among the options its & may have cut it.
+            which = "an option" if any(map(_is_secret, url.query)) else f"the option {one_line(name)!r}"
             raise LedgerError(
-                f"the URL has the option {one_line(name)!r}, which Postgres's client does not know: leave it out. What "
-                "it knows: sslmode, host, options, connect_timeout and others of libpq"
+                f"the URL has {which}, which Postgres's client does not know: leave it out. What it knows: sslmode, "
+                f"host, options, connect_timeout and others of libpq. If it is of a password, {_ESCAPES} and & as %26."
             ) from None
 
 

@@ -7,7 +7,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +16,11 @@ import numpy as np
 from kdsearch.tasks.own_process import own_process
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
-_TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
+_TIMERS = {
+    signal.ITIMER_REAL: signal.SIGALRM,
+    signal.ITIMER_VIRTUAL: signal.SIGVTALRM,
+    signal.ITIMER_PROF: signal.SIGPROF,
+}
 _READ_HERE = ("KDSEARCH_", "PG", "HOME", "XDG_", "TMPDIR", "PATH")
 """Beginnings of the names of variables that kdsearch, libpq and the embedded server read."""
 
@@ -49,7 +54,8 @@ def unchanged_process() -> Iterator[None]:
         folder = None
     main = threading.current_thread() is threading.main_thread()
     handlers = {number: signal.getsignal(number) for number in _SIGNALS} if main else {}
-    idle = [timer for timer in _TIMERS if signal.getitimer(timer)[0] == 0]
+    timers = {timer: signal.getitimer(timer) for timer in _TIMERS} if main else {}
+    begin = time.monotonic()
     variables = {name: value for name, value in os.environ.items() if name.startswith(_READ_HERE)}
     errors, streams = np.geterr(), (sys.stdout, sys.stderr)
     places, finders = list(sys.path), list(sys.meta_path)
@@ -57,8 +63,7 @@ def unchanged_process() -> Iterator[None]:
     try:
         yield
     finally:
-        for timer in idle:  # one that is still to strike would strike another run
-            signal.setitimer(timer, 0)
+        _put_back_timers(timers, time.monotonic() - begin)
         np.seterr(**errors)
         sys.stdout, sys.stderr = streams
         sys.path.extend(place for place in places if place not in sys.path)
@@ -71,6 +76,17 @@ def unchanged_process() -> Iterator[None]:
         if folder is not None:
             with contextlib.suppress(OSError):
                 os.chdir(folder)
+
+
+def _put_back_timers(timers: Mapping[int, tuple[float, float]], passed: float) -> None:
+    """Take away what a run has set, which would strike another one, and let go on what it has replaced."""
+    for timer, (left, interval) in timers.items():
+        now, every = signal.getitimer(timer)
+        if left == 0 and now > 0:
+            signal.signal(_TIMERS[timer], signal.SIG_IGN)  # it may strike before it is gone
+            signal.setitimer(timer, 0)
+        elif left > 0 and timer == signal.ITIMER_REAL and (every != interval or abs(now - (left - passed)) > 1):
+            signal.setitimer(timer, max(left - passed, 0.001), interval)
 
 
 def _own_variables() -> dict[str, str]:

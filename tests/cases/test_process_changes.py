@@ -425,11 +425,12 @@ def test_a_timer_that_a_run_leaves_strikes_no_other_run(timer: int) -> None:
     assert (done.returncode, done.stdout) == (0, "False (0.0, 0.0)\n"), done.stderr
 
 
-def test_a_timer_of_the_process_itself_goes_on() -> None:
+@pytest.mark.parametrize("body", ["pass", "signal.alarm(5)", "signal.alarm(0)", "signal.setitimer(0, 99, 1)"])
+def test_a_timer_of_the_process_itself_goes_on(body: str) -> None:
     script = (
         "import signal\nfrom kdsearch.tasks.unchanged_process import users_code\n"
-        "signal.setitimer(signal.ITIMER_REAL, 100)\nwith users_code(): pass\n"
-        "print(signal.getitimer(signal.ITIMER_REAL)[0] > 90)"
+        f"signal.setitimer(signal.ITIMER_REAL, 100)\nwith users_code(): {body}\n"
+        "left, every = signal.getitimer(signal.ITIMER_REAL)\nprint(90 < left <= 100 and every == 0)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.stdout == "True\n", done.stderr

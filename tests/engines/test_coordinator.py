@@ -182,3 +182,25 @@ def test_no_worker_is_begun_for_a_study_that_is_finished(ledger: Ledger) -> None
     begun: list[int] = []
     Coordinator(ledger, study, record, 4).serve(lambda progress: None, lambda: begun.append(1), lambda: None)
     assert begun == []
+
+
+@pytest.mark.timeout(60)
+def test_a_study_that_is_extended_just_when_a_launch_looks_gets_workers(ledger: Ledger) -> None:
+    """It was finished at the first look, and is not at the second."""
+    coordinator = searching(ledger, runs=100)
+    begun: list[str] = []
+    looks = iter(["finished", "search"])
+    tick = coordinator.tick
+
+    def looked() -> object:
+        return replace(tick(), phase=next(looks, "search"))
+
+    coordinator.tick = looked  # type: ignore[method-assign, assignment]
+    coordinator.serve(lambda progress: None, lambda: begun.append("workers"), lambda: None)
+    assert begun == []  # it was over, and the launch ends
+
+    looks = iter(["search"])
+    coordinator.serve(
+        lambda progress: ledger.request_stop(coordinator.record.id), lambda: begun.append("workers"), lambda: None
+    )
+    assert begun == ["workers"]

@@ -28,17 +28,17 @@ class Kept(SlotKeeper):
         self._worker = Running()
         self.process = self._worker.process
 
-    def _kill(self, worker):
-        worker.process.kill()
-        worker.process.wait()
+    def _release(self, worker):
+        released.append(worker.process.pid)
 
 
+released = []
 keepers, raised = [Kept() for _ in range(3)], False
 begin = time.monotonic()
 """
 SAID = """
 took = time.monotonic() - begin
-print(json.dumps([[keeper.process.poll() for keeper in keepers], raised, took]))
+print(json.dumps([[keeper.process.poll() for keeper in keepers], raised, took, len(released)]))
 """
 
 
@@ -50,7 +50,7 @@ def ended(script: str) -> list[object]:
 
 
 def test_a_second_ctrl_c_ends_workers_that_are_suspended() -> None:
-    codes, raised, took = ended(
+    codes, raised, took, released = ended(
         "time.sleep(0.5)\nfor keeper in keepers[:2]: keeper.process.send_signal(signal.SIGSTOP)\n"
         "stopped = [psutil.Process(keeper.process.pid) for keeper in keepers[:2]]\n"
         "while any(process.status() != 'stopped' for process in stopped): time.sleep(0.05)\n"
@@ -60,9 +60,10 @@ def test_a_second_ctrl_c_ends_workers_that_are_suspended() -> None:
     assert raised
     # A suspended one has the first signal waiting too, and a kernel may report either.
     assert [code in (-signal.SIGKILL, -signal.SIGTERM) for code in codes] == [True] * 3  # type: ignore[attr-defined]
+    assert released == codes.count(-signal.SIGKILL)  # type: ignore[attr-defined]
     assert float(str(took)) < 15  # of the 20 seconds that they would have had
 
 
 def test_workers_that_end_are_waited_for() -> None:
-    codes, raised, _ = ended("end_all(keepers)\n")
-    assert (codes, raised) == ([-signal.SIGTERM] * 3, False)
+    codes, raised, _, released = ended("end_all(keepers)\n")
+    assert (codes, raised, released) == ([-signal.SIGTERM] * 3, False, 0)

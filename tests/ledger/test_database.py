@@ -220,7 +220,7 @@ def test_variables_that_mislead_the_client_of_the_embedded_server_are_named(
     database = Database(patience=0.0)
     try:
         monkeypatch.setenv("PGSERVICE", "nope")
-        with pytest.raises(LedgerError, match="It is the embedded server of this machine; unset PGSERVICE"):
+        with pytest.raises(LedgerError, match="the embedded server of this machine; its client also reads PGSERVICE"):
             database.check()
     finally:
         monkeypatch.delenv("PGSERVICE")

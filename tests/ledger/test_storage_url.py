@@ -178,4 +178,7 @@ def test_an_option_that_postgres_does_not_know_is_refused_by_its_name(option: st
         check_url(f"postgresql://me:hunter@host/db?{option}")
     assert parts_of_password(str(raised.value)) == []
     assert "\n" not in str(raised.value)
+    with pytest.raises(LedgerError, match=r"the URL has an option, which Postgres's client does not know") as raised:
+        check_url("postgresql://me@host/db?password=a&hunter=b")
+    assert parts_of_password(str(raised.value)) == []
     assert check_url("postgresql://host/db?sslmode=require&connect_timeout=3").query["sslmode"] == "require"

@@ -50,11 +50,13 @@ class OptunaSampler(FixedSeeds):
                 history = _History(self.space, self._at(len(tried)), tried, self.seeds)
                 while len(proposed) < wanted and (new := history.ask()) is not None:
                     proposed.append(new)
+        except KdsearchError:
+            raise
         except Exception as error:  # of the sampler, which may be anybody's
-            name = getattr(self._sampler, "func", self._sampler)
+            made_by = getattr(self._sampler, "func", self._sampler)
+            name = getattr(made_by, "__name__", made_by)
             raise KdsearchError(
-                f"the sampler {getattr(name, '__name__', name)} of the study file cannot propose a configuration: "
-                f"{type(error).__name__}: {error}"
+                f"the sampler {name} of the study file cannot propose a configuration: {type(error).__name__}: {error}"
             ) from error
         return proposed
 
