@@ -4,10 +4,11 @@ import math
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, SERIES, axis_title, faded, finish, label, nothing, view
+from kdsearch.figures import PALETTE, SERIES, axis_title, faded, finish, labels, nothing, view
+from kdsearch.report.tables import cut_difference
 from kdsearch.report.wording import percent
 
-MOST = 80
+ROWS, MOST = 30, 80
 
 
 def figure(results):
@@ -15,18 +16,20 @@ def figure(results):
     seen = view(results)
     title = "The winner against the others, seed by seed"
     if not seen.decided:
-        return nothing(seen, title, "No winner is chosen yet: results on fresh seeds are not shown before.")
+        return nothing(seen, title, seen.no_result)
     rows = [(row, seen.comparisons.rows[row.id]) for row in seen.compared if row.id in seen.comparisons.rows]
     if not rows:
         return nothing(seen, title, "No fresh seed has ended with both yet.")
-    names = {row.id: f"{label(row.label)} (n={found.difference.n})" for row, found in rows}
+    shown = rows[:ROWS]
+    texts = labels({row.id: row.label for row, _ in shown})
+    names = [f"{texts[row.id]} (n={found.difference.n})" for row, found in shown]
     chart = go.Figure()
-    for place, (row, found) in enumerate(rows):
+    for place, (name, (_, found)) in enumerate(zip(names, shown, strict=True)):
         values = [one - two for one, two in zip(found.pair.first, found.pair.second, strict=True)][:MOST]
         chart.add_trace(
             go.Scatter(
                 x=values,
-                y=[names[row.id]] * len(values),
+                y=[name] * len(values),
                 mode="markers",
                 marker={"color": faded(PALETTE.search, 0.55), "size": 8},
                 name=f"one {seen.units.word}",
@@ -34,47 +37,48 @@ def figure(results):
                 hovertemplate="%{y}<br>%{x:+.4g}<extra></extra>",
             )
         )
-    known = [(row, found) for row, found in rows if not math.isnan(found.difference.low)]
-    chart.add_trace(
-        go.Scatter(
-            x=[found.difference.mean for _, found in rows],
-            y=[names[row.id] for row, _ in rows],
-            error_x={
-                "symmetric": False,
-                "array": [
-                    found.difference.high - found.difference.mean if (row, found) in known else 0 for row, found in rows
-                ],
-                "arrayminus": [
-                    found.difference.mean - found.difference.low if (row, found) in known else 0 for row, found in rows
-                ],
-                "color": PALETTE.fresh,
-                "thickness": 2.5,
-            },
-            mode="markers",
-            marker={"color": PALETTE.fresh, "symbol": "diamond", "size": 11},
-            text=[found.verdict for _, found in rows],
-            name=f"mean, {percent(seen.comparisons.confidence)} interval",
-            hovertemplate="%{y}<br>%{x:+.4g}: %{text}<extra></extra>",
-        )
-    )
+    chart.add_trace(_means(seen, [found for _, found in shown], names))
     chart.add_vline(x=0, line={"color": PALETTE.line, "width": 1.5})
-    effect = seen.selection.min_effect
-    spread = (
-        max(
-            abs(value) for _, found in rows for value in (found.difference.low, found.difference.high) if value == value
-        )
-        if known
-        else 0
-    )
-    note = ""
-    if 0 < effect <= 3 * spread:
-        chart.add_vrect(x0=-effect, x1=effect, fillcolor=faded(SERIES[6], 0.08), line_width=0, layer="below")
-        note = f"Grey band: differences below min_effect, {effect:g}."
+    notes = [f"To the {'left' if seen.sign < 0 else 'right'} of 0 the winner is better.", *_band(chart, seen, shown)]
+    if any(found.difference.n > MOST for _, found in shown):
+        notes.append(f"Dots: the first {MOST} of a row; means and intervals are of all.")
+    if len(rows) > ROWS:
+        notes.append(f"{len(rows) - ROWS} further rows are in the table.")
     chart.update_xaxes(title_text=axis_title(f"winner minus row, {seen.result}"))
-    order = [names[row.id] for row, _ in rows]
-    chart.update_yaxes(categoryorder="array", categoryarray=order[::-1], range=[-0.6, len(order) - 0.4])
+    chart.update_yaxes(categoryorder="array", categoryarray=names[::-1], range=[-0.6, len(names) - 0.4])
     first, found = rows[0]
-    title = f"Winner minus {first.label}: {found.difference.mean:+.3g} ({found.verdict}, n = {found.difference.n})"
-    side = "left" if seen.sign < 0 else "right"
-    note = f"To the {side} of 0 the winner is better. {note}".strip()
-    return finish(chart, seen, title, note=note, height=110 + 40 * len(order), margin={"l": 190, "b": 60})
+    title = f"Winner minus {first.label}: {seen.fixed(found.difference.mean, signed=True)}"
+    title += f" ({found.verdict}, n = {found.difference.n})"
+    return finish(chart, seen, title, note=" ".join(notes), height=110 + 40 * len(names), margin={"l": 190, "b": 60})
+
+
+def _means(seen, found, names):
+    """Means with the intervals of the table; each row has its own looks, and so its own confidence."""
+    cut = [cut_difference(seen.selection.metric_range, row.difference) for row in found]
+    shares = {percent(row.confidence) for row in found}
+    return go.Scatter(
+        x=[row.mean for row in cut],
+        y=names,
+        error_x={
+            "symmetric": False,
+            "array": [0 if math.isnan(row.high) else row.high - row.mean for row in cut],
+            "arrayminus": [0 if math.isnan(row.low) else row.mean - row.low for row in cut],
+            "color": PALETTE.fresh,
+            "thickness": 2.5,
+        },
+        mode="markers",
+        marker={"color": PALETTE.fresh, "symbol": "diamond", "size": 11},
+        text=[f"{row.verdict}, {percent(row.confidence)} interval" for row in found],
+        name=f"mean, {shares.pop()} interval" if len(shares) == 1 else "mean with the interval of its row",
+        hovertemplate="%{y}<br>%{x:+.4g}: %{text}<extra></extra>",
+    )
+
+
+def _band(chart, seen, rows):
+    """Shade what is below min_effect, where that is not all of the figure."""
+    effect = seen.selection.min_effect
+    ends = [abs(end) for _, found in rows for end in (found.difference.low, found.difference.high) if end == end]
+    if not 0 < effect <= 3 * max(ends, default=0.0):
+        return []
+    chart.add_vrect(x0=-effect, x1=effect, fillcolor=faded(SERIES[6], 0.08), line_width=0, layer="below")
+    return [f"Grey band: differences below min_effect, {effect:g}."]

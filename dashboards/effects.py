@@ -5,7 +5,8 @@ import math
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from kdsearch.figures import PALETTE, axis_title, faded, finish, label, log_axis, nothing, thinned, view
+from kdsearch.figures import PALETTE, axis_title, faded, finish, labels, log_axis, nothing, rounded, thinned, view
+from kdsearch.study.set_text import write
 
 COLUMNS, MOST, DOTS, BAND = 3, 12, 250, 1.96
 
@@ -14,11 +15,12 @@ def figure(results):
     """One panel a number, the most important first."""
     seen = view(results)
     if seen.surface is None:
-        return nothing(seen, "Effects of the searched numbers", "Too few configurations have results for a model.")
-    shares = seen.surface.importance()[:MOST]
+        return nothing(seen, "Effects of the searched numbers", seen.no_model)
+    shares = seen.importance[:MOST]
     columns = min(COLUMNS, len(shares))
     rows = math.ceil(len(shares) / columns)
-    titles = [f"{label(share.name)} ({100 * share.median:.0f} %)" for share in shares]
+    names = labels({share.name: share.name for share in shares})
+    titles = [f"{names[share.name]} ({100 * share.median:.0f} %)" for share in shares]
     chart = make_subplots(
         rows=rows,
         cols=columns,
@@ -33,22 +35,27 @@ def figure(results):
     for row in range(1, rows + 1):
         chart.update_yaxes(title_text=axis_title(seen.objective), row=row, col=1)
     chart.update_yaxes(range=_range(seen, effects))
-    title = f"Effects: {shares[0].name} matters most, {100 * shares[0].median:.0f} % of the variance over the space"
+    title = f"Effects: {shares[0].name} has the largest share of the variance, {100 * shares[0].median:.0f} %"
     note = (
         "Dots: runs. Line: posterior mean over all settings of the other numbers; band: 95 %. Percentages: share of "
         "the variance over the space, with its interactions. Dashed: the winner."
     )
-    return finish(chart, seen, title, note=note, height=270 * rows, showlegend=False)
+    left = len(seen.importance) - len(shares)
+    note += f" {left} further numbers with smaller shares are not shown." if left else ""
+    return finish(chart, seen, title, note=f"{note} {seen.model_note}".strip(), height=270 * rows, showlegend=False)
 
 
 def _panel(chart, seen, effect, at):
-    values = [label(str(value)) for value in effect.values] if effect.choices else list(effect.values)
+    values = list(effect.values)
+    if effect.choices:  # as places, with what they are called
+        texts = labels({place: write(value, seen.space[effect.name]) for place, value in enumerate(values)}, 14)
+        values = list(range(len(values)))
     low, high = effect.mean - BAND * effect.sd, effect.mean + BAND * effect.sd
     runs = thinned([run for run in seen.search_runs if effect.name in seen.read(run.configuration_id)], DOTS)
     given = [seen.read(run.configuration_id)[effect.name] for run in runs]
     chart.add_trace(
         go.Scatter(
-            x=[label(str(value)) for value in given] if effect.choices else given,
+            x=[_place(value, effect.values) for value in given] if effect.choices else given,
             y=[seen.selection.objective(run) for run in runs],
             mode="markers",
             marker={"color": faded(PALETTE.search, 0.35), "size": 5},
@@ -61,20 +68,20 @@ def _panel(chart, seen, effect, at):
         chart.add_trace(
             go.Scatter(
                 x=values,
-                y=_rounded(effect.mean),
-                error_y={"array": _rounded(BAND * effect.sd), "color": PALETTE.line},
+                y=rounded(effect.mean),
+                error_y={"array": rounded(BAND * effect.sd), "color": PALETTE.line},
                 mode="markers",
                 marker={"color": PALETTE.line, "symbol": "diamond", "size": 9},
                 name="posterior mean",
             ),
             **at,
         )
-        chart.update_xaxes(type="category", **at)
+        chart.update_xaxes(tickvals=values, ticktext=list(texts.values()), range=[-0.5, len(values) - 0.5], **at)
         return
     chart.add_trace(
         go.Scatter(
             x=[*values, *values[::-1]],
-            y=[*_rounded(low), *_rounded(high)[::-1]],
+            y=[*rounded(low), *rounded(high)[::-1]],
             mode="lines",
             fill="toself",
             fillcolor=faded(PALETTE.line, 0.18),
@@ -86,7 +93,7 @@ def _panel(chart, seen, effect, at):
     chart.add_trace(
         go.Scatter(
             x=values,
-            y=_rounded(effect.mean),
+            y=rounded(effect.mean),
             mode="lines",
             line={"color": PALETTE.line, "width": 2.5},
             name="posterior mean",
@@ -97,7 +104,7 @@ def _panel(chart, seen, effect, at):
     if effect.log:
         chart.update_xaxes(**log_axis(values), **at)
     chosen = seen.read(seen.winner_id).get(effect.name) if seen.selection.winner is not None else None
-    if chosen is not None:
+    if chosen is not None and not effect.choices:
         chart.add_vline(x=chosen, line={"color": PALETTE.winner, "dash": "dash", "width": 1.5}, **at)
 
 
@@ -110,5 +117,7 @@ def _range(seen, effects):
     return sorted([seen.sign * (low - room), seen.sign * (high + room)])
 
 
-def _rounded(values):
-    return [float(f"{value:.6g}") for value in values]
+def _place(value, choices):
+    """Which choice it is: 1 and True, or 1 and 1.0, are two where both are choices."""
+    same = [place for place, choice in enumerate(choices) if choice == value and type(choice) is type(value)]
+    return (same or [place for place, choice in enumerate(choices) if choice == value])[0]

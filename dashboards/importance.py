@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, axis_title, finish, label, nothing, view
+from kdsearch.figures import PALETTE, axis_title, finish, labels, nothing, view
 
 MOST = 20
 
@@ -11,9 +11,9 @@ def figure(results):
     """Each number's share of the variance over the space by the model, with 90 %; Optuna's PED-ANOVA beside it."""
     seen = view(results)
     if seen.surface is None:
-        return nothing(seen, "Importance of the searched numbers", "Too few configurations have results for a model.")
-    shares = seen.surface.importance()[:MOST][::-1]
-    names = [label(share.name) for share in shares]
+        return nothing(seen, "Importance of the searched numbers", seen.no_model)
+    shares = seen.importance[:MOST][::-1]
+    names = list(labels({share.name: share.name for share in shares}).values())
     chart = go.Figure(
         go.Bar(
             x=[share.median for share in shares],
@@ -51,10 +51,12 @@ def figure(results):
     best = shares[-1]
     bounds = f"[{100 * best.low:.0f}, {100 * best.high:.0f}]"
     title = f"Importance: {best.name} {100 * best.median:.0f} % {bounds} of the variance"
-    note = (
-        "Shares count interactions for both numbers and may sum to more than 1. PED-ANOVA tells the best tenth of the "
-        "configurations from the others and sums to 1."
-    )
+    note = "Shares count interactions for both numbers and may sum to more than 1."
+    if other:
+        note += " PED-ANOVA tells the best tenth of the configurations from the others and sums to 1"
+        note += "; it has no numbers with conditions." if len(other) < len(seen.importance) else "."
+    left = len(seen.importance) - len(shares)
+    note = f"{note}{f' {left} further numbers are not shown.' if left else ''} {seen.model_note}".strip()
     return finish(chart, seen, title, note=note, height=90 + 30 * len(shares), margin={"l": 150, "b": 60})
 
 
@@ -64,16 +66,16 @@ def _ped_anova(seen):
 
     from kdsearch.search.optuna_space import distributions, errors_alone
 
-    space = {name: row for name, row in seen.selection.study.settings.space.items() if not hasattr(row, "on")}
-    with errors_alone():
-        study = optuna.create_study(direction="minimize" if seen.sign < 0 else "maximize")
-        for row in seen.standings:
-            params = {name: row.configuration.params.get(name) for name in space}
-            if all(space[name].contains(value) for name, value in params.items() if value is not None):
-                trial = optuna.create_trial(params=params, distributions=distributions(space), value=row.estimate)
-                study.add_trial(trial)
-        try:
+    space = {name: row for name, row in seen.space.items() if not hasattr(row, "on")}
+    try:
+        with errors_alone():
+            study = optuna.create_study(direction="minimize" if seen.sign < 0 else "maximize")
+            for row in seen.standings:
+                params = {name: row.configuration.params.get(name) for name in space}
+                if all(space[name].contains(value) for name, value in params.items()):
+                    trial = optuna.create_trial(params=params, distributions=distributions(space), value=row.estimate)
+                    study.add_trial(trial)
             evaluator = optuna.importance.PedAnovaImportanceEvaluator()
             return optuna.importance.get_param_importances(study, evaluator=evaluator)
-        except (ValueError, RuntimeError):
-            return {}
+    except Exception:  # too few trials, or numbers that it cannot take: the model's shares stand without it
+        return {}

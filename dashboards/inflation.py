@@ -2,8 +2,10 @@
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, axis_title, finish, label, nothing, view
+from kdsearch.figures import PALETTE, axis_title, finish, labels, nothing, view
 from kdsearch.statistics import summarize
+
+ROWS = 30
 
 
 def figure(results):
@@ -11,12 +13,17 @@ def figure(results):
     seen = view(results)
     title = "Inflation: search seeds against fresh seeds"
     if not seen.decided:
-        return nothing(seen, title, "No winner is chosen yet: results on fresh seeds are not shown before.")
-    rows = []
-    for row in seen.compared:
-        search, fresh = seen.selection.objectives(row.id, "search"), seen.fresh_objectives(row.id)
-        if search and fresh:
-            rows.append((f"{label(row.label)} (n={len(search)}+{len(fresh)})", summarize(search), summarize(fresh)))
+        return nothing(seen, title, seen.no_result)
+    both = {
+        row.id: (search, fresh)
+        for row in seen.compared
+        if (search := seen.selection.objectives(row.id, "search")) and (fresh := seen.fresh_objectives(row.id))
+    }
+    texts = labels({row.id: row.label for row in seen.compared if row.id in both})
+    rows = [
+        (f"{texts[id_]} (n={len(search)}+{len(fresh)})", summarize(search), summarize(fresh))
+        for id_, (search, fresh) in both.items()
+    ][:ROWS]
     if not rows:
         return nothing(seen, title, "No configuration has both search seeds and fresh seeds yet.")
     chart = go.Figure()
@@ -50,8 +57,10 @@ def figure(results):
     order = [name for name, _, _ in rows]
     chart.update_xaxes(title_text=axis_title(seen.objective))
     chart.update_yaxes(categoryorder="array", categoryarray=order[::-1], range=[-0.6, len(order) - 0.4])
-    change = rows[0][1].mean - rows[0][2].mean
-    side = "above" if change >= 0 else "below"
-    title = f"Inflation: the winner's search mean lies {abs(change):.3g} {side} its fresh mean"
-    note = "n: search seeds + fresh ones. Both are of validation data at the chosen epoch."
+    if seen.winner_id in both:
+        search, fresh = (summarize(values).mean for values in both[seen.winner_id])
+        side = "above" if search >= fresh else "below"
+        title = f"Inflation: the winner's search mean lies {seen.fixed(abs(search - fresh))} {side} its fresh mean"
+    note = "n: search seeds + fresh ones."
+    note += " Both are of validation data at the chosen epoch." if seen.selection.has_scores else ""
     return finish(chart, seen, title, note=note, height=110 + 40 * len(order), margin={"l": 190, "b": 60})

@@ -1,10 +1,11 @@
 """Which configurations lead: what the search believes of them, and what fresh seeds then gave."""
 
+import math
+
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from kdsearch.figures import PALETTE, axis_title, finish, label, nothing, view
-from kdsearch.statistics import summarize
+from kdsearch.figures import PALETTE, axis_title, finish, labels, nothing, view
 
 SHOWN = 15
 INTERVAL = 1.96  # sds of a posterior on either side
@@ -17,9 +18,10 @@ def figure(results):
     title = "Leaderboard"
     if not rows:
         return nothing(seen, title, "No search run has ended yet.")
-    others = [row for row in seen.compared if row.id not in {standing.id for standing in rows}]
-    names = {row.id: f"{label(seen.name(row.id))} (n={row.n})" for row in rows}
-    names |= {row.id: label(row.label) for row in others}
+    others = [row for row in seen.compared if row.id not in {standing.id for standing in rows}][:SHOWN]
+    texts = {row.id: seen.name(row.id) for row in rows} | {row.id: row.label for row in others}
+    counts = {row.id: f" (n={row.n})" for row in rows}
+    names = {id_: f"{text}{counts.get(id_, '')}" for id_, text in labels(texts).items()}
     fresh = {row.id: seen.selection.results(row.id) for row in seen.compared}
     fresh = {id_: values for id_, values in fresh.items() if values}
     chart = make_subplots(
@@ -39,7 +41,7 @@ def figure(results):
                 go.Scatter(
                     x=[row.estimate for row in own],
                     y=[names[row.id] for row in own],
-                    error_x={"array": [INTERVAL * row.sd for row in own], "color": colour, "thickness": 1.5},
+                    error_x={"array": [_half(row) for row in own], "color": colour, "thickness": 1.5},
                     mode="markers",
                     marker={"color": colour, "symbol": symbol, "size": 10},
                     name=name,
@@ -50,23 +52,32 @@ def figure(results):
             )
     if fresh:
         chart.add_trace(_fresh(seen, fresh, names), row=1, col=2)
-        for row in seen.compared:
-            if row.part == "baseline" and row.id in fresh:
-                centre = summarize(list(fresh[row.id].values())).mean
+        for id_, values in fresh.items():
+            if seen.selection.configurations[id_].kind == "baseline":
+                centre = seen.units.estimate(values).value
                 chart.add_vline(x=centre, line={"color": PALETTE.baseline, "dash": "dot", "width": 1.5}, row=1, col=2)
         chart.update_xaxes(title_text=axis_title(seen.result), row=1, col=2)
     chart.update_xaxes(title_text=axis_title(seen.objective), row=1, col=1)
     order = [names[row.id] for row in rows] + [names[row.id] for row in others]
     chart.update_yaxes(categoryorder="array", categoryarray=order[::-1], range=[-0.6, len(order) - 0.4])
     first = rows[0]
-    lead = "wins" if first.id == seen.winner_id else "leads"
-    estimate = f"{first.estimate:.4g} ± {first.sd:.2g} (n = {first.n})"
-    title = f"Leaderboard: {seen.selection.name(first.id)} {lead} with {estimate}"
+    name = seen.selection.name(first.id)
+    estimate = f"{seen.fixed(first.estimate)} (n = {first.n})"
+    if first.id == seen.winner_id:
+        title = f"Leaderboard: {name} wins with posterior mean {estimate}"
+    elif first.n > 1:
+        title = f"Leaderboard: {name} leads with posterior mean {estimate}"
+    else:
+        title = "Leaderboard: nobody leads yet, for no configuration has two seeds"
     note = "Intervals: 95 %. Star: the winner. Cross: out, too improbable to be best. Diamonds: fresh seeds."
-    note += " Dotted lines: baselines." if any(row.part == "baseline" for row in seen.compared) else ""
+    note += " Dotted lines: baselines." if chart.layout.shapes else ""
     return finish(
         chart, seen, title, note=note, showlegend=False, height=110 + 26 * len(order), margin={"l": 150, "b": 60}
     )
+
+
+def _half(row):
+    return INTERVAL * row.sd if math.isfinite(row.sd) else 0
 
 
 def _fresh(seen, fresh, names):

@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, axis_title, finish, label, nothing, view
+from kdsearch.figures import PALETTE, axis_title, finish, label, nothing, rounded, view
 from kdsearch.statistics import expected_best, summarize
 
 POINTS = 60
@@ -42,7 +42,7 @@ def figure(results):
     chart.add_trace(
         go.Scatter(
             x=ns,
-            y=[float(f"{value:.6g}") for value in luck],
+            y=rounded(luck),
             mode="lines",
             line={"color": PALETTE.fresh, "width": 2.5, "dash": "dash"},
             name=f"expected best of n seeds of {label(seen.selection.name(reference.id))} alone",
@@ -52,10 +52,11 @@ def figure(results):
     chart.update_xaxes(title_text="n, number of runs", type="log")
     chart.update_yaxes(title_text=axis_title(seen.objective))
     seen_best, expected = steps[-1][1], luck[-1]
-    alone = f"that many seeds of one configuration give {expected:.4g}"
-    title = f"Luck: the best of {len(runs)} runs is {seen_best:.4g}; {alone}"
+    alone = f"that many seeds of one configuration give {seen.fixed(expected)}"
+    title = f"Luck: the best of {len(runs)} runs is {seen.fixed(seen_best)}; {alone}"
     note = (
-        f"Dotted: mean of {seen.selection.name(reference.id)} over {summary.n} {kind} seeds, {summary.mean:.4g} (sd "
-        f"{summary.sd:.2g}). Dashed: that mean plus sd times the expected largest of n normal values."
+        f"Dotted: mean of {seen.selection.name(reference.id)} over {summary.n} {kind} seeds, "
+        f"{seen.fixed(summary.mean)} (sd {summary.sd:.2g}). Dashed: that mean plus sd times the expected largest of n "
+        "normal values."
     )
     return finish(chart, seen, title, note=note, height=400)

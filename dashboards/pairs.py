@@ -3,10 +3,11 @@
 import math
 from itertools import combinations
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from kdsearch.figures import PALETTE, SCALE, axis_title, finish, label, log_axis, nothing, view
+from kdsearch.figures import PALETTE, SCALE, axis_title, finish, label, log_axis, nothing, rounded, view
 
 MOST, COLUMNS, DOTS = 4, 2, 120
 ALWAYS = ("alpha", "temperature")  # what users of distillation ask for first
@@ -18,25 +19,33 @@ def figure(results):
     surface = seen.surface
     title = "Pairs of numbers"
     if surface is None:
-        return nothing(seen, title, "Too few configurations have results for a model.")
-    numbers = [share.name for share in surface.importance() if not surface.is_choice(share.name)]
-    pairs = list(combinations(numbers[:MOST], 2))
-    asked = _asked(surface.names)
-    if asked is not None and not any(set(pair) == set(asked) for pair in pairs):
+        return nothing(seen, title, seen.no_model)
+    numbers = [share.name for share in seen.importance if not surface.is_choice(share.name)]
+    pairs = [pair for pair in combinations(numbers[:MOST], 2) if surface.reads(*pair)]
+    asked = _asked(numbers)
+    if asked is not None and not any(set(pair) == set(asked) for pair in pairs) and surface.reads(*asked):
         pairs = [asked, *pairs]
     if not pairs:
-        return nothing(seen, title, "Fewer than two numbers are searched.")
+        return nothing(seen, title, "No two numbers of this space are read together.")
     columns = min(COLUMNS, len(pairs))
     rows = math.ceil(len(pairs) / columns)
     chart = make_subplots(rows=rows, cols=columns, horizontal_spacing=0.12, vertical_spacing=0.28 / rows)
     for place, (first, second) in enumerate(pairs):
         at = {"row": place // columns + 1, "col": place % columns + 1}
-        _panel(chart, seen, surface.pair(first, second), at, first_panel=place == 0)
+        _panel(chart, seen, surface.pair(first, second), at)
     title = f"{pairs[0][0]} and {pairs[0][1]}" + (f", and {len(pairs) - 1} more pairs" if len(pairs) > 1 else "")
     bar = {"title": {"text": axis_title(seen.objective), "side": "right"}, "thickness": 14}
     scale = {"colorscale": SCALE, "colorbar": bar, "reversescale": seen.sign < 0}
     note = "Posterior mean over all settings of the other numbers. Dots: configurations; star: the winner."
-    return finish(chart, seen, title, note=note, height=320 * rows, coloraxis=scale, showlegend=False)
+    return finish(
+        chart,
+        seen,
+        title,
+        note=f"{note} {seen.model_note}".strip(),
+        height=320 * rows,
+        coloraxis=scale,
+        showlegend=False,
+    )
 
 
 def _asked(names):
@@ -44,12 +53,12 @@ def _asked(names):
     return None if None in found or found[0] == found[1] else tuple(found)
 
 
-def _panel(chart, seen, pair, at, *, first_panel):
+def _panel(chart, seen, pair, at):
     chart.add_trace(
         go.Contour(
             x=list(pair.first.values),
             y=list(pair.second.values),
-            z=[[float(f"{value:.5g}") for value in row] for row in pair.mean],
+            z=np.reshape(rounded(pair.mean.ravel()), pair.mean.shape).tolist(),
             coloraxis="coloraxis",
             contours={"showlabels": False},
             line={"width": 0.5},

@@ -1,8 +1,9 @@
 """How far the seeds of each configuration lie apart, and the single run that cherry-picking would report."""
 
+import numpy as np
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, axis_title, faded, finish, label, nothing, view
+from kdsearch.figures import PALETTE, axis_title, faded, finish, labels, nothing, view
 from kdsearch.statistics import summarize
 
 SHOWN, BOX, MOST = 20, 5, 60  # configurations; runs from which on a box is drawn; dots of one configuration
@@ -14,9 +15,9 @@ def figure(results):
     rows = [row for row in seen.leading(SHOWN) if row.n > 1 or row.id == seen.winner_id]
     if not rows:
         return nothing(seen, "Seeds by configuration", "No configuration has two seeds yet.")
-    names = {row.id: label(seen.name(row.id)) for row in rows}
-    search = {row.id: list(row.objectives) for row in rows}
-    names |= {row.id: label(row.label) for row in seen.compared if row.id not in names}
+    others = [row for row in seen.compared if row.id not in {standing.id for standing in rows}][:SHOWN]
+    names = labels({row.id: seen.name(row.id) for row in rows} | {row.id: row.label for row in others})
+    search = {id_: values for id_ in names if (values := seen.selection.objectives(id_, "search"))}
     fresh = {id_: values for id_ in names if (values := seen.fresh_objectives(id_))}
     shown = [id_ for id_ in names if id_ in search or id_ in fresh]
     order = [
@@ -46,8 +47,9 @@ def figure(results):
             )
     chart.add_trace(_means(search, place))
     note = _picked(chart, seen, place)
-    spread = max((summarize(values).sd for values in search.values() if len(values) > 1), default=0.0)
-    title = f"Seeds by configuration: runs of one configuration differ by up to sd {spread:.2g}"
+    spreads = [summarize(values).sd for values in search.values() if len(values) > 1]
+    title = "Seeds by configuration"
+    title += f": runs of one differ by up to sd {max(spreads):.2g}" if spreads else ", one each so far"
     chart.update_xaxes(title_text=axis_title(seen.objective))
     chart.update_yaxes(categoryorder="array", categoryarray=order[::-1], range=[-0.6, len(order) - 0.4])
     note += " n: search seeds" + (" + fresh ones." if fresh else ".")
@@ -57,11 +59,16 @@ def figure(results):
 
 
 def _box(values, row, colour):
+    """Quartiles alone: the dots are the values."""
+    low, first, middle, third, high = np.quantile(values, [0, 0.25, 0.5, 0.75, 1]).tolist()
     return go.Box(
-        x=values,
-        y=[row] * len(values),
+        q1=[first],
+        median=[middle],
+        q3=[third],
+        lowerfence=[low],
+        upperfence=[high],
+        y=[row],
         orientation="h",
-        boxpoints=False,
         line={"color": faded(colour, 0.8), "width": 1},
         fillcolor=faded(colour, 0.08),
         width=0.6,
@@ -100,4 +107,4 @@ def _picked(chart, seen, place):
                 hovertemplate="best single run %{x:.4g}<extra></extra>",
             )
         )
-    return f"The best single run, {value:.4g} of {name}, is what cherry-picking would claim."
+    return f"The best single run, {seen.fixed(value)} of {name}, is what cherry-picking would claim."

@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, faded, finish, label, nothing, thinned, view
+from kdsearch.figures import PALETTE, faded, finish, labels, nothing, thinned, view
 
 ROWS, DOTS = 60, 1500
 
@@ -19,7 +19,8 @@ def figure(results):
         counts[run.configuration_id] = counts.get(run.configuration_id, 0) + 1
     kept = set(sorted(counts, key=lambda id_: (id_ != seen.winner_id, -counts[id_], id_))[:ROWS])
     order = [id_ for id_ in seen.selection.configurations if id_ in kept]
-    names = {id_: f"{label(seen.name(id_))} (n={counts[id_]})" for id_ in order}
+    named = labels({id_: seen.name(id_) for id_ in order})
+    names = {id_: f"{name} (n={counts[id_]})" for id_, name in named.items()}
     out = {row.id for row in seen.standings if row.out}
     chart = go.Figure()
     for name, colour, symbol, belongs in (
@@ -50,5 +51,9 @@ def figure(results):
     largest = f"{seen.selection.name(most)} {counts[most]}"
     title = f"How seeds were spent: {once} of {len(counts)} configurations got one, {largest}"
     left = len(counts) - len(order)
-    note = f"{left} configurations with the fewest runs are not shown." if left else ""
-    return finish(chart, seen, title, note=note, height=90 + max(18 * len(order), 120), margin={"l": 150, "b": 60})
+    note = f"{left:,} configurations with the fewest runs are not shown." if left else ""
+    stopped = len(seen.selection.stopped)
+    note += f" {stopped:,} runs that their curves have stopped are not among these." if stopped else ""
+    return finish(
+        chart, seen, title, note=note.strip(), height=90 + max(18 * len(order), 120), margin={"l": 150, "b": 60}
+    )

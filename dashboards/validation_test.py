@@ -4,9 +4,9 @@ import math
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import SERIES, axis_title, faded, finish, label, nothing, view
+from kdsearch.figures import SERIES, axis_title, faded, finish, labels, nothing, view
 
-MOST = 300
+ROWS, MOST = 12, 150
 SYMBOLS = ("star", "circle", "diamond", "square", "triangle-up", "cross", "x")
 
 
@@ -15,11 +15,12 @@ def figure(results):
     seen = view(results)
     title = "Validation against test"
     if not seen.decided:
-        return nothing(seen, title, "No winner is chosen yet: test scores are not shown before.")
+        return nothing(seen, title, seen.no_result)
     if not seen.selection.has_scores:
         return nothing(seen, title, "This task has no test part.")
     chart, every = go.Figure(), []
-    for place, row in enumerate(seen.compared):
+    texts = labels({row.id: row.label for row in seen.compared[:ROWS]})
+    for place, row in enumerate(seen.compared[:ROWS]):
         runs = [run for run in seen.selection.of(row.id, "confirm") if run.state == "done"]
         pairs = [(run.objective, run.score) for run in runs if run.objective is not None and run.score is not None][
             :MOST
@@ -30,11 +31,11 @@ def figure(results):
         colour = SERIES[place % len(SERIES)]
         chart.add_trace(
             go.Scatter(
-                x=[one for one, _ in pairs],
-                y=[two for _, two in pairs],
+                x=[one for one, _ in pairs[:MOST]],
+                y=[two for _, two in pairs[:MOST]],
                 mode="markers",
                 marker={"color": faded(colour, 0.7), "symbol": SYMBOLS[place % len(SYMBOLS)], "size": 9},
-                name=f"{label(row.label)} (n={len(pairs)})",
+                name=f"{texts[row.id]} (n={len(pairs)})",
                 hovertemplate="validation %{x:.4g}<br>test %{y:.4g}<extra></extra>",
             )
         )
@@ -55,9 +56,11 @@ def figure(results):
     chart.update_yaxes(title_text=axis_title(seen.result))
     r = _correlation(every)
     gap = sum(one - two for one, two in every) / len(every)
-    title = f"Validation against test: test lies {abs(gap):.3g} {'below' if gap >= 0 else 'above'}"
+    title = f"Validation against test: test lies {seen.fixed(abs(gap))} {'below' if gap >= 0 else 'above'}"
     title += "" if math.isnan(r) else f", r = {r:.2f}"
-    return finish(chart, seen, f"{title} (n = {len(every)})", height=460)
+    note = "r is over all these runs, differences between configurations among them; diverged runs are left out."
+    note += f" Dots: the first {MOST} runs of a configuration." if any(len(row.x) == MOST for row in chart.data) else ""
+    return finish(chart, seen, f"{title} (n = {len(every)})", note=note, height=460)
 
 
 def _correlation(pairs):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ from kdsearch.ledger.records import StudyResults
 from kdsearch.page.document import fragment
 from kdsearch.report import build, render, runs_json
 from kdsearch.report.answer import searched_numbers
-from kdsearch.report.tables import Report
+from kdsearch.report.tables import Estimate, Report
 from kdsearch.statistics import summarize
+from kdsearch.statistics.float_errors import usual_float_errors
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class Results:
     """What a study has found, as of when it was read; ``refresh`` reads it anew.
 
-    Test scores are hidden until the winner is chosen, here as in all tables.
+    Test scores are hidden until the winner is chosen, here as in all tables. ``read`` is all that the ledger holds.
     """
 
     def __init__(self, ledger: Ledger, study_id: int) -> None:
@@ -68,24 +69,25 @@ class Results:
         """One row a configuration, those of the search by what it believes of them.
 
         ``n``, ``mean``, ``sd``, ``low`` and ``high`` are of its runs on search seeds, ``estimate``, ``estimate_sd`` and
-        ``out`` of the search's model; ``fresh_n``, ``fresh_mean`` and others of its results on fresh seeds, once the
-        winner is chosen.
+        ``out`` of the search's model; ``fresh_n``, ``fresh_mean`` and others of its results on fresh seeds, with the
+        intervals of the report, once the winner is chosen.
         """
+        with usual_float_errors():
+            frame: DataFrame = _pandas().DataFrame(list(self._rows()))
+        return frame
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
         seen = view(self.read)
         believed = {row.id: row for row in seen.standings}
-        order = [*believed, *(id_ for id_ in self.read.configurations if id_ not in believed)]
-        rows: list[dict[str, Any]] = []
-        for id_ in order:
+        for id_ in [*believed, *(id_ for id_ in self.read.configurations if id_ not in believed)]:
             record, standing = self.read.configurations[id_], believed.get(id_)
             row: dict[str, Any] = {"name": record.name, "kind": record.kind, "winner": id_ == seen.winner_id}
             row |= {f"param.{name}": value for name, value in record.params.items()}
-            row |= _summary("", seen.selection.objectives(id_, "search"))
+            row |= _columns("", Estimate.of(summarize(seen.selection.objectives(id_, "search"))))
             if standing is not None:
                 row |= {"estimate": standing.estimate, "estimate_sd": standing.sd, "out": standing.out}
-            row |= _summary("fresh_", list(seen.selection.results(id_).values()) if seen.decided else [])
-            rows.append(row)
-        frame: DataFrame = _pandas().DataFrame(rows)
-        return frame
+            fresh = seen.selection.results(id_) if seen.decided else {}
+            yield row | _columns("fresh_", seen.units.estimate(fresh))
 
     def report(self) -> ReportText:
         """The report: text where it is printed, tables in a notebook."""
@@ -129,11 +131,10 @@ def results(study: str | Path | Study, *, preset: str | None = None, storage: st
     return Results(ledger, ledger.study(name, preset).id)
 
 
-def _summary(prefix: str, values: list[float]) -> Mapping[str, float]:
-    if not values:
+def _columns(prefix: str, found: Estimate | None) -> dict[str, float]:
+    if found is None:
         return {f"{prefix}n": 0}
-    found = summarize(values)
-    named = {"n": found.n, "mean": found.mean, "sd": found.sd, "low": found.low, "high": found.high}
+    named = {"n": found.n, "mean": found.value, "sd": found.sd, "low": found.low, "high": found.high}
     return {f"{prefix}{name}": value for name, value in named.items()}
 
 

@@ -38,7 +38,7 @@ def plot(
     An html file works offline, and what it shows can be zoomed. The others need kaleido (pip install
     "kdsearch[images]") and a Chrome or Chromium.
     """
-    from kdsearch.figures.files import drawn, figure_folder, kind_of, names, unknown, write
+    from kdsearch.figures.files import IMAGES, drawn, figure_folder, kind_of, names, unknown, write
 
     folder = figure_folder(figures)
     found = names(folder)
@@ -49,7 +49,7 @@ def plot(
         files = {name: output or Path(f"{name}.html")}
     else:
         into = output or Path()
-        if into.suffix and not into.is_dir():
+        if into.suffix.lower().removeprefix(".") in ("html", "htm", *IMAGES) and not into.is_dir():
             raise KdsearchError(
                 f"{into} is one file, and there are {len(found)} figures: name one of {', '.join(found)}"
             )

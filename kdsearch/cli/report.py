@@ -47,8 +47,8 @@ def report(
     """
     from kdsearch.report import FORMATS, build
 
-    if form is None and output is not None and output.suffix.lower() in (".html", ".htm"):
-        html, output = html or output, None
+    if form is None and html is None and output is not None and output.suffix.lower() in (".html", ".htm"):
+        html, output = output, None
     if html is not None:
         if form is not None or output is not None:
             raise KdsearchError("--html writes a file of its own: leave --format and --output out")

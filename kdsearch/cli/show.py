@@ -73,7 +73,9 @@ def _found(selection: Selection, standings: list[Standing], name: str) -> Config
         if leading is None:
             raise KdsearchError("no configuration leads yet: none has two runs that ended")
         return leading
-    rows = {row.name: row for row in selection.configurations.values()}
+    # Names are unique within a kind; those of the search are asked for most.
+    order = sorted(selection.configurations.values(), key=lambda row: row.kind == "searched")
+    rows = {row.name: row for row in order}
     if name not in rows:
         near = difflib.get_close_matches(name, rows, n=5)
         raise KdsearchError(
@@ -95,6 +97,8 @@ def _role(selection: Selection, record: ConfigurationRecord) -> str:
     return {
         "searched": "a configuration of the search",
         "without": "a configuration of the search without distillation",
+        "baseline": "a baseline",
+        "ablation": "a former winner without distillation",
     }.get(record.kind, f"a {record.kind}")
 
 
@@ -144,9 +148,12 @@ def _short(value: Scalar, dimension: Dimension | None) -> str:
 
 
 def _runs(selection: Selection, runs: list[RunRecord]) -> Iterator[str]:
+    from kdsearch.report.wording import fixed
+
     if not runs:
         yield "no runs"
         return
+    digits = selection.digits
     shown = sorted(runs, key=lambda run: run.id)[:MOST]
     rows = [["run", "pool", "seed", "state", "objective", "score", "epoch", "seconds"]]
     for run in shown:
@@ -157,8 +164,8 @@ def _runs(selection: Selection, runs: list[RunRecord]) -> Iterator[str]:
                 "fresh" if run.pool == "confirm" else run.pool,
                 str(run.seed),
                 run.state,
-                "-" if run.objective is None else f"{run.objective:.4f}",
-                "-" if score is None else f"{score:.4f}",
+                "-" if run.objective is None else fixed(run.objective, digits),
+                "-" if score is None else fixed(score, digits),
                 "-" if run.epoch is None else str(run.epoch),
                 "-" if run.seconds is None else f"{run.seconds:.1f}",
             ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from kdsearch.engines.optuna_mirror import BATCH, Mirror, optuna_storage
@@ -17,14 +17,23 @@ _LARGEST = 200_000
 
 
 def publish_all(ledger: Ledger, folder: Path, records: Sequence[StudyRecord]) -> Iterator[str]:
-    """Mirror each study and publish its figures; yield a sentence on each that was deleted meanwhile."""
+    """Mirror each study and publish its figures; yield a sentence on each that was deleted meanwhile.
+
+    So it does on each figure that cannot be drawn: one odd study hides no other.
+    """
     for record in records:
+        said: list[str] = []
+
+        def failed(name: str, error: KdsearchError, said: list[str] = said, study: str = record.name) -> None:
+            said.append(f"{one_line(study)} lacks the figure {name}: {error}")
+
         try:
             Mirror(ledger, record).sync()
             if folder.is_dir():
-                publish(ledger, record, folder)
+                publish(ledger, record, folder, failed)
         except StudyDeleted as error:
-            yield f"{one_line(record.name)} is left out: {error}"
+            said.append(f"{one_line(record.name)} is left out: {error}")
+        yield from said
 
 
 def begin(ledger: Ledger, records: Sequence[StudyRecord]) -> Iterator[str]:
@@ -40,8 +49,13 @@ def begin(ledger: Ledger, records: Sequence[StudyRecord]) -> Iterator[str]:
             yield f"{one_line(record.name)} is left out: {error}"
 
 
-def publish(ledger: Ledger, record: StudyRecord, folder: Path) -> list[str]:
-    """Draw every figure of a study and save it in its Optuna study; returns the names."""
+def publish(
+    ledger: Ledger, record: StudyRecord, folder: Path, failed: Callable[[str, KdsearchError], None] | None = None
+) -> list[str]:
+    """Draw every figure of a study and save it in its Optuna study; returns the names.
+
+    ``failed``: is told of a figure that cannot be drawn, which raises ``KdsearchError`` without it.
+    """
     import optuna
     from optuna_dashboard import save_plotly_graph_object
 
@@ -52,9 +66,13 @@ def publish(ledger: Ledger, record: StudyRecord, folder: Path) -> list[str]:
         raise StudyDeleted(f"the Optuna study {record.name!r} is gone: kdsearch db mirror makes it anew") from None
     results = ledger.results(record.id)
     names: list[str] = []
-    for name, figure in drawn(results, folder):
-        if len(figure.to_json()) > _LARGEST:
-            raise KdsearchError(f"the figure {name} is larger than {_LARGEST} bytes; let it draw less")
+    for name, figure in drawn(results, folder, failed=failed):
+        if len(figure.to_json(engine="json")) > _LARGEST:
+            error = KdsearchError(f"the figure {name} is larger than {_LARGEST} bytes; let it draw less")
+            if failed is None:
+                raise error
+            failed(name, error)
+            continue
         save_plotly_graph_object(study, figure, graph_object_id=f"kdsearch-{name}")
         names.append(name)
     return names

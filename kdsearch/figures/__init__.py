@@ -1,6 +1,19 @@
 """What the figures of ``dashboards/`` are drawn with: one view of a study for all of them, its model, their style."""
 
-from kdsearch.figures.style import PALETTE, SCALE, SERIES, axis_title, counts, faded, finish, label, log_axis, nothing
+from kdsearch.figures.style import (
+    PALETTE,
+    SCALE,
+    SERIES,
+    axis_title,
+    counts,
+    faded,
+    finish,
+    label,
+    labels,
+    log_axis,
+    nothing,
+    rounded,
+)
 from kdsearch.figures.view import View, thinned, view
 
 __all__ = [
@@ -13,8 +26,10 @@ __all__ = [
     "faded",
     "finish",
     "label",
+    "labels",
     "log_axis",
     "nothing",
+    "rounded",
     "thinned",
     "view",
 ]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from kdsearch.errors import KdsearchError
+from kdsearch.errors import KdsearchError, StudyDeleted
 from kdsearch.ledger.records import StudyResults
+from kdsearch.statistics.float_errors import usual_float_errors
 
 Figure = Any
 IMAGES = ("png", "svg", "pdf")
@@ -48,18 +49,39 @@ def names(folder: Path) -> list[str]:
     return [name for name, _ in figure_files(folder)]
 
 
-def drawn(results: StudyResults, folder: Path, name: str | None = None) -> Iterator[tuple[str, Figure]]:
-    """Draw the figures of a folder, or the one of that name; raises ``KdsearchError`` where one cannot be drawn."""
+def drawn(
+    results: StudyResults,
+    folder: Path,
+    name: str | None = None,
+    failed: Callable[[str, KdsearchError], None] | None = None,
+) -> Iterator[tuple[str, Figure]]:
+    """Draw the figures of a folder, or the one of that name.
+
+    One that cannot be drawn raises ``KdsearchError``, or where there is ``failed`` is left out, and that is told.
+    """
     found = list(figure_files(folder))
-    names = [own for own, _ in found]
-    if name is not None and name not in names:
-        raise KdsearchError(unknown(name, names))
+    if name is not None and name not in (known := [own for own, _ in found]):
+        raise KdsearchError(unknown(name, known))
     for own, draw in found:
         if name in (None, own):
             try:
-                yield own, draw(results)
-            except (Exception, SystemExit) as error:
-                raise KdsearchError(f"the figure {own} cannot be drawn: {type(error).__name__}: {error}") from error
+                figure = _drawn(own, draw, results)
+            except KdsearchError as error:
+                if failed is None or isinstance(error, StudyDeleted):
+                    raise
+                failed(own, error)
+                continue
+            yield own, figure
+
+
+def _drawn(name: str, draw: Callable[[StudyResults], Figure], results: StudyResults) -> Figure:
+    try:
+        with usual_float_errors():
+            return draw(results)
+    except KdsearchError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise KdsearchError(f"the figure {name} cannot be drawn: {type(error).__name__}: {error}") from error
 
 
 def unknown(name: str, known: Sequence[str]) -> str:

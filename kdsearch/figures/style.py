@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from html import escape
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 from kdsearch.figures.view import View
 from kdsearch.report.captions import short_data
 from kdsearch.report.wording import plural
 from kdsearch.texts import literal, one_line, shortened
+
+Key = TypeVar("Key", bound=Hashable)
 
 # Okabe and Ito 2008. Marks differ in shape too, for print.
 PALETTE = SimpleNamespace(
@@ -38,7 +41,37 @@ _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial,
 def label(text: str, most: int = LONGEST_LABEL) -> str:
     """A user's text in a figure: one line, not too long, and no tag, since plotly reads tags."""
     line = one_line(literal(text))
-    return escape(line if len(line) <= most else f"{line[: most - 1]}…")
+    return escape(line if len(line) <= most else f"{line[: most - 1]}…", quote=False)
+
+
+def labels(texts: Mapping[Key, str], most: int = LONGEST_LABEL) -> dict[Key, str]:
+    """Labels that differ, as rows of a figure need: plotly puts what has one label into one row.
+
+    Those that agree once they are cut keep their end in place of their middle; those that agree still are numbered.
+    """
+    found = {key: label(text, most) for key, text in texts.items()}
+    twice = {text for text, count in Counter(found.values()).items() if count > 1}
+    for key, text in texts.items():
+        if found[key] in twice:
+            line = one_line(literal(text))
+            kept = line if len(line) <= most else f"{line[: most // 2 - 1]}…{line[-most // 2 :]}"
+            found[key] = escape(kept, quote=False)
+    taken: Counter[str] = Counter()
+    for key, text in found.items():
+        taken[text] += 1
+        found[key] = text if taken[text] == 1 else f"{text} [{taken[text]}]"
+    return found
+
+
+def rounded(values: Iterable[float]) -> list[float]:
+    """Values with no more digits than a figure can show: four beyond the first of their range."""
+    kept = [float(value) for value in values]
+    finite = [value for value in kept if math.isfinite(value)]
+    span = max(finite, default=0.0) - min(finite, default=0.0)
+    if span <= 0:
+        return kept
+    digits = 4 - math.floor(math.log10(span))
+    return [round(value, digits) for value in kept]
 
 
 def axis_title(text: str) -> str:
@@ -96,7 +129,12 @@ def finish(figure: Any, view: View, title: str, *, note: str = "", height: int =
         both = isinstance(options.get(name), dict) and isinstance(value, dict)
         options[name] = {**options[name], **value} if both else value
     # A page writes title and sentences as its own text, which wraps, and takes their room away.
-    options["meta"] = {"title": label(title, 110), "lines": [label(text, 400) for text in said], "top": top}
+    options["meta"] = {
+        "kind": "kdsearch",
+        "title": label(title, 110),
+        "lines": [label(text, 400) for text in said],
+        "top": top,
+    }
     figure.update_layout(**options)
     figure.update_xaxes(automargin=True)
     figure.update_yaxes(automargin=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +19,7 @@ from kdsearch.search.gp.threads import one_thread
 from kdsearch.search.observations import observed
 from kdsearch.search.policies.adaptive import AdaptivePolicy
 from kdsearch.search.policies.subset import equal, modelled
-from kdsearch.search.ranking import policy_of
+from kdsearch.search.ranking import Standing, cycle
 from kdsearch.space import Categorical, Conditional, Integer, Range, unconditional
 from kdsearch.tasks.base import Scalar
 
@@ -28,8 +30,8 @@ FEWEST = 5
 
 GRID, PAIR_GRID = 33, 17  # points of a curve, of a side of a contour
 AVERAGED, PAIR_AVERAGED = 64, 16  # settings of the other numbers that it is the mean over
-SAMPLE, DRAWS = 1536, 200  # points at which functions are drawn from the posterior, and how many
-AT_ONCE = 2048  # points in one prediction
+SAMPLE, LEAST, DRAWS = 2304, 32, 200  # points at which functions are drawn, of each number at least; functions
+AT_ONCE, ROWS = 2048, 64  # points in one prediction; rows of a covariance
 _JITTER = 1e-9
 
 
@@ -69,7 +71,7 @@ class Surface:
     """The posterior of ``theta(x) = m + g(x)`` (see ``search.gp.posterior``) at any point of the space.
 
     ``units [k, d]``: the configurations that it knows. Values are in the metric: ``sign`` is -1 where lower is better,
-    ``shift`` what is taken off all estimates (see ``search.policies.adaptive``), so that they agree with the tables'.
+    ``shift`` what is added to all of them, so that the best configuration has the estimate of the tables.
     """
 
     encoding: Encoding
@@ -79,24 +81,29 @@ class Surface:
     shift: float
 
     @classmethod
-    def of(cls, selection: Selection) -> Surface | None:
-        """The model of the counted search runs; ``None`` where it would be of few configurations or of equal values."""
+    def of(cls, selection: Selection, standings: Sequence[Standing]) -> Surface | None:
+        """The model of the counted search runs; ``None`` where it would be of few configurations or of equal values.
+
+        ``standings``: what the tables say, with the best configuration first, whose estimate the model is moved to.
+        """
         one_thread()
         study = selection.study
-        _, tried = observed(selection.configurations, selection.runs, sign=study.sign)
+        records, tried = observed(selection.configurations, selection.runs, sign=study.sign)
         space = study.settings.space
         if not space:
             return None
-        policy = policy_of(study)
-        if not isinstance(policy, AdaptivePolicy):  # the same model, of runs that another policy chose
-            policy = AdaptivePolicy(space, int(study.identity["seed"]))
+        # The same model also of runs that another policy chose.
+        policy = AdaptivePolicy(space, int(study.identity["seed"]), folds=cycle(study, without=False))
         known = modelled(tried, policy.seed, policy.folds)
         values = [value for i in known for value in tried[i].objectives.values()]
         if len(known) < FEWEST or equal(values):
             return None
         model, units = policy.model(tried, known)
-        leader = policy.leader(tried)
-        shift = leader.estimate - model.raw(float(model.posterior.mean[known.index(leader.position)]))
+        best = next((row for row in standings if math.isfinite(row.estimate)), None)
+        places = {records[i].id: place for place, i in enumerate(known)}
+        shift = 0.0
+        if best is not None and best.id in places:
+            shift = study.sign * best.estimate - model.raw(float(model.posterior.mean[places[best.id]]))
         return cls(policy.encoding, model, units, study.sign, shift)
 
     @property
@@ -120,14 +127,20 @@ class Surface:
     def draws(self, points: Floats, count: int, seed: int = 0) -> Floats:
         """Functions of the posterior at coordinates ``[p, d]``: ``[count, p]``, in the metric."""
         posterior = self.model.posterior
-        cross = self._cross(points)
+        cross = np.concatenate([self._cross(points[at : at + AT_ONCE]) for at in _starts(points)], axis=1)
         half = solve_triangular(posterior.lower, cross, lower=True, check_finite=False)
-        squared = self.encoding.squared(points, points)
-        covariance = posterior.theta.smooth * matern(squared, posterior.theta.log_lengths) + MEAN_VARIANCE
-        covariance -= half.T @ half
-        lower = _root(covariance)
+        covariance = self._among(points) - half.T @ half
         normal = np.random.default_rng(seed).standard_normal((len(points), count))
-        return self.metric((cross.T @ posterior.alpha)[None] + (lower @ normal).T)
+        return self.metric((cross.T @ posterior.alpha)[None] + (_root(covariance) @ normal).T)
+
+    def _among(self, points: Floats) -> Floats:
+        """Prior covariances ``[p, p]`` of points, some rows at once: distances are kept by dimension."""
+        theta = self.model.posterior.theta
+        parts = [
+            matern(self.encoding.squared(points[at : at + ROWS], points), theta.log_lengths)
+            for at in range(0, len(points), ROWS)
+        ]
+        return np.asarray(theta.smooth * np.concatenate(parts) + MEAN_VARIANCE)
 
     def effect(self, name: str) -> Effect:
         """The effect of one number: its mean over a Sobol sequence of the others, and the sd of just that mean."""
@@ -168,7 +181,7 @@ class Surface:
         is the width. They may sum to more than 1, since an interaction counts for both of its numbers.
         """
         d = len(self.names)
-        count = max(8, 2 ** int(np.log2(SAMPLE / (d + 1))))
+        count = max(LEAST, 2 ** int(np.log2(SAMPLE / (d + 1))))
         both = qmc.Sobol(2 * d, seed=0).random(count)
         base, other = both[:, :d], both[:, d:]
         blocks = [base]
@@ -188,16 +201,28 @@ class Surface:
         squared = self.encoding.squared(self.units, points)
         return theta.smooth * matern(squared, theta.log_lengths) + MEAN_VARIANCE
 
-    def _others(self, count: int, *read: str) -> Floats:
-        """Points of a Sobol sequence at which the numbers ``read`` are read: their conditions hold."""
-        points = np.asarray(qmc.Sobol(len(self.names), seed=0).random(count))
+    def reads(self, *read: str) -> bool:
+        """Whether these numbers are ever read together: two of different methods are not."""
+        return all(self._allowed(*read).values())
+
+    def _allowed(self, *read: str) -> dict[str, list[Scalar]]:
+        """The values of each number on which one of these depends at which all of them are read."""
+        found: dict[str, list[Scalar]] = {}
         for name in read:
             dimension = self.encoding.space[name]
             while isinstance(dimension, Conditional):
-                on = self.encoding.space[dimension.on]
-                place = Encoding({dimension.on: unconditional(on)}).unit([{dimension.on: dimension.values[0]}])
-                points[:, self.names.index(dimension.on)] = place[0, 0]
-                dimension = on
+                before = found.get(dimension.on, list(dimension.values))
+                found[dimension.on] = [value for value in dimension.values if value in before]
+                dimension = self.encoding.space[dimension.on]
+        return found
+
+    def _others(self, count: int, *read: str) -> Floats:
+        """Points of a Sobol sequence at which the numbers ``read`` are read: their conditions hold."""
+        points = np.asarray(qmc.Sobol(len(self.names), seed=0).random(count))
+        for name, values in self._allowed(*read).items():
+            column = self.names.index(name)
+            places = Encoding({name: self._range(name)}).unit([{name: value} for value in values])[:, 0]
+            points[:, column] = places[np.minimum((points[:, column] * len(places)).astype(int), len(places) - 1)]
         return points
 
     def _axis(self, name: str, values: tuple[Scalar, ...]) -> Effect:
@@ -226,23 +251,22 @@ def total_shares(values: Floats) -> Floats:
     """Total effects ``[..., d]`` as shares of the variance, from ``values [..., d + 1, n]``.
 
     The first row is ``f`` at n points, row ``1 + i`` is ``f`` there with another value of number i. 0 where ``f`` is
-    constant.
+    constant; all points tell the variance. Of few points a share may come out above 1, and is cut there.
     """
-    variance = values[..., 0, :].var(axis=-1)
+    variance = values.reshape(*values.shape[:-2], -1).var(axis=-1)
     changed = 0.5 * ((values[..., :1, :] - values[..., 1:, :]) ** 2).mean(axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(np.nan_to_num(changed / variance[..., None], nan=0.0, posinf=0.0))
+        return np.asarray(np.clip(np.nan_to_num(changed / variance[..., None], nan=0.0, posinf=0.0), 0.0, 1.0))
 
 
 def _root(covariance: Floats) -> Floats:
-    """A Cholesky factor; what rounding takes off the diagonal is put back, ten times more until it suffices."""
+    """A factor of a covariance: Cholesky's, or of its eigenvalues where rounding has made one of them negative."""
     jitter = _JITTER * float(np.diag(covariance).mean() + 1e-12)
-    for _ in range(8):
-        try:
-            return np.asarray(cholesky(covariance + jitter * np.eye(len(covariance)), lower=True, check_finite=False))
-        except np.linalg.LinAlgError:
-            jitter *= 10
-    return np.zeros_like(covariance)
+    try:
+        return np.asarray(cholesky(covariance + jitter * np.eye(len(covariance)), lower=True, check_finite=False))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(covariance)
+        return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def _starts(points: Floats) -> range:

@@ -7,14 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from kdsearch.figures.surface import Surface
+from kdsearch.figures.surface import FEWEST, Share, Surface
 from kdsearch.ledger.records import RunRecord, StudyResults
 from kdsearch.report.comparisons import Comparisons, compare
 from kdsearch.report.configurations import Compared, compared
 from kdsearch.report.selection import Selection, select
 from kdsearch.report.units import Units
+from kdsearch.report.wording import fixed
 from kdsearch.search.ranking import Standing
 from kdsearch.space import Dimension, active_values
+from kdsearch.statistics.float_errors import usual_float_errors
 from kdsearch.tasks.base import Scalar
 
 
@@ -81,7 +83,40 @@ class View:
     @cached_property
     def surface(self) -> Surface | None:
         """The model of the search over its space; ``None`` where too few runs have ended."""
-        return Surface.of(self.selection)
+        return Surface.of(self.selection, self.standings)
+
+    @cached_property
+    def importance(self) -> list[Share]:
+        """How much each searched number matters, the largest share first; empty without a model."""
+        return [] if self.surface is None else self.surface.importance()
+
+    @property
+    def no_model(self) -> str:
+        """Why there is no ``surface``, in a sentence."""
+        if not self.space:
+            return "Nothing is searched."
+        if len({run.configuration_id for run in self.search_runs}) >= FEWEST:
+            return "All results are equal: there is nothing to model."
+        return f"Fewer than {FEWEST} configurations have results: too few for a model."
+
+    @property
+    def model_note(self) -> str:
+        """What is to be known of the model beside its figures."""
+        known = len({run.configuration_id for run in self.search_runs})
+        modelled = 0 if self.surface is None else len(self.surface.units)
+        said = f"The model is of {modelled:,} of {known:,} configurations, the best among them."
+        return said if modelled < known else ""
+
+    @property
+    def no_result(self) -> str:
+        """Why no result on fresh seeds may be shown, in a sentence."""
+        if self.selection.study.phase == "finished":
+            return "The study ended without a winner: there is no result."
+        return "No winner is chosen yet: results on fresh seeds are not shown before."
+
+    def fixed(self, value: float, *, signed: bool = False) -> str:
+        """A value of the metric for a sentence."""
+        return fixed(value, self.selection.digits, signed=signed)
 
     @cached_property
     def search_runs(self) -> list[RunRecord]:
@@ -92,9 +127,8 @@ class View:
     def leading(self, most: int) -> list[Standing]:
         """So many of ``standings``, the winner always among them."""
         rows = self.standings[:most]
-        if any(row.id == self.winner_id for row in rows):
-            return rows
-        return [*rows[: most - 1], *(row for row in self.standings if row.id == self.winner_id)]
+        late = [row for row in self.standings[most:] if row.id == self.winner_id]
+        return [*rows[: most - len(late)], *late]
 
     @cached_property
     def space(self) -> Mapping[str, Dimension]:
@@ -121,13 +155,18 @@ class View:
 _views: dict[int, tuple[weakref.ref[StudyResults], View]] = {}
 
 
-def view(results: StudyResults) -> View:
-    """The view of these very results: made once, and kept as long as they are."""
-    kept = _views.get(id(results))
-    if kept is not None and kept[0]() is results:
-        return kept[1]
-    made = View(select(results))
+def view(results: StudyResults, *, mix_code: bool | None = None) -> View:
+    """The view of these very results: made once, and kept as long as they are.
+
+    ``mix_code``: whether runs of all versions of the code count (see ``report.selection.select``); by default as the
+    last one who said.
+    """
     place = id(results)
+    kept = _views.get(place)
+    if kept is not None and kept[0]() is results and mix_code in (None, kept[1].selection.mixed):
+        return kept[1]
+    with usual_float_errors():
+        made = View(select(results, mix_code=bool(mix_code)))
     _views[place] = weakref.ref(results, lambda _: _views.pop(place, None)), made
     return made
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from html import unescape
 from importlib.resources import files
@@ -17,6 +17,7 @@ from kdsearch.page.markup import code, definitions, items, slug, table, text
 from kdsearch.page.paper import latex, paragraph
 from kdsearch.page.provenance import provenance, repeating, seeds
 from kdsearch.report.build import build
+from kdsearch.report.configurations import BEST_WITHOUT
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Report
 
@@ -37,16 +38,19 @@ _IN_NOTEBOOKS = (
 def page(results: StudyResults, figures: Path | None = None, *, mix_code: bool = False) -> str:
     """The report of a study as one HTML document that needs no network; with the figures of a folder.
 
-    Raises ``KdsearchError`` where one of its figures cannot be drawn.
+    A figure that cannot be drawn is named with the reason.
     """
     report = build(results, mix_code=mix_code)
-    selection = view(results).selection
-    shown = {} if figures is None else dict(drawn(results, figures))
+    selection = view(results, mix_code=mix_code).selection
+    lost: dict[str, str] = {}
+    shown: dict[str, Any] = {}
+    if figures is not None:
+        shown = dict(drawn(results, figures, failed=lambda name, error: lost.update({name: str(error)})))
     order = sorted(shown, key=lambda name: (BESIDE.index(name) if name in BESIDE else len(BESIDE), name))
     parts = [
         _head(report, selection),
         *(table(report.table(key)) for key in FIRST if any(own.key == key for own in report.tables)),
-        _figures([(name, shown[name]) for name in order]),
+        _figures([(name, shown[name]) for name in order], lost),
         _section("Protocol", items(report.notes)),
         _section("Seeds", definitions(seeds(results, selection))),
         _further(report),
@@ -75,16 +79,25 @@ def _head(report: Report, selection: Selection) -> str:
         lines.append(f'<p class="answer">{text(report.answer.sentence)} {text(report.answer.numbers)}</p>')
         lines.append(items([*report.answer.remarks, *filter(None, [report.answer.edge])]))
     else:
-        lines.append(f'<p class="answer">{text(" ".join(report.notes[:2]))}</p>')
+        lines.append(f'<p class="answer">{text(_so_far(selection))}</p>')
     said = f"{report.description}. As of {at:%Y-%m-%d %H:%M} UTC."
     return f'<header>{"".join(lines)}<p class="data">{text(said)}</p></header>'
+
+
+def _so_far(selection: Selection) -> str:
+    """What is to be said in place of an answer."""
+    study = selection.study
+    if study.phase == "finished":
+        return "The study ended without a result: the protocol below says why."
+    going = "was stopped" if study.stop_requested else "still runs"
+    return f"There is no result yet: the study {going}, in its phase {study.phase}."
 
 
 def _question(selection: Selection) -> str:
     """What the study asks, in a sentence."""
     study = selection.study
     metric, names = study.metric, ", ".join(study.settings.space)
-    if study.settings.question == "best without":
+    if study.settings.question == BEST_WITHOUT:
         asked = "Does distillation help, against the best configuration that does without it"
     elif study.settings.off:
         asked = "Does distillation help, all else equal"
@@ -97,25 +110,23 @@ def _section(title: str, body: str) -> str:
     return f'<section id="{slug(title)}"><h2>{text(title)}</h2>{body}</section>' if body else ""
 
 
-def _figures(found: Sequence[tuple[str, Any]]) -> str:
-    if not found:
-        return ""
-    return _section("Figures", "".join(_figure(name, figure) for name, figure in found))
+def _figures(found: Sequence[tuple[str, Any]], lost: Mapping[str, str]) -> str:
+    return _section("Figures", "".join(_figure(name, figure) for name, figure in found) + items(lost.values()))
 
 
 def _figure(name: str, figure: Any) -> str:
     """A figure whose title is text of the page: it wraps, and a screen reader reads it."""
-    meta = dict(figure.layout.meta or {})
-    title, lines = meta.get("title") or name, meta.get("lines") or []
-    if meta:
+    meta = figure.layout.meta
+    title, said = text(name), ""
+    if isinstance(meta, Mapping) and meta.get("kind") == "kdsearch":
+        # They are escaped already, for plotly reads tags too.
+        title, said = meta["title"], "".join(f"<br><span>{line}</span>" for line in meta["lines"])
         top = max(10, figure.layout.margin.t - meta["top"] + 30)
-        figure.update_layout(
-            title=None, height=figure.layout.height - figure.layout.margin.t + top, margin_t=top, meta=None
-        )
-    document = re.sub("<(?=[/!])", r"\\u003c", figure.to_json())  # no end of a script in it
+        height = figure.layout.height - figure.layout.margin.t + top
+        figure.update_layout(title=None, height=height, margin_t=top, meta=None)
+    # Nothing in it ends a script. Of plotly's two writers this one knows numbers of any size.
+    document = re.sub("<(?=[/!])", r"\\u003c", figure.to_json(engine="json"))
     height = figure.layout.height or 450
-    # Titles and lines are escaped already, for plotly reads tags too.
-    said = "".join(f"<br><span>{line}</span>" for line in lines)
     return (
         f'<figure id="figure-{slug(name)}"><figcaption><strong>{title}</strong>{said}</figcaption>'
         f'<div class="plot" tabindex="0" role="img" aria-label="{title}" style="height:{height}px"></div>'

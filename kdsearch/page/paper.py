@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kdsearch.report.captions import epoch_on_test, test_measure
 from kdsearch.report.formats.latex import table_text
 from kdsearch.report.selection import Selection
 from kdsearch.report.tables import Report
@@ -12,17 +13,19 @@ def paragraph(report: Report, selection: Selection) -> str | None:
     """Methods and result in plain sentences; ``None`` while there is no answer."""
     if report.answer is None:
         return None
-    searched = selection.searched()
-    runs = sum(len(values) for values in searched.values())
-    fresh = len(selection.results(selection.study.winner_id or -1))
-    measure = f"test {selection.study.metric}" if selection.has_scores else selection.study.metric
-    return (
-        f"We searched {plural(len(selection.study.settings.space), 'hyperparameter')} over "
-        f"{plural(len(searched), 'configuration')} with {plural(runs, 'run')}, and chose the configuration by its "
-        f"{'validation ' if selection.has_scores else ''}{selection.study.metric} on the seeds of the search alone. "
-        f"What we report is {measure} over {plural(fresh, 'fresh seed')} that took part in no choice. "
-        f"{report.answer.sentence} {report.answer.average}"
+    study, measure = selection.study, test_measure(selection)
+    every = [*selection.runs, *selection.left_out, *selection.failures, *selection.stopped]
+    search = [run for run in every if run.pool == "search"]
+    fresh = len(selection.results(study.winner_id or -1))
+    part = "no choice of a configuration, but their epochs were chosen on test" if epoch_on_test(study) else "no choice"
+    chosen_by = f"{'validation ' if selection.has_scores else ''}{study.metric}"
+    said = (
+        f"We searched {plural(len(study.settings.space), 'hyperparameter')} over "
+        f"{plural(len({run.configuration_id for run in search}), 'configuration')} with {plural(len(search), 'run')}, "
+        f"and chose the configuration by its {chosen_by} on the seeds of the search alone. What we report is {measure} "
+        f"over {plural(fresh, 'fresh seed')} that took part in {part}. {report.answer.sentence} {report.answer.average}"
     )
+    return f"The report begins with alarms: read them before you use this. {said}" if report.answer.alarmed else said
 
 
 def latex(report: Report) -> str:

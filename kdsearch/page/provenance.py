@@ -7,15 +7,16 @@ import platform
 import shlex
 import subprocess
 from collections import Counter
+from datetime import UTC
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from kdsearch.ledger.data_line import data_line
 from kdsearch.ledger.records import StudyRecord, StudyResults
+from kdsearch.report.answer import preset_options
 from kdsearch.report.captions import describe_spread
 from kdsearch.report.selection import Selection, code_of
 from kdsearch.report.wording import plural
-from kdsearch.study.set_text import shown
 
 PACKAGES = ("kdsearch", "torch", "optuna", "ray", "numpy")
 _SECONDS = 5
@@ -28,7 +29,7 @@ def provenance(results: StudyResults, selection: Selection) -> list[tuple[str, s
     devices = Counter(run.device or "unknown device" for run in timed)
     codes = Counter(code_of(run) for run in timed)
     return [
-        ("Study", f"{study.name}, created {study.created_at:%Y-%m-%d %H:%M} UTC"),
+        ("Study", f"{study.name}, created {study.created_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"),
         ("Study file", study.source_file),
         ("Preset", study.settings.preset or ""),
         ("Commit of the study file, now", _commit(study)),
@@ -60,11 +61,10 @@ def repeating(study: StudyRecord) -> str:
     """The command that begins the same study anew, in a ledger of its own."""
     if not study.source_file:
         return ""
-    words = ["kdsearch", "launch", study.source_file]
-    words += ["--preset", study.settings.preset] if study.settings.preset else []
+    words = ["kdsearch", "launch", study.source_file, *preset_options(study)]
     for name, value in study.settings.overrides.items():
-        words += ["--set", f"{name}={shown(value)}"]
-    return f"KDSEARCH_HOME=$(mktemp -d) {shlex.join(words)}"
+        words += ["--set", f"{name}={value if isinstance(value, str) else repr(value)}"]
+    return f"KDSEARCH_STORAGE= KDSEARCH_HOME=$(mktemp -d) {shlex.join(words)}"
 
 
 def _teachers(results: StudyResults) -> str:

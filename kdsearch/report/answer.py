@@ -80,7 +80,7 @@ def train_command(selection: Selection) -> str | None:
     if winner is None or not study.source_file:
         return None
     # By its name it is trained as the launch changed it.
-    named = [study.name] if study.settings.overrides else [_path(study.source_file), *_preset(study)]
+    named = [study.name] if study.settings.overrides else [_path(study.source_file), *preset_options(study)]
     words = ["kdsearch", "train", *named, "--seed", "0"]
     for name, value in settings_of(selection, winner.params).items():
         words += ["--set", f"{name}={write(value, study.settings.space.get(name))}"]
@@ -125,7 +125,7 @@ def _path(source: str) -> str:
     return f"./{typed}" if typed.startswith("-") else typed
 
 
-def _preset(study: StudyRecord) -> list[str]:
+def preset_options(study: StudyRecord) -> list[str]:
     """Always named where the file has any: what is chosen by hardware may be another one here."""
     preset = study.settings.preset
     if preset:

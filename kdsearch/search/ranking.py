@@ -71,7 +71,7 @@ def policy_of(study: StudyRecord, *, without: bool = False, sampler: Any = None)
     # A teacher a seed is trained for every seed that occurs: then configurations share them.
     common = study.settings.teachers == "per-seed"
     runs = budgets["without" if without else "searched"].runs
-    return AdaptivePolicy(space, seed, runs, common_seeds=common, folds=_cycle(study, without))
+    return AdaptivePolicy(space, seed, runs, common_seeds=common, folds=cycle(study, without))
 
 
 def _sampled(space: Mapping[str, Dimension], seed: int, search: Fixed, sampler: Any) -> Search:
@@ -80,7 +80,7 @@ def _sampled(space: Mapping[str, Dimension], seed: int, search: Fixed, sampler: 
     return OptunaSampler(space, seed, search.seeds, sampler)
 
 
-def _cycle(study: StudyRecord, without: bool) -> int:
+def cycle(study: StudyRecord, without: bool) -> int:
     """How many draws the seeds of the search take in turn, each of which does the same to all configurations."""
     vary, teachers = study.identity.get("vary"), study.settings.teachers
     streams = frozenset(("split", "teacher") if vary is None else vary)

@@ -13,7 +13,7 @@ import pytest
 from figures.known import HIDDEN, known
 
 from kdsearch.errors import KdsearchError
-from kdsearch.figures import view
+from kdsearch.figures import labels, rounded, view
 from kdsearch.figures.files import drawn, figure_files, names, write
 from kdsearch.ledger.records import StudyResults
 
@@ -128,11 +128,11 @@ def test_inflation_and_luck_by_hand() -> None:
 def test_validation_against_test_cost_curves_and_spending_by_hand() -> None:
     found = known()
     figure = FIGURES["validation_test"](found)
-    assert "test lies 0.02 below, r = 1.00 (n = 18)" in figure.layout.title.text
+    assert "test lies 0.0200 below, r = 1.00 (n = 18)" in figure.layout.title.text
     figure = FIGURES["cost"](found)
     done = trace(figure, "done")
     assert dict(zip(done.y, done.x, strict=True)) == pytest.approx({"search seeds": 1.0, "fresh seeds": 0.3})
-    assert "1.0 did on average, by 1 worker." in figure.layout.title.text
+    assert "1.28 hours by the clock." in figure.layout.title.text
     figure = FIGURES["curves"](found)
     lines = [row for row in figure.data if row.mode == "lines" and row.name and "(n=6)" in row.name]
     assert len(lines) == 3
@@ -197,3 +197,84 @@ def test_images_are_what_their_names_say(tmp_path: Path) -> None:
     for kind, begin in {"png": b"\x89PNG", "svg": b"<svg", "pdf": b"%PDF"}.items():
         write(figure, tmp_path / f"cost.{kind}")
         assert (tmp_path / f"cost.{kind}").read_bytes().startswith(begin)
+
+
+def test_the_leading_are_as_many_as_asked_for_and_the_winner_among_them() -> None:
+    assert len(view(known("search")).leading(5)) == 5
+    found = known()
+    last = view(found).standings[-1].id
+    late = view(replace(found, study=replace(found.study, winner_id=last)))
+    assert [row.id for row in late.leading(5)] == [row.id for row in late.standings[:4]] + [last]
+    assert len(view(found).leading(5)) == 5
+
+
+def test_names_that_agree_once_they_are_cut_are_rows_of_their_own() -> None:
+    long = {"a": "student.augmentation.mixup.alpha_minimum", "b": "student.augmentation.mixup.alpha_maximum"}
+    assert len(set(labels(long).values())) == 2
+    assert labels({1: "x", 2: "x"}) == {1: "x", 2: "x [2]"}
+    assert labels({1: 'a"b & <i>'}) == {1: 'a"b &amp; &lt;i&gt;'}
+    found = known()
+    rows = {id_: replace(row, name=f"{'c' * 40}{id_}") for id_, row in found.configurations.items()}
+    for name in ("leaderboard", "seeds", "spending"):
+        order = FIGURES[name](replace(found, configurations=rows)).layout.yaxis.categoryarray
+        assert len(order) == len(set(order)) > 10
+
+
+def test_values_keep_the_digits_of_their_range() -> None:
+    assert rounded([123456.71234567, 123456.70001234]) == [123456.712346, 123456.700012]
+    assert rounded([0.5, 0.5]) == [0.5, 0.5]
+    assert rounded([1e-9, 3e-9]) == pytest.approx([1e-9, 3e-9])
+
+
+def test_inflation_speaks_of_the_winner_alone() -> None:
+    found = known("confirm")
+    winner = found.study.winner_id
+    runs = tuple(run for run in found.runs if run.pool == "search" or run.configuration_id != winner)
+    assert "the winner's" not in FIGURES["inflation"](replace(found, runs=runs)).layout.title.text
+    assert "the winner's" in FIGURES["inflation"](found).layout.title.text
+
+
+def test_a_study_that_ended_without_a_winner_is_not_said_to_go_on() -> None:
+    found = known("search")
+    ended = replace(found, study=replace(found.study, phase="finished"))
+    for name in ("differences", "inflation", "validation_test"):
+        assert "ended without a winner" in FIGURES[name](ended).layout.annotations[0].text
+
+
+def test_why_there_is_no_model_is_said() -> None:
+    found = known("search")
+    assert "too few for a model" in FIGURES["effects"](known("search", n=4)).layout.annotations[0].text
+    equal = replace(found, runs=tuple(replace(run, objective=0.5) for run in found.runs))
+    assert "All results are equal" in FIGURES["pairs"](equal).layout.annotations[0].text
+
+
+def test_one_figure_that_fails_hides_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("def figure(results):\n    return 1 / 0\n")
+    (tmp_path / "b.py").write_text(
+        "import plotly.graph_objects as go\n\ndef figure(results):\n    return go.Figure()\n"
+    )
+    lost: list[str] = []
+    assert [name for name, _ in drawn(known(), tmp_path, failed=lambda name, error: lost.append(str(error)))] == ["b"]
+    assert lost == ["the figure a cannot be drawn: ZeroDivisionError: division by zero"]
+
+
+def test_numbers_beyond_64_bits_and_choices_of_every_kind() -> None:
+    import kdsearch as kd
+    from kdsearch.ledger.studies import to_json
+
+    found = known()
+    space = {"lr": kd.integer(2**70, 2**80, log=True), "alpha": kd.categorical(None, "x", "1", 1, 0.5)}
+    choices = (None, "x", "1", 1, 0.5)
+    rows = {
+        id_: replace(row, params={"lr": 2**70 * (1 + id_), "alpha": choices[id_ % 5]})
+        for id_, row in found.configurations.items()
+    }
+    settings = replace(
+        found.study.settings, space_json=to_json({n: d.identity() for n, d in space.items()}), dimensions=tuple(space)
+    )
+    odd = replace(found, configurations=rows, study=replace(found.study, settings=settings))
+    for name, draw in FIGURES.items():
+        assert draw(odd).to_json(engine="json"), name
+    figure = FIGURES["effects"](odd)
+    (axis,) = [axis for axis in figure.select_xaxes() if axis.ticktext]
+    assert len(set(axis.ticktext)) == 5

@@ -132,3 +132,53 @@ def test_one_view_for_all_figures_and_none_of_results_that_are_gone() -> None:
     kept = len(_views)
     del found
     assert len(_views) < kept
+
+
+def test_numbers_of_two_methods_are_no_pair() -> None:
+    """They are never read together: a contour would say that one of them does nothing."""
+    import kdsearch as kd
+    from kdsearch.ledger.studies import to_json
+
+    found = known()
+    space = {
+        "lr": kd.log(1e-4, 1e-1),
+        "optimizer": kd.categorical("adam", "sgd"),
+        "alpha": kd.when(kd.uniform(0, 1), optimizer="adam"),
+        "momentum": kd.when(kd.uniform(0, 1), optimizer=["sgd", "adam"]),
+        "decay": kd.when(kd.uniform(0, 1), optimizer="sgd"),
+    }
+    rows = {
+        id_: replace(row, params={**row.params, "decay": row.params["momentum"]})
+        for id_, row in found.configurations.items()
+    }
+    settings = replace(
+        found.study.settings, space_json=to_json({n: d.identity() for n, d in space.items()}), dimensions=tuple(space)
+    )
+    surface = view(replace(found, configurations=rows, study=replace(found.study, settings=settings))).surface
+    assert surface is not None
+    assert not surface.reads("alpha", "decay")
+    assert surface.reads("alpha", "momentum")
+    assert surface.reads("lr", "decay")
+    others = surface._others(64, "momentum")
+    assert set(others[:, surface.names.index("optimizer")]) == {0.25, 0.75}  # each of its conditions, not the first
+
+
+def test_the_best_configuration_has_the_estimate_of_the_tables() -> None:
+    seen = view(known())
+    surface = seen.surface
+    assert surface is not None
+    best = seen.standings[0]
+    place = [row.id for row in seen.standings].index(best.id)
+    assert place == 0
+    point = surface.encoding.unit([best.configuration.params])
+    row = int(np.flatnonzero((surface.units == point).all(axis=1))[0])
+    moved = surface.metric(np.array([surface.model.posterior.mean[row]]))
+    assert moved[0] == pytest.approx(best.estimate, abs=1e-9)
+
+
+def test_a_covariance_that_rounding_has_spoilt_has_a_root() -> None:
+    from kdsearch.figures.surface import _root
+
+    ones = np.ones((4, 4)) - 1e-7 * np.eye(4)  # an eigenvalue below 0
+    root = _root(ones)
+    np.testing.assert_allclose(root @ root.T, np.ones((4, 4)), atol=1e-5)

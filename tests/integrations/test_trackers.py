@@ -16,7 +16,7 @@ from kdsearch.errors import KdsearchError
 from kdsearch.integrations.trackers import mlflow as to_mlflow
 from kdsearch.integrations.trackers import tensorboard as to_tensorboard
 from kdsearch.integrations.trackers import wandb as to_wandb
-from kdsearch.integrations.trackers.tracked import tracked
+from kdsearch.integrations.trackers.tracked import steps, tracked
 
 
 def small(phase: str = "finished") -> Any:
@@ -122,7 +122,7 @@ def test_tensorboard(tmp_path: Path) -> None:
     for _ in range(2):
         assert to_tensorboard.export(found, tmp_path) == len(found.runs)
     run = found.runs[-1]
-    events = EventAccumulator(str(tmp_path / "usual" / f"fresh-seed-{run.seed}"))
+    events = EventAccumulator(str(tmp_path / "known_poses-split1" / "usual" / f"fresh-seed-{run.seed}"))
     events.Reload()
     curve = events.Scalars("curve/objective")
     assert [point.step for point in curve] == [1, 2, 3]
@@ -145,3 +145,40 @@ def test_a_library_that_is_missing_is_said(
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(KdsearchError, match=rf'this export needs {package}: pip install "kdsearch\[{package}\]"'):
         module.export(small(), *([tmp_path] if package == "wandb" else []))
+
+
+def test_no_further_metric_of_a_users_own_before_the_choice() -> None:
+    """It may be of test data: a function may report anything under any name."""
+    found = small("search")
+    study = replace(found.study, identity={**found.study.identity, "task": {"task": "function"}})
+    curve = {"epoch": [1.0], "objective": [0.5], "test_accuracy": [0.987]}
+    runs = tuple(replace(run, metrics={"test_accuracy": 0.987}, curve=curve) for run in found.runs)
+    assert "0.987" not in repr(list(tracked(replace(found, study=study, runs=runs))))
+    chosen = replace(small().study, identity=study.identity)
+    assert "0.987" in repr(list(tracked(replace(found, study=chosen, runs=runs))))
+
+
+def test_epochs_that_are_fractions_keep_their_order() -> None:
+    (run, *_) = tracked(small())
+    assert steps(run) == [1, 2, 3]
+    assert steps(replace(run, curve=((0.25, {}), (0.5, {}), (1.0, {})))) == [0, 1, 2]
+    assert steps(replace(run, curve=((5.0, {}), (1.0, {})))) == [0, 1]
+
+
+def test_configurations_of_one_name_are_two_groups() -> None:
+    found = small()
+    rows = {id_: replace(row, name="c0") if id_ == 1 else row for id_, row in found.configurations.items()}
+    groups = {run.group for run in tracked(replace(found, configurations=rows))}
+    assert {"c0", "c0 (baseline)"} <= groups
+
+
+def test_folders_of_tensorboard_are_the_studys_own(tmp_path: Path) -> None:
+    found = small()
+    rows = {id_: replace(row, name="c0?") if id_ == 1 else row for id_, row in found.configurations.items()}
+    rows[10] = replace(rows[10], name="c0/")
+    to_tensorboard.export(replace(found, configurations=rows), tmp_path)
+    other = replace(found, study=replace(found.study, name="other"))
+    to_tensorboard.export(other, tmp_path)
+    made = {path.name for path in (tmp_path / "known_poses-split1").iterdir()}
+    assert {"c0_", "c0__2"} <= made
+    assert (tmp_path / "other").is_dir()

@@ -14,7 +14,7 @@ from support import wait_for
 
 from kdsearch.page import page
 
-pytestmark = [pytest.mark.slow, needs_browser]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180), needs_browser]
 FOLDER = Path(__file__).resolve().parents[2] / "dashboards"
 
 

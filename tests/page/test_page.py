@@ -171,3 +171,46 @@ def test_of_a_very_long_table_the_rest_is_counted(monkeypatch: pytest.MonkeyPatc
     outline = Outline(page(found))
     longest = max(len(table.rows) for table in build(found).tables)
     assert f"{longest - 3} further rows are not shown here: kdsearch report -o report.csv has them." in outline.text
+
+
+def test_figures_and_tables_count_the_same_runs_where_code_is_mixed() -> None:
+    found = known()
+    half = tuple(
+        replace(run, code_hash="bbbb") if run.pool == "confirm" and run.seed % 2 else run for run in found.runs
+    )
+    mixed = replace(found, runs=half)
+    assert "over 6 fresh seeds that took part in no choice" in Outline(page(mixed, FOLDER, mix_code=True)).text
+    assert "(n = 18)" in page(mixed, FOLDER, mix_code=True)  # validation against test
+    assert "over 3 fresh seeds that took part in no choice" in Outline(page(mixed, FOLDER)).text
+    assert "(n = 9)" in page(mixed, FOLDER)
+
+
+def test_a_figure_that_cannot_be_drawn_is_named(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text("def figure(results):\n    return 1 / 0\n")
+    assert (
+        "the figure wrong cannot be drawn: ZeroDivisionError: division by zero" in Outline(page(known(), tmp_path)).text
+    )
+
+
+def test_the_command_that_repeats_a_study_has_its_values_exactly() -> None:
+    found = known()
+    settings = replace(
+        found.study.settings, overrides={"task.lr": 0.0012345678, "run_timeout": 123456.0}, preset="full"
+    )
+    study = replace(found.study, settings=settings, source_file="known.py")
+    text = Outline(page(replace(found, study=study))).text
+    assert (
+        "KDSEARCH_STORAGE= KDSEARCH_HOME=$(mktemp -d) kdsearch launch known.py --preset full "
+        "--set task.lr=0.0012345678 --set run_timeout=123456.0" in text
+    )
+
+
+def test_the_paragraph_for_a_paper_tells_the_whole_effort_and_what_chose_epochs() -> None:
+    found = known()
+    failed = tuple(replace(run, state="failed", objective=None) if run.id == 1 else run for run in found.runs)
+    assert "over 40 configurations with 60 runs" in Outline(page(replace(found, runs=failed))).text
+    study = replace(found.study, description=f"{found.study.description}; best epoch on test")
+    assert (
+        "no choice of a configuration, but their epochs were chosen on test"
+        in Outline(page(replace(found, study=study))).text
+    )

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from kdsearch.errors import KdsearchError
-from kdsearch.integrations.trackers.tracked import TrackedRun, tracked
+from kdsearch.integrations.trackers.tracked import TrackedRun, steps, tracked
 from kdsearch.ledger.records import StudyResults
 
 DEFAULT = "sqlite:///mlflow.db"
 """Where ``mlflow ui`` looks in the same folder."""
 
+_OURS = "tags.`kdsearch.run` LIKE '%'"
+_REFUSED = re.compile(r"[^\w\-. :/]")  # in a name
 _LONGEST = 6000  # characters of a parameter
 
 
@@ -35,7 +38,7 @@ def export(results: StudyResults, place: str | None = None) -> tuple[int, str]:
 
 
 def _write(client: Any, results: StudyResults) -> int:
-    experiment = _experiment(client, results.study.name)
+    experiment, before = _experiment(client, results.study.name)
     parents: dict[str, str] = {}
     count = 0
     for run in tracked(results):
@@ -45,25 +48,25 @@ def _write(client: Any, results: StudyResults) -> int:
         count += 1
     for parent in parents.values():
         client.set_terminated(parent)
+    for id_ in before:  # last: until then the former export stands
+        client.delete_run(id_)
     return count
 
 
-def _experiment(client: Any, name: str) -> str:
+def _experiment(client: Any, name: str) -> tuple[str, list[str]]:
+    """Its id, and the ids of all runs that an earlier export has written."""
     found = client.get_experiment_by_name(name)
     if found is None:
-        return str(client.create_experiment(name))
+        return str(client.create_experiment(name)), []
     if found.lifecycle_stage != "active":
         client.restore_experiment(found.experiment_id)
-    token = None
+    before, token = [], None
     while True:
-        before = client.search_runs(
-            [found.experiment_id], filter_string="tags.`kdsearch.run` LIKE '%'", page_token=token
-        )
-        for run in before:
-            client.delete_run(run.info.run_id)
-        token = before.token
+        rows = client.search_runs([found.experiment_id], filter_string=_OURS, page_token=token)
+        before += [row.info.run_id for row in rows]
+        token = rows.token
         if not token:
-            return str(found.experiment_id)
+            return str(found.experiment_id), before
 
 
 def _parent(client: Any, experiment: str, run: TrackedRun) -> str:
@@ -80,11 +83,11 @@ def _run(client: Any, experiment: str, parent: str, run: TrackedRun) -> None:
     made = client.create_run(experiment, start_time=begin, run_name=run.name)
     id_ = made.info.run_id
     tags = [RunTag(f"kdsearch.{name}", value) for name, value in run.tags.items()]
-    params = [Param(name, str(value)[:_LONGEST]) for name, value in run.config.items()]
+    params = [Param(_name(name), str(value)[:_LONGEST]) for name, value in run.config.items()]
     # Of one name a curve's last value would stand for what the run reached.
-    metrics = [Metric(name, value, end or 0, 0) for name, value in run.metrics.items()]
-    for epoch, values in run.curve:
-        metrics += [Metric(f"curve.{name}", value, begin or 0, round(epoch)) for name, value in values.items()]
+    metrics = [Metric(_name(name), value, end or 0, 0) for name, value in run.metrics.items()]
+    for step, (_, values) in zip(steps(run), run.curve, strict=True):
+        metrics += [Metric(_name(f"curve.{name}"), value, begin or 0, step) for name, value in values.items()]
     for at in range(0, max(len(metrics), 1), 1000):
         first = at == 0
         client.log_batch(
@@ -94,3 +97,7 @@ def _run(client: Any, experiment: str, parent: str, run: TrackedRun) -> None:
             tags=[*tags, RunTag("mlflow.parentRunId", parent)] if first else [],
         )
     client.set_terminated(id_, status="FAILED" if run.failed else "FINISHED", end_time=end)
+
+
+def _name(text: str) -> str:
+    return _REFUSED.sub("_", text)

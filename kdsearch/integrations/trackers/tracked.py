@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from kdsearch.ledger.data_line import data_line
 from kdsearch.ledger.records import RunRecord, StudyResults
+from kdsearch.report.export import shown_before_choice
 from kdsearch.report.selection import select
 from kdsearch.tasks.base import Scalar
 
@@ -34,18 +36,22 @@ class TrackedRun:
 
 def tracked(results: StudyResults) -> Iterator[TrackedRun]:
     """Runs that were trained, or failed, in the order of their ids; without test scores until the winner is chosen."""
-    selection = select(results)
+    hidden = select(results).searching
+    shown = shown_before_choice(results.study) if hidden else lambda name: True
+    names = Counter(row.name for row in results.configurations.values())
     for run in sorted(results.runs, key=lambda run: run.id):
         if run.state in ("done", "diverged", "stopped", "failed"):
             record = results.configurations[run.configuration_id]
             name = record.name or f"#{record.id}"
+            if names[name] > 1 and record.kind != "searched":
+                name = f"{name} ({record.kind})"
             yield TrackedRun(
                 id=run.id,
                 name=f"{name} {'fresh ' if run.pool == 'confirm' else ''}seed {run.seed}",
                 group=name,
                 config={**record.params, "seed": run.seed},
-                metrics=_metrics(run, hidden=selection.searching),
-                curve=tuple(_curve(run, hidden=selection.searching)),
+                metrics=_metrics(run, hidden=hidden),
+                curve=tuple(_curve(run, shown)),
                 tags={
                     "study": results.study.name,
                     "data": data_line(results.study),
@@ -64,18 +70,26 @@ def tracked(results: StudyResults) -> Iterator[TrackedRun]:
 
 
 def _metrics(run: RunRecord, *, hidden: bool) -> dict[str, float]:
+    """What it reached; before the choice its objective alone, for a further metric may be of test data."""
     values: dict[str, float | None] = {"objective": run.objective, "epoch": run.epoch, "seconds": run.seconds}
-    values |= run.metrics
     if not hidden:
+        values |= {f"metric.{name}": value for name, value in run.metrics.items()}
         values |= {"score": run.score, **{f"score.{name}": value for name, value in run.scores.items()}}
     return {name: float(value) for name, value in values.items() if value is not None and math.isfinite(value)}
 
 
-def _curve(run: RunRecord, *, hidden: bool) -> Iterator[tuple[float, dict[str, float]]]:
-    names = [name for name in run.curve if name != "epoch" and not (hidden and name.startswith("score"))]
+def _curve(run: RunRecord, shown: Callable[[str], bool]) -> Iterator[tuple[float, dict[str, float]]]:
+    names = [name for name in run.curve if name != "epoch" and shown(name)]
     for place, epoch in enumerate(run.curve.get("epoch", ())):
         columns = ((name, run.curve[name]) for name in names)
         values = {name: column[place] for name, column in columns if place < len(column)}
         finite = {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
         if finite and math.isfinite(epoch):
             yield epoch, finite
+
+
+def steps(run: TrackedRun) -> list[int]:
+    """A whole number for each evaluation: its epoch, or its place where epochs are fractions or do not rise."""
+    epochs = [epoch for epoch, _ in run.curve]
+    whole = all(epoch == int(epoch) for epoch in epochs) and sorted(set(epochs)) == epochs
+    return [int(epoch) for epoch in epochs] if whole else list(range(len(epochs)))

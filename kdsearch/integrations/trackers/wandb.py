@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kdsearch.errors import KdsearchError
-from kdsearch.integrations.trackers.tracked import tracked
+from kdsearch.integrations.trackers.tracked import steps, tracked
 from kdsearch.ledger.records import StudyResults
 
 
@@ -32,11 +32,11 @@ def export(results: StudyResults, folder: Path, *, project: str | None = None, o
                 notes=run.tags["data"],
                 dir=str(folder),
                 mode="online" if online else "offline",
-                reinit="finish_previous",
+                reinit=True,
                 settings=wandb.Settings(silent=True, console="off", disable_git=True, save_code=False),
             )
-            for epoch, values in run.curve:
-                made.log({"epoch": epoch, **values}, step=round(epoch))
+            for step, (epoch, values) in zip(steps(run), run.curve, strict=True):
+                made.log({"epoch": epoch, **values}, step=step)
             made.summary.update({**run.metrics, "state": run.tags["state"], "kdsearch_run": run.id})
             made.finish(exit_code=1 if run.failed else 0)
             count += 1
