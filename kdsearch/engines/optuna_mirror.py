@@ -1,13 +1,16 @@
 """The Optuna study that mirrors a ledger's study: for Optuna's dashboard and importances, never read by search.
 
 A told trial is immutable, so trials are RUNNING while the study searches, with ``report(mean, step=n_seeds)``, and told
-when the winner is chosen: winner and finalists COMPLETE with their posterior mean, all others PRUNED. Baselines,
-ablations and settings of the search without teacher are trials without parameters and never COMPLETE. Which trial is
-whose stands in the trials themselves, so a process killed between two steps leaves nothing to repair.
+when the winner is chosen: every searched configuration with results COMPLETE with its posterior mean, so that
+importances, contours and ranks are of all of them. Those without results are PRUNED, and so are baselines, ablations
+and configurations of the search without teacher: their values are of other seeds or of another space. These get their
+trials once the winner is chosen, so that ``c12`` is trial 12 until somebody adds configurations. Which trial is whose
+stands in the trials themselves, so a process killed between two steps leaves nothing to repair.
 """
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -169,7 +172,9 @@ class Projection:
         most: int | None,
     ) -> int:
         self._storage.get_study_id_from_name(self._name)  # raises KeyError where it was deleted: all else is remembered
-        rows = [row for row in results.configurations.values() if row.kind != "teacher"]
+        kept = ("searched",) if results.study.winner_id is None else ("searched", "without", "baseline", "ablation")
+        rows = [row for row in results.configurations.values() if row.kind in kept]
+        rows.sort(key=lambda row: (row.kind != "searched", row.id))
         if any(row.id not in self._trials for row in rows):
             self._load()  # another launcher may have made them
         due = [row for row in rows if row.id not in self._told and self._due(results, row, estimates.get(row.id))]
@@ -183,7 +188,7 @@ class Projection:
     def _due(self, results: StudyResults, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> bool:
         """Whether the trial of a configuration is not what it should be now."""
         further = self._further(row, estimate)
-        return row.id not in self._trials or further is not None or final_state(results, row) is not None
+        return row.id not in self._trials or further is not None or final_state(results, row, estimate) is not None
 
     def _further(self, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> tuple[int, float] | None:
         """The step and mean to report, where there are more runs than were reported."""
@@ -199,7 +204,8 @@ class Projection:
         estimates: Mapping[int, Mapping[str, float]],
     ) -> int:
         """Bring the trials of these configurations up to date; returns how many were told."""
-        changes = [self._change(results, row, estimates.get(row.id)) for row in rows]
+        best = estimates.get(results.study.winner_id or -1)
+        changes = [self._change(results, row, estimates.get(row.id), best) for row in rows]
         if not (self._bulk and all(change.storable for change in changes)):
             return sum(map(self._write_one, rows, changes))
         stored = optuna_tables.write(connection, self._study, changes)
@@ -212,25 +218,42 @@ class Projection:
                 self._told.add(row.id)
         return sum(change.state is not None and taken for change, (_, taken) in zip(changes, stored, strict=True))
 
-    def _change(self, results: StudyResults, row: ConfigurationRecord, estimate: Mapping[str, float] | None) -> Change:
+    def _change(
+        self,
+        results: StudyResults,
+        row: ConfigurationRecord,
+        estimate: Mapping[str, float] | None,
+        best: Mapping[str, float] | None,
+    ) -> Change:
         trial = self._trials.get(row.id)
         change = Change(trial, {})
         attributes: dict[str, Any] = {}
         if trial is None:
             named = active(self._space, row.params)
-            if row.kind == "searched" and all(self._space[name].contains(row.params[name]) for name in named):
+            if all(name in row.params and self._space[name].contains(row.params[name]) for name in named):
                 change.params = {name: row.params[name] for name in named}
                 change.distributions = {name: self._distributions[name] for name in named}
             attributes |= {CONFIGURATION: row.id, "name": row.name, "kind": row.kind}
         change.reported = self._further(row, estimate)
-        change.state = final_state(results, row)
+        change.state = final_state(results, row, estimate)
         if change.state is not None:
             # An interval of one seed is not a number, and JSON has none.
             attributes |= {name: value for name, value in (estimate or {"n": 0}).items() if value == value}
             if estimate:
-                change.value = estimate["estimate" if change.state == TrialState.COMPLETE else "mean"]
+                change.value = estimate["mean"]
+                if change.state == TrialState.COMPLETE:
+                    change.value = self._below(estimate["estimate"], best, row.id == results.study.winner_id)
         change.attributes = attributes
         return change
+
+    def _below(self, value: float, best: Mapping[str, float] | None, wins: bool) -> float:
+        """The value of a trial: nothing is better than the winner.
+
+        A configuration of one seed may be believed to be, and leads nobody; its ``estimate`` says what is believed.
+        """
+        if wins or best is None or self._sign * value < self._sign * best["estimate"]:
+            return value
+        return math.nextafter(best["estimate"], -self._sign * math.inf)
 
     def _write_one(self, row: ConfigurationRecord, change: Change) -> bool:
         """The same through Optuna's API."""
@@ -310,14 +333,16 @@ def best_first(
     return [*(row for row in rows if row.id in first), *(row for row in rows if row.id not in first)]
 
 
-def final_state(results: StudyResults, row: ConfigurationRecord) -> TrialState | None:
-    """The state to tell, or ``None`` while the configuration may still get runs."""
+def final_state(
+    results: StudyResults, row: ConfigurationRecord, estimate: Mapping[str, float] | None
+) -> TrialState | None:
+    """The state to tell, or ``None`` while the configuration may still get runs; ``estimate``: where it has results."""
     study = results.study
     if row.kind != "searched":
         return TrialState.PRUNED if study.phase == "finished" else None
     if study.winner_id is None:
         return None
-    return TrialState.COMPLETE if row.id in (study.winner_id, *study.finalist_ids) else TrialState.PRUNED
+    return TrialState.PRUNED if estimate is None else TrialState.COMPLETE
 
 
 def objectives(runs: Sequence[RunRecord], row: ConfigurationRecord) -> list[float]:

@@ -15,9 +15,18 @@ import kdsearch as kd
 from kdsearch.engines import optuna_mirror
 from kdsearch.engines.coordinator import Coordinator
 from kdsearch.engines.debug import DebugEngine
-from kdsearch.engines.optuna_mirror import CONFIGURATION, Mirror, estimates, objectives, optuna_storage, rebuild
+from kdsearch.engines.optuna_mirror import (
+    CONFIGURATION,
+    Mirror,
+    Projection,
+    estimates,
+    objectives,
+    optuna_storage,
+    rebuild,
+)
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import ConfigurationRecord, Kind, RunRecord, StudyRecord
+from kdsearch.search.optuna_space import distributions
 from kdsearch.statistics.summaries import summarize
 
 
@@ -42,20 +51,59 @@ def test_best_trial_is_the_winner_with_its_posterior_mean(ledger: Ledger, finish
     assert best.params == dict(results.configurations[finished.winner_id].params.items())
 
 
-def test_only_winner_and_finalists_are_complete(ledger: Ledger, finished: StudyRecord) -> None:
-    study = mirrored(ledger, finished)
-    complete = {trial.user_attrs[CONFIGURATION] for trial in study.trials if trial.state == TrialState.COMPLETE}
-    assert complete == {finished.winner_id, *finished.finalist_ids}
-    assert all(trial.state == TrialState.PRUNED for trial in study.trials if not_complete(trial, complete))
-    outside = [trial for trial in study.trials if trial.user_attrs["kind"] != "searched"]
-    kinds = Counter(trial.user_attrs["kind"] for trial in outside)
+def test_every_configuration_with_results_is_complete(ledger: Ledger, finished: StudyRecord) -> None:
+    study, results = mirrored(ledger, finished), ledger.results(finished.id)
+    believed = estimates(results)
+    searched = [trial for trial in study.trials if trial.user_attrs["kind"] == "searched"]
+    assert {trial.state for trial in searched} == {TrialState.COMPLETE}
+    best = believed[finished.winner_id or -1]["estimate"]
+    for trial in searched:
+        row = believed[trial.user_attrs[CONFIGURATION]]
+        assert trial.value == pytest.approx(min(row["estimate"], best), abs=1e-12)
+        assert trial.user_attrs["estimate"] == pytest.approx(row["estimate"], abs=1e-12)
+    others = [trial for trial in study.trials if trial.user_attrs["kind"] != "searched"]
+    assert {trial.state for trial in others} == {TrialState.PRUNED}
+    kinds = Counter(trial.user_attrs["kind"] for trial in others)
     assert kinds.pop("without") >= 2  # settings of the search without teacher
     assert kinds == {"baseline": 2, "ablation": 2}  # pre-flight's student alone, the winner without distillation
-    assert all(trial.params == {} for trial in outside)
+    for trial in others:  # with parameters, where they lie in the space
+        params = results.configurations[trial.user_attrs[CONFIGURATION]].params
+        assert trial.params.items() <= params.items()
+    assert any(trial.params for trial in others)
 
 
-def not_complete(trial: optuna.trial.FrozenTrial, complete: set[int | None]) -> bool:
-    return trial.user_attrs[CONFIGURATION] not in complete
+def test_trials_have_the_numbers_of_their_configurations(ledger: Ledger, finished: StudyRecord) -> None:
+    trials = mirrored(ledger, finished).trials
+    searched = [trial for trial in trials if trial.user_attrs["kind"] == "searched"]
+    assert [f"c{trial.number}" for trial in searched] == [trial.user_attrs["name"] for trial in searched]
+
+
+def test_importances_are_those_of_all_configurations(ledger: Ledger, finished: StudyRecord) -> None:
+    study, results = mirrored(ledger, finished), ledger.results(finished.id)
+    known = distributions(finished.settings.space)
+    alone = optuna.create_study(direction="maximize")
+    for id_, row in results.configurations.items():
+        if row.kind == "searched":
+            params = {name: row.params[name] for name in known}
+            value = min(estimates(results)[id_]["estimate"], study.best_value)
+            alone.add_trial(optuna.create_trial(params=params, distributions=known, value=value))
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
+    ours = optuna.importance.get_param_importances(study, evaluator=evaluator)
+    expected = optuna.importance.get_param_importances(alone, evaluator=evaluator)
+    assert ours == pytest.approx(expected)
+    assert len(ours) == len(known)
+
+
+def test_nothing_is_better_than_the_winner(ledger: Ledger, finished: StudyRecord) -> None:
+    """A configuration of one seed may be believed to be, and is not chosen."""
+    for sign in (1.0, -1.0):
+        projection = Projection.__new__(Projection)
+        projection._sign = sign
+        best = {"estimate": 0.5}
+        assert projection._below(sign * 0.4, {"estimate": sign * 0.5}, wins=False) == sign * 0.4
+        capped = projection._below(sign * 0.6, {"estimate": sign * 0.5}, wins=False)
+        assert 0 < sign * (sign * 0.5 - capped) < 1e-12
+        assert projection._below(0.5, best, wins=True) == 0.5
 
 
 def test_every_trial_tells_raw_mean_sd_n_and_interval(ledger: Ledger, finished: StudyRecord) -> None:
