@@ -268,6 +268,8 @@ class Loaded:
 
 def program(*arguments: str, home: Path, **environment: str) -> subprocess.Popen[str]:
     """Start ``kdsearch`` as a real process with its own ``KDSEARCH_HOME``."""
+    if arguments[:1] == ("launch",) and "--html" not in arguments and "--help" not in arguments:
+        arguments = (*arguments, "--no-html")  # of hundreds of launches few are about the page
     env = {**os.environ, "KDSEARCH_HOME": str(home), "COLUMNS": "100", **environment}
     env.pop("KDSEARCH_STORAGE", None)
     env.update({name: value for name, value in environment.items() if name == "KDSEARCH_STORAGE"})

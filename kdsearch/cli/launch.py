@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,13 +12,17 @@ import typer
 from kdsearch.cli.common import Data, Population, Preset, Storage, StudyFile
 from kdsearch.cli.output import console as make_console
 from kdsearch.cli.output import encoding, say
-from kdsearch.texts import literal
+from kdsearch.texts import literal, one_line
+
+_MOST_ON_A_PAGE = 20_000
+"""Runs: of more, a page takes longer than one who has just seen a study end would wait."""
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from kdsearch.engines.launch import Launch, Ran
     from kdsearch.engines.ray_cluster import RayOptions
+    from kdsearch.ledger.records import StudyResults
 
 
 def launch(
@@ -54,6 +61,9 @@ def launch(
         typer.Option("--begin-with", metavar="STUDY", help="Try the best configurations of this study first."),
     ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Queue failed runs again.")] = False,
+    html: Annotated[
+        bool, typer.Option("--html/--no-html", help="Write the report as a page with all figures too, at the end.")
+    ] = True,
     data: Data = None,
     storage: Storage = None,
 ) -> None:
@@ -84,14 +94,14 @@ def launch(
             console.print(f"No run of this study has ended well yet, so that {tried} tried again.")
         if retry_failed:
             _retry(console, opened)
-        finished = _run(console, opened)
+        finished = _run(console, opened, html=html)
     except KeyboardInterrupt:
         console.print(_interrupted(opened))
         raise SystemExit(130) from None
     raise SystemExit(0 if finished else 1)
 
 
-def _run(console: Console, opened: Launch) -> bool:
+def _run(console: Console, opened: Launch, *, html: bool) -> bool:
     """Train to the end and print the report; whether the winner has a result on fresh seeds, or the study stopped."""
     from kdsearch.cli.progress import View
     from kdsearch.ledger.records import ENDED
@@ -105,6 +115,8 @@ def _run(console: Console, opened: Launch) -> bool:
     console.print(_ending(ran))
     if opened.ledger.database.embedded:
         console.print("The embedded database keeps running for report and dashboard; kdsearch db stop stops it.\n")
+    if html:
+        _write_page(console, ran.results)
     # The report comes last, so that a terminal ends on the answer.
     width = console.width if console.is_terminal else 100
     say(render(build(ran.results), "table", width=width, encoding=encoding()))
@@ -112,6 +124,31 @@ def _run(console: Console, opened: Launch) -> bool:
     return any(
         run.pool == "confirm" and run.configuration_id == winner and run.state in ENDED for run in ran.results.runs
     )
+
+
+def _write_page(console: Console, results: StudyResults) -> None:
+    """Write the report as a page into the home and print where it is; whatever happens there, the report follows."""
+    from kdsearch import environment
+    from kdsearch.figures.files import figure_folder
+    from kdsearch.page import page
+
+    name = results.study.name
+    if len(results.runs) > _MOST_ON_A_PAGE:
+        console.print(literal(f"A page with all figures takes a while: kdsearch report {quote(name)} --html FILE\n"))
+        return
+    safe = re.sub(r"[^\w.@=+-]+", "_", name)[:100]
+    file = environment.folder("reports") / f"{safe}.html"
+    try:
+        new = file.with_suffix(f".{os.getpid()}.new")
+        new.write_text(page(results, figure_folder()), encoding="utf-8", errors="backslashreplace")
+        new.replace(file)
+    except KeyboardInterrupt:
+        console.print("The page with all figures was not written.\n")
+    except Exception as error:
+        said = one_line(f"{type(error).__name__}: {error}")
+        console.print(literal(f"The page with all figures could not be written: {said}\n"))
+    else:
+        console.print(literal(f"The report as a page with all figures: {file}\n"), soft_wrap=True)
 
 
 def _overrides(pairs: list[str], options: dict[str, Any]) -> dict[str, Any]:

@@ -65,3 +65,20 @@ def test_the_report_as_a_page(finished: Path, tmp_path: Path) -> None:
     code, output = run_program("report", "noisy_quadratic", "--html", "x.html", "--format", "md", home=finished)
     assert code == 1
     assert "--html writes a file of its own: leave --format and --output out" in output
+
+
+def test_a_launch_ends_with_a_page_and_its_place(finished: Path) -> None:
+    code, output = run_program("launch", str(NOISY), "--html", home=finished)
+    assert code == 0, output
+    (file,) = (finished / "reports").iterdir()
+    assert f"The report as a page with all figures: {file}" in "".join(output.splitlines())
+    assert file.read_text().startswith("<!DOCTYPE html>")
+    assert file.stat().st_mode & 0o077 == 0 or (finished / "reports").stat().st_mode & 0o077 == 0
+    assert output.index("The report as a page") < output.index("Comparison on confirm seeds")
+
+    file.unlink()
+    file.mkdir()  # where it cannot be written, the report follows all the same
+    code, output = run_program("launch", str(NOISY), "--html", home=finished)
+    assert code == 0, output
+    assert "The page with all figures could not be written: IsADirectoryError" in output
+    assert "Comparison on confirm seeds" in output

@@ -153,7 +153,7 @@ def test_every_format_says_which_interval_it_is(results: Make) -> None:
     confidence = 1 - second_level(3, 6)
     heading = next(line for line in render(report, "md").splitlines() if "winner - row |" in line)
     assert "test mAP (mean ± sd) | 95 % interval | winner - row | 99 % interval |" in heading
-    assert r"winner - row & 99 \% interval" in render(report, "latex")
+    assert r"test mAP (mean $\pm$ sd) [95 \%] & winner - row [99 \%]" in render(report, "latex")
     columns = {column["key"]: column for column in json.loads(render(report, "json"))["tables"][0]["columns"]}
     assert columns["score"]["confidence"] == 0.95
     assert columns["difference"]["confidence"] == pytest.approx(confidence, abs=1e-4)

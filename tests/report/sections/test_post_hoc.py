@@ -87,7 +87,7 @@ def test_every_format_has_it_and_none_shows_a_test_score(results: Make, form: st
         (table,) = [table for table in json.loads(text)["tables"] if table["key"] == "added"]
         assert table["rows"][0]["cells"]["objective"]["value"] == pytest.approx(0.6123)
     else:
-        assert re.search(r"u0\*?[ |&*]+2[ |&*]+0\.6123 (±|\$\\pm\$) 0\.0157", text)
+        assert re.search(r"u0\*?[ |&*]+(2|\\num\{2\})[ |&*]+(0\.6123 ± 0\.0157|\\num\{0\.6123 \+- 0\.0157\})", text)
 
 
 def test_further_seeds_of_the_winner_are_counted_alone(results: Make) -> None:
