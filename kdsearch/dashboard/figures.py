@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from kdsearch.dashboard.notes import write_notes
 from kdsearch.engines.optuna_mirror import BATCH, Mirror, optuna_storage
 from kdsearch.errors import KdsearchError, StudyDeleted
 from kdsearch.figures.files import drawn
@@ -52,7 +53,7 @@ def begin(ledger: Ledger, records: Sequence[StudyRecord]) -> Iterator[str]:
 def publish(
     ledger: Ledger, record: StudyRecord, folder: Path, failed: Callable[[str, KdsearchError], None] | None = None
 ) -> list[str]:
-    """Draw every figure of a study and save it in its Optuna study; returns the names.
+    """Draw every figure of a study and save it in its Optuna study, with notes; returns the names.
 
     ``failed``: is told of a figure that cannot be drawn, which raises ``KdsearchError`` without it.
     """
@@ -75,4 +76,5 @@ def publish(
             continue
         save_plotly_graph_object(study, figure, graph_object_id=f"kdsearch-{name}")
         names.append(name)
+    write_notes(study, results)
     return names

@@ -8,7 +8,6 @@ import re
 import secrets
 import socket
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -21,18 +20,17 @@ from kdsearch.dashboard.guard import LOOPBACK, Guard
 from kdsearch.engines.optuna_mirror import optuna_storage
 from kdsearch.errors import KdsearchError
 from kdsearch.ledger.ledger import Ledger
-from kdsearch.ledger.records import StudyRecord
 from kdsearch.texts import one_line
 
 HOST = "127.0.0.1"
 TOKEN = "KDSEARCH_DASHBOARD_TOKEN"
 """Environment variable of a token that stays the same; without it each start makes one."""
 
-LARGE = 5_000
-"""Ended runs: a study with more takes seconds to mirror and to draw."""
-
-FIRST_PAGE_SECONDS = 5.0
+FIRST_PAGE_SECONDS = 2.0
 """What is done beside serving begins so much later: the first page goes first."""
+
+REFRESH_SECONDS = 20.0
+"""So often it is looked which studies have new runs; their figures and notes are drawn anew."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -42,18 +40,17 @@ class _Quiet(WSGIRequestHandler):
 
 
 def serve(ledger: Ledger, *, port: int, folder: Path = Path("dashboards"), host: str = HOST) -> None:
-    """Mirror all studies, publish the figures of ``folder`` and serve until Ctrl-C.
+    """Serve all studies until Ctrl-C, with the figures of ``folder`` and notes, which are kept up to date.
 
-    Of studies with more than ``LARGE`` runs the best configurations are mirrored first, the rest beside serving.
+    Before the first page of each study the best configurations are mirrored; the rest and the figures follow beside
+    serving, and again whenever runs have ended.
     ``host``: the address to listen on. Optuna's dashboard has no login: :class:`~kdsearch.dashboard.guard.Guard` asks
     for the token of the address that is printed.
     """
     from optuna_dashboard import wsgi
 
     studies = ledger.studies()
-    large = [record for record in studies if ledger.ended_runs(record.id) > LARGE]
-    small = [record for record in studies if record not in large]
-    for sentence in (*publish_all(ledger, folder, small), *begin(ledger, large)):
+    for sentence in begin(ledger, studies):
         print(sentence, flush=True)
     token = os.environ.get(TOKEN) or secrets.token_urlsafe(24)
     if not re.fullmatch(r"[A-Za-z0-9._~-]{8,}", token):
@@ -72,15 +69,14 @@ def serve(ledger: Ledger, *, port: int, folder: Path = Path("dashboards"), host:
         print("It is reached from other machines, and what it sends is not encrypted.", flush=True)
     if elsewhere != here:
         print(f"From other machines: http://{elsewhere}:{port}/dashboard?token={token}", flush=True)
-    if large:
-        later = threading.Timer(FIRST_PAGE_SECONDS, _finish, (ledger, folder, large))
-        later.daemon = True
-        later.start()
+    ended = threading.Event()
+    threading.Thread(target=_keep_up, args=(ledger, folder, ended), daemon=True).start()
     try:
         server.serve_forever()
     except KeyboardInterrupt:
         pass
     finally:
+        ended.set()
         server.server_close()
 
 
@@ -99,14 +95,39 @@ def _names(host: str) -> tuple[str, str]:
     return name, name
 
 
-def _finish(ledger: Ledger, folder: Path, records: Sequence[StudyRecord]) -> None:
-    """Mirror the rest of these studies; what goes wrong is said, and ends nothing: the others come all the same."""
-    for record in records:
+def _keep_up(ledger: Ledger, folder: Path, ended: threading.Event) -> None:
+    """Mirror and draw all studies, the newest first, and again each that has changed since.
+
+    What goes wrong is said once, and ends nothing: the others come all the same.
+    """
+    drawn: dict[int, tuple[object, ...]] = {}
+    told: set[str] = set()
+    pause = FIRST_PAGE_SECONDS
+    while not ended.wait(pause):
+        pause = REFRESH_SECONDS
         try:
-            for sentence in publish_all(ledger, folder, [record]):
-                print(sentence, flush=True)
+            records = sorted(ledger.studies(), key=lambda record: record.id, reverse=True)
         except Exception as error:
-            print(f"{one_line(record.name)} is not up to date: {one_line(str(error))}", flush=True)
+            _tell(f"the studies cannot be read: {one_line(str(error))}", told)
+            continue
+        for record in records:
+            if ended.is_set():
+                return
+            try:
+                state = record.phase, record.winner_id, ledger.ended_runs(record.id)
+                if drawn.get(record.id) == state:
+                    continue
+                for sentence in publish_all(ledger, folder, [record]):
+                    _tell(sentence, told)
+                drawn[record.id] = state
+            except Exception as error:
+                _tell(f"{one_line(record.name)} is not up to date: {one_line(str(error))}", told)
+
+
+def _tell(sentence: str, told: set[str]) -> None:
+    if sentence not in told:
+        told.add(sentence)
+        print(sentence, flush=True)
 
 
 class _Threaded(ThreadingMixIn, WSGIServer):
