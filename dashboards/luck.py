@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, axis_title, finish, label, nothing, rounded, view
+from kdsearch.figures import PALETTE, axis_title, finish, label, log_axis, nothing, rounded, view
 from kdsearch.statistics import expected_best, summarize
 
 POINTS = 60
@@ -49,7 +49,7 @@ def figure(results):
         )
     )
     chart.add_hline(y=summary.mean, line={"color": PALETTE.line, "dash": "dot", "width": 1.5})
-    chart.update_xaxes(title_text="n, number of runs", type="log")
+    chart.update_xaxes(title_text="n, number of runs", **log_axis(ns))
     chart.update_yaxes(title_text=axis_title(seen.objective))
     seen_best, expected = steps[-1][1], luck[-1]
     alone = f"that many seeds of one configuration give {seen.fixed(expected)}"

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from kdsearch.dashboard.notes import write_notes
 from kdsearch.engines.optuna_mirror import BATCH, Mirror, optuna_storage
 from kdsearch.errors import KdsearchError, StudyDeleted
-from kdsearch.figures.files import drawn
+from kdsearch.figures.files import Figure, drawn
 from kdsearch.ledger.ledger import Ledger
 from kdsearch.ledger.records import StudyRecord
 from kdsearch.texts import one_line
 
 # The dashboard ships every figure with every poll of a study; a large one makes it slow.
 _LARGEST = 200_000
+_CELL, _WRAPPED = 440, 46  # pixels of its cells, characters of a title in one of them
 
 
 def publish_all(ledger: Ledger, folder: Path, records: Sequence[StudyRecord]) -> Iterator[str]:
@@ -67,7 +69,7 @@ def publish(
         raise StudyDeleted(f"the Optuna study {record.name!r} is gone: kdsearch db mirror makes it anew") from None
     results = ledger.results(record.id)
     names: list[str] = []
-    for name, figure in drawn(results, folder, failed=failed):
+    for name, figure in map(_small, drawn(results, folder, failed=failed)):
         if len(figure.to_json(engine="json")) > _LARGEST:
             error = KdsearchError(f"the figure {name} is larger than {_LARGEST} bytes; let it draw less")
             if failed is None:
@@ -78,3 +80,21 @@ def publish(
         names.append(name)
     write_notes(study, results)
     return names
+
+
+def _small(named: tuple[str, Figure]) -> tuple[str, Figure]:
+    """A figure of ours for a cell of the dashboard, which is half a page wide and cuts what is higher.
+
+    Its title wraps, its sentences are left to the page and its legend stands below.
+    """
+    name, figure = named
+    meta = figure.layout.meta
+    if isinstance(meta, Mapping) and meta.get("kind") == "kdsearch":
+        lines = textwrap.wrap(meta["title"], _WRAPPED) or [name]
+        figure.update_layout(
+            title={"text": f"<b>{'<br>'.join(lines)}</b>", "font": {"size": 14}},
+            height=_CELL,
+            margin={"t": 50 + 18 * len(lines), "l": 60, "b": 70},
+            legend={"y": -0.22, "yanchor": "top", "font": {"size": 11}},
+        )
+    return name, figure

@@ -121,7 +121,7 @@ def _figure(name: str, figure: Any) -> str:
     if isinstance(meta, Mapping) and meta.get("kind") == "kdsearch":
         # They are escaped already, for plotly reads tags too.
         title, said = meta["title"], "".join(f"<br><span>{line}</span>" for line in meta["lines"])
-        top = max(10, figure.layout.margin.t - meta["top"] + 30)
+        top = max(10, figure.layout.margin.t - meta["top"] + 42)
         height = figure.layout.height - figure.layout.margin.t + top
         figure.update_layout(title=None, height=height, margin_t=top, meta=None)
     # Nothing in it ends a script. Of plotly's two writers this one knows numbers of any size.
