@@ -50,15 +50,15 @@ def test_a_study_shows_its_figures_and_a_trial_its_seeds(address: str) -> None:
     base = address.split("/dashboard")[0]
     with browser(1400, 3000) as driver:
         driver.get(address)
-        wait_for(lambda: "noisy_quadratic" in driver.page_source, timeout=30)
+        wait_for(lambda: "noisy_quadratic" in driver.page_source, seconds=30)
         driver.get(f"{base}/dashboard/studies/1")
         titles = "return [...document.querySelectorAll('.gtitle')].map(title => title.textContent).join('; ')"
         for title in ("Leaderboard: ", "Seeds by configuration", "Importance: ", "Inflation: ", "Luck: ", "Cost: "):
-            wait_for(lambda title=title: title in driver.execute_script(titles), timeout=90)  # type: ignore[misc]
+            wait_for(lambda title=title: title in driver.execute_script(titles), seconds=90)  # type: ignore[misc]
         driver.get(f"{base}/dashboard/studies/1/note")
-        wait_for(lambda: "Winner c" in driver.page_source, timeout=30)
+        wait_for(lambda: "Winner c" in driver.page_source, seconds=30)
         driver.get(f"{base}/dashboard/studies/1/trials?numbers=0")
-        wait_for(lambda: "Believed: " in driver.page_source, timeout=30)
+        wait_for(lambda: "Believed: " in driver.page_source, seconds=30)
         text = driver.execute_script("return document.body.innerText")
         assert "search" in text
         assert "Complete" in text
