@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kdsearch import environment
-from kdsearch.cli.output import reserve_output
+from kdsearch.cli.output import complain, reserve_output
 from kdsearch.errors import KdsearchError, LedgerError, StudyFileError, suggestion
 from kdsearch.tasks.base import Scalar
 
@@ -147,17 +147,30 @@ def connect(storage: str | None = None, *, patience: float = 10.0) -> Ledger:
     return Ledger.connect(storage, patience=patience)
 
 
-def open_named(study: str, preset: str | None = None, storage: str | None = None) -> tuple[Ledger, StudyRecord]:
-    """The ledger, and the stored study of a name or of a study file."""
+def open_named(
+    study: str, preset: str | None = None, storage: str | None = None, *, newest: bool = False
+) -> tuple[Ledger, StudyRecord]:
+    """The ledger, and the stored study of a name or of a study file; ``newest``: see ``find``."""
     ledger = connect(storage)
-    return ledger, find(ledger, study, preset)
+    return ledger, find(ledger, study, preset, newest=newest)
 
 
-def find(ledger: Ledger, study: str, preset: str | None = None) -> StudyRecord:
-    """The stored study of a name or of a study file, whose code may print nothing between what the command prints."""
+def find(ledger: Ledger, study: str, preset: str | None = None, *, newest: bool = False) -> StudyRecord:
+    """The stored study of a name or of a study file, whose code may print nothing between what the command prints.
+
+    ``newest``: of several studies of that name, as of a smoke test and the real one, the one that was begun last, which
+    is said; for commands that read alone.
+    """
     if is_file(study):
         reserve_output()
-    return load_stored(ledger, study, preset)[1] if is_file(study) else ledger.study(study, preset)
+        return load_stored(ledger, study, preset)[1]
+    matches = ledger.matching(study, preset) if newest else []
+    if len(matches) < 2:
+        return ledger.study(study, preset)
+    found = max(matches, key=lambda row: row.created_at)
+    others = ", ".join(row.name for row in matches if row.id != found.id)
+    complain(f"{study} names several studies; this is the newest, {found.name}. The others, by their names: {others}")
+    return found
 
 
 def _launched(ledger: Ledger, study: Study, file: str) -> StudyRecord:

@@ -39,7 +39,7 @@ def runs(
     if table is not None and table.suffix != ".npz":
         raise KdsearchError(f"expected --table FILE.npz, since it writes a numpy archive, got {table}")
     form = form_of(form, output, ("csv", "json"))
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     results = ledger.results(record.id)
     if table is not None:
         write_table(results, table)
@@ -70,7 +70,7 @@ def model(
     from kdsearch.engines.artifacts import fetch
     from kdsearch.statistics.rounding import alone
 
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     if record.winner_id is None:
         raise KdsearchError(f"{record.name} has no winner yet (phase {record.phase}); launch it to its end")
     found = [
@@ -106,7 +106,7 @@ def mlflow(
     """
     from kdsearch.integrations.trackers.mlflow import export
 
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     count, place = export(ledger.results(record.id), to)
     say(f"{place}: {count} runs of {record.name}")
 
@@ -128,7 +128,7 @@ def wandb(
     """
     from kdsearch.integrations.trackers.wandb import export
 
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     count = export(ledger.results(record.id), output, project=project, online=online)
     say(f"{output / 'wandb'}: {count} runs of {record.name}" + ("" if online else "; wandb sync sends them"))
 
@@ -149,6 +149,6 @@ def tensorboard(
     """
     from kdsearch.integrations.trackers.tensorboard import export
 
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     count = export(ledger.results(record.id), output)
     say(f"{output}: {count} runs of {record.name}; tensorboard --logdir {output} shows them")

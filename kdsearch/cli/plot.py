@@ -55,7 +55,7 @@ def plot(
             )
         into.mkdir(parents=True, exist_ok=True)
         files = {own: into / f"{own}.html" for own in found}
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     results = ledger.results(record.id)
     for own, figure in drawn(results, folder, name):
         write(figure, files[own])

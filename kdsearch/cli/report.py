@@ -26,6 +26,7 @@ MixCode = Annotated[
     bool, typer.Option("--mix-code", help="Count runs of different versions of the trainer's code together.")
 ]
 
+FORMS = {"table": "text", "md": "Markdown", "latex": "LaTeX", "csv": "CSV", "json": "JSON"}
 _RUNS = 5
 """Runs of a worker that are named."""
 
@@ -55,7 +56,7 @@ def report(
         _write_page(study, html, mix_code, preset, storage)
         return
     form = form_of(form, output, tuple(FORMATS))
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     _put(build(ledger.results(record.id, curves=None), mix_code=mix_code), form, output)
 
 
@@ -104,7 +105,7 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
     from kdsearch.report.render import render_table
     from kdsearch.report.status import status as table
 
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     # A worker that was killed holds its runs until a launch takes them back.
     at_work = [worker for worker in ledger.workers_at_work(record.id) if not is_dead(worker.worker)]
     counted = None
@@ -128,7 +129,7 @@ def _write_page(study: str, file: Path, mix_code: bool, preset: str | None, stor
     from kdsearch.figures.files import figure_folder
     from kdsearch.page import page
 
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     text = page(ledger.results(record.id), figure_folder(), mix_code=mix_code)
     file.write_text(text, encoding="utf-8", errors="backslashreplace")
     say(f"{file}: report of {record.name} ({len(text.encode()) / 1e6:.1f} MB, works offline)")
@@ -144,6 +145,7 @@ def _put(report: Report, form: str, output: Path | None) -> None:
     text = render(report, form, width=_columns())
     whole = text if text.endswith("\n") else text + "\n"
     output.write_text(whole, encoding="utf-8", errors="backslashreplace")
+    say(f"{output}: {report.title} as {FORMS.get(form, form)}")
 
 
 def _columns() -> int:

@@ -39,7 +39,7 @@ def show(
 
     That is what is known of it, its parameters, its runs, and the command that trains it again.
     """
-    ledger, record = open_named(study, preset, storage)
+    ledger, record = open_named(study, preset, storage, newest=True)
     for line in lines(ledger.results(record.id, curves=None), configuration):
         say(line)
 

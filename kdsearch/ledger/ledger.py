@@ -153,21 +153,24 @@ class Ledger:
         """Queue again what nobody trains any more and what is overdue; returns the ids."""
         return self._expire(study_id, self.lease_seconds, holders or Holders())
 
-    def study(self, name: str, preset: str | None = None) -> StudyRecord:
-        """The study of this name, or of this name before its ``@`` if only one has it; else ``LedgerError``.
+    def matching(self, name: str, preset: str | None = None) -> list[StudyRecord]:
+        """The study of this name, or those of this name before its ``@``; with one ``preset`` alone where it is given.
 
-        ``preset``: only one that was launched with it; ``none``: without any.
+        ``preset``: ``none`` means without any.
         """
-        known = self.studies()
-        if preset is not None:
-            known = [row for row in known if (row.settings.preset or "none") == preset]
-        matches = [row for row in known if row.name == name] or [
+        known = [row for row in self.studies() if preset is None or (row.settings.preset or "none") == preset]
+        return [row for row in known if row.name == name] or [
             row for row in known if row.name.split("@")[0] == name or row.name.split("+")[0] == name
         ]
+
+    def study(self, name: str, preset: str | None = None) -> StudyRecord:
+        """The one study that ``matching`` finds, else ``LedgerError``."""
+        matches = self.matching(name, preset)
         if len(matches) == 1:
             return matches[0]
         if matches:
             raise LedgerError(f"{name!r} names several studies; say which: {', '.join(row.name for row in matches)}")
+        known = [row for row in self.studies() if preset is None or (row.settings.preset or "none") == preset]
         # What stands behind the @ is alike for many studies and makes no name resemble another.
         names = {row.name.split("@")[0]: row.name for row in known}
         near = difflib.get_close_matches(name.split("@")[0], names, n=1)

@@ -155,10 +155,27 @@ def test_a_preset_tells_studies_of_one_name_apart(ledger: Ledger) -> None:
         ledger.open_study(declaration(toy_study(presets={"smoke": {}, "cpu": {}}).with_preset(preset)))
     assert find(ledger, "toy", "cpu").name == "toy@toy+cpu"
     assert find(ledger, "toy@toy+cpu", "cpu").name == "toy@toy+cpu"
+    with pytest.raises(LedgerError, match="names several studies"):
+        find(ledger, "toy")
     with pytest.raises(LedgerError, match=r"no study 'toy' with preset full"):
         find(ledger, "toy", "full")
     with pytest.raises(LedgerError, match=r"no study 'toy@toy\+cpu' with preset smoke"):
         find(ledger, "toy@toy+cpu", "smoke")
+
+
+def test_of_several_studies_of_one_name_the_newest_is_read_and_that_is_said(
+    ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for preset in ("cpu", "smoke"):
+        ledger.open_study(declaration(toy_study(presets={"smoke": {}, "cpu": {}}).with_preset(preset)))
+    assert find(ledger, "toy", newest=True).name == "toy@toy+smoke"
+    said = capsys.readouterr()
+    assert said.out == ""
+    others = "The others, by their names: toy@toy+cpu"
+    assert said.err == f"toy names several studies; this is the newest, toy@toy+smoke. {others}\n"
+    assert find(ledger, "toy", "cpu", newest=True).name == "toy@toy+cpu"
+    assert find(ledger, "toy@toy+cpu", newest=True).name == "toy@toy+cpu"
+    assert capsys.readouterr().err == ""
 
 
 def test_a_preset_also_chooses_the_study_whose_file_is_read(ledger: Ledger, tmp_path: Path) -> None:
