@@ -93,7 +93,13 @@ def compare(
     _put(build_across_studies(results, mix_code=mix_code), form, output)
 
 
-def status(study: StudyName, preset: Preset = None, data: Data = None, storage: Storage = None) -> None:
+def status(
+    study: StudyName,
+    json: Annotated[bool, typer.Option("--json", help="Print it as JSON, for programs.")] = False,
+    preset: Preset = None,
+    data: Data = None,
+    storage: Storage = None,
+) -> None:
     """Show how far a study is.
 
     It shows the phase, runs by pool and state, the leader, the time left and the workers, and the answer once the study
@@ -108,6 +114,11 @@ def status(study: StudyName, preset: Preset = None, data: Data = None, storage: 
     ledger, record = open_named(study, preset, storage, newest=True)
     # A worker that was killed holds its runs until a launch takes them back.
     at_work = [worker for worker in ledger.workers_at_work(record.id) if not is_dead(worker.worker)]
+    if json:
+        from kdsearch.report.status_json import status_json
+
+        say(status_json(ledger.results(record.id, curves=False), at_work))
+        return
     counted = None
     if record.winner_id is None:  # with a winner there is more to say, which runs of their own tell
         counted = counted_status(ledger.overview(record.id, SHOWN_EVENTS), working=bool(at_work))
