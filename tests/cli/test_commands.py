@@ -250,8 +250,7 @@ def test_the_dashboard_is_served_on_loopback_with_figures_of_ones_own(finished: 
     try:
         assert "noisy_quadratic@function" in wait_for(lambda: page("studies"), what="the dashboard")
         (study,) = json.loads(page("studies"))["study_summaries"]
-        figures = json.loads(page(f"studies/{study['study_id']}?after=0"))["plotly_graph_objects"]
-        assert "kdsearch-own" in [figure["id"] for figure in figures]
+        wait_for(lambda: "kdsearch-own" in page(f"studies/{study['study_id']}?after=0"), what="the figure")
     finally:
         server.terminate()
         server.communicate(timeout=20)

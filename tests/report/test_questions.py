@@ -303,7 +303,8 @@ def test_rows_that_were_not_looked_at_again_keep_their_interval_and_say_so() -> 
     shown = f"[{alone.low:+.4f}, {alone.high:+.4f}] 96 %"
     for form in ("table", "md"):
         assert shown in render(report, form)
-    assert shown.replace("%", r"\%").replace("[-", "[$-$") in render(report, "latex")
+    written = rf"[\num{{{alone.low:+.4f}}}, \num{{{alone.high:+.4f}}}] \num{{96}} \%"
+    assert written in render(report, "latex")
     cells = {row["label"]: row["cells"] for row in json.loads(render(build(found), "json"))["tables"][0]["rows"]}
     assert cells["student alone"]["difference"]["confidence"] == pytest.approx(0.96)
     assert "confidence" not in cells["winner without distillation"]["difference"]

@@ -25,11 +25,13 @@ SCRIPT = textwrap.dedent(
     """
 )
 
+EPOCHS = 1200
+
 
 def train(workspace: Path) -> tasks.RunResult:
-    """About two seconds of training; no early end, so that a kill lands in the middle."""
+    """Some seconds of training, several times what passes between two checkpoints; no early end."""
     torch.set_num_threads(1)
-    task = tasks.VideoHashing(data=data.jhmdb(), student={"width": 16}, epochs=300, evaluate_every=50)
+    task = tasks.VideoHashing(data=data.jhmdb(), student={"width": 16}, epochs=EPOCHS, evaluate_every=50)
     params = {**task.parameters, "patience": 100}
     return task.train(tasks.RunRequest("student", params, seed=3), tasks.RunContext(workspace))
 
@@ -47,7 +49,7 @@ def test_killed_and_continued_equals_unbroken(tmp_path: Path) -> None:
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     saved = torch.load(next(broken.glob("*.pt")), weights_only=True)
-    assert 0 < _epoch(saved) < 300, "the kill landed in the middle"
+    assert 0 < _epoch(saved) < EPOCHS, "the kill landed in the middle"
     continued, unbroken = train(broken), train(whole)
     assert continued.curve == unbroken.curve
     assert (continued.objective, continued.score, continued.epoch) == (
