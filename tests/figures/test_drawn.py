@@ -192,6 +192,7 @@ def test_files_that_a_figure_is_written_to(tmp_path: Path) -> None:
         write(figure, tmp_path / "cost.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="images are drawn by a Chrome or Chromium")
 def test_images_are_what_their_names_say(tmp_path: Path) -> None:
     pytest.importorskip("kaleido", reason="images need kaleido")
