@@ -4,7 +4,7 @@ import math
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, SERIES, axis_title, faded, finish, labels, nothing, view
+from kdsearch.figures import PALETTE, SERIES, axis_title, faded, finish, labels, left_out, nothing, view
 from kdsearch.report.tables import cut_difference
 from kdsearch.report.wording import percent
 
@@ -42,14 +42,13 @@ def figure(results):
     notes = [f"To the {'left' if seen.sign < 0 else 'right'} of 0 the winner is better.", *_band(chart, seen, shown)]
     if any(found.difference.n > MOST for _, found in shown):
         notes.append(f"Dots: the first {MOST} of a row; means and intervals are of all.")
-    if len(rows) > ROWS:
-        notes.append(f"{len(rows) - ROWS} further rows are in the table.")
     chart.update_xaxes(title_text=axis_title(f"winner minus row, {seen.result}"))
     chart.update_yaxes(categoryorder="array", categoryarray=names[::-1], range=[-0.6, len(names) - 0.4])
     first, found = rows[0]
     title = f"Winner minus {first.label}: {seen.fixed(found.difference.mean, signed=True)}"
     title += f" ({found.verdict}, n = {found.difference.n})"
-    return finish(chart, seen, title, note=" ".join(notes), height=110 + 40 * len(names), margin={"l": 190, "b": 60})
+    note = " ".join(notes) + left_out(len(rows) - ROWS)
+    return finish(chart, seen, title, note=note, height=110 + 40 * len(names), margin={"l": 190, "b": 60})
 
 
 def _means(seen, found, names):

@@ -104,7 +104,7 @@ def _panel(chart, seen, effect, at):
     if effect.log:
         chart.update_xaxes(**log_axis(values), **at)
     chosen = seen.read(seen.winner_id).get(effect.name) if seen.selection.winner is not None else None
-    if chosen is not None and not effect.choices:
+    if chosen is not None:
         chart.add_vline(x=chosen, line={"color": PALETTE.winner, "dash": "dash", "width": 1.5}, **at)
 
 

@@ -2,7 +2,7 @@
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, axis_title, finish, labels, nothing, view
+from kdsearch.figures import PALETTE, axis_title, finish, labels, left_out, nothing, view
 from kdsearch.statistics import summarize
 
 ROWS = 30
@@ -63,4 +63,5 @@ def figure(results):
         title = f"Inflation: the winner's search mean lies {seen.fixed(abs(search - fresh))} {side} its fresh mean"
     note = "n: search seeds + fresh ones."
     note += " Both are of validation data at the chosen epoch." if seen.selection.has_scores else ""
+    note += left_out(len(both) - ROWS)
     return finish(chart, seen, title, note=note, height=110 + 40 * len(order), margin={"l": 190, "b": 60})

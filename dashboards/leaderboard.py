@@ -5,7 +5,7 @@ import math
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from kdsearch.figures import PALETTE, axis_title, finish, labels, nothing, view
+from kdsearch.figures import PALETTE, axis_title, finish, labels, left_out, nothing, view
 
 SHOWN = 15
 INTERVAL = 1.96  # sds of a posterior on either side
@@ -18,7 +18,8 @@ def figure(results):
     title = "Leaderboard"
     if not rows:
         return nothing(seen, title, "No search run has ended yet.")
-    others = [row for row in seen.compared if row.id not in {standing.id for standing in rows}][:SHOWN]
+    beside = [row for row in seen.compared if row.id not in {standing.id for standing in rows}]
+    others = beside[:SHOWN]
     texts = {row.id: seen.name(row.id) for row in rows} | {row.id: row.label for row in others}
     counts = {row.id: f" (n={row.n})" for row in rows}
     names = {id_: f"{text}{counts.get(id_, '')}" for id_, text in labels(texts).items()}
@@ -71,6 +72,7 @@ def figure(results):
         title = "Leaderboard: nobody leads yet, for no configuration has two seeds"
     note = "Intervals: 95 %. Star: the winner. Cross: out, too improbable to be best. Diamonds: fresh seeds."
     note += " Dotted lines: baselines." if chart.layout.shapes else ""
+    note += left_out(len(beside) - SHOWN)
     return finish(
         chart, seen, title, note=note, showlegend=False, height=110 + 26 * len(order), margin={"l": 150, "b": 60}
     )

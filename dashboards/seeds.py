@@ -3,7 +3,7 @@
 import numpy as np
 import plotly.graph_objects as go
 
-from kdsearch.figures import PALETTE, axis_title, faded, finish, labels, nothing, view
+from kdsearch.figures import PALETTE, axis_title, faded, finish, labels, left_out, nothing, view
 from kdsearch.statistics import summarize
 
 SHOWN, BOX, MOST = 20, 5, 60  # configurations; runs from which on a box is drawn; dots of one configuration
@@ -15,7 +15,8 @@ def figure(results):
     rows = [row for row in seen.leading(SHOWN) if row.n > 1 or row.id == seen.winner_id]
     if not rows:
         return nothing(seen, "Seeds by configuration", "No configuration has two seeds yet.")
-    others = [row for row in seen.compared if row.id not in {standing.id for standing in rows}][:SHOWN]
+    beside = [row for row in seen.compared if row.id not in {standing.id for standing in rows}]
+    others = beside[:SHOWN]
     names = labels({row.id: seen.name(row.id) for row in rows} | {row.id: row.label for row in others})
     search = {id_: values for id_ in names if (values := seen.selection.objectives(id_, "search"))}
     fresh = {id_: values for id_ in names if (values := seen.fresh_objectives(id_))}
@@ -52,7 +53,7 @@ def figure(results):
     title += f": runs of one differ by up to sd {max(spreads):.2g}" if spreads else ", one each so far"
     chart.update_xaxes(title_text=axis_title(seen.objective))
     chart.update_yaxes(categoryorder="array", categoryarray=order[::-1], range=[-0.6, len(order) - 0.4])
-    note += " n: search seeds" + (" + fresh ones." if fresh else ".")
+    note += " n: search seeds" + (" + fresh ones." if fresh else ".") + left_out(len(beside) - SHOWN)
     return finish(
         chart, seen, title, note=note, height=110 + 26 * len(order), margin={"l": 150, "b": 60}, boxmode="overlay"
     )

@@ -4,7 +4,7 @@ import math
 
 import plotly.graph_objects as go
 
-from kdsearch.figures import SERIES, axis_title, faded, finish, labels, nothing, view
+from kdsearch.figures import SERIES, axis_title, faded, finish, labels, left_out, nothing, view
 
 ROWS, MOST = 12, 150
 SYMBOLS = ("star", "circle", "diamond", "square", "triangle-up", "cross", "x")
@@ -22,9 +22,7 @@ def figure(results):
     texts = labels({row.id: row.label for row in seen.compared[:ROWS]})
     for place, row in enumerate(seen.compared[:ROWS]):
         runs = [run for run in seen.selection.of(row.id, "confirm") if run.state == "done"]
-        pairs = [(run.objective, run.score) for run in runs if run.objective is not None and run.score is not None][
-            :MOST
-        ]
+        pairs = [(run.objective, run.score) for run in runs if run.objective is not None and run.score is not None]
         if not pairs:
             continue
         every += pairs
@@ -60,6 +58,7 @@ def figure(results):
     title += "" if math.isnan(r) else f", r = {r:.2f}"
     note = "r is over all these runs, differences between configurations among them; diverged runs are left out."
     note += f" Dots: the first {MOST} runs of a configuration." if any(len(row.x) == MOST for row in chart.data) else ""
+    note += left_out(len(seen.compared) - ROWS)
     return finish(chart, seen, f"{title} (n = {len(every)})", note=note, height=460)
 
 

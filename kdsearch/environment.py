@@ -148,3 +148,10 @@ def lease_seconds() -> float:
             "for the default of 30."
         )
     return seconds
+
+
+def shipped(installed: str, in_clone: str) -> Path:
+    """A folder that comes with kdsearch: inside the installed package, or next to the package in a clone."""
+    package = Path(__file__).resolve().parent
+    inside = package / installed
+    return inside if inside.is_dir() else package.parent / in_clone

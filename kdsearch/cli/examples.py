@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from kdsearch import environment
 from kdsearch.cli.output import say
 from kdsearch.errors import KdsearchError, suggestion
 
@@ -45,14 +46,7 @@ def copy(
 
 def examples() -> dict[str, Path]:
     """The file of each example study, by name."""
-    return {path.stem: path for path in sorted(shipped("examples", "studies").glob("*.py"))}
-
-
-def shipped(installed: str, in_clone: str) -> Path:
-    """A folder that comes with kdsearch: inside the installed package, or next to the package in a clone."""
-    package = Path(__file__).resolve().parents[1]
-    inside = package / installed
-    return inside if inside.is_dir() else package.parent / in_clone
+    return {path.stem: path for path in sorted(environment.shipped("examples", "studies").glob("*.py"))}
 
 
 def _first_line(path: Path) -> str:

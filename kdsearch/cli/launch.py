@@ -137,8 +137,8 @@ def _write_page(console: Console, results: StudyResults) -> None:
         console.print(literal(f"A page with all figures takes a while: kdsearch report {quote(name)} --html FILE\n"))
         return
     safe = re.sub(r"[^\w.@=+-]+", "_", name)[:100]
-    file = environment.folder("reports") / f"{safe}.html"
     try:
+        file = environment.folder("reports") / f"{safe}.html"
         new = file.with_suffix(f".{os.getpid()}.new")
         new.write_text(page(results, figure_folder()), encoding="utf-8", errors="backslashreplace")
         new.replace(file)

@@ -135,7 +135,7 @@ class Coordinator:
         while True:
             progress = self.tick()
             over = progress.phase == "finished" or self.ledger.study_by_id(self.record.id).over
-            if not over and not begun:  # a study that is over needs no workers, unless it is extended just now
+            if not over and not begun:  # for a study that is over there is nothing to begin
                 begin()
                 begun = True
             if over or time.monotonic() >= show_at:  # a large study's picture takes long: planning goes first

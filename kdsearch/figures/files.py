@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from kdsearch import environment
 from kdsearch.errors import KdsearchError, StudyDeleted
 from kdsearch.ledger.records import StudyResults
 from kdsearch.statistics.float_errors import usual_float_errors
@@ -39,9 +40,7 @@ def figure_folder(given: Path | None = None) -> Path:
     """
     if given is not None and not given.is_dir():
         raise KdsearchError(f"expected a folder of figures, found no folder {given}")
-    package = Path(__file__).resolve().parents[1]
-    inside = package / "dashboards"
-    return given or (inside if inside.is_dir() else package.parent / "dashboards")
+    return given or environment.shipped("dashboards", "dashboards")
 
 
 def names(folder: Path) -> list[str]:

@@ -23,7 +23,6 @@ PALETTE = SimpleNamespace(
     fresh="#D55E00",
     winner="#009E73",
     out="#999999",
-    other="#56B4E9",
     baseline="#CC79A7",
     line="#444444",
 )
@@ -152,6 +151,11 @@ def nothing(view: View, title: str, why: str) -> Any:
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False)
     return finish(figure, view, title, height=140)
+
+
+def left_out(count: int) -> str:
+    """A sentence on rows for which a figure has no room; empty where there are none."""
+    return f" {count:,} further compared configurations are in the table." if count > 0 else ""
 
 
 def log_axis(values: Sequence[float]) -> dict[str, Any]:

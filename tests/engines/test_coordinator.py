@@ -185,11 +185,11 @@ def test_no_worker_is_begun_for_a_study_that_is_finished(ledger: Ledger) -> None
 
 
 @pytest.mark.timeout(60)
-def test_a_study_that_is_extended_just_when_a_launch_looks_gets_workers(ledger: Ledger) -> None:
-    """It was finished at the first look, and is not at the second."""
+def test_workers_are_begun_for_a_study_that_is_not_over_at_the_look_before(ledger: Ledger) -> None:
+    """One that was finished at that look has none, and the launch ends."""
     coordinator = searching(ledger, runs=100)
     begun: list[str] = []
-    looks = iter(["finished", "search"])
+    looks = iter(["finished"])
     tick = coordinator.tick
 
     def looked() -> object:
@@ -197,7 +197,7 @@ def test_a_study_that_is_extended_just_when_a_launch_looks_gets_workers(ledger: 
 
     coordinator.tick = looked  # type: ignore[method-assign, assignment]
     coordinator.serve(lambda progress: None, lambda: begun.append("workers"), lambda: None)
-    assert begun == []  # it was over, and the launch ends
+    assert begun == []
 
     looks = iter(["search"])
     coordinator.serve(

@@ -281,3 +281,23 @@ def test_numbers_beyond_64_bits_and_choices_of_every_kind() -> None:
     figure = FIGURES["effects"](odd)
     (axis,) = [axis for axis in figure.select_xaxes() if axis.ticktext]
     assert len(set(axis.ticktext)) == 5
+
+
+def test_validation_against_test_counts_all_runs_where_it_shows_some() -> None:
+    found = known()
+    usual = [run for run in found.runs if run.pool == "confirm" and run.configuration_id == 1]
+    more = [replace(usual[0], id=1000 + place, seed=usual[-1].seed + 1 + place) for place in range(200)]
+    figure = FIGURES["validation_test"](replace(found, runs=(*found.runs, *more)))
+    assert "(n = 218)" in figure.layout.title.text
+    assert max(len(row.x) for row in figure.data) == 150
+    assert "Dots: the first 150 runs of a configuration." in figure.layout.title.text
+    assert any(row.name == "usual (n=206)" for row in figure.data)
+
+
+def test_compared_configurations_for_which_there_is_no_room_are_counted() -> None:
+    found = known()
+    rows = {100 + place: replace(found.configurations[1], id=100 + place, name=f"b{place}") for place in range(40)}
+    many = replace(found, configurations={**found.configurations, **rows})
+    for name in ("leaderboard", "seeds"):
+        assert "further compared configurations are in the table." in FIGURES[name](many).layout.title.text
+        assert "further compared" not in FIGURES[name](found).layout.title.text
